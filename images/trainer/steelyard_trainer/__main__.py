@@ -1,0 +1,32 @@
+"""`python -m steelyard_trainer prepare|train|finish`: one stage, as the environment describes it."""
+
+import sys
+
+from steelyard_trainer.contract import run_stage
+
+
+def main() -> None:
+    """Runs the stage that the first argument names. Each is imported only when it runs: TensorFlow is slow to import."""
+    match sys.argv[1:]:
+        case ["prepare"]:
+            from steelyard_trainer.data.prepare import prepare
+
+            run_stage("prepare", prepare)
+        case ["train"]:
+            from steelyard_trainer.training.supervisor import supervise
+
+            run_stage("train", supervise)
+        case ["train", "--worker"]:
+            from steelyard_trainer.training.worker import train
+
+            run_stage("train", train)
+        case ["finish"]:
+            from steelyard_trainer.finish import finish
+
+            run_stage("finish", finish)
+        case _:
+            sys.exit("usage: python -m steelyard_trainer prepare|train|finish")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,145 @@
+"""From a file to a TrainingJob: YAML or JSON, `--set` overrides, and errors that say where. Imports the api only."""
+
+import re
+from collections.abc import Sequence
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from steelyard.api.contract import Reason
+from steelyard.api.errors import ConfigurationError, ManifestError, Problem, problems_of
+from steelyard.api.training_job import TrainingJob
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML that reads 1e-3 as a number (as YAML 1.2 and Kubernetes do) and refuses a key that is given twice."""
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"^[-+]?(\d+(\.\d*)?|\.\d+)[eE][-+]?\d+$"), list("-+.0123456789")
+)
+
+
+def _construct_mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
+    seen: set[Any] = set()
+    for key_node, _ in node.value:
+        key = loader.construct_object(key_node, deep=True)
+        if key in seen:
+            raise yaml.constructor.ConstructorError(None, None, f"the key {key!r} is given twice", key_node.start_mark)
+        seen.add(key)
+    return loader.construct_mapping(node, deep=True)
+
+
+_Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _construct_mapping)
+
+
+def load_training_job(path: Path, overrides: Sequence[str] = ()) -> TrainingJob:
+    """Reads a manifest.
+
+    Args:
+        path: a YAML or JSON file that holds one TrainingJob.
+        overrides: `path=value` each; the path from the root or from spec, the value as YAML.
+
+    Raises:
+        ConfigurationError: the file can't be read, or is no YAML.
+        ManifestError: it is no valid TrainingJob.
+    """
+    return parse_training_job(apply_overrides(read_manifest(path), overrides), source=str(path))
+
+
+def read_manifest(path: Path) -> dict[str, Any]:
+    """The file's one document as a dictionary, not validated. Raises ConfigurationError."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ConfigurationError(f"the manifest {path} does not exist", reason=Reason.SOURCE_NOT_FOUND) from None
+    except IsADirectoryError:
+        raise ConfigurationError(
+            f"{path} is a folder; name the manifest in it", reason=Reason.INVALID_MANIFEST
+        ) from None
+    except UnicodeDecodeError:
+        raise ConfigurationError(
+            f"{path} is not a text file; a manifest is YAML", reason=Reason.INVALID_MANIFEST
+        ) from None
+    except OSError as error:
+        raise ConfigurationError(f"the manifest {path} can't be read: {error.strerror}") from None
+    try:
+        documents = [document for document in yaml.load_all(text, Loader=_Loader) if document is not None]
+    except yaml.YAMLError as error:
+        raise ConfigurationError(
+            f"{path} is not valid YAML: {_yaml_problem(error)}", reason=Reason.INVALID_MANIFEST
+        ) from None
+    if len(documents) != 1 or not isinstance(documents[0], dict):
+        what = (
+            f"it has {len(documents)} documents"
+            if len(documents) != 1
+            else f"it holds {type(documents[0]).__name__} {documents[0]!r:.60}"
+        )
+        raise ConfigurationError(f"{path} must hold one TrainingJob, but {what}", reason=Reason.INVALID_MANIFEST)
+    return documents[0]
+
+
+def _yaml_problem(error: yaml.YAMLError) -> str:
+    mark = getattr(error, "problem_mark", None)
+    problem = getattr(error, "problem", None) or str(error)
+    return f"line {mark.line + 1}, column {mark.column + 1}: {problem}" if mark else str(problem)
+
+
+def apply_overrides(manifest: dict[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
+    """The manifest with `path=value` overrides put in; the given one is not changed. Raises ConfigurationError."""
+    manifest = deepcopy(manifest)
+    for override in overrides:
+        path, equals, text = override.partition("=")
+        if not equals or not path:
+            raise ConfigurationError(f"--set {override}: give path=value, such as training.epochs=5")
+        try:
+            value = yaml.load(text, Loader=_Loader)
+        except yaml.YAMLError as error:
+            raise ConfigurationError(f"--set {override}: the value is not valid YAML: {_yaml_problem(error)}") from None
+        keys = path.split(".")
+        if keys[0] not in ("apiVersion", "kind", "metadata", "spec"):
+            keys.insert(0, "spec")
+        _put(manifest, keys, value, override)
+    return manifest
+
+
+def _put(target: Any, keys: list[str], value: Any, override: str) -> None:
+    """Puts the value where the keys lead; what is not there yet, or is null, is made a map."""
+    for position, key in enumerate(keys):
+        is_last = position == len(keys) - 1
+        if isinstance(target, list):
+            if not key.isdigit() or int(key) >= len(target):
+                raise ConfigurationError(f"--set {override}: {key!r} is no index of a list of {len(target)}")
+            index: Any = int(key)
+        elif isinstance(target, dict):
+            index = key
+        else:
+            raise ConfigurationError(
+                f"--set {override}: {'.'.join(keys[:position])} is {target!r}, which has no field {key!r}"
+            )
+        if is_last:
+            target[index] = value
+        else:
+            if isinstance(target, dict) and target.get(index) is None:
+                target[index] = {}
+            target = target[index]
+
+
+def parse_training_job(manifest: dict[str, Any], *, source: str = "the manifest") -> TrainingJob:
+    """Validates a manifest.
+
+    Args:
+        manifest: JSON values.
+        source: what to call it in an error, such as its file name.
+
+    Raises:
+        ManifestError: with every mistake that could be found at once.
+    """
+    try:
+        return TrainingJob.model_validate(manifest)
+    except ValidationError as error:
+        problems: list[Problem] = problems_of(error, TrainingJob)
+        raise ManifestError(problems, source=source) from None

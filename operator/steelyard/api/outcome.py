@@ -1,0 +1,95 @@
+"""`spec.evaluation`, `spec.compression`, `spec.publish`, `spec.runPolicy`: what becomes of a trained model.
+
+Imports the api only.
+"""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from steelyard.api.base import Part, refuse
+
+ClassificationMetric = Literal["accuracy", "macroF1", "logLoss"]
+RegressionMetric = Literal["r2", "rmse", "mae"]
+Metric = Literal["accuracy", "macroF1", "logLoss", "r2", "rmse", "mae"]
+Candidate = Literal["None", "DynamicRange", "Float16", "Int8"]
+
+LOWER_IS_BETTER = frozenset({"logLoss", "rmse", "mae"})
+
+
+class Requirement(Part):
+    """A bound on one metric of the chosen model on the test part."""
+
+    metric: Metric
+    """accuracy, macroF1, logLoss (classification); r2, rmse, mae (regression; rmse and mae in the target's unit)."""
+    minimum: float | None = None
+    """The least value that is good enough."""
+    maximum: float | None = None
+    """The largest value that is good enough."""
+
+    @model_validator(mode="after")
+    def _has_a_bound(self) -> Self:
+        if self.minimum is None and self.maximum is None:
+            raise refuse("minimum", "a requirement needs a minimum, a maximum or both")
+        if self.minimum is not None and self.maximum is not None and self.minimum > self.maximum:
+            raise refuse(
+                "minimum", "the minimum {low} is above the maximum {high}", low=self.minimum, high=self.maximum
+            )
+        return self
+
+
+class Evaluation(Part):
+    """Gates: a model that does not meet them is not published, and the job fails with reason GateFailed."""
+
+    require: Annotated[list[Requirement], Field(max_length=16)] = []
+    """Bounds on the chosen model's metrics on the test part."""
+    max_generalization_gap: Annotated[float, Field(ge=0)] | None = None
+    """The most by which the chosen model's accuracy (regression: r2) may be better on the training part than on the test part."""
+
+
+class Compression(Part):
+    """Candidates are made, measured on the validation part, and the best within the budget is published."""
+
+    candidates: Annotated[list[Candidate], Field(min_length=1, max_length=16)] = ["DynamicRange", "Float16", "Int8"]
+    """What is tried: None (float32, always weighed as the baseline), DynamicRange (8-bit weights), Float16 (16-bit
+    weights), Int8 (8-bit weights and activations)."""
+    max_metric_drop: Annotated[float, Field(ge=0)] = 0.01
+    """The most accuracy (regression: r2) on the validation part that a candidate may lose against float32, absolute."""
+    objective: Literal["Size", "Latency"] = "Size"
+    """What is best: the fewest bytes, or the least time for one row."""
+
+    @model_validator(mode="after")
+    def _each_once(self) -> Self:
+        for name in self.candidates:
+            if self.candidates.count(name) > 1:
+                raise refuse("candidates", "{name} is listed twice", name=name)
+        return self
+
+
+class PublishTarget(Part):
+    """A place that the model is published to."""
+
+    uri: Annotated[str, Field(min_length=1, max_length=2048)]
+    """file:PATH or a path, relative to the manifest's folder. The folder is complete or absent; a model of before is replaced."""
+
+    @model_validator(mode="after")
+    def _is_known(self) -> Self:
+        scheme, colon, _ = self.uri.partition(":")
+        if colon and "/" not in scheme and scheme != "file":
+            raise refuse(
+                "uri", "'{uri}' is not a place that is published to here; allowed: file:PATH or a path", uri=self.uri
+            )
+        return self
+
+
+class RunPolicy(Part):
+    """How long to wait, how often to try again."""
+
+    backoff_limit: Annotated[int, Field(ge=0, le=100)] = 3
+    """How often a stage that crashed is started again."""
+    disruption_limit: Annotated[int, Field(ge=0, le=10000)] = 100
+    """How often a stage is started again that was interrupted from outside: a lost worker, lost storage, SIGTERM."""
+    active_deadline_seconds: Annotated[int, Field(ge=1)] | None = None
+    """Seconds after which a job that still runs is ended and fails; left out, there is no limit."""
+    gang_timeout_seconds: Annotated[int, Field(ge=1, le=86400)] = 300
+    """Seconds within which all workers must answer each other, else the job fails with reason WorkersNotReady."""

@@ -1,0 +1,104 @@
+"""The TrainingJob: the manifest as a whole, and what only the whole can say. Imports the api only."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from steelyard.api.base import Part, refuse
+from steelyard.api.dataset import Dataset
+from steelyard.api.model import Model
+from steelyard.api.outcome import Compression, Evaluation, PublishTarget, RunPolicy
+from steelyard.api.training import Training
+
+API_VERSION = "steelyard.dev/v1alpha1"
+NAME_PATTERN = r"^[a-z]([-a-z0-9]{0,38}[a-z0-9])?$"
+
+Task = Literal["Classification", "Regression"]
+
+_METRICS_OF_TASK = {"Classification": ("accuracy", "macroF1", "logLoss"), "Regression": ("r2", "rmse", "mae")}
+
+
+class Metadata(Part):
+    """What identifies the job."""
+
+    name: Annotated[str, Field(pattern=NAME_PATTERN)]
+    """1 to 40 lower-case letters, digits and '-'; begins with a letter, ends with a letter or digit."""
+
+
+class TrainingJobSpec(Part):
+    """What to train on, what to train, what is good enough and where it goes."""
+
+    task: Task | None = None
+    """Classification or Regression. Default: regression if the target is a number that is not whole, or takes more than
+    20 values; else classification."""
+    dataset: Dataset
+    """Where the rows come from."""
+    model: Model
+    """The model to train: exactly one kind."""
+    training: Training = Training()
+    """How it is trained."""
+    evaluation: Evaluation = Evaluation()
+    """What is good enough."""
+    compression: Compression | None = None
+    """What is tried to make the model small; left out, the float32 model is published."""
+    publish: Annotated[list[PublishTarget], Field(min_length=1, max_length=8)] | None = None
+    """Where the model goes. Default for `steelyard run`: models/NAME beside the manifest."""
+    run_policy: RunPolicy = RunPolicy()
+    """How long to wait, how often to try again."""
+
+    @model_validator(mode="after")
+    def _fits_its_task(self) -> Self:
+        if self.task is not None:
+            self.check_task(self.task)
+        return self
+
+    def check_task(self, task: Task) -> None:
+        """Refuses what the task does not have.
+
+        Called with the task that the manifest sets when it is parsed, and with the inferred one when the data was read.
+
+        Raises:
+            PydanticCustomError: a `cross_field` error that names the field.
+        """
+        for index, requirement in enumerate(self.evaluation.require):
+            if requirement.metric not in _METRICS_OF_TASK[task]:
+                raise refuse(
+                    f"evaluation.require[{index}].metric",
+                    "{metric} is no metric of {task}; allowed: {allowed}",
+                    metric=requirement.metric,
+                    task=task,
+                    allowed=", ".join(_METRICS_OF_TASK[task]),
+                )
+        foreign = "mae" if task == "Classification" else "accuracy"
+        stopping = self.training.early_stopping
+        if stopping is not None and stopping.monitor.removeprefix("val_") == foreign:
+            raise refuse(
+                "training.earlyStopping.monitor",
+                "{monitor} is no figure of {task}",
+                monitor=stopping.monitor,
+                task=task,
+            )
+        if task == "Regression":
+            if self.dataset.split.stratify:
+                raise refuse("dataset.split.stratify", "only classes can be stratified, but the task is Regression")
+            if self.training.class_weights is not None:
+                raise refuse("training.classWeights", "there are no classes to weigh, the task is Regression")
+            if self.dataset.checks.min_class_fraction is not None:
+                raise refuse("dataset.checks.minClassFraction", "there are no classes to count, the task is Regression")
+
+
+class TrainingJob(Part):
+    """One manifest from raw data to a small, proven, published model."""
+
+    api_version: Literal["steelyard.dev/v1alpha1"]
+    """steelyard.dev/v1alpha1"""
+    kind: Literal["TrainingJob"]
+    """TrainingJob"""
+    metadata: Metadata
+    """What identifies the job."""
+    spec: TrainingJobSpec
+    """What to do."""
+
+    def to_manifest(self) -> dict[str, object]:
+        """The manifest as a dictionary of JSON values that parses to an equal job; fields that were not given stay out."""
+        return self.model_dump(mode="json", by_alias=True, exclude_unset=True)

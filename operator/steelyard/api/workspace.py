@@ -1,0 +1,76 @@
+"""Where everything lies in a job's workspace, the folder that its stages and workers share. Standard library only."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """The files of one job. Stages own their folder: prepare writes prepared/, train writes trained/, finish finished/."""
+
+    root: Path
+
+    @property
+    def spec_file(self) -> Path:
+        """The manifest that the stages read."""
+        return self.root / "job.json"
+
+    @property
+    def state_file(self) -> Path:
+        """What the local runner remembers between two runs."""
+        return self.root / "state.json"
+
+    @property
+    def lock_file(self) -> Path:
+        """Locked by the runner that works here."""
+        return self.root / "lock"
+
+    @property
+    def logs(self) -> Path:
+        """One file per process."""
+        return self.root / "logs"
+
+    @property
+    def results(self) -> Path:
+        """One result document per process."""
+        return self.root / "results"
+
+    @property
+    def prepared(self) -> Path:
+        """The prepared dataset: complete or absent."""
+        return self.root / "prepared"
+
+    @property
+    def dataset_file(self) -> Path:
+        """What the prepared dataset is: schema, counts, fingerprint, findings."""
+        return self.prepared / "dataset.json"
+
+    @property
+    def preprocessing_file(self) -> Path:
+        """What turns raw rows into the model's input."""
+        return self.prepared / "preprocessing.json"
+
+    @property
+    def trained(self) -> Path:
+        """Checkpoints, and in the end the trained weights."""
+        return self.root / "trained"
+
+    @property
+    def checkpoints(self) -> Path:
+        """One folder per checkpoint, complete or absent."""
+        return self.trained / "checkpoints"
+
+    @property
+    def model_file(self) -> Path:
+        """The trained Keras model with the best epoch's weights."""
+        return self.trained / "model.keras"
+
+    @property
+    def training_file(self) -> Path:
+        """The stage key, the history and the best epoch; written last."""
+        return self.trained / "training.json"
+
+    @property
+    def finished(self) -> Path:
+        """The candidates, each complete or absent."""
+        return self.root / "finished"

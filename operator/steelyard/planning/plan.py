@@ -1,0 +1,122 @@
+"""From a TrainingJob to its stages: pure functions, used by every runner. Imports the api only.
+
+A plan says what runs, not where: no path, port, process or pod is in it. A runner adds those through
+`worker_environment`.
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from steelyard.api.contract import Env, StageName
+from steelyard.api.training_job import TrainingJob
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One step of a job: `workers` processes of the trainer program."""
+
+    name: StageName
+    key: str
+    """SHA-256 (hex) of all that the stage's result depends on; equal keys mean that the work need not be done again."""
+    workers: int
+    inputs: dict[str, Any]
+    """What went into the key beside the key of the stage before: for telling a user what changed."""
+
+    @property
+    def arguments(self) -> tuple[str, ...]:
+        """What the Python interpreter is started with."""
+        return ("-m", "steelyard_trainer", self.name)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The stages of a job, in the order in which they run; each needs the one before."""
+
+    job_name: str
+    stages: tuple[Stage, ...]
+
+
+def plan(job: TrainingJob, *, source_digest: str, trainer_version: str) -> Plan:
+    """The stages of a job.
+
+    Args:
+        job: a valid TrainingJob.
+        source_digest: stands for the content of `dataset.uri`.
+        trainer_version: the version of the trainer program; another one makes everything anew.
+
+    A stage's key covers its own inputs and the keys of all stages before. How long to wait and how often to try
+    (runPolicy) and when checkpoints are written change no result, so they are in no key.
+    """
+    spec = job.spec
+    training = _dump(spec.training)
+    training.pop("checkpoint", None)
+    inputs: dict[StageName, dict[str, Any]] = {
+        "prepare": {
+            "dataset": _dump(spec.dataset),
+            "task": spec.task,
+            "source": source_digest,
+            "trainer": trainer_version,
+        },
+        "train": {"model": _dump(spec.model), "training": training},
+        "finish": {
+            "evaluation": _dump(spec.evaluation),
+            "compression": _dump(spec.compression),
+            "publish": [_dump(target) for target in spec.publish or []],
+        },
+    }
+    stages: list[Stage] = []
+    for name, own in inputs.items():
+        before = stages[-1].key if stages else ""
+        workers = spec.training.workers if name == "train" else 1
+        stages.append(Stage(name=name, key=_digest([name, own, before]), workers=workers, inputs=own))
+    return Plan(job_name=job.metadata.name, stages=tuple(stages))
+
+
+def worker_environment(
+    stage: Stage, index: int, *, tensorflow: Sequence[str] = (), supervisors: Sequence[str] = ()
+) -> dict[str, str]:
+    """The variables by which the workers of a stage find each other.
+
+    Args:
+        stage: the stage that is started.
+        index: which of its workers, from 0.
+        tensorflow: host:port of each worker's TensorFlow server, by worker; not needed for one worker.
+        supervisors: host:port of each worker's supervisor, by worker; not needed for one worker.
+
+    Raises:
+        ValueError: there are not as many addresses as workers.
+    """
+    environment = {str(Env.STAGE_KEY): stage.key, str(Env.WORKER_INDEX): str(index)}
+    if stage.workers > 1:
+        if len(tensorflow) != stage.workers or len(supervisors) != stage.workers:
+            raise ValueError(
+                f"{stage.workers} workers need as many addresses; got {len(tensorflow)} and {len(supervisors)}"
+            )
+        environment[Env.TF_CONFIG] = json.dumps(
+            {"cluster": {"worker": list(tensorflow)}, "task": {"type": "worker", "index": index}}
+        )
+        environment[Env.SUPERVISORS] = ",".join(supervisors)
+    return environment
+
+
+def changed_inputs(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
+    """The dotted paths at which two stages' inputs differ, for saying why a stage is done again."""
+    paths: list[str] = []
+    for key in sorted(before.keys() | after.keys()):
+        old, new = before.get(key), after.get(key)
+        if isinstance(old, dict) and isinstance(new, dict):
+            paths.extend(f"{key}.{path}" for path in changed_inputs(old, new))
+        elif old != new:
+            paths.append(key)
+    return paths
+
+
+def _dump(part: Any) -> Any:
+    return None if part is None else part.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+def _digest(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
