@@ -1,0 +1,1 @@
+"""Networks from `spec.model`. Imports Keras and steelyard.api."""

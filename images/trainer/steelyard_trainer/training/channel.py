@@ -1,0 +1,78 @@
+"""How heartbeats travel between supervisors: one line of JSON each way over TCP. Standard library only.
+
+There is no authentication, as there is none in TensorFlow's own servers: a network policy keeps others away. The stage
+key in each line keeps workers of different jobs apart that were given the same port one after the other.
+"""
+
+import json
+import socket
+import socketserver
+import threading
+from collections.abc import Callable
+
+from steelyard_trainer.training.gang import Heartbeat, Orders
+
+TIMEOUT_SECONDS = 2.0
+LINE_LIMIT_BYTES = 65536
+
+Receive = Callable[[Heartbeat], Orders]
+
+
+def serve(address: str, key: str, receive: Receive) -> None:
+    """Answers heartbeats in a daemon thread for as long as this process lives.
+
+    Args:
+        address: host:port; a loopback host is listened on alone, for any other every interface is.
+        key: what a peer must send along.
+        receive: called for one heartbeat at a time.
+
+    Raises:
+        OSError: the port is taken.
+    """
+    lock = threading.Lock()
+
+    class Handler(socketserver.StreamRequestHandler):
+        timeout = TIMEOUT_SECONDS
+
+        def handle(self) -> None:
+            try:
+                line = json.loads(self.rfile.readline(LINE_LIMIT_BYTES))
+                if line.pop("key") != key:
+                    return
+                with lock:
+                    orders = receive(Heartbeat(**line))
+                self.wfile.write(json.dumps(orders.to_json()).encode() + b"\n")
+            except (OSError, ValueError, KeyError, TypeError, AttributeError):
+                # Not a supervisor of ours, or one that went away.
+                return
+
+    class Server(socketserver.ThreadingTCPServer):
+        allow_reuse_address = True
+        daemon_threads = True
+        request_queue_size = 256
+
+    host, port = split_address(address)
+    server = Server((host if _is_loopback(host) else "", port), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+
+
+def send(address: str, key: str, beat: Heartbeat) -> Orders | None:
+    """Sends a heartbeat to supervisor 0; None where it can't be reached or is not ours."""
+    try:
+        with socket.create_connection(split_address(address), TIMEOUT_SECONDS) as connection:
+            connection.sendall(json.dumps({"key": key, **beat.to_json()}).encode() + b"\n")
+            with connection.makefile("rb") as answer:
+                document = json.loads(answer.readline(LINE_LIMIT_BYTES))
+        return Orders(**{**document, "missing": tuple(document["missing"])})
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def split_address(address: str) -> tuple[str, int]:
+    """host:port as a pair. Raises ValueError."""
+    host, _, port = address.rpartition(":")
+    return host.strip("[]"), int(port)
+
+
+def _is_loopback(host: str) -> bool:
+    return host in ("localhost", "::1") or host.startswith("127.")

@@ -1,0 +1,171 @@
+"""The epochs of a training: steps, validation, checkpoints, early stopping, resume. Imports training's other parts.
+
+Every worker runs the same loop over the same figures, which every step reduces over all workers, and so all take the
+same decisions without talking about them.
+"""
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from steelyard.api.contract import ExitCode, Reason
+from steelyard.api.errors import ConfigurationError, SteelyardError
+from steelyard.api.training import Training
+from steelyard_trainer.training.batches import Batches
+from steelyard_trainer.training.checkpoints import Checkpoint, Checkpoints, TrainingState
+from steelyard_trainer.training.step import Stepper
+from steelyard_trainer.training.stopping import Progression
+
+
+@dataclass(frozen=True)
+class Validation:
+    """This worker's share of the validation part."""
+
+    features: NDArray[Any]
+    targets: NDArray[Any]
+    rows: int
+    """Rows of all workers' shares together."""
+
+
+@dataclass
+class Loop:
+    """A training of one worker. `run` leaves the model with the best epoch's weights."""
+
+    spec: Training
+    model: keras.Model
+    optimizer: keras.optimizers.Optimizer
+    stepper: Stepper
+    batches: Batches
+    validation: Validation
+    checkpoints: Checkpoints
+    metric: str
+    """The name of the figure beside the loss: accuracy or mae."""
+    metric_scale: float
+    """What turns the step's metric into the target's unit; 1 for accuracy."""
+    report: Callable[[int, dict[str, float]], None]
+    """Called by every worker after each epoch (from 1) with its figures."""
+    is_leaving: Callable[[], bool]
+    """Whether this process was asked to end."""
+
+    state: TrainingState = field(default_factory=TrainingState)
+    _best: list[NDArray[Any]] = field(default_factory=list)
+    _last_checkpoint: float = field(default_factory=time.monotonic)
+
+    @property
+    def steps_done(self) -> int:
+        """Steps of all epochs so far."""
+        return self.state.epoch * self.batches.steps + self.state.step
+
+    def resume(self) -> bool:
+        """Takes everything from the newest checkpoint; returns whether there was one."""
+        if (checkpoint := self.checkpoints.latest()) is None:
+            return False
+        self.state, self._best = checkpoint.state, checkpoint.best
+        for variable, value in zip(self._variables(), checkpoint.variables, strict=True):
+            variable.assign(value)
+        return True
+
+    def run(self) -> Progression:
+        """Trains to the last epoch or until it stops early.
+
+        Raises:
+            ConfigurationError: the loss is not finite (reason LossNotFinite).
+            SteelyardError: the process was asked to end (exit code 75); worker 0 has written a checkpoint.
+        """
+        progression = Progression.of(self.spec.early_stopping)
+        if self.state.progression:
+            progression = Progression(**self.state.progression)
+        self._place_random_generators()
+        while self.state.epoch < self.spec.epochs and not progression.should_stop(self.state.epoch):
+            self._train_epoch()
+            self._end_epoch(progression)
+        for variable, value in zip(_without_random_state(self.model.variables), self._best, strict=True):
+            variable.assign(value)
+        return progression
+
+    def _train_epoch(self) -> None:
+        first = self.state.step
+        for batch in self.batches.epoch(self.state.epoch, first):
+            figures = self.stepper.train(batch).numpy()
+            self._add({"loss": figures[0], self.metric: figures[1]}, batch.step_weight)
+            self.state.step += 1
+            # The last step's checkpoint waits until the epoch has been evaluated.
+            if self.state.step < self.batches.steps:
+                self._leave_if_asked()
+                self._checkpoint_if_due()
+
+    def _add(self, figures: dict[str, float], weight: float) -> None:
+        sums = self.state.sums
+        for name, value in figures.items():
+            sums[name] = sums.get(name, 0.0) + float(value) * weight
+        sums["weight"] = sums.get("weight", 0.0) + weight
+
+    def _end_epoch(self, progression: Progression) -> None:
+        weight = self.state.sums.pop("weight")
+        figures = {name: total / weight for name, total in self.state.sums.items()}
+        loss, metric = self.stepper.evaluate(self.validation.features, self.validation.targets, self.validation.rows)
+        figures |= {"val_loss": float(loss), f"val_{self.metric}": float(metric)}
+        for name in figures:
+            if name.endswith(self.metric):
+                figures[name] *= self.metric_scale
+        self.state.epoch, self.state.step, self.state.sums = self.state.epoch + 1, 0, {}
+        self._refuse_not_finite(figures)
+        for name, value in figures.items():
+            self.state.history.setdefault(name, []).append(value)
+        if progression.observe(self.state.epoch, figures):
+            self._best = _values(self.model.variables)
+        self.state.progression = progression.state()
+        self.report(self.state.epoch, figures)
+        self._leave_if_asked()
+        self._checkpoint_if_due()
+
+    def _refuse_not_finite(self, figures: dict[str, float]) -> None:
+        for name, value in figures.items():
+            if not math.isfinite(value):
+                raise ConfigurationError(
+                    f"{name} became {value} in epoch {self.state.epoch}: the training diverged, nothing is published; "
+                    f"lower spec.training.optimizer.learningRate (it is {self.spec.optimizer.learning_rate:g})",
+                    reason=Reason.LOSS_NOT_FINITE,
+                )
+
+    def _checkpoint_if_due(self) -> None:
+        every_steps = self.spec.checkpoint.every_steps
+        is_due = time.monotonic() - self._last_checkpoint >= self.spec.checkpoint.every_seconds
+        if is_due or (every_steps is not None and self.steps_done % every_steps == 0):
+            self._write_checkpoint()
+
+    def _write_checkpoint(self) -> None:
+        self._last_checkpoint = time.monotonic()
+        if self.batches.worker == 0:
+            self.checkpoints.write(self.steps_done, Checkpoint(self.state, _values(self._variables()), self._best))
+
+    def _leave_if_asked(self) -> None:
+        if self.is_leaving():
+            self._write_checkpoint()
+            raise SteelyardError(
+                f"asked to end after step {self.steps_done}", reason=Reason.INTERRUPTED, exit_code=ExitCode.TRY_AGAIN
+            )
+
+    def _variables(self) -> list[Any]:
+        return [*_without_random_state(self.model.variables), *self.optimizer.variables]
+
+    def _place_random_generators(self) -> None:
+        """Sets dropout's generators to what an uninterrupted run has at this step; each worker has its own stream."""
+        for number, layer in enumerate(self.model.layers):
+            if (generator := getattr(layer, "seed_generator", None)) is not None:
+                stream = np.random.SeedSequence([self.spec.seed, number, self.batches.worker]).generate_state(1)[0]
+                generator.state.assign(np.array([stream % 2**31, self.steps_done], generator.state.dtype))
+
+
+def _without_random_state(variables: list[Any]) -> list[Any]:
+    return [variable for variable in variables if "seed_generator" not in variable.path]
+
+
+def _values(variables: list[Any]) -> list[NDArray[Any]]:
+    return [np.array(variable) for variable in _without_random_state(variables)]

@@ -1,0 +1,114 @@
+"""One step of training and of evaluation, alike on one worker and on many. Imports TensorFlow and Keras.
+
+This is Keras 3's model and optimizer under our own step, because `fit` under MultiWorkerMirroredStrategy fails (Keras
+issue 20585), divides a weighted loss by the batch size instead of by the sum of the weights, and can't be resumed in
+the middle of an epoch. A step reduces the gradients and the figures of all workers in one collective.
+"""
+
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from steelyard_trainer.models.networks import TrainingNetwork
+from steelyard_trainer.training.batches import Batch
+
+EVALUATION_BATCH = 1024
+
+
+class Stepper:
+    """The compiled steps of a network.
+
+    Figures are float32 (2,): the loss (cross-entropy or squared error of the standardized target, with the penalties)
+    and the metric (accuracy, or the absolute error of the standardized target).
+    """
+
+    def __init__(
+        self, network: TrainingNetwork, optimizer: keras.optimizers.Optimizer, strategy: tf.distribute.Strategy | None
+    ) -> None:
+        self._network = network
+        self._optimizer = optimizer
+        self._strategy = strategy
+        self._replicas = strategy.num_replicas_in_sync if strategy else 1
+        self._classifies = network.model.output_shape[-1] > 1
+        optimizer.build(network.model.trainable_variables)
+        # The gradients reach the optimizer reduced already, together with the figures: it must not do it again.
+        optimizer._all_reduce_sum_gradients = lambda gradients_and_variables: gradients_and_variables
+        self._train = tf.function(self._train_everywhere, reduce_retracing=True)
+        self._evaluate = tf.function(self._evaluate_here, reduce_retracing=True)
+        self._sum = tf.function(self._sum_everywhere)
+
+    def train(self, batch: Batch) -> Any:
+        """Makes one step with this worker's part of the batch; returns the figures over the rows of all workers."""
+        return self._train(batch.features, batch.targets, batch.weights, batch.mask)
+
+    def evaluate(self, features: NDArray[Any], targets: NDArray[Any], rows: int) -> NDArray[Any]:
+        """The figures over the rows of all workers, each of which brings its share.
+
+        Args:
+            features, targets: this worker's share.
+            rows: rows of all shares together.
+        """
+        sums = np.zeros(2)
+        for start in range(0, len(features), EVALUATION_BATCH):
+            part = slice(start, start + EVALUATION_BATCH)
+            sums += self._evaluate(features[part], targets[part]).numpy()
+        if self._strategy:
+            sums = self._sum(tf.constant(sums)).numpy()
+        figures: NDArray[Any] = sums / rows
+        figures[0] += float(self._penalty())
+        return figures
+
+    def _train_everywhere(self, features: Any, targets: Any, weights: Any, mask: Any) -> Any:
+        if self._strategy is None:
+            return self._train_here(features, targets, weights, mask)
+        return self._strategy.run(self._train_here, (features, targets, weights, mask))
+
+    def _train_here(self, features: Any, targets: Any, weights: Any, mask: Any) -> Any:
+        variables = self._network.model.trainable_variables
+        with tf.GradientTape() as tape:
+            outputs = self._network(features, mask, training=True)
+            losses, metrics = self._figures(outputs, targets)
+            # The penalties are the same on every worker: each brings its share of them.
+            loss = tf.reduce_sum(losses * weights) + self._penalty() / self._replicas
+        gradients = tape.gradient(loss, [variable.value for variable in variables])
+        figures = tf.stack([loss, tf.reduce_sum(metrics * weights)])
+        if self._strategy:
+            replica = tf.distribute.get_replica_context()
+            *gradients, figures = replica.all_reduce(tf.distribute.ReduceOp.SUM, [*gradients, figures])
+        self._optimizer.apply(gradients, variables)
+        return figures
+
+    def _evaluate_here(self, features: Any, targets: Any) -> Any:
+        outputs = self._network(features, tf.ones(tf.shape(features)[:1], tf.bool), training=False)
+        losses, metrics = self._figures(outputs, targets)
+        return tf.stack([tf.reduce_sum(tf.cast(losses, tf.float64)), tf.reduce_sum(tf.cast(metrics, tf.float64))])
+
+    def _sum_everywhere(self, sums: Any) -> Any:
+        assert self._strategy is not None
+        return self._strategy.run(_sum_over_replicas, (sums,))
+
+    def _figures(self, outputs: Any, targets: Any) -> tuple[Any, Any]:
+        """Loss and metric of each row, both (rows,)."""
+        if self._classifies:
+            losses = tf.nn.sparse_softmax_cross_entropy_with_logits(targets, outputs)
+            return losses, tf.cast(tf.equal(tf.argmax(outputs, 1, tf.int32), targets), tf.float32)
+        errors = outputs[:, 0] - targets
+        return tf.square(errors), tf.abs(errors)
+
+    def _penalty(self) -> Any:
+        """What regularization adds to the loss: a function of the weights alone."""
+        penalties = [
+            layer.kernel_regularizer(layer.kernel)
+            for layer in self._network.model.layers
+            if getattr(layer, "kernel_regularizer", None) is not None
+        ]
+        return tf.add_n(penalties) if penalties else tf.constant(0.0)
+
+
+def _sum_over_replicas(value: Any) -> Any:
+    # The identity has a device, which an argument has not, and by which the strategy finds its way.
+    replica = tf.distribute.get_replica_context()
+    return replica.all_reduce(tf.distribute.ReduceOp.SUM, tf.identity(value))

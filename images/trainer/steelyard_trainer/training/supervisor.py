@@ -1,0 +1,278 @@
+"""`train`: the first process of a worker, which starts the TensorFlow process, watches it and starts it again.
+
+TensorFlow's start-up hangs, beyond any signal but SIGKILL, when a peer is missing; and when a peer is lost all workers
+must start again. So this process, without TensorFlow, makes sure of the peers first (gang, channel) and restarts its
+child in place. Imports training's gang and channel, and the contract.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from steelyard.api.contract import Env, ExitCode, Reason, Result
+from steelyard.api.errors import ConfigurationError, SteelyardError
+from steelyard_trainer.contract import Outcome, StageContext
+from steelyard_trainer.training.channel import send, serve
+from steelyard_trainer.training.gang import HEARTBEAT_SECONDS, Coordinator, Heartbeat, Orders, Phase
+
+LEAVE_SECONDS = 20.0
+"""How long the child may take to write a checkpoint after SIGTERM."""
+TELL_SECONDS = 5.0
+"""How long worker 0 waits, once it is done, for the others to hear of it."""
+LONGEST_PAUSE_SECONDS = 30.0
+
+
+def supervise(context: StageContext) -> Outcome:
+    """Trains this worker's part, through as many restarts as runPolicy allows.
+
+    Raises:
+        SteelyardError: what the TensorFlow process ended with, where another attempt would end the same way
+            (exit codes 10, 65, 78); WorkersNotReady and RetriesExhausted (75); BackoffLimitExceeded (1).
+    """
+    if (finished := _finished(context)) is not None:
+        context.notice("was trained already", "Resumed")
+        return finished
+    context.workspace.checkpoints.mkdir(parents=True, exist_ok=True)
+    return Supervisor(context).run()
+
+
+@dataclass
+class Supervisor:
+    """One worker's supervisor. In supervisor 0 lives the gang's coordinator."""
+
+    context: StageContext
+    _generation: int = 0
+    _phase: Phase = "waiting"
+    _child: subprocess.Popen[bytes] | None = None
+    _result: Result | None = None
+    _starts: int = 0
+    _crashes: int = 0
+    _disruptions: int = 0
+    _waiting_since: float = field(default_factory=time.monotonic)
+    _paused_until: float = 0.0
+    _told: set[int] = field(default_factory=set)
+    _incarnation: str = field(default_factory=lambda: uuid.uuid4().hex)
+
+    def __post_init__(self) -> None:
+        self._supervisors = [address for address in os.environ.get(Env.SUPERVISORS, "").split(",") if address]
+        self._workers = max(1, len(self._supervisors))
+        self._is_chief = self.context.worker == 0
+        self._coordinator = Coordinator(self._workers)
+        self._is_leaving = False
+
+    def run(self) -> Outcome:
+        """Returns when the whole gang is done."""
+        signal.signal(signal.SIGTERM, self._on_sigterm)
+        if self._is_chief and self._workers > 1:
+            self._listen()
+        try:
+            while True:
+                self._leave_if_asked()
+                orders = self._exchange()
+                if (outcome := self._obey(orders) if orders else self._outcome_without_chief()) is not None:
+                    return outcome
+                self._look_after_child()
+                self._give_up_if_alone(orders)
+                time.sleep(HEARTBEAT_SECONDS)
+        finally:
+            self._kill_child()
+
+    def _listen(self) -> None:
+        address = self._supervisors[0]
+        try:
+            serve(address, self.context.key, self._receive)
+        except OSError as error:
+            raise SteelyardError(
+                f"can't listen on {address}: {error.strerror}",
+                reason=Reason.WORKERS_NOT_READY,
+                exit_code=ExitCode.TRY_AGAIN,
+            ) from None
+
+    def _receive(self, beat: Heartbeat) -> Orders:
+        orders = self._coordinator.receive(beat, time.monotonic())
+        if orders.finished:
+            self._told.add(beat.worker)
+        return orders
+
+    def _exchange(self) -> Orders | None:
+        """Tells the coordinator how this worker stands; None where it does not answer."""
+        is_paused = self._phase == "waiting" and time.monotonic() < self._paused_until
+        if is_paused:
+            return None
+        beat = Heartbeat(self.context.worker, self._incarnation, self._generation, self._phase)
+        if self._workers == 1:
+            return self._receive(beat)
+        return send(self._supervisors[0], self.context.key, beat)
+
+    def _obey(self, orders: Orders) -> Outcome | None:
+        """Follows the orders; returns the outcome once the training is done."""
+        if self._is_chief and self._phase == "done":
+            return self._outcome_when_told()
+        if orders.finished:
+            self._kill_child()
+            return Outcome("worker 0 finished the training", {})
+        if orders.generation > self._generation:
+            if self._phase != "waiting":
+                self._kill_child()
+                self._wait_again()
+                self._count_disruption("another worker was lost")
+            self._generation = orders.generation
+        elif orders.start and self._phase == "waiting" and orders.generation == self._generation:
+            self._start_child()
+        return None
+
+    def _outcome_without_chief(self) -> Outcome | None:
+        """Worker 0 does not answer: it may have left because all is done."""
+        return _finished(self.context) if self._phase == "done" else None
+
+    def _outcome_when_told(self) -> Outcome | None:
+        everybody = len(self._told) >= self._workers
+        if not everybody and time.monotonic() - self._waiting_since < TELL_SECONDS:
+            return None
+        assert self._result is not None
+        return Outcome(self._result.message, {**self._result.summary, "restarts": self._starts - 1})
+
+    def _start_child(self) -> None:
+        environment = {
+            **os.environ,
+            Env.PARENT_PID: str(os.getpid()),
+            Env.RESULT_FILE: str(self._child_result_file),
+            "TF_CPP_MIN_LOG_LEVEL": os.environ.get("TF_CPP_MIN_LOG_LEVEL", "2"),
+        }
+        self._child_result_file.unlink(missing_ok=True)
+        # In this process's group, so that whoever ends the group ends both.
+        self._child = subprocess.Popen(
+            [sys.executable, "-m", "steelyard_trainer", "train", "--worker"],
+            env={str(name): value for name, value in environment.items()},
+            stdin=subprocess.DEVNULL,
+        )
+        self._starts += 1
+        self._phase = "running"
+
+    @property
+    def _child_result_file(self) -> Path:
+        return self.context.workspace.trained / f"worker-{self.context.worker}.json"
+
+    def _look_after_child(self) -> None:
+        """When the child has ended: done, ended for good, or to be started again in the next generation."""
+        if self._child is None or (code := self._child.poll()) is None:
+            return
+        self._child = None
+        self._result = self._read_child_result(code)
+        if code == ExitCode.DONE:
+            self._phase = "done"
+            self._waiting_since = time.monotonic()
+            return
+        if ExitCode.is_permanent(code):
+            raise SteelyardError(self._result.message, reason=self._result.reason, exit_code=code)
+        if not self._is_chief and _finished(self.context) is not None:
+            # Worker 0 was done before this one could say good-bye.
+            self._phase = "done"
+            return
+        self._generation += 1
+        self._wait_again()
+        # TensorFlow aborts (SIGABRT) where it can't tell Python of a lost peer.
+        if code == ExitCode.TRY_AGAIN or (code == -signal.SIGABRT and self._workers > 1):
+            self._count_disruption(self._result.message)
+        else:
+            self._count_crash(self._result.message)
+
+    def _read_child_result(self, code: int) -> Result:
+        try:
+            return Result.from_json(json.loads(self._child_result_file.read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError):
+            how = f"by {signal.Signals(-code).name}" if code < 0 else f"with exit code {code}"
+            return Result("train", self.context.key, Reason.CRASHED, f"the TensorFlow process was ended {how}")
+
+    def _wait_again(self) -> None:
+        self._phase = "waiting"
+        self._waiting_since = time.monotonic()
+
+    def _count_crash(self, message: str) -> None:
+        self._crashes += 1
+        limit = self.context.job.spec.run_policy.backoff_limit
+        if self._crashes > limit:
+            raise SteelyardError(
+                f"the training crashed {self._crashes} times (spec.runPolicy.backoffLimit is {limit}); last: {message}",
+                reason=Reason.BACKOFF_LIMIT_EXCEEDED,
+                exit_code=1,
+            )
+        self._pause(self._crashes, message)
+
+    def _count_disruption(self, message: str) -> None:
+        self._disruptions += 1
+        limit = self.context.job.spec.run_policy.disruption_limit
+        if self._disruptions > limit:
+            raise SteelyardError(
+                f"the training was interrupted {self._disruptions} times (spec.runPolicy.disruptionLimit is {limit}); "
+                f"last: {message}",
+                reason=Reason.RETRIES_EXHAUSTED,
+                exit_code=ExitCode.TRY_AGAIN,
+            )
+        self._pause(self._disruptions, message)
+
+    def _pause(self, times: int, message: str) -> None:
+        """Growing pauses, none before the first restart: a lost process is the common case, and it can go on at once."""
+        pause = 0.0 if times == 1 else min(LONGEST_PAUSE_SECONDS, 2.0 ** (times - 2))
+        self._paused_until = time.monotonic() + pause
+        self._waiting_since = self._paused_until
+        self.context.notice(f"{message}; starts again from the last checkpoint", "Restarted")
+
+    def _give_up_if_alone(self, orders: Orders | None) -> None:
+        """After the gang's time-out without a common start."""
+        waited = time.monotonic() - self._waiting_since
+        limit = self.context.job.spec.run_policy.gang_timeout_seconds
+        if self._phase == "running" or waited < limit:
+            return
+        missing = orders.missing if orders is not None else (0,)
+        names = ", ".join(f"worker {worker} ({self._supervisors[worker]})" for worker in missing)
+        raise SteelyardError(
+            f"not all of the {self._workers} workers were ready within {limit} s (spec.runPolicy.gangTimeoutSeconds); "
+            f"no answer from {names or 'none'}",
+            reason=Reason.WORKERS_NOT_READY,
+            exit_code=ExitCode.TRY_AGAIN,
+        )
+
+    def _on_sigterm(self, _signal: int, _frame: object) -> None:
+        self._is_leaving = True
+
+    def _leave_if_asked(self) -> None:
+        if not self._is_leaving:
+            return
+        if self._child is not None:
+            self._child.terminate()
+            try:
+                self._child.wait(LEAVE_SECONDS)
+            except subprocess.TimeoutExpired:
+                self._kill_child()
+        raise SteelyardError(
+            "the training was asked to end; it goes on from its checkpoint when it is started again",
+            reason=Reason.INTERRUPTED,
+            exit_code=ExitCode.TRY_AGAIN,
+        )
+
+    def _kill_child(self) -> None:
+        if self._child is not None:
+            self._child.kill()
+            self._child.wait()
+            self._child = None
+
+
+def _finished(context: StageContext) -> Outcome | None:
+    """The outcome of a training that was done under this key before."""
+    try:
+        document = json.loads(context.workspace.training_file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except ValueError as error:
+        raise ConfigurationError(f"{context.workspace.training_file} is damaged ({error}): remove it") from None
+    if document["key"] != context.key or not context.workspace.model_file.exists():
+        return None
+    summary = {name: document[name] for name in ("epochs", "bestEpoch", "steps", "workers", "metrics")}
+    return Outcome("was trained already", {**summary, "restarts": 0})

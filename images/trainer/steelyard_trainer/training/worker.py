@@ -1,0 +1,192 @@
+"""`train --worker`: the TensorFlow process of one worker. Imports training's other parts.
+
+Leaves the trained model and its history in the workspace (worker 0) and ends as the contract says.
+"""
+
+import json
+import os
+import signal
+import time
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from steelyard.api.contract import Env, ExitCode, Reason
+from steelyard.api.errors import SteelyardError
+from steelyard.api.training import ClassWeights
+from steelyard_trainer.contract import Outcome, StageContext
+from steelyard_trainer.data.reading import Examples, PreparedDataset
+from steelyard_trainer.files import write_atomically
+from steelyard_trainer.models.networks import Shape, TrainingNetwork, serving_network, training_network
+from steelyard_trainer.training.batches import Batches, share
+from steelyard_trainer.training.checkpoints import Checkpoints
+from steelyard_trainer.training.loop import Loop, Validation
+from steelyard_trainer.training.optimizers import build_optimizer
+from steelyard_trainer.training.step import Stepper
+from steelyard_trainer.training.stopping import Progression
+
+LOST_PEER_ERRORS = (
+    tf.errors.UnavailableError,
+    tf.errors.AbortedError,
+    tf.errors.CancelledError,
+    tf.errors.DeadlineExceededError,
+)
+CHIEF_LEAVES_FIRST_SECONDS = 1.0
+"""How long other workers go on after SIGTERM, so that worker 0, asked at the same time, can write a checkpoint."""
+
+
+def train(context: StageContext) -> Outcome:
+    """Trains, or goes on training, this worker's part.
+
+    Raises:
+        ConfigurationError: the loss is not finite.
+        SteelyardError: a peer was lost, or the process was asked to end (exit code 75).
+    """
+    strategy = connect()
+    is_leaving = _leave_on_sigterm(context.worker)
+    try:
+        return _train(context, strategy, is_leaving)
+    except LOST_PEER_ERRORS as error:
+        raise SteelyardError(
+            f"another worker was lost: {type(error).__name__}", reason=Reason.WORKER_LOST, exit_code=ExitCode.TRY_AGAIN
+        ) from error
+
+
+def connect() -> tf.distribute.Strategy | None:
+    """Fixes what makes a run repeatable, then joins the other workers of TF_CONFIG; None for a worker on its own."""
+    threads = int(os.environ.get(Env.THREADS, "0"))
+    tf.config.threading.set_intra_op_parallelism_threads(threads)
+    tf.config.threading.set_inter_op_parallelism_threads(threads)
+    tf.config.experimental.enable_op_determinism()
+    if Env.TF_CONFIG not in os.environ:
+        return None
+    return tf.distribute.MultiWorkerMirroredStrategy()
+
+
+def _train(context: StageContext, strategy: tf.distribute.Strategy | None, is_leaving: Callable[[], bool]) -> Outcome:
+    loop, network, shape = build(context, strategy, is_leaving)
+    if loop.resume():
+        context.notice(f"goes on from the checkpoint after step {loop.steps_done}", "Resumed")
+    progression = loop.run()
+    summary = _summary(context, loop, progression)
+    if context.worker == 0:
+        _leave_model(context, serving_network(context.job.spec.model, shape, network), summary | loop_history(loop))
+    return Outcome(f"trained {loop.state.epoch} epochs; the best is epoch {progression.best_epoch}", summary)
+
+
+def build(
+    context: StageContext, strategy: tf.distribute.Strategy | None, is_leaving: Callable[[], bool]
+) -> tuple[Loop, TrainingNetwork, Shape]:
+    """Everything that a training needs, ready to resume or run."""
+    spec = context.job.spec
+    dataset = PreparedDataset.load(context.workspace)
+    keras.utils.set_random_seed(spec.training.seed)
+    training, validation = dataset.read("train"), dataset.read("validation")
+    shape = _shape(dataset)
+    batches = Batches(
+        features=training.features,
+        targets=_standardized(training, shape),
+        row_weights=_row_weights(training, dataset, spec.training.class_weights),
+        batch_size=spec.training.batch_size,
+        workers=spec.training.workers,
+        worker=context.worker,
+        seed=spec.training.seed,
+    )
+    with strategy.scope() if strategy else tf.init_scope():
+        network = training_network(spec.model, shape, spec.training.seed)
+        optimizer = build_optimizer(spec.training, batches.steps)
+        stepper = Stepper(network, optimizer, strategy)
+    own = share(len(validation.rows), spec.training.workers, context.worker)
+    checkpoints = Checkpoints(context.workspace.checkpoints, context.key)
+    if context.worker == 0:
+        checkpoints.clear_others()
+    loop = Loop(
+        spec=spec.training,
+        model=network.model,
+        optimizer=optimizer,
+        stepper=stepper,
+        batches=batches,
+        validation=Validation(validation.features[own], _standardized(validation, shape)[own], len(validation.rows)),
+        checkpoints=checkpoints,
+        metric="accuracy" if shape.classes else "mae",
+        metric_scale=1.0 if shape.classes else shape.target_scale,
+        report=_reporter(context),
+        is_leaving=is_leaving,
+    )
+    return loop, network, shape
+
+
+def _shape(dataset: PreparedDataset) -> Shape:
+    preprocessing = dataset.preprocessing
+    return Shape(
+        width=preprocessing.width,
+        classes=len(dataset.classes) if dataset.classes else None,
+        target_mean=preprocessing.target_mean,
+        target_scale=preprocessing.target_scale,
+    )
+
+
+def _standardized(examples: Examples, shape: Shape) -> NDArray[Any]:
+    """Class indices as they are; numbers shifted and scaled to mean 0 and deviation 1 over the training part."""
+    if shape.classes:
+        return examples.targets
+    return ((examples.targets - shape.target_mean) / shape.target_scale).astype(np.float32)
+
+
+def _row_weights(examples: Examples, dataset: PreparedDataset, spec: ClassWeights | None) -> NDArray[Any]:
+    """How much each row counts, float32 (rows,)."""
+    if spec is None or dataset.classes is None or dataset.class_counts is None:
+        return np.ones(len(examples.rows), np.float32)
+    if spec.weights is not None:
+        by_class = np.array([spec.weights[label] for label in dataset.classes], np.float32)
+    else:
+        counts = np.array(dataset.class_counts["train"], np.float64)
+        by_class = (counts.sum() / (len(counts) * counts)).astype(np.float32)
+    weights: NDArray[Any] = by_class[examples.targets]
+    return weights
+
+
+def _reporter(context: StageContext) -> Callable[[int, dict[str, float]], None]:
+    """Worker 0 reports for all: the figures are the same on every worker."""
+
+    def report(epoch: int, figures: dict[str, float]) -> None:
+        if context.worker == 0:
+            context.progress(epoch, context.job.spec.training.epochs, "epochs", **figures)
+
+    return report
+
+
+def _leave_on_sigterm(worker: int) -> Callable[[], bool]:
+    """Installs a handler (after the strategy, which installs one that swallows the signal); says whether to leave."""
+    asked_at: list[float] = []
+    signal.signal(signal.SIGTERM, lambda _signal, _frame: asked_at.append(time.monotonic()))
+    patience = 0.0 if worker == 0 else CHIEF_LEAVES_FIRST_SECONDS
+    return lambda: bool(asked_at) and time.monotonic() - asked_at[0] >= patience
+
+
+def _summary(context: StageContext, loop: Loop, progression: Progression) -> dict[str, Any]:
+    best = progression.best_epoch
+    return {
+        "epochs": loop.state.epoch,
+        "bestEpoch": best,
+        "steps": loop.steps_done,
+        "workers": context.job.spec.training.workers,
+        "metrics": {name: values[best - 1] for name, values in loop.state.history.items()},
+    }
+
+
+def loop_history(loop: Loop) -> dict[str, Any]:
+    """What training.json has beside the summary."""
+    return {"history": loop.state.history}
+
+
+def _leave_model(context: StageContext, model: keras.Model, document: dict[str, Any]) -> None:
+    """Writes model.keras, then training.json, which says that both are there."""
+    partial = context.workspace.trained / "partial.keras"
+    model.save(partial)
+    partial.rename(context.workspace.model_file)
+    write_atomically(context.workspace.training_file, json.dumps({"key": context.key, **document}, indent=2))

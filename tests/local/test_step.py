@@ -1,0 +1,145 @@
+"""Our step against plain Keras: the same batches give the same weights, for every optimizer and schedule."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from steelyard.api.loading import parse_training_job
+from steelyard.api.model import Model
+from steelyard.api.training import Training
+from steelyard_trainer.models.networks import Shape, serving_network, training_network
+from steelyard_trainer.training.batches import Batches
+from steelyard_trainer.training.optimizers import build_optimizer
+from steelyard_trainer.training.step import Stepper
+
+ROWS, WIDTH, CLASSES, BATCH = 60, 5, 3, 20
+RANDOM = np.random.default_rng(0)
+FEATURES = RANDOM.normal(size=(ROWS, WIDTH)).astype(np.float32)
+LABELS = RANDOM.integers(0, CLASSES, ROWS).astype(np.int32)
+NUMBERS = RANDOM.normal(size=ROWS).astype(np.float32)
+MLP = {"mlp": {"hiddenUnits": [8], "regularization": {"l1": 0.001, "l2": 0.01}}}
+
+
+def parse(model: dict, training: dict) -> tuple[Model, Training]:
+    spec = {"dataset": {"uri": "sklearn:iris", "target": "target"}, "model": model, "training": training}
+    manifest = {"apiVersion": "steelyard.dev/v1alpha1", "kind": "TrainingJob", "metadata": {"name": "t"}, "spec": spec}
+    job = parse_training_job(manifest)
+    return job.spec.model, job.spec.training
+
+
+def batches(targets: np.ndarray, weights: np.ndarray | None = None, batch: int = BATCH) -> Batches:
+    return Batches(FEATURES, targets, np.ones(ROWS, np.float32) if weights is None else weights, batch, 1, 0, seed=1)
+
+
+OPTIMIZERS = [
+    {"name": "SGD", "learningRate": 0.1},
+    {"name": "SGD", "learningRate": 0.1, "momentum": 0.9, "nesterov": True},
+    {"name": "Adam", "beta1": 0.8},
+    {"name": "AdamW", "weightDecay": 0.1},
+    {"name": "RMSprop", "momentum": 0.5, "rho": 0.8},
+]
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=lambda optimizer: "-".join(map(str, optimizer.values())))
+@pytest.mark.parametrize("targets", [LABELS, NUMBERS], ids=["classification", "regression"])
+def test_a_step_is_what_keras_fit_does(optimizer, targets):
+    model_spec, training = parse(MLP, {"optimizer": optimizer, "epochs": 4})
+    shape = Shape(WIDTH, CLASSES if targets is LABELS else None)
+    ours = training_network(model_spec, shape, seed=3)
+    theirs = training_network(model_spec, shape, seed=3).model
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True) if shape.classes else "mse"
+    theirs.compile(build_optimizer(training, 3), loss)
+    stepper = Stepper(ours, build_optimizer(training, 3), None)
+    for epoch in range(4):
+        for batch in batches(targets).epoch(epoch):
+            figures = stepper.train(batch).numpy()
+            expected = theirs.train_on_batch(batch.features, batch.targets)
+            assert figures[0] == pytest.approx(expected, rel=1e-5)
+    for mine, keras_own in zip(ours.model.get_weights(), theirs.get_weights(), strict=True):
+        assert mine == pytest.approx(keras_own, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    "schedule",
+    [None, {"cosine": {"warmupEpochs": 2, "finalFraction": 0.1}}, {"exponential": {"rate": 0.5, "everyEpochs": 2}}],
+)
+def test_the_learning_rate_follows_its_schedule(schedule):
+    settings = {"epochs": 10, "optimizer": {"name": "SGD", "learningRate": 0.2}}
+    _, training = parse(MLP, settings | ({"learningRateSchedule": schedule} if schedule else {}))
+    optimizer = build_optimizer(training, steps_per_epoch=5)
+    variable = keras.Variable(np.zeros(2))
+    optimizer.build([variable])
+    rates = []
+    for _ in range(50):
+        rates.append(float(optimizer.learning_rate))
+        optimizer.apply([tf.zeros(2)], [variable])
+    if schedule is None:
+        assert rates == pytest.approx([0.2] * 50)
+    elif "cosine" in schedule:
+        assert rates[0] == 0
+        assert max(rates) == pytest.approx(0.2)
+        assert rates.index(max(rates)) == 10
+        assert rates[-1] == pytest.approx(0.02, abs=0.002)
+    else:
+        assert rates[10] == pytest.approx(0.1)
+        assert rates[40] == pytest.approx(0.2 * 0.5**4)
+
+
+def test_a_weighted_loss_is_divided_by_the_sum_of_the_weights_and_padding_counts_nothing():
+    model_spec, training = parse({"linear": {}}, {})
+    network = training_network(model_spec, Shape(WIDTH, CLASSES), seed=3)
+    weights = RANDOM.uniform(0.5, 2, ROWS).astype(np.float32)
+    stepper = Stepper(network, build_optimizer(training, 1), None)
+    # One batch of 64 for 60 rows: 4 rows of padding.
+    (batch,) = batches(LABELS, weights, batch=64).epoch(0)
+    logits = network(FEATURES, None, training=False).numpy()
+    losses = keras.losses.sparse_categorical_crossentropy(LABELS, logits, from_logits=True).numpy()
+    right = logits.argmax(1) == LABELS
+    loss, accuracy = stepper.train(batch).numpy()
+    assert loss == pytest.approx(np.average(losses, weights=weights), rel=1e-5)
+    assert accuracy == pytest.approx(np.average(right, weights=weights), rel=1e-5)
+
+
+def test_batch_normalization_leaves_padding_out():
+    model_spec, training = parse({"mlp": {"hiddenUnits": [4], "batchNormalization": True}}, {})
+    network = training_network(model_spec, Shape(WIDTH, CLASSES), seed=3)
+    stepper = Stepper(network, build_optimizer(training, 1), None)
+    (batch,) = batches(LABELS, batch=64).epoch(0)
+    hidden = network.model.get_layer("hidden_1")(FEATURES).numpy()
+    stepper.train(batch)
+    normalization = network.model.get_layer("normalization_1")
+    kept = normalization.momentum
+    assert normalization.moving_mean.numpy() == pytest.approx(hidden.mean(0) * (1 - kept), abs=1e-5)
+    assert normalization.moving_variance.numpy() == pytest.approx(kept + hidden.var(0) * (1 - kept), abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        {"linear": {}},
+        {"mlp": {"hiddenUnits": [8, 4], "batchNormalization": True, "dropout": 0.5, "activation": "gelu"}},
+    ],
+)
+def test_the_network_that_serves_says_what_the_trained_one_says(model):
+    model_spec, training = parse(model, {})
+    for shape, targets in [(Shape(WIDTH, CLASSES), LABELS), (Shape(WIDTH, None, 150.0, 70.0), NUMBERS)]:
+        network = training_network(model_spec, shape, seed=3)
+        stepper = Stepper(network, build_optimizer(training, 3), None)
+        for batch in batches(targets).epoch(0):
+            stepper.train(batch)
+        raw = network(FEATURES, np.ones(ROWS, bool), training=False).numpy()
+        served = serving_network(model_spec, shape, network)
+        assert {type(layer).__module__.split(".")[0] for layer in served.layers} == {"keras"}
+        expected = tf.nn.softmax(raw).numpy() if shape.classes else raw * 70 + 150
+        assert served(FEATURES).numpy() == pytest.approx(expected, rel=1e-5, abs=1e-6)
+
+
+def test_first_weights_are_a_function_of_the_seed():
+    model_spec, _ = parse(MLP, {})
+
+    def first(seed: int) -> list[np.ndarray]:
+        return training_network(model_spec, Shape(WIDTH, CLASSES), seed).model.get_weights()
+
+    assert all(np.array_equal(a, b) for a, b in zip(first(7), first(7), strict=True))
+    assert not np.array_equal(first(7)[0], first(8)[0])

@@ -1,0 +1,70 @@
+"""The gang's generations: all start together, and again together when any was lost."""
+
+from steelyard_trainer.training.gang import FRESH_SECONDS, LOST_SECONDS, Coordinator, Heartbeat
+
+
+def beat(worker: int, generation: int = 0, phase="waiting", incarnation: str = "a") -> Heartbeat:
+    return Heartbeat(worker, f"{worker}{incarnation}", generation, phase)
+
+
+def test_nobody_starts_before_all_have_answered():
+    gang = Coordinator(3)
+    assert not gang.receive(beat(0), 0.0).start
+    orders = gang.receive(beat(1), 0.1)
+    assert not orders.start
+    assert orders.missing == (2,)
+    assert gang.receive(beat(2), 0.2).start
+    assert gang.receive(beat(0), 0.3).start
+
+
+def test_a_worker_that_was_heard_of_too_long_ago_is_missing():
+    gang = Coordinator(2)
+    gang.receive(beat(1), 0.0)
+    orders = gang.receive(beat(0), FRESH_SECONDS + 0.1)
+    assert not orders.start
+    assert orders.missing == (1,)
+
+
+def test_a_lost_process_makes_all_wait_in_the_next_generation():
+    gang = Coordinator(2)
+    gang.receive(beat(0), 0.0)
+    gang.receive(beat(1), 0.0)
+    assert gang.receive(beat(1, generation=1), 1.0).start is False
+    orders = gang.receive(beat(0, phase="running"), 1.1)
+    assert (orders.generation, orders.start) == (1, False)
+    assert gang.receive(beat(0, generation=1), 1.2).start
+
+
+def test_a_new_supervisor_ends_the_generation_that_it_was_not_part_of():
+    gang = Coordinator(2)
+    gang.receive(beat(0), 0.0)
+    gang.receive(beat(1), 0.0)
+    orders = gang.receive(beat(1, incarnation="b"), 1.0)
+    assert (orders.generation, orders.start) == (1, False)
+
+
+def test_a_new_coordinator_ends_the_generation_that_runs():
+    gang = Coordinator(2)
+    orders = gang.receive(beat(1, generation=4, phase="running"), 0.0)
+    assert (orders.generation, orders.start) == (5, False)
+    gang.receive(beat(0), 0.1)
+    gang.receive(beat(1, generation=5), 0.2)
+    assert gang.receive(beat(0, generation=5), 0.3).start
+
+
+def test_a_silent_supervisor_is_lost():
+    gang = Coordinator(2)
+    gang.receive(beat(0), 0.0)
+    gang.receive(beat(1), 0.0)
+    assert gang.receive(beat(0, phase="running"), LOST_SECONDS).generation == 0
+    orders = gang.receive(beat(0, phase="running"), LOST_SECONDS + 1)
+    assert (orders.generation, orders.start, orders.missing) == (1, False, (0, 1))
+
+
+def test_the_training_is_finished_when_worker_0_is_done():
+    gang = Coordinator(2)
+    gang.receive(beat(0), 0.0)
+    gang.receive(beat(1), 0.0)
+    assert not gang.receive(beat(1, phase="done"), 1.0).finished
+    gang.receive(beat(0, phase="done"), 1.0)
+    assert gang.receive(beat(1, phase="done"), 1.1).finished
