@@ -4,7 +4,6 @@ Imports steelyard.api only.
 """
 
 import ctypes
-import errno
 import json
 import os
 import signal
@@ -19,7 +18,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from steelyard.api.contract import RESULT_LIMIT_BYTES, Env, ExitCode, Notice, Progress, Reason, Result, StageName
-from steelyard.api.errors import ConfigurationError, SteelyardError
+from steelyard.api.errors import ConfigurationError, SteelyardError, explain_os_error
 from steelyard.api.loading import parse_training_job
 from steelyard.api.training_job import TrainingJob
 from steelyard.api.workspace import Workspace
@@ -133,21 +132,6 @@ def _shorten(document: dict[str, Any]) -> None:
         holder[field] = value[: len(value) // 2]
     else:
         del holder[field]
-
-
-def explain_os_error(error: OSError) -> SteelyardError | None:
-    """A full disk or a place that can't be written to, in a user's words; None for what is no user's mistake."""
-    where = f" at {error.filename}" if error.filename else ""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return ConfigurationError(
-            f"there is no room left on the disk{where}: free some, or use another --workspace", reason=Reason.NO_SPACE
-        )
-    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return ConfigurationError(
-            f"{error.filename or 'a file'} can't be written or read by user {os.getuid()}: {error.strerror}",
-            reason=Reason.NOT_WRITABLE,
-        )
-    return None
 
 
 def die_with_parent() -> None:

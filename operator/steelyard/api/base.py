@@ -15,7 +15,7 @@ ColumnName = Annotated[str, Field(min_length=1, max_length=256)]
 
 
 class Part(BaseModel):
-    """A part of the manifest: unknown fields are refused, types are not coerced, names are camelCase as in Kubernetes."""
+    """A part of the manifest: unknown fields are refused, types are not coerced, names are camelCase."""
 
     model_config = ConfigDict(
         extra="forbid",
@@ -30,6 +30,8 @@ class Part(BaseModel):
 class ExactlyOneOf(Part):
     """A union as a structural schema can say it: one optional field per member, of which exactly one is given."""
 
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1, "maxProperties": 1})
+
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:
         members = {info.alias or name: getattr(self, name) for name, info in type(self).model_fields.items()}
@@ -37,7 +39,7 @@ class ExactlyOneOf(Part):
         if len(given) != 1:
             raise PydanticCustomError(
                 "exactly_one_of",
-                "exactly one of {allowed} is needed, but {given} given",
+                "exactly one of {allowed} is allowed, but {given} given",
                 {
                     "allowed": ", ".join(members),
                     "given": "none is" if not given else " and ".join(given) + (" are" if len(given) > 1 else " is"),

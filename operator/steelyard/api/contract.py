@@ -37,6 +37,7 @@ class Reason(StrEnum):
     """Why something is as it is: for programs to switch on."""
 
     SUCCEEDED = "Succeeded"
+    ALREADY_FINISHED = "AlreadyFinished"
     INVALID_MANIFEST = "InvalidManifest"
     INVALID_CONFIGURATION = "InvalidConfiguration"
     INVALID_DATA = "InvalidData"
@@ -79,8 +80,8 @@ class Env(StrEnum):
     SUPERVISORS = "STEELYARD_SUPERVISORS"
     """host:port of each worker's supervisor, by worker, with commas between; unset for one worker."""
     TF_CONFIG = "TF_CONFIG"
-    """TensorFlow's cluster description: {"cluster": {"worker": [...]}, "task": {"type": "worker", "index": 0}}; unset for
-    one worker."""
+    """TensorFlow's cluster description: {"cluster": {"worker": [...]}, "task": {"type": "worker", "index": 0}}; unset
+    for one worker."""
     THREADS = "STEELYARD_THREADS"
     """Threads of one TensorFlow operation; part of what makes a run repeatable. Default: the CPUs of the process."""
 

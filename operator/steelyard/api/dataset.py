@@ -18,7 +18,8 @@ class MissingValues(Part):
 
     strategy: MissingValueStrategy = "Fail"
     """Constant puts `value`; Mean and Median put that of the training part (a text column takes its most frequent
-    word); DropRow leaves out every row with a missing cell, before the split; Fail ends the job and names the columns."""
+    word); DropRow leaves out every row with a missing cell, before the split; Fail ends the job and names the
+    columns."""
     value: float | Annotated[str, Field(max_length=256)] | None = None
     """What Constant puts: a number, or a text where only text columns have empty cells. Needed with Constant only."""
 
@@ -62,7 +63,7 @@ class Split(Part):
 class Checks(Part):
     """Limits that the table must keep, else the job fails before it trains. A limit that is left out is not checked."""
 
-    min_rows: Annotated[int, Field(ge=1)] | None = None
+    min_rows: Annotated[int, Field(ge=1, le=10**12)] | None = None
     """The least number of rows, after DropRow."""
     min_class_fraction: Share | None = None
     """The least fraction of the rows that every class must have (classification)."""
@@ -76,7 +77,8 @@ class Dataset(Part):
     """A table: one row an example, one column the target."""
 
     uri: Annotated[str, Field(min_length=1, max_length=2048)]
-    """A file's path (relative to the manifest's folder) or file: URI, or sklearn:NAME for a set that scikit-learn ships."""
+    """A file's path (relative to the manifest's folder) or file: URI, or sklearn:NAME for a set that scikit-learn
+    ships: breast_cancer, diabetes, digits, iris, linnerud, wine."""
     format: DatasetFormat | None = None
     """CSV or Parquet. Default: from the file name's ending (.csv, .csv.gz, .tsv is CSV with tabs, .parquet)."""
     target: ColumnName

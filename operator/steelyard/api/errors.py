@@ -4,12 +4,16 @@ Imports pydantic and the api only.
 """
 
 import difflib
+import errno
+import json
+import os
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
 from steelyard.api.contract import ExitCode, Reason
+from steelyard.api.schema import Node, Schema, schema_of
 
 
 class SteelyardError(Exception):
@@ -34,6 +38,21 @@ class DataError(SteelyardError):
 
     def __init__(self, message: str, *, reason: str = Reason.INVALID_DATA) -> None:
         super().__init__(message, reason=reason, exit_code=ExitCode.DATA)
+
+
+def explain_os_error(error: OSError) -> SteelyardError | None:
+    """A full disk or a place that can't be written to, in a user's words; None for what is no user's mistake."""
+    where = f" at {error.filename}" if error.filename else ""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return ConfigurationError(
+            f"there is no room left on the disk{where}: free some, or use another --workspace", reason=Reason.NO_SPACE
+        )
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return ConfigurationError(
+            f"{error.filename or 'a file'} can't be written or read by user {os.getuid()}: {error.strerror}",
+            reason=Reason.NOT_WRITABLE,
+        )
+    return None
 
 
 @dataclass(frozen=True)
@@ -62,89 +81,65 @@ def problems_of(error: ValidationError, root: type[BaseModel]) -> list[Problem]:
     """Pydantic's errors in the words of the manifest, one per field."""
     problems: dict[str, list[str]] = {}
     for item in error.errors(include_url=False):
-        path, message = _explain(dict(item), root)
+        path, message = _explain(dict(item), schema_of(root))
         messages = problems.setdefault(path, [])
         if message not in messages:
             messages.append(message)
-    return [Problem(path, "; or ".join(messages)) for path, messages in problems.items()]
+    return [Problem(path, "; ".join(messages)) for path, messages in problems.items()]
 
 
-def _explain(item: dict[str, Any], root: type[BaseModel]) -> tuple[str, str]:
-    location = _without_union_branches(item["loc"], root)
+def _explain(item: dict[str, Any], schema: Schema) -> tuple[str, str]:
+    """The path and the message of one of pydantic's errors."""
+    path, node = schema.find(item["loc"])
     context = item.get("ctx") or {}
-    given = _shown(item["input"])
     match item["type"]:
         case "extra_forbidden":
-            names = _field_names(root, location[:-1])
-            near = difflib.get_close_matches(str(location[-1]), names, n=1, cutoff=0.5)
-            hint = f"did you mean {near[0]}? " if near else ""
-            return _dotted(location), f"there is no such field; {hint}allowed: {', '.join(names)}"
+            return path, _explain_unknown(str(item["loc"][-1]), schema, schema.find(item["loc"][:-1])[1])
         case "missing":
-            return _dotted(location), "this field is needed, but it is missing"
+            return path, f"this field is needed, but it is missing; allowed: {schema.words(node)}"
         case "cross_field":
-            return _dotted((*location, context["field"])), item["msg"]
-        case "string_pattern_mismatch":
-            return _dotted(location), f"{given} is not a valid name; it must match {context['pattern']}"
-        case "literal_error":
-            return _dotted(
-                location
-            ), f"{given} is not allowed; allowed: {str(context['expected']).replace(' or ', ', ')}"
-        case "model_type" | "dict_type":
-            return _dotted(location), f"{given} is not what belongs here; a map of fields is"
-    allowed = item["msg"].removeprefix("Input ").replace("should be", "must be")
-    return _dotted(location), f"{given} is not allowed; it {allowed}" if allowed.startswith(
-        "must"
-    ) else f"{given}: {item['msg']}"
+            return f"{path}.{context['field']}", item["msg"]
+        case "exactly_one_of":
+            return path, item["msg"]
+        case "invalid_key":
+            holder = path.rpartition(".")[0] or "the manifest"
+            return holder, f"{_shown(item['input'])} is no field's name; a name is a text"
+    if item["loc"][-1:] == ("[key]",):
+        return path, f"the key {_shown(item['input'])} is not allowed; it must be a text, in quotes"
+    hint = "" if "anyOf" in node else _hint(item["type"], item["input"])
+    return path, f"{_shown(item['input'])} is not allowed; allowed: {schema.words(node)}{hint}"
 
 
-def _dotted(location: tuple[str | int, ...]) -> str:
-    text = ""
-    for part in location:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
-    return text or "the manifest"
+def _explain_unknown(name: str, schema: Schema, holder: Node) -> str:
+    """What to say of a field that is not there: where a field of this name is, or the nearest name here."""
+    names = list(schema.fields(holder))
+    plain = {_plain(known): known for known in names}
+    hint = ""
+    if elsewhere := schema.paths_of(name):
+        hint = f"did you mean {' or '.join(elsewhere[:3])}? "
+    elif near := difflib.get_close_matches(_plain(name), plain, n=1, cutoff=0.6):
+        hint = f"did you mean {plain[near[0]]}? "
+    return f"there is no such field; {hint}allowed: {', '.join(names)}"
+
+
+def _plain(name: str) -> str:
+    """A name without what people spell differently: learning_rate, LearningRate and learningRate are one."""
+    return name.replace("_", "").replace("-", "").lower()
+
+
+def _hint(error_type: str, value: object) -> str:
+    """What a YAML writer may not know about quotes."""
+    if error_type == "string_type" and value is not None and not isinstance(value, dict | list):
+        return "; put it in quotes"
+    if error_type in ("int_type", "float_type") and isinstance(value, str) and value.replace(".", "", 1).isdigit():
+        return "; without quotes"
+    return ""
 
 
 def _shown(value: object) -> str:
-    text = "nothing (null)" if value is None else repr(value)
+    """A value as a manifest would have it, shortened."""
+    if value is None:
+        return "nothing (null)"
+    is_json = isinstance(value, str | bool | list | dict)
+    text = json.dumps(value, ensure_ascii=False, default=str) if is_json else str(value)
     return text if len(text) <= 80 else text[:77] + "..."
-
-
-def _without_union_branches(location: tuple[str | int, ...], root: type[BaseModel]) -> tuple[str | int, ...]:
-    """The location less what pydantic adds for a union's branches and a map's keys ('float', 'constrained-str', '[key]')."""
-    kept: list[str | int] = []
-    for position, part in enumerate(location):
-        if position == len(location) - 1 or isinstance(part, int) or _model_at(root, tuple(kept)) is not None:
-            kept.append(part)
-    if (
-        kept
-        and _model_at(root, tuple(kept[:-1])) is None
-        and not isinstance(kept[-1], int)
-        and _is_branch(str(kept[-1]))
-    ):
-        kept.pop()
-    return tuple(kept)
-
-
-def _is_branch(part: str) -> bool:
-    return part in {"int", "float", "str", "bool", "[key]"} or part.startswith(("constrained-", "list[", "dict["))
-
-
-def _model_at(root: type[BaseModel], location: tuple[str | int, ...]) -> type[BaseModel] | None:
-    model: type[BaseModel] | None = root
-    for part in location:
-        if isinstance(part, int):
-            continue
-        info = next((i for n, i in model.model_fields.items() if part in (n, i.alias)), None) if model else None
-        model = _model_in(info.annotation) if info else None
-    return model
-
-
-def _model_in(annotation: Any) -> type[BaseModel] | None:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    return next((found for argument in get_args(annotation) if (found := _model_in(argument))), None)
-
-
-def _field_names(root: type[BaseModel], location: tuple[str | int, ...]) -> list[str]:
-    model = _model_at(root, location)
-    return [info.alias or name for name, info in model.model_fields.items()] if model else []

@@ -26,6 +26,8 @@ _Loader.add_implicit_resolver(
 def _construct_mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
     seen: set[Any] = set()
     for key_node, _ in node.value:
+        if not isinstance(key_node, yaml.ScalarNode):
+            raise yaml.constructor.ConstructorError(None, None, "a list or map can't be a key", key_node.start_mark)
         key = loader.construct_object(key_node, deep=True)
         if key in seen:
             raise yaml.constructor.ConstructorError(None, None, f"the key {key!r} is given twice", key_node.start_mark)
@@ -72,14 +74,18 @@ def read_manifest(path: Path) -> dict[str, Any]:
         raise ConfigurationError(
             f"{path} is not valid YAML: {_yaml_problem(error)}", reason=Reason.INVALID_MANIFEST
         ) from None
-    if len(documents) != 1 or not isinstance(documents[0], dict):
-        what = (
-            f"it has {len(documents)} documents"
-            if len(documents) != 1
-            else f"it holds {type(documents[0]).__name__} {documents[0]!r:.60}"
-        )
-        raise ConfigurationError(f"{path} must hold one TrainingJob, but {what}", reason=Reason.INVALID_MANIFEST)
-    return documents[0]
+    match documents:
+        case [dict() as manifest]:
+            return manifest
+        case []:
+            found = "is empty"
+        case [list()]:
+            found = "holds a list"
+        case [other]:
+            found = f"holds only {other!r:.60}"
+        case _:
+            found = f"holds {len(documents)} documents"
+    raise ConfigurationError(f"{path} must hold one TrainingJob, but it {found}", reason=Reason.INVALID_MANIFEST)
 
 
 def _yaml_problem(error: yaml.YAMLError) -> str:
@@ -100,6 +106,8 @@ def apply_overrides(manifest: dict[str, Any], overrides: Sequence[str]) -> dict[
         except yaml.YAMLError as error:
             raise ConfigurationError(f"--set {override}: the value is not valid YAML: {_yaml_problem(error)}") from None
         keys = path.split(".")
+        if "" in keys:
+            raise ConfigurationError(f"--set {override}: a name is missing beside a dot in {path}")
         if keys[0] not in ("apiVersion", "kind", "metadata", "spec"):
             keys.insert(0, "spec")
         _put(manifest, keys, value, override)
@@ -112,7 +120,9 @@ def _put(target: Any, keys: list[str], value: Any, override: str) -> None:
         is_last = position == len(keys) - 1
         if isinstance(target, list):
             if not key.isdigit() or int(key) >= len(target):
-                raise ConfigurationError(f"--set {override}: {key!r} is no index of a list of {len(target)}")
+                raise ConfigurationError(
+                    f"--set {override}: {key!r} is no index of {'.'.join(keys[:position])}, a list of {len(target)}"
+                )
             index: Any = int(key)
         elif isinstance(target, dict):
             index = key

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from steelyard.api.base import Part, refuse
+from steelyard.api.base import Part, Share, refuse
 
 ClassificationMetric = Literal["accuracy", "macroF1", "logLoss"]
 RegressionMetric = Literal["r2", "rmse", "mae"]
@@ -43,8 +43,9 @@ class Evaluation(Part):
 
     require: Annotated[list[Requirement], Field(max_length=16)] = []
     """Bounds on the chosen model's metrics on the test part."""
-    max_generalization_gap: Annotated[float, Field(ge=0)] | None = None
-    """The most by which the chosen model's accuracy (regression: r2) may be better on the training part than on the test part."""
+    max_generalization_gap: Share | None = None
+    """The most by which the chosen model's accuracy (regression: r2) may be better on the training part than on the
+    test part."""
 
 
 class Compression(Part):
@@ -53,7 +54,7 @@ class Compression(Part):
     candidates: Annotated[list[Candidate], Field(min_length=1, max_length=16)] = ["DynamicRange", "Float16", "Int8"]
     """What is tried: None (float32, always weighed as the baseline), DynamicRange (8-bit weights), Float16 (16-bit
     weights), Int8 (8-bit weights and activations)."""
-    max_metric_drop: Annotated[float, Field(ge=0)] = 0.01
+    max_metric_drop: Share = 0.01
     """The most accuracy (regression: r2) on the validation part that a candidate may lose against float32, absolute."""
     objective: Literal["Size", "Latency"] = "Size"
     """What is best: the fewest bytes, or the least time for one row."""
@@ -70,7 +71,8 @@ class PublishTarget(Part):
     """A place that the model is published to."""
 
     uri: Annotated[str, Field(min_length=1, max_length=2048)]
-    """file:PATH or a path, relative to the manifest's folder. The folder is complete or absent; a model of before is replaced."""
+    """file:PATH or a path, relative to the manifest's folder. The folder is complete or absent; a model of before is
+    replaced."""
 
     @model_validator(mode="after")
     def _is_known(self) -> Self:
@@ -89,7 +91,7 @@ class RunPolicy(Part):
     """How often a stage that crashed is started again."""
     disruption_limit: Annotated[int, Field(ge=0, le=10000)] = 100
     """How often a stage is started again that was interrupted from outside: a lost worker, lost storage, SIGTERM."""
-    active_deadline_seconds: Annotated[int, Field(ge=1)] | None = None
+    active_deadline_seconds: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = None
     """Seconds after which a job that still runs is ended and fails; left out, there is no limit."""
     gang_timeout_seconds: Annotated[int, Field(ge=1, le=86400)] = 300
     """Seconds within which all workers must answer each other, else the job fails with reason WorkersNotReady."""

@@ -94,10 +94,11 @@ class EarlyStopping(Part):
     """Ends the training when the monitored figure has not improved for a while."""
 
     monitor: Monitor = "val_loss"
-    """The figure: val_loss, or val_accuracy (classification) or val_mae (regression), or those of training without val_."""
+    """The figure: val_loss, or val_accuracy (classification) or val_mae (regression), or those of training without
+    val_."""
     patience: Annotated[int, Field(ge=1, le=100000)] = 5
     """Epochs without improvement after which training ends."""
-    min_delta: Annotated[float, Field(ge=0)] = 0.0
+    min_delta: Annotated[float, Field(ge=0, le=1e12)] = 0.0
     """The least change that counts as an improvement."""
 
 

@@ -100,5 +100,5 @@ class TrainingJob(Part):
     """What to do."""
 
     def to_manifest(self) -> dict[str, object]:
-        """The manifest as a dictionary of JSON values that parses to an equal job; fields that were not given stay out."""
+        """The manifest as JSON values that parse to an equal job; fields that were not given stay out."""
         return self.model_dump(mode="json", by_alias=True, exclude_unset=True)

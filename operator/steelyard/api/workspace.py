@@ -6,7 +6,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Workspace:
-    """The files of one job. Stages own their folder: prepare writes prepared/, train writes trained/, finish finished/."""
+    """The files of one job. Stages own their folder: prepare writes prepared/, train trained/, finish finished/."""
 
     root: Path
 

@@ -8,6 +8,7 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import keras
@@ -96,7 +97,7 @@ def build(
         worker=context.worker,
         seed=spec.training.seed,
     )
-    with strategy.scope() if strategy else tf.init_scope():
+    with strategy.scope() if strategy else nullcontext():
         network = training_network(spec.model, shape, spec.training.seed)
         optimizer = build_optimizer(spec.training, batches.steps)
         stepper = Stepper(network, optimizer, strategy)

@@ -1,0 +1,99 @@
+# Everything that is done to this repository. `make` lists it. Needs make, Python 3.11, 3.12 or 3.13, and nothing else.
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.SUFFIXES:
+
+# The interpreter that .venv is made with: the first of these that really runs and fits, or the one given: make PYTHON=...
+PYTHONS := $(or $(PYTHON),python3.13 python3.12 python3.11 python3)
+EXAMPLE := examples/digits/training-job.yaml
+BIN := .venv/bin
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: help
+help: ## List what can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+.PHONY: run
+run: .venv/.run ## Set up, then train, compress and publish the digits example
+	$(BIN)/steelyard run $(EXAMPLE)
+
+.PHONY: setup
+setup: .venv/.dev ## Set up .venv with everything that developing needs
+
+.PHONY: test
+test: .venv/.dev ## Set up, then run the unit tests and the tests with real TensorFlow processes
+	$(BIN)/python -m pytest tests/unit tests/local
+
+.PHONY: test-unit
+test-unit: .venv/.dev ## The fast tests only
+	$(BIN)/python -m pytest tests/unit
+
+.PHONY: lint
+lint: .venv/.dev ## Format check, linter, types and the layers' import rules
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/lint-imports
+
+.PHONY: format
+format: .venv/.dev ## Format the code and mend what the linter can
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+.PHONY: bench-small
+bench-small: .venv/.dev ## Every benchmark at a size that takes seconds: shows that it runs, measures nothing
+	@ls benchmarks/bench_*.py > /dev/null
+	for benchmark in benchmarks/bench_*.py; do $(BIN)/python "$$benchmark" --small || exit 1; done
+
+.PHONY: docs
+docs: .venv/.dev ## Write docs/manifest.md from the API models
+	$(BIN)/python -m steelyard.api.reference > docs/manifest.md.new
+	mv docs/manifest.md.new docs/manifest.md
+
+.PHONY: lock
+lock: .venv/.dev ## Write the lock files from pyproject.toml; make lock UPGRADE=--upgrade takes the newest versions
+	$(COMPILE) --group dev --output-file requirements-dev.lock
+	$(COMPILE) --constraint requirements-dev.lock --output-file requirements.lock
+
+COMPILE = $(BIN)/uv pip compile pyproject.toml --quiet --extra trainer --universal --python-version 3.11 \
+	--generate-hashes --no-annotate --no-header --no-emit-package steelyard $(UPGRADE)
+
+.PHONY: clean
+clean: ## Remove .venv, caches and what the examples made
+	rm -rf .venv build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf operator/*.egg-info images/trainer/*.egg-info *.egg-info examples/*/.steelyard examples/*/models
+	find operator images tests benchmarks examples -name __pycache__ -type d -prune -exec rm -rf {} + 2> /dev/null || true
+
+# A stamp says that its step is complete. `.installing` lies there only while packages are put in: where it is found at
+# the beginning, that was interrupted, and the environment is made anew.
+.venv/.dev: requirements-dev.lock pyproject.toml
+	@$(call install,requirements-dev.lock)
+	@touch .venv/.run $@
+
+.venv/.run: requirements.lock pyproject.toml
+	@$(call install,requirements.lock)
+	@touch $@
+
+define install
+set -eu; \
+if [ ! -e .venv/.made ] || [ -e .venv/.installing ] || ! $(BIN)/python -c '' 2> /dev/null; then \
+    for candidate in $(PYTHONS); do \
+        if "$$candidate" -c '$(FITS)' > /dev/null 2>&1; then python="$$candidate"; break; fi; \
+    done; \
+    if [ -z "$${python:-}" ]; then \
+        echo "Python 3.11, 3.12 or 3.13 with its venv module is needed, but none of these is one: $(PYTHONS); install it, or name it: make PYTHON=/path/to/python3" >&2; \
+        exit 1; \
+    fi; \
+    echo "Making .venv with $$("$$python" --version) ($$python)"; \
+    "$$python" -m venv --clear .venv; \
+    touch .venv/.made; \
+fi; \
+echo "Installing the packages of $(1) into .venv"; \
+touch .venv/.installing; \
+$(BIN)/python -m pip install --quiet --require-hashes --requirement $(1); \
+$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .; \
+rm .venv/.installing
+endef
+
+FITS = import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))

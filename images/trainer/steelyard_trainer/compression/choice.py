@@ -1,0 +1,149 @@
+"""Which candidate is published. Pure; imports steelyard.api and the metrics.
+
+The choice is made on the validation part; the test part has no say in it.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from steelyard.api.outcome import Candidate, Metric
+from steelyard_trainer.evaluation.metrics import Figure, Figures
+
+BASELINE: Candidate = "None"
+"""The float32 model: always weighed, and what the others are compared with."""
+
+# Differences of two equal figures may be off by a rounding error.
+_ROUNDING = 1e-9
+
+Objective = Literal["Size", "Latency"]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A candidate as it was measured in LiteRT on the validation part."""
+
+    name: Candidate
+    bytes: int
+    """Of the .tflite file, uncompressed."""
+    latency_microseconds: float
+    """Median of one invoke with one row."""
+    figures: Figures | None
+    """None where an output was not a finite number."""
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON values from which `from_json` makes an equal object."""
+        figures = None if self.figures is None else {name: figure.to_json() for name, figure in self.figures.items()}
+        return {
+            "name": self.name,
+            "bytes": self.bytes,
+            "latencyMicroseconds": self.latency_microseconds,
+            "validation": figures,
+        }
+
+    @classmethod
+    def from_json(cls, document: dict[str, Any]) -> "Measured":
+        """Raises KeyError where the document is not one of `to_json`."""
+        figures = document["validation"]
+        return cls(
+            document["name"],
+            document["bytes"],
+            document["latencyMicroseconds"],
+            None if figures is None else {name: Figure.from_json(figure) for name, figure in figures.items()},
+        )
+
+
+@dataclass(frozen=True)
+class Weighed:
+    """A candidate against the baseline and the budget."""
+
+    measured: Measured
+    drop: float | None
+    """How much of the primary metric it loses against the baseline; None where it can't be told."""
+    is_within_budget: bool
+    verdict: str
+    """Why it was chosen or not."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The candidate that is published, and why."""
+
+    chosen: Weighed
+    why: str
+    weighed: tuple[Weighed, ...]
+
+
+def choose(measured: list[Measured], primary: Metric, max_drop: float, objective: Objective) -> Choice:
+    """The best candidate within the budget.
+
+    Args:
+        measured: the candidates; the baseline is among them, with finite figures. Their order breaks ties.
+        primary: the metric that may drop; more of it is better.
+        max_drop: the most that it may drop by, absolute.
+        objective: Size: the fewest bytes; Latency: the least time for one row.
+    """
+    baseline = next(candidate for candidate in measured if candidate.name == BASELINE)
+    drops = {candidate.name: _drop(candidate, baseline, primary) for candidate in measured}
+    within = [c for c in measured if (drop := drops[c.name]) is not None and drop <= max_drop + _ROUNDING]
+    # Of equals the baseline first: it is the plainest.
+    best = min(within, key=lambda c: (_cost(c, objective), c.name != BASELINE, measured.index(c)))
+    allowed = f"drops by {{drop:.6g}} on the validation part, {{relation}} the {max_drop:g} that are allowed"
+    weighed: list[Weighed] = []
+    for candidate in measured:
+        drop = drops[candidate.name]
+        if drop is None:
+            verdict = "rejected: its outputs are not finite numbers"
+        elif candidate not in within:
+            verdict = f"rejected: {primary} {allowed.format(drop=drop, relation='more than')}"
+        elif candidate is best:
+            verdict = f"chosen: {_superlative(objective)} within the budget"
+        else:
+            cost, least = _cost(candidate, objective), _cost(best, objective)
+            relation = "no better than" if cost == least else "more than"
+            verdict = f"within the budget, but {_shown(cost, objective)} is {relation} {best.name}'s"
+        weighed.append(Weighed(candidate, drop, candidate in within, verdict))
+    chosen = next(candidate for candidate in weighed if candidate.measured is best)
+    return Choice(chosen, _why(chosen, within, measured, primary, max_drop, objective), tuple(weighed))
+
+
+def _why(
+    chosen: Weighed,
+    within: list[Measured],
+    measured: list[Measured],
+    primary: Metric,
+    max_drop: float,
+    objective: Objective,
+) -> str:
+    name = chosen.measured.name
+    if len(measured) == 1:
+        return "the float32 model, because the manifest asks for no compression"
+    if name == BASELINE and len(within) == 1:
+        return f"the float32 model, because no compressed candidate keeps {primary} within {max_drop:g} of it"
+    if name == BASELINE:
+        return f"the float32 model, because no compressed candidate within the budget has {_comparative(objective)}"
+    return (
+        f"{name}, because it has {_superlative(objective)} of the {len(within)} candidates whose {primary} drops by at "
+        f"most {max_drop:g} on the validation part"
+    )
+
+
+def _drop(candidate: Measured, baseline: Measured, primary: Metric) -> float | None:
+    if candidate.figures is None or baseline.figures is None:
+        return None
+    return baseline.figures[primary].value - candidate.figures[primary].value
+
+
+def _cost(candidate: Measured, objective: Objective) -> float:
+    return candidate.bytes if objective == "Size" else candidate.latency_microseconds
+
+
+def _shown(cost: float, objective: Objective) -> str:
+    return f"{cost:,.0f} bytes" if objective == "Size" else f"{cost:.2f} microseconds"
+
+
+def _superlative(objective: Objective) -> str:
+    return "the fewest bytes" if objective == "Size" else "the least latency"
+
+
+def _comparative(objective: Objective) -> str:
+    return "fewer bytes" if objective == "Size" else "less latency"

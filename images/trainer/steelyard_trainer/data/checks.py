@@ -1,0 +1,134 @@
+"""What the data must be like for the manifest, and the manifest for the data. Imports steelyard.api and numpy."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+from pydantic_core import PydanticCustomError
+
+from steelyard.api.contract import Reason
+from steelyard.api.dataset import Checks
+from steelyard.api.errors import ConfigurationError, DataError
+from steelyard.api.training import Training
+from steelyard.api.training_job import Task, TrainingJobSpec
+from steelyard_trainer.data.splitting import ClassTooSmallError, PartTooSmallError, TooFewRowsError
+from steelyard_trainer.data.words import listed
+
+
+def check_task(spec: TrainingJobSpec, task: Task) -> None:
+    """Raises ConfigurationError for a field that does not go with the task that was found in the data."""
+    try:
+        spec.check_task(task)
+    except PydanticCustomError as error:
+        context = error.context or {}
+        found = (
+            "" if spec.task else f" (the task was found in the target {spec.dataset.target!r}; spec.task can set it)"
+        )
+        raise ConfigurationError(f"spec.{context['field']}: {error.message()}{found}") from None
+
+
+def check_limits(
+    checks: Checks,
+    *,
+    rows: int,
+    source_rows: int,
+    missing: dict[str, int],
+    duplicates: int,
+    classes: Sequence[str] | None,
+    class_counts: npt.NDArray[np.int64] | None,
+) -> None:
+    """Raises DataError (reason CheckFailed) with every limit of dataset.checks that the table does not keep.
+
+    Args:
+        checks: the limits.
+        rows: rows that are kept.
+        source_rows: rows of the source, DropRow's included.
+        missing: missing cells by column, in the source.
+        duplicates: kept rows that repeat an earlier one.
+        classes: labels, for classification.
+        class_counts: rows of each.
+    """
+    failed = []
+    if checks.min_rows is not None and rows < checks.min_rows:
+        failed.append(f"minRows: there are {rows:,} rows, but at least {checks.min_rows:,} are needed")
+    if checks.min_class_fraction is not None and classes is not None and class_counts is not None:
+        smallest = int(class_counts.argmin())
+        if (fraction := int(class_counts[smallest]) / rows) < checks.min_class_fraction:
+            failed.append(
+                f"minClassFraction: class {classes[smallest]!r} has {class_counts[smallest]:,} of {rows:,} rows "
+                f"({fraction:.4g}), but at least {checks.min_class_fraction:g} is needed"
+            )
+    if checks.max_missing_fraction is not None:
+        failed += [
+            f"maxMissingFraction: column {name!r} is missing in {count:,} of {source_rows:,} rows "
+            f"({count / source_rows:.4g}), but at most {checks.max_missing_fraction:g} is allowed"
+            for name, count in missing.items()
+            if count / source_rows > checks.max_missing_fraction
+        ]
+    if checks.max_duplicate_fraction is not None and duplicates / rows > checks.max_duplicate_fraction:
+        failed.append(
+            f"maxDuplicateFraction: {duplicates:,} of {rows:,} rows ({duplicates / rows:.4g}) repeat an earlier one, "
+            f"but at most {checks.max_duplicate_fraction:g} is allowed"
+        )
+    if failed:
+        raise DataError("the data does not pass dataset.checks: " + "; ".join(failed), reason=Reason.CHECK_FAILED)
+
+
+def refuse_missing(missing: dict[str, int], first: dict[str, str]) -> None:
+    """Raises DataError for missing cells under strategy Fail.
+
+    Args:
+        missing: missing cells by column.
+        first: what to call the first row with one, by column.
+    """
+    if missing:
+        columns = [f"{name!r} ({count:,}, first in {first[name]})" for name, count in list(missing.items())[:20]]
+        more = f" and {len(missing) - 20} more" if len(missing) > 20 else ""
+        raise DataError(
+            f"cells are empty in {', '.join(columns)}{more}; fill them in, or choose what becomes of them with "
+            "dataset.missingValues.strategy (Constant, Mean, Median or DropRow)"
+        )
+
+
+def explain_split(error: TooFewRowsError, classes: Sequence[str] | None) -> DataError:
+    """The split's failure in a user's words."""
+    ways_out = "merge it with another class, add rows, or set dataset.split.stratify: false"
+    if isinstance(error, ClassTooSmallError) and classes is not None:
+        return DataError(
+            f"class {classes[error.code]!r} has only {error.rows} row{'s' * (error.rows != 1)} when the {error.part} "
+            f"part is cut off, but a stratified split needs at least 2; {ways_out}"
+        )
+    if isinstance(error, PartTooSmallError):
+        return DataError(
+            f"the {error.part} part has {error.rows} rows, but there are {error.classes} classes, and a stratified "
+            "split needs a row of each; make the part larger (dataset.split), add rows, or set "
+            "dataset.split.stratify: false"
+        )
+    return DataError(f"{error}, so none is left to train on; add rows, or make those parts smaller (dataset.split)")
+
+
+def check_training(training: Training, train_rows: int, classes: Sequence[str] | None) -> None:
+    """Raises ConfigurationError where the training part is too small for the batches, or class weights don't fit."""
+    if training.batch_size > train_rows:
+        default = "" if "batch_size" in training.model_fields_set else " (the default)"
+        raise ConfigurationError(
+            f"spec.training.batchSize: {training.batch_size:,}{default} is more than the {train_rows:,} rows of "
+            f"the training part; at most {train_rows:,} is allowed"
+        )
+    batches = math.ceil(train_rows / training.batch_size)
+    if training.workers > batches:
+        raise ConfigurationError(
+            f"spec.training.workers: {training.workers} workers are more than the training part's {batches} batches "
+            f"({train_rows:,} rows by batchSize {training.batch_size}); use at most {batches}, or smaller batches"
+        )
+    weights = training.class_weights.weights if training.class_weights is not None else None
+    if weights is not None and classes is not None:
+        unknown = [label for label in weights if label not in classes]
+        missing = [label for label in classes if label not in weights]
+        if unknown or missing:
+            wrong = [f"there is no class {listed(unknown)}"] if unknown else []
+            wrong += [f"there is no weight for {listed(missing)}"] if missing else []
+            raise ConfigurationError(
+                f"spec.training.classWeights.weights: {' and '.join(wrong)}; the classes are {listed(classes)}"
+            )

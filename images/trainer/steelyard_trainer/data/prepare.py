@@ -1,0 +1,294 @@
+"""The stage prepare: reads the source, checks it, splits it, and leaves shards and their description in the workspace.
+
+Imports steelyard.api, steelyard.serving, numpy and pyarrow; never TensorFlow.
+"""
+
+import errno
+import json
+import os
+import shutil
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from steelyard.api.dataset import Dataset
+from steelyard.api.errors import DataError
+from steelyard.api.workspace import Workspace
+from steelyard.serving.preprocessing import Preprocessing
+from steelyard_trainer.contract import Outcome, StageContext
+from steelyard_trainer.data.checks import check_limits, check_task, check_training, explain_split, refuse_missing
+from steelyard_trainer.data.fingerprint import Fingerprint
+from steelyard_trainer.data.hashing import count_repeats
+from steelyard_trainer.data.reading import ROW
+from steelyard_trainer.data.sharding import Shard, median_of, rows_of_a_shard, write_shards
+from steelyard_trainer.data.sources import ColumnsAreText, Source, open_source
+from steelyard_trainer.data.splitting import SPLITS, Split, SplitName, TooFewRowsError, split_rows
+from steelyard_trainer.data.spool import Spool, spool
+from steelyard_trainer.data.statistics import Learner, Moments, NumberLearner, WordLearner, check_constant
+from steelyard_trainer.data.target import Target
+
+
+def prepare(context: StageContext, *, shard_rows: int | None = None) -> Outcome:
+    """Makes the workspace's `prepared` folder, complete or not at all.
+
+    Args:
+        context: the stage.
+        shard_rows: rows of a shard; None: as many as memory bears well. Nothing but the shards depends on it.
+
+    Raises:
+        DataError: the data is bad.
+        ConfigurationError: the manifest does not go with the data.
+        OSError: the disk is full, or can't be written to.
+    """
+    workspace = context.workspace
+    if (document := _prepared_before(workspace, context.key)) is not None:
+        context.notice("the dataset is prepared already")
+        return _outcome(document)
+    partial = workspace.prepared.with_name(workspace.prepared.name + ".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    try:
+        document = _prepare(context, partial, shard_rows)
+        _sync_folder(partial)
+        shutil.rmtree(workspace.prepared, ignore_errors=True)
+        partial.rename(workspace.prepared)
+        _sync_folder(workspace.root)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            # A write does not know its file's name.
+            error.filename = error.filename or str(partial)
+        raise
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return _outcome(document)
+
+
+def _prepare(context: StageContext, folder: Path, shard_rows: int | None) -> dict[str, Any]:
+    """Fills the folder; gives the content of dataset.json."""
+    spec = context.job.spec
+    meter = _Meter(context)
+    source, spooled = _read(context, folder, meter)
+    kept = np.flatnonzero(~spooled.incomplete) if spec.dataset.missing_values.strategy == "DropRow" else None
+    target, duplicates = _check(context, source, spooled, kept)
+    rows = spooled.rows if kept is None else len(kept)
+    split = _split(spec.dataset, rows, target)
+    check_training(spec.training, len(split.train), target.classes)
+
+    fingerprint = Fingerprint(_description(spec.dataset, source, target))
+    learners: list[Learner] = [
+        NumberLearner(column.name) if column.kind == "Number" else WordLearner(column.name)
+        for column in source.features
+    ]
+    shards: list[Shard] = []
+    for shard, table in write_shards(
+        spooled,
+        kept,
+        split,
+        target,
+        columns=source.features,
+        target_name=source.target,
+        folder=folder,
+        shard_rows=shard_rows or rows_of_a_shard(spooled),
+        progress=meter.advance(rows),
+    ):
+        shards.append(shard)
+        for index, column in enumerate(table.columns):
+            fingerprint.update(f"{shard.split}/{index}", column.combine_chunks())
+        if shard.split == "train":
+            for learner in learners:
+                learner.add(table.column(learner.name).combine_chunks())
+
+    train_shards = [shard for shard in shards if shard.split == "train"]
+    missing_values = spec.dataset.missing_values
+    target_moments = Moments()
+    if target.values is not None:
+        target_moments.add(target.values[split.train])
+    preprocessing = Preprocessing(
+        columns=tuple(
+            learner.learn(missing_values, lambda name: median_of(folder, train_shards, name)) for learner in learners
+        ),
+        target=source.target,
+        task=target.task,
+        classes=target.classes,
+        target_mean=target_moments.mean,
+        target_scale=target_moments.scale if target.values is not None else 1.0,
+    )
+    document = {
+        "key": context.key,
+        "fingerprint": fingerprint.hexdigest(),
+        "task": target.task,
+        "target": source.target,
+        "classes": None if target.classes is None else list(target.classes),
+        "columns": [{"name": column.name, "kind": column.kind} for column in source.features],
+        "source": {"rows": spooled.rows, "droppedRows": spooled.rows - rows},
+        "rows": {name: len(part) for name, part in split.parts.items()},
+        "classCounts": _class_counts(target, split),
+        "shards": {
+            name: [{"file": shard.file, "rows": shard.rows} for shard in shards if shard.split == name]
+            for name in SPLITS
+        },
+        "findings": {"missing": spooled.missing, "duplicateRows": duplicates},
+    }
+    _write_json(folder / "preprocessing.json", preprocessing.to_json())
+    _write_json(folder / "dataset.json", document)
+    meter.done(rows)
+    return document
+
+
+def _read(context: StageContext, folder: Path, meter: "_Meter") -> tuple[Source, Spool]:
+    """The first pass; done again where a column turns out to be text."""
+    as_text: frozenset[str] = frozenset()
+    while True:
+        source = open_source(context, as_text)
+        try:
+            return source, spool(source, context.job.spec.task, folder / "source.arrow", meter.read)
+        except ColumnsAreText as found:
+            as_text |= found.names
+
+
+def _check(
+    context: StageContext, source: Source, spooled: Spool, kept: npt.NDArray[np.int64] | None
+) -> tuple[Target, int]:
+    """The target of the kept rows and the number of duplicates, when all that can be said before the split is right."""
+    spec = context.job.spec
+    numbers = {column.name for column in source.features if column.kind == "Number"}
+    check_constant(
+        spec.dataset.missing_values, {name: count for name, count in spooled.missing.items() if name in numbers}
+    )
+    if kept is not None and not len(kept):
+        worst = max(spooled.missing, key=lambda name: spooled.missing[name])
+        raise DataError(
+            f"missingValues DropRow leaves no row: all {spooled.rows:,} have an empty cell, {spooled.missing[worst]:,} "
+            f"of them in column {worst!r}; exclude such columns, or choose another strategy"
+        )
+    target = spooled.target.finish(None if kept is None else ~spooled.incomplete)
+    check_task(spec, target.task)
+    # The hashes are not needed any more: they are sorted in place, and go.
+    hashes, spooled.hashes = spooled.hashes, np.empty(0, dtype=np.uint64)
+    duplicates = count_repeats(hashes if kept is None else hashes[kept])
+    check_limits(
+        spec.dataset.checks,
+        rows=spooled.rows if kept is None else len(kept),
+        source_rows=spooled.rows,
+        missing=spooled.missing,
+        duplicates=duplicates,
+        classes=target.classes,
+        class_counts=target.class_counts,
+    )
+    if spec.dataset.missing_values.strategy == "Fail":
+        refuse_missing(spooled.missing, {name: source.where(row) for name, row in spooled.first_missing.items()})
+    return target, duplicates
+
+
+def _split(dataset: Dataset, rows: int, target: Target) -> Split:
+    stratify = dataset.split.stratify is not False and target.task == "Classification"
+    try:
+        return split_rows(
+            rows,
+            test=dataset.split.test,
+            validation=dataset.split.validation,
+            seed=dataset.split.seed,
+            codes=target.codes if stratify else None,
+        )
+    except TooFewRowsError as error:
+        raise explain_split(error, target.classes) from None
+
+
+def _description(dataset: Dataset, source: Source, target: Target) -> dict[str, Any]:
+    """What the fingerprint covers beside the rows."""
+    return {
+        "version": 1,
+        "columns": [
+            [ROW, "Row"],
+            *([column.name, column.kind] for column in source.features),
+            [source.target, target.task],
+        ],
+        "classes": target.classes,
+        "split": [dataset.split.test, dataset.split.validation, dataset.split.seed],
+    }
+
+
+def _class_counts(target: Target, split: Split) -> dict[SplitName, list[int]] | None:
+    if target.codes is None or target.classes is None:
+        return None
+    codes, classes = target.codes, len(target.classes)
+    return {name: np.bincount(codes[part], minlength=classes).tolist() for name, part in split.parts.items()}
+
+
+def _prepared_before(workspace: Workspace, key: str) -> dict[str, Any] | None:
+    """The description of a dataset that was prepared from the same inputs."""
+    try:
+        document: dict[str, Any] = json.loads(workspace.dataset_file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    return document if document["key"] == key else None
+
+
+def _outcome(document: dict[str, Any]) -> Outcome:
+    classes = document["classes"]
+    rows = document["rows"]
+    what = f", {len(classes)} classes" if classes is not None else ""
+    return Outcome(
+        f"{sum(rows.values()):,} rows ({rows['train']:,} to train on, {rows['validation']:,} for validation, "
+        f"{rows['test']:,} to test), {len(document['columns'])} features{what}",
+        {
+            "task": document["task"],
+            "rows": rows,
+            "columns": len(document["columns"]),
+            "classes": None if classes is None else len(classes),
+            "fingerprint": document["fingerprint"],
+            "duplicateRows": document["findings"]["duplicateRows"],
+            "droppedRows": document["source"]["droppedRows"],
+        },
+    )
+
+
+def _write_json(path: Path, document: dict[str, Any]) -> None:
+    with path.open("w", encoding="utf-8") as file:
+        json.dump(document, file, indent=1, ensure_ascii=False, allow_nan=False)
+        file.write("\n")
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync_folder(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@dataclass
+class _Meter:
+    """Progress in rows. Reading the source counts as half of the work, the two passes that follow as the other."""
+
+    context: StageContext
+    _last: float = 0.0
+    _passed: int = 0
+
+    def read(self, rows: int, estimated: int) -> None:
+        """So many of so many rows were read."""
+        self._report(rows // 2, estimated)
+
+    def advance(self, rows: int) -> Any:
+        """A function to be told how many of the `rows` rows went through one of the two passes."""
+
+        def passed(more: int) -> None:
+            self._passed += more
+            self._report(rows // 2 + self._passed // 4, rows)
+
+        return passed
+
+    def done(self, rows: int) -> None:
+        """All is written."""
+        self.context.progress(rows, rows, "rows")
+
+    def _report(self, done: int, total: int) -> None:
+        if (now := time.monotonic()) - self._last >= 0.2:
+            self._last = now
+            self.context.progress(done, total, "rows")

@@ -1,0 +1,40 @@
+"""Whether a model is good enough to be published. Pure; imports steelyard.api and the metrics."""
+
+from steelyard.api.contract import ExitCode, Reason
+from steelyard.api.errors import SteelyardError
+from steelyard.api.outcome import Evaluation, Metric, Requirement
+from steelyard_trainer.evaluation.metrics import Figures
+
+
+def check_gates(evaluation: Evaluation, primary: Metric, train: Figures, test: Figures) -> None:
+    """Lets a model pass that meets every requirement.
+
+    Args:
+        evaluation: the requirements.
+        primary: the metric of the generalization gap.
+        train: the chosen model's figures on the training part.
+        test: the same on the test part.
+
+    Raises:
+        SteelyardError: reason GateFailed, exit code 10; the message has a line for each requirement, met or not.
+    """
+    checks = [_check(requirement, test) for requirement in evaluation.require]
+    if (bound := evaluation.max_generalization_gap) is not None:
+        gap = train[primary].value - test[primary].value
+        text = f"{primary} is {train[primary]} on the training part and {test[primary]} on the test part, a gap of"
+        checks.append((gap <= bound, f"{text} {gap:.6g}; at most {bound:g} is allowed"))
+    if not all(is_met for is_met, _ in checks):
+        lines = [f"  {'met' if is_met else 'NOT MET'}: {text}" for is_met, text in checks]
+        raise SteelyardError(
+            "\n".join(["the model is not good enough, so nothing was published:", *lines]),
+            reason=Reason.GATE_FAILED,
+            exit_code=ExitCode.GATE_FAILED,
+        )
+
+
+def _check(requirement: Requirement, test: Figures) -> tuple[bool, str]:
+    figure = test[requirement.metric]
+    low, high = requirement.minimum, requirement.maximum
+    bounds = [f"{word} {bound:g}" for word, bound in (("at least", low), ("at most", high)) if bound is not None]
+    is_met = (low is None or figure.value >= low) and (high is None or figure.value <= high)
+    return is_met, f"{requirement.metric} is {figure} on the test part; {' and '.join(bounds)} is required"

@@ -1,0 +1,136 @@
+"""The model card: what a person should know before using a published model. Pure; made from steelyard.json alone."""
+
+from collections.abc import Iterable
+from typing import Any
+
+_MEANINGS = {
+    "accuracy": "fraction of rows with the right label",
+    "macroF1": "F1, averaged over the classes",
+    "logLoss": "mean negative log of the right class's probability; less is better",
+    "r2": "fraction of the variance that is explained",
+    "rmse": "root of the mean squared error, in the target's unit; less is better",
+    "mae": "mean absolute error, in the target's unit; less is better",
+}
+
+
+def model_card(report: dict[str, Any]) -> str:
+    """The card as Markdown."""
+    data, choice = report["dataset"], report["choice"]
+    chosen = next(c for c in choice["candidates"] if c["name"] == choice["chosen"])
+    baseline = next(c for c in choice["candidates"] if c["name"] == "None")
+    sections = [
+        f"# {_plain(report['name'])}",
+        _purpose(report),
+        "## How good it is",
+        _metrics(report),
+        "Measured with `model.tflite`, the file that is served. ± is one standard error: how much the figure would "
+        "vary with another sample of as many rows. The test part was looked at once, after the choice.",
+        "## How it was chosen",
+        f"Published: {choice['why']}. It has {chosen['bytes']:,} bytes, {chosen['bytes'] / baseline['bytes']:.3f} of "
+        "the float32 model.",
+        _candidates(choice),
+        "## Data",
+        _data(data, report["target"]),
+        "## How to use it",
+        "```\nsteelyard verify .\nsteelyard predict . --input rows.csv > predictions.csv\n```",
+        f"`rows.csv` needs the columns {_words(column['name'] for column in data['columns'])}, in any order, with the "
+        "raw values: `preprocessing.json` holds what fills gaps, scales numbers and encodes words.",
+        "`model.keras` is the float32 model for `keras.saving.load_model`; it takes preprocessed rows.",
+        "## Limits",
+        _limits(report),
+        "## How it was made",
+        _making(report),
+    ]
+    return "\n\n".join(sections) + "\n"
+
+
+def _purpose(report: dict[str, Any]) -> str:
+    target, classes, columns = _code(report["target"]), report["dataset"]["classes"], report["dataset"]["columns"]
+    if classes is None:
+        return f"Predicts the number {target} from {len(columns)} columns of a table."
+    return (
+        f"Predicts {target}, one of {len(classes)} labels ({_words(classes)}), from {len(columns)} columns of a table."
+    )
+
+
+def _metrics(report: dict[str, Any]) -> str:
+    splits = report["metrics"]
+    rows = [["metric", *splits, "meaning"]]
+    for name in splits["test"]:
+        figures = (splits[split][name] for split in splits)
+        rows.append([name, *(f"{f['value']:.4g} ± {f['standardError']:.2g}" for f in figures), _MEANINGS[name]])
+    return _table(rows)
+
+
+def _candidates(choice: dict[str, Any]) -> str:
+    metric = choice["primaryMetric"]
+    rows = [["candidate", "bytes", "µs a row", f"{metric} (validation)", "drop", "verdict"]]
+    for candidate in choice["candidates"]:
+        figures = candidate["validation"]
+        shown = f"{figures[metric]['value']:.4g} ± {figures[metric]['standardError']:.2g}" if figures else "-"
+        drop = "-" if candidate["drop"] is None else f"{candidate['drop']:.4g}"
+        cost = [f"{candidate['bytes']:,}", f"{candidate['latencyMicroseconds']:.2f}"]
+        rows.append([candidate["name"], *cost, shown, drop, candidate["verdict"]])
+    return _table(rows)
+
+
+def _data(data: dict[str, Any], target: str) -> str:
+    parts = ", ".join(f"{rows:,} for {split}" for split, rows in data["rows"].items())
+    lines = [
+        f"- {data['sourceRows']:,} rows were read, {data['droppedRows']:,} dropped; {parts}.",
+        f"- Target: {_code(target)}. Columns: "
+        + _words(f"{column['name']} ({column['kind'].lower()})" for column in data["columns"])
+        + ".",
+        f"- Fingerprint: `{data['fingerprint']}`.",
+    ]
+    if data["classCounts"] is not None:
+        counts = zip(data["classes"], data["classCounts"]["train"], strict=True)
+        lines.append("- Training rows of each label: " + _words(f"{label}: {count:,}" for label, count in counts) + ".")
+    return "\n".join(lines)
+
+
+def _limits(report: dict[str, Any]) -> str:
+    lines = [
+        "- The test rows come from the same source as the training rows. Rows from another time, place or population "
+        "were not tested.",
+        "- Fairness towards groups of people, robustness against manipulated rows, and calibration of the outputs were "
+        "not tested.",
+        "- Latency was measured on the machine that trained, one row at a time on one thread.",
+    ]
+    if any(column["kind"] == "Category" for column in report["dataset"]["columns"]):
+        lines.append("- A word that the training part did not have counts as none of the known ones.")
+    if report["dataset"]["classes"] is not None:
+        lines.append(
+            "- It answers with one of the labels above for every row, also for one that belongs to none of them."
+        )
+    return "\n".join(lines)
+
+
+def _making(report: dict[str, Any]) -> str:
+    training = report["training"]
+    versions = ", ".join(f"{name} {version}" for name, version in report["versions"].items())
+    return (
+        f"Trained for {training['epochs']} epochs on {training['workers']} worker(s); the weights are those of epoch "
+        f"{training['bestEpoch']}. Versions: {versions}. The manifest and every figure in full are in `steelyard.json`."
+    )
+
+
+def _table(rows: list[list[str]]) -> str:
+    lines = ["| " + " | ".join(map(_plain, row)) + " |" for row in rows]
+    lines.insert(1, "|" + " --- |" * len(rows[0]))
+    return "\n".join(lines)
+
+
+def _words(words: Iterable[str], limit: int = 30) -> str:
+    listed = list(words)
+    more = f" and {len(listed) - limit} more" if len(listed) > limit else ""
+    return ", ".join(map(_code, listed[:limit])) + more
+
+
+def _code(text: str) -> str:
+    """The user's own words, which Markdown must not read."""
+    return "`" + " ".join(text.replace("`", "'").split()) + "`"
+
+
+def _plain(text: str) -> str:
+    return text.replace("|", "\\|")

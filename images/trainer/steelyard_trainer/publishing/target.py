@@ -1,0 +1,147 @@
+"""Puts a finished folder where users find it: complete or absent. Imports the standard library and steelyard.
+
+The folder is copied beside its place under another name, synced, and renamed. A crash leaves the old model, none, or
+the new one; what else it leaves is hidden and removed by the next attempt.
+"""
+
+import fcntl
+import os
+import secrets
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from steelyard.api.contract import Reason
+from steelyard.api.errors import ConfigurationError
+from steelyard.serving.published import CONTENT_FILES, SUMS_FILE, is_published_model, verify
+
+
+def check_targets(targets: Sequence[Path]) -> None:
+    """Refuses places where a model can't be published, before work is done in vain.
+
+    Raises:
+        ConfigurationError: reason TargetOccupied where something else lies, NotWritable where nothing can be made.
+    """
+    resolved = [target.resolve() for target in targets]
+    for target in resolved:
+        _check_not_occupied(target)
+        _check_writable(target)
+        if outer := next((other for other in resolved if other in target.parents), None):
+            raise ConfigurationError(f"{target} lies in {outer}, which is published to as well; name another folder")
+
+
+def publish(package: Path, target: Path, digest: str) -> None:
+    """Copies a folder to its place; does nothing where the same model lies already.
+
+    Args:
+        package: the assembled folder.
+        target: the place; an older model there is replaced.
+        digest: the package's.
+
+    Raises:
+        ConfigurationError: something else than a model lies there.
+        OSError: the disk is full, or the place can't be written to; nothing is left there then.
+    """
+    target = target.resolve()
+    _check_not_occupied(target)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    _remove_leftovers(target)
+    if is_published_model(target) and not verify(target, digest):
+        return
+    try:
+        with _locked_folder(_aside(target, "partial")) as partial:
+            for name in (*CONTENT_FILES, SUMS_FILE):
+                shutil.copyfile(package / name, partial / name)
+                _sync(partial / name)
+            _sync(partial)
+            _put_in_place(partial, target)
+    except OSError as error:
+        # Said of the place that the user named, not of the hidden one.
+        raise OSError(error.errno, error.strerror, str(target)) from error
+
+
+def _put_in_place(partial: Path, target: Path) -> None:
+    if target.exists() and any(target.iterdir()):
+        old = _aside(target, "old")
+        target.rename(old)
+        try:
+            partial.rename(target)
+        except OSError:
+            old.rename(target)
+            raise
+        _sync(target.parent)
+        shutil.rmtree(old, ignore_errors=True)
+    else:
+        # Takes the place of an empty folder too.
+        partial.rename(target)
+        _sync(target.parent)
+
+
+def _check_not_occupied(target: Path) -> None:
+    advice = "name another folder, or move it away"
+    if not target.exists():
+        return
+    if not target.is_dir():
+        raise ConfigurationError(f"{target} is a file; {advice}", reason=Reason.TARGET_OCCUPIED)
+    names = sorted(path.name for path in target.iterdir())
+    if names and not is_published_model(target):
+        raise ConfigurationError(
+            f"{target} is not empty and holds no published model; {advice}", reason=Reason.TARGET_OCCUPIED
+        )
+    if foreign := [name for name in names if name not in (*CONTENT_FILES, SUMS_FILE)]:
+        raise ConfigurationError(
+            f"{target} holds {', '.join(foreign[:5])} beside the model that would be replaced; {advice}",
+            reason=Reason.TARGET_OCCUPIED,
+        )
+
+
+def _check_writable(target: Path) -> None:
+    parent = next(path for path in target.parents if path.exists())
+    if not parent.is_dir():
+        raise ConfigurationError(f"{target} can't be made: {parent} is a file", reason=Reason.NOT_WRITABLE)
+    if not os.access(parent, os.W_OK | os.X_OK):
+        raise ConfigurationError(
+            f"{target} can't be made: user {os.getuid()} may not write in {parent}", reason=Reason.NOT_WRITABLE
+        )
+
+
+def _aside(target: Path, purpose: str) -> Path:
+    return target.with_name(f".{target.name}.{purpose}-{secrets.token_hex(4)}")
+
+
+@contextmanager
+def _locked_folder(folder: Path) -> Iterator[Path]:
+    """Makes a folder and locks it, so that others know that it is in use: a crash frees the lock. What is still under
+    the folder's name in the end is removed."""
+    folder.mkdir()
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):  # Some network file systems have no locks.
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield folder
+    finally:
+        os.close(handle)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _remove_leftovers(target: Path) -> None:
+    """Removes what attempts that were killed left beside the target."""
+    for purpose in ("partial", "old"):
+        for folder in target.parent.glob(f".{target.name}.{purpose}-*"):
+            handle = os.open(folder, os.O_RDONLY)
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(folder, ignore_errors=True)
+            except OSError:
+                continue
+            finally:
+                os.close(handle)
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,162 @@
+"""How a run looks: a live table on a terminal, plain lines elsewhere, JSON lines for scripts. Imports rich, local."""
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from steelyard.api.contract import Notice, Progress, StageName
+from steelyard.cli.output import OutputFormat, print_json
+from steelyard.local.events import Event, Report, RunEnded, StageEnded, StageRetried, StageSkipped, StageStarted
+
+STAGES: tuple[StageName, ...] = ("prepare", "train", "finish")
+LINE_SECONDS = 2.0
+"""At most one line of progress in this time, where there is no terminal."""
+
+
+@contextmanager
+def display(output: OutputFormat, console: Console) -> Iterator[Report]:
+    """Shows a run's events for as long as it is entered."""
+    if output is OutputFormat.JSON:
+        yield lambda event: print_json(event.to_json())
+    elif console.is_terminal:
+        table = LiveTable(console)
+        with Live(get_renderable=table.render, console=console, refresh_per_second=8):
+            yield table.report
+    else:
+        yield PlainLines(console).report
+
+
+def figures(values: Mapping[str, float]) -> str:
+    """Figures on one line, such as `loss 0.1234  val_accuracy 0.9812`."""
+    return "  ".join(f"{name} {value:.4g}" for name, value in values.items())
+
+
+def describe(event: Event) -> str:
+    """An event in one line; empty for what is shown otherwise."""
+    match event:
+        case Progress():
+            return f"{event.stage}: {event.done:,}/{event.total:,} {event.unit}  {figures(event.values)}".rstrip()
+        case Notice():
+            return f"{event.stage}: {event.message}"
+        case StageSkipped():
+            return f"{event.stage}: skipped, {event.message}"
+        case StageStarted():
+            workers = f", {event.workers} workers" if event.workers > 1 else ""
+            attempt = f", attempt {event.attempt}" if event.attempt > 1 else ""
+            return f"{event.stage}: started{workers}{attempt} ({event.message})"
+        case StageRetried():
+            return f"{event.stage}: {event.message}\n{event.stage}: starts again in {event.pause_seconds:.3g} s"
+        case StageEnded(exit_code=0):
+            return f"{event.stage}: done in {event.seconds:.1f} s: {event.message}"
+        case StageEnded():
+            return f"{event.stage}: failed after {event.seconds:.1f} s ({event.reason})"
+        case RunEnded():
+            return ""
+
+
+class PlainLines:
+    """One line for each event, and for progress now and then."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._said: set[str] = set()
+        self._next_progress = 0.0
+
+    def report(self, event: Event) -> None:
+        """Prints the event, if it is worth a line."""
+        line = describe(event)
+        if isinstance(event, Progress):
+            now = time.monotonic()
+            if event.worker != 0 or (now < self._next_progress and event.done < event.total):
+                return
+            self._next_progress = now + LINE_SECONDS
+        elif isinstance(event, Notice):
+            # Every worker says it.
+            if line in self._said:
+                return
+            self._said.add(line)
+        elif isinstance(event, StageStarted):
+            self._said.clear()
+        if line:
+            self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+@dataclass
+class Row:
+    """What the live table shows of one stage."""
+
+    stage: StageName
+    state: str = "waits"
+    style: str = "dim"
+    done: int = 0
+    total: int = 0
+    unit: str = ""
+    values: Mapping[str, float] = field(default_factory=dict)
+    began: float | None = None
+    ended: float | None = None
+
+    @property
+    def elapsed(self) -> str:
+        """Minutes and seconds since the stage's first start in this run."""
+        if self.began is None:
+            return ""
+        minutes, seconds = divmod(int((self.ended or time.monotonic()) - self.began), 60)
+        return f"{minutes}:{seconds:02}"
+
+
+class LiveTable:
+    """A table with a progress bar per stage; what happens beside is printed above it."""
+
+    def __init__(self, console: Console) -> None:
+        self._lines = PlainLines(console)
+        self._rows = {stage: Row(stage) for stage in STAGES}
+
+    def report(self, event: Event) -> None:
+        """Takes the event into the table, and prints above it what has no place in it."""
+        if isinstance(event, RunEnded):
+            return
+        row = next((row for row in self._rows.values() if row.stage == event.stage), None)
+        if row is None:
+            return
+        match event:
+            case Progress():
+                if event.worker == 0:
+                    row.done, row.total, row.unit, row.values = event.done, event.total, event.unit, event.values
+            case StageStarted():
+                row.state, row.style = ("runs" if event.attempt == 1 else f"attempt {event.attempt}"), "cyan"
+                row.began = row.began or time.monotonic()
+            case StageSkipped():
+                row.state, row.style = "skipped", "dim green"
+            case StageRetried():
+                row.state, row.style = "pauses", "yellow"
+                self._lines.report(event)
+            case StageEnded():
+                row.state, row.style = ("done", "green") if event.exit_code == 0 else ("failed", "red")
+                row.ended = time.monotonic()
+            case Notice():
+                self._lines.report(event)
+
+    def render(self) -> RenderableType:
+        """The table as it is now."""
+        table = Table.grid(padding=(0, 2))
+        for row in self._rows.values():
+            is_done = row.state in ("done", "skipped")
+            share = 1.0 if is_done else row.done / row.total if row.total else 0.0
+            is_busy = row.state == "runs" and not row.total
+            count = f"{row.done:,}/{row.total:,} {row.unit}" if row.total else ""
+            table.add_row(
+                Text(row.stage, style="bold", no_wrap=True),
+                ProgressBar(total=1.0, completed=share, width=20, pulse=is_busy),
+                Text(row.state, style=row.style, no_wrap=True),
+                Text(count, no_wrap=True),
+                Text(row.elapsed, style="dim"),
+                Text(figures(row.values), style="dim", no_wrap=True, overflow="ellipsis"),
+            )
+        return Group(table)

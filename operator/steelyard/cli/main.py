@@ -1,0 +1,72 @@
+"""The `steelyard` command's entry point. Each command lives in a module of its own; this one puts them together."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from steelyard import __version__
+from steelyard.api.errors import SteelyardError, explain_os_error
+from steelyard.cli.init import init
+from steelyard.cli.output import print_error
+from steelyard.cli.plan import plan
+from steelyard.cli.predict import predict
+from steelyard.cli.run import run
+from steelyard.cli.validate import validate
+from steelyard.cli.verify import verify
+
+app = typer.Typer(
+    name="steelyard",
+    help="""Trains a model as a manifest says, makes it small, and publishes it with the evidence.
+
+    A manifest is one YAML file: where the table is, what to train, what is good enough, where the model goes.
+
+    From a table to predictions:
+
+        steelyard init data.csv
+
+        steelyard run data.yaml
+
+        steelyard predict models/data --input new.csv""",
+    epilog="Exit codes: 0 done, 2 wrong usage, 10 the model is not good enough, 65 the data is bad, "
+    "75 try again, 78 the manifest or set-up is bad, 130 interrupted, 1 anything else.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+for command in (init, validate, plan, run, verify, predict):
+    app.command()(command)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"steelyard {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    pass
+
+
+def main() -> None:
+    """Runs the command line and ends the process: a user's mistake becomes one message and its exit code."""
+    try:
+        app()
+    except SteelyardError as error:
+        print_error(error.message)
+        sys.exit(error.exit_code)
+    except OSError as error:
+        if (explained := explain_os_error(error)) is None:
+            raise
+        print_error(explained.message)
+        sys.exit(explained.exit_code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,56 @@
+"""What all commands share: common options, and how documents and errors are printed. Imports typer and the api."""
+
+import json
+import sys
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+
+class OutputFormat(StrEnum):
+    """How a command prints what it has to say."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+OutputOption = Annotated[
+    OutputFormat,
+    typer.Option("--output", "-o", help="text is for people, json for scripts.", show_choices=True),
+]
+
+ManifestArgument = Annotated[
+    Path, typer.Argument(metavar="FILE", help="The manifest: a YAML or JSON file that holds one TrainingJob.")
+]
+
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="PATH=VALUE",
+        help="Use another value for one field, such as training.epochs=5. Can be given several times.",
+    ),
+]
+
+WorkspaceOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--workspace",
+        metavar="DIR",
+        help="The folder for the prepared data, checkpoints and logs. Default: .steelyard/NAME beside the manifest.",
+    ),
+]
+
+
+def print_json(document: Mapping[str, Any]) -> None:
+    """Prints a document as one line of JSON on standard output, at once."""
+    print(json.dumps(document, allow_nan=False), flush=True)
+
+
+def print_error(message: str) -> None:
+    """Prints `error: MESSAGE` on standard error."""
+    sys.stdout.flush()
+    print(f"error: {message}", file=sys.stderr, flush=True)

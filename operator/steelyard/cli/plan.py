@@ -1,0 +1,71 @@
+"""`steelyard plan`: what `steelyard run` would do, without doing it. Imports typer, rich, local, planning, the api."""
+
+import shlex
+
+from rich.console import Console
+
+from steelyard import __version__
+from steelyard.cli.output import ManifestArgument, OutputFormat, OutputOption, SetOption, WorkspaceOption, print_json
+from steelyard.local.decisions import Decision, decide, files_present
+from steelyard.local.job import LocalJob
+from steelyard.local.source import source_digest
+from steelyard.planning import plan as plan_stages
+
+
+def plan(
+    file: ManifestArgument,
+    workspace: WorkspaceOption = None,
+    overrides: SetOption = None,
+    output: OutputOption = OutputFormat.TEXT,
+) -> None:
+    """Shows the stages that `run` would start, what it would skip, and why. Starts and writes nothing."""
+    job = LocalJob.load(file, overrides or [], workspace)
+    state = job.load_state()
+    dataset = job.job.spec.dataset
+    digest, _ = source_digest(dataset, job.resolve(dataset.uri), state.source if state else None)
+    stages = plan_stages(job.job, source_digest=digest, trainer_version=__version__)
+    records = state.stages if state else {}
+    decisions = decide(stages, records, files_present(job, records))
+    if output is OutputFormat.JSON:
+        print_json(
+            {
+                "job": stages.job_name,
+                "workspace": str(job.workspace.root),
+                "publish": [str(folder) for folder in job.publish_folders],
+                "stages": [
+                    {
+                        "name": decision.stage.name,
+                        "key": decision.stage.key,
+                        "workers": decision.stage.workers,
+                        "arguments": list(decision.stage.arguments),
+                        "result": _result_of(decision, job),
+                        "run": decision.is_needed,
+                        "why": decision.why,
+                    }
+                    for decision in decisions
+                ],
+            }
+        )
+        return
+    lines = [f"job        {stages.job_name}", f"workspace  {job.workspace.root}"]
+    for decision in decisions:
+        stage = decision.stage
+        lines += [
+            "",
+            f"{stage.name}: {'runs' if decision.is_needed else 'skipped'}, {decision.why}",
+            f"  processes  {stage.workers} x python {shlex.join(stage.arguments)}",
+            f"  result     {_result_of(decision, job)}",
+            f"  key        {stage.key[:16]}",
+        ]
+    Console().print("\n".join(lines), markup=False, highlight=False, soft_wrap=True)
+
+
+def _result_of(decision: Decision, job: LocalJob) -> str:
+    """Where a stage's result goes."""
+    match decision.stage.name:
+        case "prepare":
+            return str(job.workspace.prepared)
+        case "train":
+            return str(job.workspace.model_file)
+        case "finish":
+            return ", ".join(str(folder) for folder in job.publish_folders)

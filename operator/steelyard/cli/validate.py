@@ -1,0 +1,55 @@
+"""`steelyard validate`: all that can be said of a manifest without running it. Imports typer, local and the api."""
+
+from steelyard.api.contract import ExitCode, Reason
+from steelyard.api.errors import ManifestError, Problem, SteelyardError
+from steelyard.cli.output import ManifestArgument, OutputFormat, OutputOption, SetOption, print_json
+from steelyard.local.job import LocalJob
+from steelyard.local.source import source_findings
+from steelyard.local.targets import publish_problems
+
+
+def validate(file: ManifestArgument, overrides: SetOption = None, output: OutputOption = OutputFormat.TEXT) -> None:
+    """Checks a manifest and, as far as it can be done quickly, its data's first rows and where the model goes.
+
+    Says all mistakes at once. Ends with exit code 78 for the manifest's, 65 where only the data is at fault.
+    """
+    try:
+        job = LocalJob.load(file, overrides or [])
+        _check(job)
+    except SteelyardError as error:
+        if output is OutputFormat.JSON:
+            problems = error.problems if isinstance(error, ManifestError | _ProblemsError) else []
+            print_json(
+                {
+                    "valid": False,
+                    "reason": error.reason,
+                    "message": error.message,
+                    "exitCode": error.exit_code,
+                    "problems": [{"path": problem.path, "message": problem.message} for problem in problems],
+                }
+            )
+        raise
+    if output is OutputFormat.JSON:
+        print_json({"valid": True, "problems": []})
+    else:
+        print(f"{file} is valid")
+
+
+class _ProblemsError(SteelyardError):
+    """Mistakes that a valid manifest leads to."""
+
+    def __init__(self, problems: list[Problem], *, exit_code: ExitCode) -> None:
+        reason = Reason.INVALID_DATA if exit_code == ExitCode.DATA else Reason.INVALID_CONFIGURATION
+        super().__init__("\n".join(map(str, problems)), reason=reason, exit_code=exit_code)
+        self.problems = problems
+
+
+def _check(job: LocalJob) -> None:
+    """Raises _ProblemsError with all that is wrong with the data and the places to publish to."""
+    dataset = job.job.spec.dataset
+    findings = source_findings(dataset, job.resolve(dataset.uri))
+    targets = publish_problems(job)
+    problems = [finding.problem for finding in findings] + targets
+    if problems:
+        data_only = not targets and all(finding.exit_code == ExitCode.DATA for finding in findings)
+        raise _ProblemsError(problems, exit_code=ExitCode.DATA if data_only else ExitCode.CONFIGURATION)

@@ -1,0 +1,79 @@
+"""A job and where it lies on this machine. Imports the api only."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from steelyard.api.contract import Reason
+from steelyard.api.errors import ConfigurationError
+from steelyard.api.loading import load_training_job
+from steelyard.api.outcome import PublishTarget
+from steelyard.api.training_job import TrainingJob
+from steelyard.api.workspace import Workspace
+from steelyard.local.state import State
+
+
+@dataclass(frozen=True)
+class LocalJob:
+    """A job, the folder that its relative URIs are relative to, and its workspace."""
+
+    job: TrainingJob
+    base_dir: Path
+    workspace: Workspace
+
+    @classmethod
+    def load(cls, manifest: Path, overrides: Sequence[str] = (), workspace: Path | None = None) -> "LocalJob":
+        """Reads a manifest; touches nothing.
+
+        Args:
+            manifest: the manifest's file; its folder is what relative URIs are relative to.
+            overrides: `path=value` each.
+            workspace: default: .steelyard/NAME beside the manifest.
+
+        Raises:
+            ConfigurationError: the manifest can't be read or is not valid.
+        """
+        job = load_training_job(manifest, overrides)
+        name = job.metadata.name
+        if job.spec.publish is None:
+            # Put in here, so that the trainer and the stages' keys see it.
+            spec = job.spec.model_copy(update={"publish": [PublishTarget(uri=f"models/{name}")]})
+            job = job.model_copy(update={"spec": spec})
+        base_dir = manifest.parent.resolve()
+        root = base_dir / ".steelyard" / name if workspace is None else workspace.resolve()
+        return cls(job, base_dir, Workspace(root))
+
+    def resolve(self, uri: str) -> Path:
+        """The path of a file: URI or a path; relative ones lie in base_dir."""
+        return self.base_dir / uri.removeprefix("file://").removeprefix("file:")
+
+    @property
+    def publish_folders(self) -> list[Path]:
+        """Where the model goes."""
+        return [self.resolve(target.uri) for target in self.job.spec.publish or []]
+
+    def load_state(self) -> State | None:
+        """What the workspace remembers; None where the job never ran in it.
+
+        Raises:
+            ConfigurationError: the folder is another job's workspace, or no workspace, or can't be understood.
+        """
+        root = self.workspace.root
+        if root.exists() and not root.is_dir():
+            raise ConfigurationError(f"the workspace {root} is a file; a folder is needed")
+        state = State.load(self.workspace)
+        if state is None and root.exists():
+            own = {self.workspace.lock_file.name}
+            if foreign := sorted(path.name for path in root.iterdir() if path.name not in own and path.name[0] != "."):
+                raise ConfigurationError(
+                    f"the folder {root} is no workspace of Steelyard and not empty (it holds {foreign[0]}); name an "
+                    "empty one, or one that does not exist yet, with --workspace",
+                    reason=Reason.WORKSPACE_OF_ANOTHER_JOB,
+                )
+        if state is not None and state.job != self.job.metadata.name:
+            raise ConfigurationError(
+                f"the workspace {root} belongs to the job '{state.job}', but this one is '{self.job.metadata.name}'; "
+                "use another --workspace",
+                reason=Reason.WORKSPACE_OF_ANOTHER_JOB,
+            )
+        return state

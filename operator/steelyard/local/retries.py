@@ -1,0 +1,138 @@
+"""What follows from the way in which a stage's processes ended: done, again or failed. Pure. Imports the api only."""
+
+import signal
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from steelyard.api.contract import ExitCode, Reason, Result
+from steelyard.api.outcome import RunPolicy
+
+LONGEST_PAUSE_SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class ProcessEnd:
+    """How one process of a stage ended."""
+
+    worker: int
+    exit_code: int
+    """Below 0: the number of the signal that killed it."""
+    result: Result | None = None
+    """Its result document, if it left one."""
+    last_lines: str = ""
+    """The log's last lines, for a process without a result."""
+
+    def describe(self) -> str:
+        """What happened, in words."""
+        if self.result is not None and self.exit_code != 0:
+            return self.result.message
+        if self.exit_code < 0:
+            cause = f"it was killed by {_signal_name(-self.exit_code)}"
+            if self.exit_code == -signal.SIGKILL:
+                cause += ", as the system does when the memory is used up"
+        elif self.exit_code == 0:
+            cause = "it ended with exit code 0, but left no result of this stage"
+        else:
+            cause = f"it ended with exit code {self.exit_code}"
+        return cause + (f"; its last words:\n{self.last_lines}" if self.last_lines else "")
+
+
+@dataclass(frozen=True)
+class Done:
+    """The stage is done."""
+
+    result: Result
+
+
+@dataclass(frozen=True)
+class Again:
+    """The stage is to be started again."""
+
+    reason: str
+    message: str
+    pause_seconds: float
+
+
+@dataclass(frozen=True)
+class Failed:
+    """The job has failed for good."""
+
+    reason: str
+    message: str
+    exit_code: int
+    worker: int
+    """Whose end says why."""
+
+
+@dataclass
+class Attempts:
+    """How often a stage ended before it was done."""
+
+    crashes: int = 0
+    disruptions: int = 0
+
+
+def judge(stage: str, ends: Sequence[ProcessEnd], before: Attempts, policy: RunPolicy) -> Done | Again | Failed:
+    """What to do after a stage's processes ended.
+
+    Args:
+        stage: the stage's name, for messages.
+        ends: how the processes ended by themselves; those that the runner ended are not among them. Not empty.
+        before: how often the stage was tried before; this end is counted in it.
+        policy: how often it may be tried.
+
+    A permanent end outweighs a crash, and a crash outweighs a worker that gave up because it lost the crashed one. The
+    reasons of _FINAL_REASONS say that the program itself has tried again as often as it may.
+    """
+    for end in ends:
+        if ExitCode.is_permanent(end.exit_code):
+            reason = end.result.reason if end.result else _PERMANENT_REASONS[end.exit_code]
+            return Failed(reason, end.describe(), end.exit_code, end.worker)
+    for end in ends:
+        if end.exit_code > 0 and end.result is not None and end.result.reason in _FINAL_REASONS:
+            return Failed(end.result.reason, end.describe(), end.exit_code, end.worker)
+    crashed = next((end for end in ends if end.exit_code not in (ExitCode.DONE, ExitCode.TRY_AGAIN)), None)
+    disrupted = next((end for end in ends if end.exit_code == ExitCode.TRY_AGAIN), None)
+    if crashed is None and disrupted is None:
+        if ends[0].result is not None:
+            return Done(ends[0].result)
+        crashed = ends[0]
+    if crashed is not None:
+        before.crashes += 1
+        what = f"worker {crashed.worker} of {stage} crashed: {crashed.describe()}"
+        if before.crashes > policy.backoff_limit:
+            tries = "once" if before.crashes == 1 else f"{before.crashes} times"
+            return Failed(
+                Reason.BACKOFF_LIMIT_EXCEEDED,
+                f"{stage} crashed {tries} and runPolicy.backoffLimit is {policy.backoff_limit}; last, {what}",
+                1,
+                crashed.worker,
+            )
+        return Again(Reason.CRASHED, what, min(LONGEST_PAUSE_SECONDS, 2.0 ** (before.crashes - 1)))
+    assert disrupted is not None
+    before.disruptions += 1
+    reason = disrupted.result.reason if disrupted.result else Reason.WORKER_LOST
+    if before.disruptions > policy.disruption_limit:
+        return Failed(
+            Reason.RETRIES_EXHAUSTED,
+            f"{stage} was interrupted {before.disruptions} times and runPolicy.disruptionLimit is "
+            f"{policy.disruption_limit}; last: {disrupted.describe()}",
+            ExitCode.TRY_AGAIN,
+            disrupted.worker,
+        )
+    return Again(reason, disrupted.describe(), 1.0)
+
+
+_FINAL_REASONS = frozenset({Reason.WORKERS_NOT_READY, Reason.RETRIES_EXHAUSTED, Reason.BACKOFF_LIMIT_EXCEEDED})
+_PERMANENT_REASONS: dict[int, str] = {
+    ExitCode.GATE_FAILED: Reason.GATE_FAILED,
+    ExitCode.DATA: Reason.INVALID_DATA,
+    ExitCode.CONFIGURATION: Reason.INVALID_CONFIGURATION,
+}
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

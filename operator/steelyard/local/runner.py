@@ -1,0 +1,336 @@
+"""The local runner: one stage after another, each as processes of this machine, until the job is done or has failed.
+
+Imports planning, the api and the other parts of local.
+"""
+
+import importlib.util
+import itertools
+import json
+import os
+import shutil
+import signal
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NoReturn
+
+from steelyard import __version__
+from steelyard.api.contract import Env, ExitCode, Reason, Result, StageName
+from steelyard.api.errors import ConfigurationError, SteelyardError, explain_os_error
+from steelyard.local.conditions import after_all, after_failure, after_redo, after_start, after_success
+from steelyard.local.decisions import Decision, decide, files_present
+from steelyard.local.events import Report, RunEnded, StageEnded, StageRetried, StageSkipped, StageStarted
+from steelyard.local.files import write_json
+from steelyard.local.follower import tail_of
+from steelyard.local.job import LocalJob
+from steelyard.local.lock import locked
+from steelyard.local.processes import (
+    POLL_SECONDS,
+    Launch,
+    StageProcess,
+    end_all,
+    free_addresses,
+    inherited_environment,
+    launch_trainer,
+    usable_cpus,
+)
+from steelyard.local.retries import Attempts, Done, Failed, ProcessEnd, judge
+from steelyard.local.signals import Signals
+from steelyard.local.source import source_digest
+from steelyard.local.state import StageRecord, State
+from steelyard.local.targets import check_publish_targets
+from steelyard.planning import Stage, plan, worker_environment
+
+SETTLE_SECONDS = 1.0
+"""How long the others may take to end by themselves after one has failed: the cause of it all may be among them."""
+_QUOTED_LINES = 5
+_FULL_DISK_BYTES = 64 * 1024
+
+TRAINER_MODULES = ("steelyard_trainer", "tensorflow", "keras", "pandas", "pyarrow", "sklearn")
+
+
+class StageError(SteelyardError):
+    """A stage failed for good."""
+
+    def __init__(self, failed: Failed, log: Path) -> None:
+        super().__init__(failed.message, reason=failed.reason, exit_code=failed.exit_code)
+        self.log = log
+        """Of the process whose end says why."""
+
+
+@dataclass
+class LocalRunner:
+    """Runs one job in its workspace. `run` is for the main thread only, for the sake of signals and children."""
+
+    job: LocalJob
+    report: Report
+    launch: Launch = launch_trainer
+    """How a process is started."""
+    pause_factor: float = 1.0
+    """What the pauses between two attempts are multiplied by."""
+    _state: State = field(init=False)
+    _signals: Signals = field(init=False, default_factory=Signals)
+    _began: float = field(init=False, default=0.0)
+
+    def run(self, *, force: bool = False) -> RunEnded:
+        """Does what is left to do; nothing where the job is finished.
+
+        Args:
+            force: do everything again, even if the job is finished.
+
+        Returns:
+            The last event, which was reported too.
+
+        Raises:
+            StageError: a stage failed for good.
+            SteelyardError: the job could not begin, or was interrupted (reason Interrupted, exit code 128 + signal).
+                Either way no process of it is left, and the end was reported too.
+        """
+        self._began = time.monotonic()
+        try:
+            self._prepare_workspace()
+            with locked(self.job.workspace):
+                self._state = self.job.load_state() or State(self.job.job.metadata.name)
+                return self._run(force)
+        except OSError as error:
+            if (explained := explain_os_error(error)) is None:
+                raise
+            self._report_end(explained.reason, explained.message, explained.exit_code)
+            raise explained from None
+        except SteelyardError as error:
+            self._report_end(error.reason, error.message, error.exit_code)
+            raise
+
+    def _prepare_workspace(self) -> None:
+        """The checks that need no lock come before anything is written."""
+        self.job.load_state()
+        workspace = self.job.workspace
+        try:
+            workspace.root.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise explain_os_error(error) or ConfigurationError(
+                f"the workspace {workspace.root} can't be made: {error.strerror}"
+            ) from None
+
+    def _run(self, force: bool) -> RunEnded:
+        spec = self.job.job.spec
+        self.job.workspace.logs.mkdir(exist_ok=True)
+        self.job.workspace.results.mkdir(exist_ok=True)
+        check_publish_targets(self.job)
+        digest, self._state.source = source_digest(spec.dataset, self.job.resolve(spec.dataset.uri), self._state.source)
+        stages = plan(self.job.job, source_digest=digest, trainer_version=__version__)
+        decisions = decide(stages, self._state.stages, files_present(self.job, self._state.stages), force=force)
+        needed = [decision for decision in decisions if decision.is_needed]
+        if needed:
+            check_trainer_is_installed(self.launch)
+            self._forget(decisions, force)
+            write_json(self.job.workspace.spec_file, self.job.job.to_manifest())
+        else:
+            self._state.save(self.job.workspace)
+        with self._signals:
+            for decision in decisions:
+                if decision.is_needed:
+                    self._run_stage(decision)
+                else:
+                    self.report(StageSkipped(decision.stage.name, decision.why))
+        result = self._result_of("finish")
+        if not needed:
+            return self._report_end(Reason.ALREADY_FINISHED, result.message, ExitCode.DONE, result)
+        self._state.conditions = after_all(self._state.conditions, result.reason, result.message, _now())
+        self._state.save(self.job.workspace)
+        return self._report_end(Reason.SUCCEEDED, result.message, ExitCode.DONE, result)
+
+    def _forget(self, decisions: list[Decision], force: bool) -> None:
+        """Takes back what is no longer true before the work begins."""
+        conditions = after_start(self._state.conditions)
+        for decision in decisions:
+            if decision.is_redone:
+                conditions = after_redo(conditions, [decision.stage.name], self.job.job, decision.why, _now())
+        self._state.conditions = conditions
+        if force:
+            self._state.stages = {}
+        # First the memory, then the files: killed between the two, the next run does it all again as well.
+        self._state.save(self.job.workspace)
+        if force:
+            workspace = self.job.workspace
+            for folder in (workspace.prepared, workspace.trained, workspace.finished):
+                if folder.exists():
+                    shutil.rmtree(folder)
+
+    def _result_of(self, stage: StageName) -> Result:
+        result = self._state.stages[stage].result
+        assert result is not None
+        return result
+
+    def _run_stage(self, decision: Decision) -> None:
+        """Starts a stage as often as it may be, until it is done. Raises SteelyardError."""
+        stage = decision.stage
+        self._state.stages[stage.name] = StageRecord(stage.key, stage.inputs)
+        self._state.save(self.job.workspace)
+        began = time.monotonic()
+        attempts = Attempts()
+        why = decision.why
+        for attempt in itertools.count(1):
+            self._check_time_and_signals(stage)
+            self.report(StageStarted(stage.name, attempt, stage.workers, why))
+            ends = self._attempt(stage, attempt)
+            match judge(stage.name, ends, attempts, self.job.job.spec.run_policy):
+                case Done(result):
+                    self._succeed(stage, result, time.monotonic() - began)
+                    return
+                case Failed() as failed:
+                    self._fail(stage, failed, time.monotonic() - began)
+                case again:
+                    pause = again.pause_seconds * self.pause_factor
+                    self.report(StageRetried(stage.name, again.reason, again.message, pause))
+                    self._pause(pause, stage)
+                    why = f"again after: {again.reason}"
+
+    def _succeed(self, stage: Stage, result: Result, seconds: float) -> None:
+        self._state.stages[stage.name] = StageRecord(stage.key, stage.inputs, result)
+        self._state.conditions = after_success(
+            self._state.conditions, stage.name, self.job.job, result.reason, result.message, _now()
+        )
+        self._state.save(self.job.workspace)
+        self.report(StageEnded(stage.name, result.reason, result.message, ExitCode.DONE, seconds, result.summary))
+
+    def _fail(self, stage: Stage, failed: Failed, seconds: float) -> NoReturn:
+        """Records the end of the job and raises StageError."""
+        self._state.conditions = after_failure(
+            self._state.conditions, stage.name, self.job.job, failed.reason, failed.message, _now()
+        )
+        with suppress(OSError):  # The failure itself is what must be said, a full disk or not.
+            self._state.save(self.job.workspace)
+        self.report(StageEnded(stage.name, failed.reason, failed.message, failed.exit_code, seconds))
+        raise StageError(failed, self._log(stage, failed.worker))
+
+    def _attempt(self, stage: Stage, attempt: int) -> list[ProcessEnd]:
+        """Starts all processes of a stage and waits: until all have ended, or one has failed and the rest is ended.
+
+        Returns:
+            How those processes ended that ended by themselves.
+
+        Raises:
+            SteelyardError: interrupted, or out of time.
+        """
+        processes: list[StageProcess] = []
+        try:
+            self._start(stage, attempt, processes)
+            settled_at = float("inf")
+            while any(process.poll() is None for process in processes) and time.monotonic() < settled_at:
+                codes = [process.poll() for process in processes]
+                if any(code is not None and ExitCode.is_permanent(code) for code in codes):
+                    break
+                if any(codes) and settled_at == float("inf"):
+                    settled_at = time.monotonic() + SETTLE_SECONDS
+                self._follow(processes)
+                self._check_time_and_signals(stage)
+                time.sleep(POLL_SECONDS)
+            ended = [(process, code) for process in processes if (code := process.poll()) is not None]
+        finally:
+            end_all(processes, lambda: self._signals.hurried)
+            self._follow(processes)
+        return [self._describe_end(stage, process, code) for process, code in ended]
+
+    def _start(self, stage: Stage, attempt: int, processes: list[StageProcess]) -> None:
+        """Starts a stage's processes into the list, so that none is lost where starting the next one fails."""
+        addresses = free_addresses(2 * stage.workers) if stage.workers > 1 else []
+        for index in range(stage.workers):
+            self._result_file(stage, index).unlink(missing_ok=True)
+        for index in range(stage.workers):
+            own = worker_environment(
+                stage, index, tensorflow=addresses[: stage.workers], supervisors=addresses[stage.workers :]
+            )
+            environment = inherited_environment() | self._environment(stage, index) | own
+            processes.append(StageProcess(self.launch, stage, index, environment, self._log(stage, index), attempt))
+
+    def _environment(self, stage: Stage, index: int) -> dict[str, str]:
+        workspace = self.job.workspace
+        return {
+            Env.SPEC_FILE.value: str(workspace.spec_file),
+            Env.WORKSPACE.value: str(workspace.root),
+            Env.BASE_DIR.value: str(self.job.base_dir),
+            Env.RESULT_FILE.value: str(self._result_file(stage, index)),
+            Env.PARENT_PID.value: str(os.getpid()),
+            Env.THREADS.value: str(max(1, usable_cpus() // stage.workers)),
+        }
+
+    def _follow(self, processes: list[StageProcess]) -> None:
+        for process in processes:
+            for event in process.follower.read():
+                self.report(event)
+
+    def _check_time_and_signals(self, stage: Stage) -> None:
+        """Raises SteelyardError where the run must end now."""
+        if (number := self._signals.first) is not None:
+            raise SteelyardError(
+                f"interrupted by {signal.Signals(number).name} during {stage.name}; run the same command again to go "
+                "on where it stopped",
+                reason=Reason.INTERRUPTED,
+                exit_code=128 + number,
+            )
+        limit = self.job.job.spec.run_policy.active_deadline_seconds
+        if limit is not None and time.monotonic() - self._began > limit:
+            message = f"{stage.name} still ran after {limit} s (spec.runPolicy.activeDeadlineSeconds)"
+            self._fail(stage, Failed(Reason.DEADLINE_EXCEEDED, message, 1, 0), time.monotonic() - self._began)
+
+    def _pause(self, seconds: float, stage: Stage) -> None:
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            self._check_time_and_signals(stage)
+            time.sleep(min(POLL_SECONDS, seconds))
+
+    def _describe_end(self, stage: Stage, process: StageProcess, code: int) -> ProcessEnd:
+        """Raises ConfigurationError where the process died because the disk is full, and could not even say so."""
+        result = self._read_result(stage, process.index)
+        if result is None and code != 0 and shutil.disk_usage(self.job.workspace.root).free < _FULL_DISK_BYTES:
+            message = (
+                f"there is no room left on the disk of {self.job.workspace.root}: free some, or use another --workspace"
+            )
+            result, code = Result(stage.name, stage.key, Reason.NO_SPACE, message), ExitCode.CONFIGURATION
+        last_lines = "" if result else tail_of(process.log, _QUOTED_LINES)
+        return ProcessEnd(process.index, code, result, last_lines)
+
+    def _read_result(self, stage: Stage, index: int) -> Result | None:
+        """The result that a process left; None where it left none, or that of something else."""
+        try:
+            result = Result.from_json(json.loads(self._result_file(stage, index).read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError):
+            return None
+        return result if (result.stage, result.key) == (stage.name, stage.key) else None
+
+    def _log(self, stage: Stage, index: int) -> Path:
+        return self.job.workspace.logs / f"{stage.name}-{index}.log"
+
+    def _result_file(self, stage: Stage, index: int) -> Path:
+        return self.job.workspace.results / f"{stage.name}-{index}.json"
+
+    def _report_end(self, reason: str, message: str, exit_code: int, result: Result | None = None) -> RunEnded:
+        ended = RunEnded(
+            job=self.job.job.metadata.name,
+            reason=reason,
+            message=message,
+            exit_code=int(exit_code),
+            seconds=time.monotonic() - self._began,
+            workspace=str(self.job.workspace.root),
+            summary=result.summary if result else {},
+        )
+        self.report(ended)
+        return ended
+
+
+def check_trainer_is_installed(launch: Launch) -> None:
+    """Raises ConfigurationError where the trainer program that is to be launched is not there."""
+    if launch is not launch_trainer:
+        return
+    if absent := [name for name in TRAINER_MODULES if importlib.util.find_spec(name) is None]:
+        raise ConfigurationError(
+            f"the trainer program is not installed here (there is no {', '.join(absent)}); run: "
+            "pip install 'steelyard[trainer]'"
+        )
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -1,0 +1,170 @@
+"""The source of a job's rows, as far as it can be judged without reading it as a table. Imports the api only."""
+
+import csv
+import gzip
+import hashlib
+import io
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from steelyard.api.contract import ExitCode, Reason
+from steelyard.api.dataset import Dataset
+from steelyard.api.errors import DataError, Problem
+from steelyard.local.state import SourceRecord
+
+_PARQUET_MAGIC = b"PAR1"
+_PARQUET_LEAST_BYTES = 12
+_LONGEST_CELL = 2 << 20
+
+
+def find_source(dataset: Dataset, path: Path) -> None:
+    """Makes sure that a source file is there and can be read.
+
+    Raises:
+        DataError: it is not there, is no file or can't be read.
+    """
+    if not dataset.is_file:
+        return
+    if not path.exists():
+        raise DataError(
+            f"spec.dataset.uri: {dataset.uri} does not exist: there is no file {path}", reason=Reason.SOURCE_NOT_FOUND
+        )
+    if not path.is_file():
+        raise DataError(
+            f"spec.dataset.uri: {path} is {'a folder' if path.is_dir() else 'no regular file'}, not a table's file",
+            reason=Reason.SOURCE_NOT_FOUND,
+        )
+    try:
+        path.open("rb").close()
+    except OSError as error:
+        raise DataError(f"spec.dataset.uri: {path} can't be read: {error.strerror}") from None
+
+
+def source_digest(dataset: Dataset, path: Path, remembered: SourceRecord | None) -> tuple[str, SourceRecord | None]:
+    """What stands for the source's content, and what to remember so that a file is not read again.
+
+    Args:
+        dataset: the job's `spec.dataset`.
+        path: the source's file; not looked at for sklearn:NAME.
+        remembered: from an earlier call.
+
+    Returns:
+        SHA-256 (hex) of the file's bytes, or the URI itself where it names a set that scikit-learn ships.
+
+    Raises:
+        DataError: the file is not there or can't be read.
+    """
+    if not dataset.is_file:
+        return dataset.uri, None
+    find_source(dataset, path)
+    seen = path.stat()
+    if remembered and (remembered.path, remembered.size, remembered.mtime_ns) == (
+        str(path),
+        seen.st_size,
+        seen.st_mtime_ns,
+    ):
+        return remembered.digest, remembered
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return digest, SourceRecord(str(path), seen.st_size, seen.st_mtime_ns, digest)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What is wrong with a source, and whose fault it is."""
+
+    problem: Problem
+    exit_code: ExitCode
+    """DATA or CONFIGURATION."""
+
+
+def source_findings(dataset: Dataset, path: Path) -> list[Finding]:
+    """What is wrong with a source, as far as its first lines (CSV) or its frame (Parquet) can tell."""
+    try:
+        find_source(dataset, path)
+    except DataError as error:
+        return [_data("uri", error.message.removeprefix("spec.dataset.uri: "))]
+    match dataset.inferred_format:
+        case "CSV":
+            return _csv_findings(dataset, path)
+        case "Parquet":
+            return _parquet_findings(path)
+        case None:
+            return []
+
+
+def _csv_findings(dataset: Dataset, path: Path) -> list[Finding]:
+    csv.field_size_limit(_LONGEST_CELL)
+    try:
+        with _open_text(path) as text:
+            rows = csv.reader(text, delimiter="\t" if _plain_name(path).endswith(".tsv") else ",", strict=True)
+            header = next(rows, None)
+            first = next((row for row in rows if row), None)
+    except UnicodeDecodeError as error:
+        return [_data("uri", f"{path} is not a CSV file: byte {error.object[error.start]:#04x} is not UTF-8 text")]
+    except (csv.Error, OSError, EOFError, zlib.error) as error:
+        return [_data("uri", f"{path} is not a CSV file: {error}")]
+    if not header:
+        return [_data("uri", f"{path} is empty; a CSV file begins with a line that names the columns")]
+    if first is None:
+        return [_data("uri", f"{path} has a header but no rows")]
+    findings = []
+    if unnamed := [str(index + 1) for index, name in enumerate(header) if not name.strip()]:
+        findings.append(_data("uri", f"{path} has no name for column {', '.join(unnamed)} in its header"))
+    if repeated := sorted({name for name in header if name.strip() and header.count(name) > 1}):
+        findings.append(_data("uri", f"{path} has the column '{repeated[0]}' more than once"))
+    if len(first) != len(header):
+        findings.append(_data("uri", f"{path} has {len(header)} columns, but {len(first)} cells in the first row"))
+    there = f"the columns are {_listed(header)}"
+    if dataset.target not in header:
+        findings.append(_data("target", f"{path} has no column '{dataset.target}'; {there}"))
+    for field in ("exclude", "categorical"):
+        for index, name in enumerate(getattr(dataset, field)):
+            if name not in header:
+                findings.append(_configuration(f"{field}[{index}]", f"{path} has no column '{name}'; {there}"))
+    if set(header) <= {dataset.target, *dataset.exclude}:
+        findings.append(_configuration("exclude", f"no feature is left beside the target; {there}"))
+    return findings
+
+
+def _parquet_findings(path: Path) -> list[Finding]:
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        head = file.read(4)
+        file.seek(max(0, size - 4))
+        tail = file.read(4)
+    if size >= _PARQUET_LEAST_BYTES and head == tail == _PARQUET_MAGIC:
+        return []
+    what = "is cut off: its end is missing" if head == _PARQUET_MAGIC else "is not a Parquet file"
+    return [_data("uri", f"{path} {what}")]
+
+
+def _data(field: str, message: str) -> Finding:
+    return Finding(Problem(f"spec.dataset.{field}", message), ExitCode.DATA)
+
+
+def _configuration(field: str, message: str) -> Finding:
+    return Finding(Problem(f"spec.dataset.{field}", message), ExitCode.CONFIGURATION)
+
+
+def _plain_name(path: Path) -> str:
+    """The file's name in small letters, without the .gz of a compressed one."""
+    return path.name.lower().removesuffix(".gz")
+
+
+@contextmanager
+def _open_text(path: Path) -> Iterator[io.TextIOBase]:
+    is_packed = path.name.lower().endswith(".gz")
+    with (
+        path.open("rb") as file,
+        gzip.open(file) if is_packed else file as raw,
+        io.TextIOWrapper(raw, encoding="utf-8-sig", newline="") as text,
+    ):
+        yield text
+
+
+def _listed(names: list[str], limit: int = 20) -> str:
+    return ", ".join(names[:limit]) + (f" and {len(names) - limit} more" if len(names) > limit else "")

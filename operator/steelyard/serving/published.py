@@ -1,0 +1,200 @@
+"""A published model: what its folder holds, whether it is intact, and predictions from it.
+
+Imports numpy, LiteRT (both when a model is loaded) and the api only.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from steelyard.api.contract import Reason
+from steelyard.api.errors import ConfigurationError, DataError
+from steelyard.api.training_job import API_VERSION
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from steelyard.serving.model import LiteRtModel
+    from steelyard.serving.preprocessing import Cells, Preprocessing
+
+LITERT_FILE = "model.tflite"
+"""The chosen model."""
+KERAS_FILE = "model.keras"
+"""The float32 model, for further training."""
+PREPROCESSING_FILE = "preprocessing.json"
+"""What turns raw rows into the model's input."""
+REPORT_FILE = "steelyard.json"
+"""The evidence: specification, versions, data, figures, candidates."""
+CARD_FILE = "README.md"
+"""The evidence for people."""
+SUMS_FILE = "SHA256SUMS"
+"""The SHA-256 of every other file, as `sha256sum --check` reads it; its own is the model's digest."""
+
+CONTENT_FILES = tuple(sorted((LITERT_FILE, KERAS_FILE, PREPROCESSING_FILE, REPORT_FILE, CARD_FILE)))
+
+KIND = "PublishedModel"
+
+_SUM_LINE = re.compile(rb"([0-9a-f]{64})  ([A-Za-z0-9._-]+)\n")
+
+
+@dataclass(frozen=True)
+class FileProblem:
+    """One file that is not as it was published."""
+
+    file: str
+    problem: str
+    """What is the matter, as the rest of a sentence that begins with the file's name."""
+
+    def __str__(self) -> str:
+        return f"{self.file} {self.problem}"
+
+
+def sums_of(folder: Path) -> bytes:
+    """The content of SHA256SUMS for the content files in a folder. Raises OSError."""
+    return b"".join(f"{_sha256(folder / name)}  {name}\n".encode() for name in CONTENT_FILES)
+
+
+def digest_of(folder: Path) -> str:
+    """The model's digest, `sha256:` and the SHA-256 of its SHA256SUMS. Raises OSError."""
+    return f"sha256:{_sha256(folder / SUMS_FILE)}"
+
+
+def is_published_model(folder: Path) -> bool:
+    """Whether a folder holds what Steelyard published, intact or not."""
+    if (folder / SUMS_FILE).is_file() and (folder / LITERT_FILE).is_file():
+        return True
+    try:
+        report = json.loads((folder / REPORT_FILE).read_bytes())
+    except (OSError, ValueError):
+        return False
+    return isinstance(report, dict) and (report.get("apiVersion"), report.get("kind")) == (API_VERSION, KIND)
+
+
+def check_is_published_model(folder: Path) -> None:
+    """Raises ConfigurationError where the folder does not exist or holds no published model."""
+    if not folder.exists():
+        raise ConfigurationError(f"the model {folder} does not exist", reason=Reason.SOURCE_NOT_FOUND)
+    if not folder.is_dir():
+        raise ConfigurationError(f"{folder} is a file; a published model is a folder with {', '.join(CONTENT_FILES)}")
+    if not is_published_model(folder):
+        raise ConfigurationError(f"{folder} holds no published model: it has no {REPORT_FILE} and {SUMS_FILE}")
+
+
+def verify(folder: Path, digest: str | None = None) -> list[FileProblem]:
+    """What is wrong with a published model: nothing, if it is byte for byte what was published.
+
+    Args:
+        folder: the model.
+        digest: the digest that it must have (`sha256:` may be left out). Without one, somebody who changes a file and
+            SHA256SUMS alike goes unnoticed.
+
+    Raises:
+        ConfigurationError: the folder holds no published model.
+    """
+    check_is_published_model(folder)
+    present = {path.name for path in folder.iterdir()} - {SUMS_FILE}
+    sums = folder / SUMS_FILE
+    if sums.is_symlink() or not sums.is_file():
+        return [FileProblem(SUMS_FILE, "is missing")]
+    content = sums.read_bytes()
+    expected, problems = _parse_sums(content)
+    if digest is not None and hashlib.sha256(content).hexdigest() != digest.removeprefix("sha256:"):
+        problems.append(FileProblem(SUMS_FILE, f"has another digest: {digest_of(folder)}"))
+    for name in sorted(present | expected.keys()):
+        path = folder / name
+        if name not in expected:
+            problems.append(FileProblem(name, "is too many: the model was published without it"))
+        elif name not in present:
+            problems.append(FileProblem(name, "is missing"))
+        elif path.is_symlink() or not path.is_file():
+            problems.append(FileProblem(name, "is wrong: it is not a plain file"))
+        elif _sha256(path) != expected[name]:
+            problems.append(FileProblem(name, "is wrong: its content is not what was published"))
+    return problems
+
+
+def _parse_sums(content: bytes) -> tuple[dict[str, str], list[FileProblem]]:
+    """The checksums by file, and what is wrong with the lines. Strict: another space or letter case is an error."""
+    expected: dict[str, str] = {}
+    problems: list[FileProblem] = []
+    for number, line in enumerate(content.splitlines(keepends=True), 1):
+        if not (match := _SUM_LINE.fullmatch(line)):
+            problems.append(FileProblem(SUMS_FILE, f"is wrong: line {number} is no checksum and file name"))
+        elif (name := match[2].decode()) in expected:
+            problems.append(FileProblem(SUMS_FILE, f"is wrong: line {number} names {name} again"))
+        else:
+            expected[name] = match[1].decode()
+    if unlisted := sorted(set(CONTENT_FILES) - expected.keys()):
+        problems.append(FileProblem(SUMS_FILE, f"is wrong: it does not list {', '.join(unlisted)}"))
+    return expected, problems
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What the model says of some rows, in their order."""
+
+    values: list[str] | list[float]
+    """Classification: the most probable class's label as it was written; regression: the number."""
+    outputs: "npt.NDArray[np.float32]"
+    """Shape (rows, classes): the probabilities; for regression (rows, 1)."""
+
+
+@dataclass(frozen=True)
+class PublishedModel:
+    """A published model, ready to predict from raw rows."""
+
+    preprocessing: "Preprocessing"
+    model: "LiteRtModel"
+    report: Mapping[str, Any]
+    """steelyard.json."""
+
+    @classmethod
+    def load(cls, folder: Path) -> "PublishedModel":
+        """Loads a model whose files are intact.
+
+        Raises:
+            ConfigurationError: the folder holds no published model.
+            DataError: a file that is needed is damaged or missing.
+        """
+        from steelyard.serving.model import LiteRtModel
+        from steelyard.serving.preprocessing import Preprocessing
+
+        # A file that the user put beside the model does no harm here.
+        needed = {SUMS_FILE, LITERT_FILE, PREPROCESSING_FILE, REPORT_FILE}
+        check_intact(folder, (problem for problem in verify(folder) if problem.file in needed))
+        return cls(
+            preprocessing=Preprocessing.from_json(json.loads((folder / PREPROCESSING_FILE).read_bytes())),
+            model=LiteRtModel((folder / LITERT_FILE).read_bytes()),
+            report=json.loads((folder / REPORT_FILE).read_bytes()),
+        )
+
+    def predict(self, table: "Mapping[str, Cells]", first_row: int = 1) -> Predictions:
+        """Predictions from raw cells.
+
+        Args:
+            table: cells by column, as they were read; columns that are no features are ignored.
+            first_row: the number that errors give the first row.
+
+        Raises:
+            DataError: a column is missing, or a cell can't be used.
+        """
+        outputs = self.model.predict(self.preprocessing.transform(table, first_row))
+        return Predictions(self.preprocessing.labels(outputs), outputs)
+
+
+def check_intact(folder: Path, problems: Iterable[FileProblem]) -> None:
+    """Raises DataError (reason ModelNotIntact) that names every problem, if there is one."""
+    if lines := [f"  {problem}" for problem in problems]:
+        raise DataError(
+            "\n".join([f"{folder} is not the model that was published:", *lines]), reason=Reason.MODEL_NOT_INTACT
+        )

@@ -1,0 +1,112 @@
+"""The choice of the candidate: budget, objective, ties, and what is said of each."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from steelyard_trainer.compression.choice import Choice, Measured, choose
+from steelyard_trainer.evaluation.metrics import Figure
+
+
+def measured(name: str, size: int, accuracy: float | None, latency: float = 10.0) -> Measured:
+    return Measured(name, size, latency, None if accuracy is None else {"accuracy": Figure(accuracy, 0.01)})
+
+
+def chosen(*candidates: Measured, budget: float = 0.01, objective: str = "Size") -> Choice:
+    return choose(list(candidates), "accuracy", budget, objective)
+
+
+BASE = measured("None", 400, 0.97, latency=20)
+
+
+def test_the_smallest_within_the_budget_wins() -> None:
+    choice = chosen(
+        BASE, measured("DynamicRange", 110, 0.965), measured("Float16", 200, 0.97), measured("Int8", 100, 0.9)
+    )
+    assert choice.chosen.measured.name == "DynamicRange"
+    assert [weighed.is_within_budget for weighed in choice.weighed] == [True, True, True, False]
+    assert [weighed.drop for weighed in choice.weighed] == pytest.approx([0, 0.005, 0, 0.07])
+    verdicts = {weighed.measured.name: weighed.verdict for weighed in choice.weighed}
+    assert verdicts["DynamicRange"].startswith("chosen")
+    assert verdicts["Float16"] == "within the budget, but 200 bytes is more than DynamicRange's"
+    assert (
+        verdicts["Int8"]
+        == "rejected: accuracy drops by 0.07 on the validation part, more than the 0.01 that are allowed"
+    )
+
+
+def test_the_fastest_wins_where_latency_is_the_objective() -> None:
+    candidates = BASE, measured("DynamicRange", 110, 0.97, latency=5), measured("Int8", 100, 0.97, latency=6)
+    assert chosen(*candidates, objective="Latency").chosen.measured.name == "DynamicRange"
+    assert chosen(*candidates, objective="Size").chosen.measured.name == "Int8"
+
+
+def test_float32_wins_where_no_candidate_is_within_the_budget() -> None:
+    choice = chosen(BASE, measured("Int8", 100, 0.95))
+    assert choice.chosen.measured is BASE
+    assert choice.why == "the float32 model, because no compressed candidate keeps accuracy within 0.01 of it"
+
+
+def test_float32_wins_where_it_is_the_smallest() -> None:
+    choice = chosen(BASE, measured("Float16", 410, 0.97))
+    assert choice.chosen.measured is BASE
+    assert "fewer bytes" in choice.why
+
+
+def test_without_compression_float32_wins_and_the_report_says_so() -> None:
+    assert "asks for no compression" in chosen(BASE, budget=0.0).why
+
+
+def test_a_drop_of_exactly_the_budget_is_within_it() -> None:
+    # In floating point 0.97 - 0.96 is more than 0.01.
+    assert 0.97 - 0.96 > 0.01
+    assert chosen(BASE, measured("Int8", 100, 0.96)).chosen.measured.name == "Int8"
+    assert chosen(BASE, measured("Int8", 100, 0.9599)).chosen.measured is BASE
+
+
+def test_a_candidate_that_is_better_than_float32_is_within_any_budget() -> None:
+    choice = chosen(BASE, measured("Int8", 100, 0.98), budget=0.0)
+    assert choice.chosen.measured.name == "Int8"
+    assert choice.chosen.drop == pytest.approx(-0.01)
+
+
+def test_a_candidate_whose_outputs_are_not_finite_is_rejected() -> None:
+    choice = chosen(BASE, measured("Float16", 200, None), budget=1.0)
+    assert choice.chosen.measured is BASE
+    assert "not finite" in choice.weighed[1].verdict
+    assert choice.weighed[1].drop is None
+
+
+def test_ties_go_to_float32_and_then_to_the_first() -> None:
+    twins = measured("DynamicRange", 100, 0.97), measured("Int8", 100, 0.97)
+    assert chosen(BASE, *twins).chosen.measured is twins[0]
+    assert chosen(BASE, *reversed(twins)).chosen.measured is twins[1]
+    assert chosen(twins[0], measured("None", 100, 0.97)).chosen.measured.name == "None"
+    assert "no better than" in chosen(BASE, *twins).weighed[2].verdict
+
+
+candidates = st.builds(
+    lambda sizes, accuracies: [
+        measured(name, size, accuracy)
+        for name, size, accuracy in zip(("None", "DynamicRange", "Float16", "Int8"), sizes, accuracies, strict=True)
+    ],
+    st.lists(st.integers(1, 5), min_size=4, max_size=4),
+    st.lists(st.sampled_from([0.9, 0.95, 0.96, 0.97]), min_size=4, max_size=4),
+)
+
+
+@given(candidates, st.sampled_from([0.0, 0.01, 0.05]))
+def test_nothing_smaller_is_within_the_budget(made: list[Measured], budget: float) -> None:
+    choice = chosen(*made, budget=budget)
+    assert choice.chosen.is_within_budget
+    assert choice.chosen.drop is not None
+    assert choice.chosen.drop <= budget + 1e-6
+    for weighed in choice.weighed:
+        assert (weighed.drop is not None and weighed.drop <= budget + 1e-6) == weighed.is_within_budget
+        assert not weighed.is_within_budget or weighed.measured.bytes >= choice.chosen.measured.bytes
+    assert [weighed for weighed in choice.weighed if weighed.verdict.startswith("chosen")] == [choice.chosen]
+
+
+@given(candidates)
+def test_figures_survive_the_workspace(made: list[Measured]) -> None:
+    assert [Measured.from_json(candidate.to_json()) for candidate in made] == made

@@ -1,0 +1,90 @@
+"""What the documents say is so: the reference is up to date, links lead somewhere, examples are valid, locks agree."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+
+from steelyard.api.contract import Env, ExitCode, Reason
+from steelyard.api.loading import parse_training_job
+from steelyard.api.reference import reference
+
+ROOT = Path(__file__).parents[2]
+DOCUMENTS = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("examples/*.md")]
+
+
+def test_the_reference_is_up_to_date() -> None:
+    assert (ROOT / "docs" / "manifest.md").read_text(encoding="utf-8") == reference(), "run make docs"
+
+
+def test_every_link_of_the_reference_leads_to_a_heading() -> None:
+    text = reference()
+    anchors = {re.sub(r"[^\w-]", "", heading.lower()) for heading in re.findall(r"^## (.+)$", text, re.MULTILINE)}
+    links = set(re.findall(r"\]\(#([^)]+)\)", text))
+    assert links and links <= anchors
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_relative_link_leads_to_a_file(path: Path) -> None:
+    targets = re.findall(r"\]\((?!https?:|#)([^)#]+)", path.read_text(encoding="utf-8"))
+    assert [target for target in targets if not (path.parent / target).exists()] == []
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_whole_manifest_in_a_document_is_valid(path: Path) -> None:
+    for block in re.findall(r"```yaml\n(.*?)```", path.read_text(encoding="utf-8"), re.DOTALL):
+        if block.startswith("apiVersion:"):
+            parse_training_job(yaml.safe_load(block), source=path.name)
+
+
+def test_the_first_screen_of_the_readme_shows_a_manifest_and_the_two_commands() -> None:
+    first_screen = "\n".join((ROOT / "README.md").read_text(encoding="utf-8").splitlines()[:60])
+    assert "```yaml\napiVersion: steelyard.dev/v1alpha1" in first_screen
+    assert "make run" in first_screen and "steelyard run" in first_screen
+
+
+def test_the_contract_names_every_variable_exit_code_and_reason() -> None:
+    text = (ROOT / "docs" / "contract.md").read_text(encoding="utf-8")
+    assert [str(variable) for variable in Env if f"`{variable}`" not in text] == []
+    assert [code.value for code in ExitCode if f"| {code.value} |" not in text] == []
+    assert [str(reason) for reason in Reason if f"`{reason}`" not in text] == []
+
+
+def pins(name: str) -> dict[str, str]:
+    """Each package of a lock file, with its version and the condition under which it is installed."""
+    lines = (ROOT / name).read_text(encoding="utf-8").splitlines()
+    matches = (re.match(r"([a-z0-9._-]+)==(\S+)(?: ; (.*?))?(?: \\)?$", line) for line in lines)
+    return {match[1] + f" ; {match[3] or 'always'}": match[2] for match in matches if match}
+
+
+def test_the_development_lock_holds_all_of_the_other_at_the_same_versions() -> None:
+    run, development = pins("requirements.lock"), pins("requirements-dev.lock")
+    versions = {name.partition(" ;")[0]: version for name, version in development.items()}
+    assert len(run) > 20
+    assert {name.partition(" ;")[0]: version for name, version in run.items()}.items() <= versions.items()
+    assert {"pytest", "ruff", "mypy", "uv"} <= versions.keys()
+
+
+@pytest.mark.parametrize("name", ["requirements.lock", "requirements-dev.lock"])
+def test_a_lock_names_hashes_and_no_package_index(name: str) -> None:
+    text = (ROOT / name).read_text(encoding="utf-8")
+    assert "://" not in text and "--index-url" not in text and "--find-links" not in text
+    assert all("--hash=sha256:" in block for block in re.split(r"\n(?=\S)", text.strip()))
+    assert "setuptools" in {pin.partition(" ;")[0] for pin in pins(name)}, "the project itself is built with it"
+
+
+def test_the_locks_hold_what_the_project_asks_for() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    asked = [*project["project"]["dependencies"], *project["project"]["optional-dependencies"]["trainer"]]
+    asked += project["project"]["optional-dependencies"]["serving"]
+    names = {re.split(r"[\[><=;~! ]", requirement)[0].lower() for requirement in asked} - {"steelyard"}
+    locked = {pin.partition(" ;")[0] for pin in pins("requirements.lock")}
+    assert names <= locked
+
+
+def test_the_licence_is_the_whole_apache_licence() -> None:
+    text = (ROOT / "LICENSE").read_text(encoding="utf-8")
+    assert "Version 2.0, January 2004" in text and "END OF TERMS AND CONDITIONS" in text
+    assert "9. Accepting Warranty or Additional Liability" in text

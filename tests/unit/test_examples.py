@@ -1,0 +1,40 @@
+"""Every example is a valid manifest, and the data beside it is what the manifest says."""
+
+import csv
+from pathlib import Path
+
+import pytest
+
+from steelyard.api.loading import load_training_job
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+MANIFESTS = sorted(EXAMPLES.glob("*/*.yaml"))
+
+
+def test_there_are_examples() -> None:
+    assert {path.parent.name for path in MANIFESTS} == {"diabetes", "digits", "wine"}
+
+
+@pytest.mark.parametrize("path", MANIFESTS, ids=lambda path: path.parent.name)
+def test_an_example_is_valid_and_named_after_its_folder(path: Path) -> None:
+    job = load_training_job(path)
+    assert job.metadata.name == path.parent.name
+    if job.spec.dataset.is_file:
+        assert (path.parent / job.spec.dataset.uri).is_file()
+
+
+@pytest.mark.parametrize("path", MANIFESTS, ids=lambda path: path.parent.name)
+def test_an_example_says_how_it_is_run_and_is_named_in_the_list(path: Path) -> None:
+    assert f"steelyard run examples/{path.parent.name}/{path.name}" in path.read_text(encoding="utf-8")
+    assert f"[{path.parent.name}]({path.parent.name}/{path.name})" in (EXAMPLES / "README.md").read_text(
+        encoding="utf-8"
+    )
+
+
+def test_the_digits_are_those_of_scikit_learn() -> None:
+    sklearn_datasets = pytest.importorskip("sklearn.datasets")
+    with (EXAMPLES / "digits" / "digits.csv").open(newline="", encoding="utf-8") as file:
+        header, *rows = csv.reader(file)
+    frame = sklearn_datasets.load_digits(as_frame=True).frame
+    assert header == list(frame.columns)
+    assert [[int(cell) for cell in row] for row in rows] == frame.astype(int).to_numpy().tolist()

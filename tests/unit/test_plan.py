@@ -1,0 +1,85 @@
+"""The plan: which inputs are in which stage's key, and how workers find each other."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from steelyard.api.loading import apply_overrides, parse_training_job
+from steelyard.planning import Plan, changed_inputs, plan, worker_environment
+
+MANIFEST: dict[str, Any] = {
+    "apiVersion": "steelyard.dev/v1alpha1",
+    "kind": "TrainingJob",
+    "metadata": {"name": "digits"},
+    "spec": {"dataset": {"uri": "digits.csv", "target": "target"}, "model": {"linear": {}}, "training": {"workers": 3}},
+}
+
+
+def plan_with(*overrides: str, source: str = "s", trainer: str = "1") -> Plan:
+    return plan(parse_training_job(apply_overrides(MANIFEST, overrides)), source_digest=source, trainer_version=trainer)
+
+
+def changed_stages(other: Plan) -> list[str]:
+    return [a.name for a, b in zip(plan_with().stages, other.stages, strict=True) if a.key != b.key]
+
+
+def test_three_stages_of_which_only_train_has_several_workers() -> None:
+    found = plan_with()
+    assert [(stage.name, stage.workers) for stage in found.stages] == [("prepare", 1), ("train", 3), ("finish", 1)]
+    assert [stage.arguments for stage in found.stages][1] == ("-m", "steelyard_trainer", "train")
+    assert len({stage.key for stage in found.stages}) == 3
+
+
+@pytest.mark.parametrize(
+    ("override", "changed"),
+    [
+        ("dataset.split.seed=7", ["prepare", "train", "finish"]),
+        ("task=Classification", ["prepare", "train", "finish"]),
+        ("model={mlp: {}}", ["train", "finish"]),
+        ("training.workers=2", ["train", "finish"]),
+        ("training.seed=1", ["train", "finish"]),
+        ("compression={}", ["finish"]),
+        ("evaluation.maxGeneralizationGap=0.1", ["finish"]),
+        ("publish=[{uri: elsewhere}]", ["finish"]),
+        ("runPolicy.backoffLimit=0", []),
+        ("training.checkpoint.everySeconds=1", []),
+        ("metadata.name=other", []),
+        # What is given and is the default anyway is no change.
+        ("training.epochs=10", []),
+    ],
+)
+def test_a_field_is_in_the_key_of_its_stage_and_of_those_after(override: str, changed: list[str]) -> None:
+    assert changed_stages(plan_with(override)) == changed
+
+
+def test_source_and_trainer_are_in_every_key() -> None:
+    everything = ["prepare", "train", "finish"]
+    assert changed_stages(plan_with(source="other")) == everything
+    assert changed_stages(plan_with(trainer="2")) == everything
+
+
+def test_changed_inputs_are_named_by_their_paths() -> None:
+    before, after = plan_with().stages[1], plan_with("training.epochs=3", "training.optimizer.name=SGD").stages[1]
+    assert changed_inputs(before.inputs, after.inputs) == ["training.epochs", "training.optimizer.name"]
+
+
+@given(st.recursive(st.none() | st.integers(), lambda inner: st.dictionaries(st.text("ab", max_size=2), inner)))
+def test_equal_inputs_have_not_changed(value: Any) -> None:
+    assert changed_inputs({"a": value}, {"a": json.loads(json.dumps(value))}) == []
+
+
+def test_workers_are_told_where_all_of_them_are() -> None:
+    stage = plan_with().stages[1]
+    environment = worker_environment(stage, 1, tensorflow=["a:1", "b:1", "c:1"], supervisors=["a:2", "b:2", "c:2"])
+    assert json.loads(environment["TF_CONFIG"]) == {
+        "cluster": {"worker": ["a:1", "b:1", "c:1"]},
+        "task": {"type": "worker", "index": 1},
+    }
+    assert environment["STEELYARD_SUPERVISORS"] == "a:2,b:2,c:2"
+    assert environment["STEELYARD_STAGE_KEY"] == stage.key
+    assert "TF_CONFIG" not in worker_environment(plan_with().stages[0], 0)
+    with pytest.raises(ValueError, match="3 workers need as many addresses; got 2 and 0"):
+        worker_environment(stage, 0, tensorflow=["a:1", "b:1"])

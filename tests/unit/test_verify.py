@@ -1,0 +1,134 @@
+"""`verify` on a folder that is laid out like a published model: no change goes unnoticed."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from steelyard.api.errors import ConfigurationError, DataError
+from steelyard.cli.output import OutputFormat
+from steelyard.cli.verify import verify as command
+from steelyard.serving.published import CONTENT_FILES, KIND, SUMS_FILE, digest_of, sums_of, verify
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    folder = tmp_path / "model"
+    folder.mkdir()
+    for name in CONTENT_FILES:
+        (folder / name).write_text(f"the content of {name}")
+    (folder / "steelyard.json").write_text(json.dumps({"apiVersion": "steelyard.dev/v1alpha1", "kind": KIND}))
+    (folder / SUMS_FILE).write_bytes(sums_of(folder))
+    return folder
+
+
+def problems(model: Path, digest: str | None = None) -> list[str]:
+    return [str(problem) for problem in verify(model, digest)]
+
+
+def test_a_model_that_was_not_touched_is_intact(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert problems(model) == problems(model, digest_of(model)) == []
+    assert problems(model, digest_of(model).removeprefix("sha256:")) == []
+    command(model)
+    assert digest_of(model) in capsys.readouterr().out
+
+
+def test_every_flipped_bit_of_the_checksums_is_found(model: Path) -> None:
+    """Letter case and white space among them."""
+    sums = model / SUMS_FILE
+    whole = sums.read_bytes()
+    for position in range(len(whole)):
+        for bit in range(8):
+            flipped = bytearray(whole)
+            flipped[position] ^= 1 << bit
+            sums.write_bytes(flipped)
+            assert problems(model), (position, bit)
+    sums.write_bytes(whole)
+    assert problems(model) == []
+
+
+@pytest.mark.parametrize("name", CONTENT_FILES)
+def test_a_changed_file_is_named(model: Path, name: str) -> None:
+    content = bytearray((model / name).read_bytes())
+    content[3] ^= 1
+    (model / name).write_bytes(content)
+    assert problems(model) == [f"{name} is wrong: its content is not what was published"]
+
+
+def test_a_missing_file_is_named(model: Path) -> None:
+    (model / "model.keras").unlink()
+    assert problems(model) == ["model.keras is missing"]
+
+
+def test_what_is_too_many_is_named(model: Path, tmp_path: Path) -> None:
+    (model / "notes.txt").touch()
+    (model / "folder").mkdir()
+    (model / ".hidden").symlink_to(tmp_path)
+    assert [problem.split(" is too many")[0] for problem in problems(model)] == [".hidden", "folder", "notes.txt"]
+
+
+def test_a_link_to_an_equal_file_is_not_what_was_published(model: Path, tmp_path: Path) -> None:
+    (model / "README.md").rename(tmp_path / "elsewhere")
+    (model / "README.md").symlink_to(tmp_path / "elsewhere")
+    assert problems(model) == ["README.md is wrong: it is not a plain file"]
+
+
+def test_missing_checksums_are_named(model: Path) -> None:
+    (model / SUMS_FILE).unlink()
+    assert problems(model) == ["SHA256SUMS is missing"]
+
+
+def test_a_file_that_is_not_listed_any_more_is_found(model: Path) -> None:
+    """Taken out of the folder and of the checksums alike."""
+    (model / "model.keras").unlink()
+    lines = (model / SUMS_FILE).read_text().splitlines(keepends=True)
+    (model / SUMS_FILE).write_text("".join(line for line in lines if "model.keras" not in line))
+    assert problems(model) == ["SHA256SUMS is wrong: it does not list model.keras"]
+
+
+def test_a_change_with_matching_checksums_is_found_by_the_digest(model: Path) -> None:
+    published = digest_of(model)
+    (model / "README.md").write_text("another")
+    (model / SUMS_FILE).write_bytes(sums_of(model))
+    assert problems(model) == []
+    assert "has another digest" in problems(model, published)[0]
+
+
+def test_the_command_names_the_files_and_ends_with_65(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (model / "model.tflite").unlink()
+    with pytest.raises(DataError) as caught:
+        command(model)
+    assert (caught.value.reason, caught.value.exit_code) == ("ModelNotIntact", 65)
+    assert "model.tflite is missing" in caught.value.message
+    assert "sha256" not in capsys.readouterr().out
+
+
+def test_the_command_in_json(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command(model, output=OutputFormat.JSON)
+    assert json.loads(capsys.readouterr().out) == {"intact": True, "digest": digest_of(model), "problems": []}
+    (model / "README.md").unlink()
+    with pytest.raises(DataError):
+        command(model, output=OutputFormat.JSON)
+    document = json.loads(capsys.readouterr().out)
+    assert document == {
+        "intact": False,
+        "digest": None,
+        "problems": [{"file": "README.md", "problem": "is missing"}],
+    }
+
+
+def test_what_is_no_published_model_ends_with_78(model: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    for place, said in (
+        (tmp_path / "nowhere", "does not exist"),
+        (model / "README.md", "is a file"),
+        (tmp_path / "empty", "holds no published model"),
+    ):
+        with pytest.raises(ConfigurationError, match=said) as caught:
+            command(place)
+        assert caught.value.exit_code == 78
+
+
+def test_a_digest_that_is_none_is_refused(model: Path) -> None:
+    with pytest.raises(ConfigurationError, match="--digest"):
+        command(model, digest="md5:0")
