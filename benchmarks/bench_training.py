@@ -175,6 +175,7 @@ def keras_seconds(case: Case, given: argparse.Namespace) -> float:
 def steelyard_seconds(case: Case, given: argparse.Namespace) -> float:
     """Our loop, as the train stage builds it, checkpoints included."""
     import numpy as np
+
     from steelyard.api.loading import parse_training_job
     from steelyard_trainer.models.networks import Shape, training_network
     from steelyard_trainer.training.batches import Batches, share

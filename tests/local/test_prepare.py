@@ -4,6 +4,7 @@ import gzip
 import json
 import math
 import shutil
+from decimal import Decimal
 
 import numpy as np
 import pyarrow as pa
@@ -20,6 +21,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from steelyard.api.errors import ConfigurationError, DataError
+from steelyard_trainer.data import csv_source
 from steelyard_trainer.data.prepare import prepare
 from steelyard_trainer.data.reading import ROW, PreparedDataset
 from steelyard_trainer.data.splitting import SPLITS
@@ -31,6 +33,13 @@ HEADER = ["a", "b", "target"]
 def table(tmp_path):
     write_csv(tmp_path / "t.csv", HEADER, labelled_rows())
     return tmp_path
+
+
+@pytest.fixture
+def small_batches(monkeypatch):
+    """Small tables come in many batches too."""
+    monkeypatch.setattr(csv_source, "_BLOCK_BYTES", 400)
+    monkeypatch.setattr(csv_source, "BATCH_BYTES", 1)
 
 
 @pytest.mark.parametrize("stratify", [None, False])
@@ -240,6 +249,7 @@ def test_fingerprint_changes_with_a_cell_the_order_and_the_split_and_with_nothin
     assert len({first, *changed}) == len(changed) + 1
 
 
+@pytest.mark.usefixtures("small_batches")
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=st.integers(12, 80), shard_rows=st.integers(1, 30), seed=st.integers(0, 99), data=st.data())
 def test_every_row_is_in_exactly_one_shard_with_its_own_cells(tmp_path, rows, shard_rows, seed, data):
@@ -285,6 +295,37 @@ def test_every_row_is_in_exactly_one_shard_with_its_own_cells(tmp_path, rows, sh
     }
 
 
+def test_parquet_types_become_numbers_and_words(tmp_path):
+    table = pa.table(
+        {
+            "int": pa.array([1, None, 3] * 20, pa.int16()),
+            "half": pa.array(np.array([0.5, np.nan, 2.0] * 20, dtype=np.float16)),
+            "decimal": pa.array([Decimal("1.25"), None, Decimal("3.5")] * 20),
+            "flag": pa.array([True, None, False] * 20),
+            "code": pa.array([7, None, 9] * 20),
+            "word": pa.array(["x", None, ""] * 20).dictionary_encode(),
+            "target": pa.array([0.5 * row for row in range(60)], pa.float32()),
+        }
+    )
+    pq.write_table(table, tmp_path / "t.parquet")
+    dataset = prepared(
+        tmp_path,
+        {
+            "uri": "t.parquet",
+            "categorical": ["code"],
+            "missingValues": {"strategy": "Constant", "value": -1},
+            "split": {"stratify": None},
+        },
+    )
+    raw = dataset.read_raw("train")
+    for place, row in enumerate(dataset.read("train").rows):
+        cells = [raw[name][place] for name in ("int", "half", "decimal", "flag", "code", "word", "target")]
+        expected = {0: [1, 0.5, 1.25, 1, "7", "x"], 1: [None] * 6, 2: [3, 2.0, 3.5, 0, "9", None]}[row % 3]
+        assert cells == [*expected, 0.5 * row]
+    assert [kind for _, kind in dataset.columns] == ["Number"] * 4 + ["Category"] * 2
+    assert dataset.preprocessing.columns[4].words == ("-1", "7", "9")
+
+
 def test_duplicates_are_counted_over_features_and_target(tmp_path):
     rows = labelled_rows(60)
     rows += [list(rows[3]), list(rows[3]), [*rows[4][:2], "yes" if rows[4][2] == "no" else "no"]]
@@ -292,15 +333,23 @@ def test_duplicates_are_counted_over_features_and_target(tmp_path):
     assert prepared(tmp_path, {"uri": "t.csv"}).findings["duplicateRows"] == 2
 
 
+def test_rows_that_drop_row_removed_are_no_duplicates(tmp_path):
+    rows = [*labelled_rows(60), ["", 1, "no"], ["", 1, "no"], [0.5, 0, "yes"]]
+    write_csv(tmp_path / "t.csv", HEADER, rows)
+    dataset = prepared(tmp_path, {"uri": "t.csv", "missingValues": {"strategy": "DropRow"}})
+    assert (dataset.dropped_rows, dataset.findings["duplicateRows"]) == (2, 1)
+
+
+@pytest.mark.usefixtures("small_batches")
 def test_large_table_in_many_batches_agrees_with_the_file(tmp_path):
     random = np.random.default_rng(0)
-    values = random.normal(size=(150_000, 8)).round(4)
-    labels = random.integers(0, 3, 150_000)
+    values = random.normal(size=(30_000, 8)).round(4)
+    labels = random.integers(0, 3, 30_000)
     rows = np.concatenate([values, labels[:, np.newaxis]], axis=1)
     header = ",".join([f"x{index}" for index in range(8)] + ["target"])
     np.savetxt(tmp_path / "t.csv", rows, fmt=["%.4f"] * 8 + ["%d"], delimiter=",", header=header, comments="")
-    dataset = prepared(tmp_path, {"uri": "t.csv"}, shard_rows=20_000)
-    rest, test = train_test_split(np.arange(150_000), test_size=0.2, random_state=42, stratify=labels)
+    dataset = prepared(tmp_path, {"uri": "t.csv"}, shard_rows=4_000)
+    rest, test = train_test_split(np.arange(30_000), test_size=0.2, random_state=42, stratify=labels)
     examples = dataset.read("test")
     np.testing.assert_array_equal(examples.rows, test)
     np.testing.assert_array_equal(examples.targets, labels[test])

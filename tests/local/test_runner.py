@@ -167,6 +167,19 @@ def test_an_end_without_a_result_of_this_stage_is_a_crash(tmp_path: Path) -> Non
     assert "left no result" in run.error.message
 
 
+def test_the_result_of_an_attempt_before_is_not_taken_for_that_of_the_last(tmp_path: Path) -> None:
+    write_job(tmp_path, runPolicy={"backoffLimit": 0})
+    program = """
+mark = workspace / "interrupted"
+if not mark.exists():
+    mark.touch(); end(75, 'WorkerLost', 'the storage was lost')
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    run = run_job(tmp_path, Programs(prepare=program))
+    assert [event.reason for event in run.of(StageRetried)] == ["WorkerLost"]
+    assert run.error is not None and "SIGKILL" in run.error.message and "storage" not in run.error.message
+
+
 def test_interruptions_from_outside_are_not_crashes_but_limited_too(tmp_path: Path) -> None:
     write_job(tmp_path, runPolicy={"backoffLimit": 0, "disruptionLimit": 3})
     programs = Programs(prepare="end(75, 'WorkerLost', 'the storage was lost')")

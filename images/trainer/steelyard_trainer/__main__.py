@@ -6,7 +6,7 @@ from steelyard_trainer.contract import run_stage
 
 
 def main() -> None:
-    """Runs the stage that the first argument names. Each is imported only when it runs: TensorFlow is slow to import."""
+    """Runs the stage that the first argument names. Each is imported when it runs: TensorFlow is slow to import."""
     match sys.argv[1:]:
         case ["prepare"]:
             from steelyard_trainer.data.prepare import prepare

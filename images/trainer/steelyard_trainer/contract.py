@@ -82,6 +82,7 @@ def run_stage(stage: StageName, work: Callable[[StageContext], Outcome]) -> NoRe
     signal.signal(signal.SIGTERM, _leave)
     key = os.environ.get(Env.STAGE_KEY, "")
     try:
+        _reserve_result()
         outcome = work(StageContext.from_environment(stage))
     except SteelyardError as error:
         end(Result(stage, key, error.reason, error.message), error.exit_code)
@@ -89,7 +90,7 @@ def run_stage(stage: StageName, work: Callable[[StageContext], Outcome]) -> NoRe
         if (explained := explain_os_error(error)) is None:
             _end_crashed(stage, key, error)
         end(Result(stage, key, explained.reason, explained.message), explained.exit_code)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - whatever it is, the result must say so
         _end_crashed(stage, key, error)
     end(Result(stage, key, Reason.SUCCEEDED, outcome.message, outcome.summary), ExitCode.DONE)
 
@@ -106,11 +107,19 @@ def write_result(result: Result) -> None:
     """Writes the result document where the environment says; nowhere if it says nothing."""
     if path := os.environ.get(Env.RESULT_FILE):
         # In place, not by rename: Kubernetes gives the container this one file.
-        Path(path).write_bytes(fit_result(result))
+        with Path(path).open("r+b" if Path(path).exists() else "wb") as file:
+            file.write(fit_result(result))
+            file.truncate()
+
+
+def _reserve_result() -> None:
+    """Takes the room for the result while there is some: a stage that fills the disk must be able to say so."""
+    if path := os.environ.get(Env.RESULT_FILE):
+        Path(path).write_bytes(b" " * RESULT_LIMIT_BYTES)
 
 
 def fit_result(result: Result) -> bytes:
-    """The document in at most RESULT_LIMIT_BYTES bytes of valid JSON: what is too long is shortened, the longest first."""
+    """The document in at most RESULT_LIMIT_BYTES bytes of valid JSON: what is too long is shortened, longest first."""
     document = result.to_json()
     while len(encoded := json.dumps(document, separators=(",", ":"), allow_nan=False).encode()) > RESULT_LIMIT_BYTES:
         _shorten(document)

@@ -218,7 +218,7 @@ class Supervisor:
         self._pause(self._disruptions, message)
 
     def _pause(self, times: int, message: str) -> None:
-        """Growing pauses, none before the first restart: a lost process is the common case, and it can go on at once."""
+        """Growing pauses, none before the first restart: a lost process is the common case and can go on at once."""
         pause = 0.0 if times == 1 else min(LONGEST_PAUSE_SECONDS, 2.0 ** (times - 2))
         self._paused_until = time.monotonic() + pause
         self._waiting_since = self._paused_until
