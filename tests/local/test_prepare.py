@@ -314,7 +314,6 @@ def test_parquet_types_become_numbers_and_words(tmp_path):
             "uri": "t.parquet",
             "categorical": ["code"],
             "missingValues": {"strategy": "Constant", "value": -1},
-            "split": {"stratify": None},
         },
     )
     raw = dataset.read_raw("train")

@@ -61,7 +61,7 @@ def pins(name: str) -> dict[str, str]:
 
 def test_the_development_lock_holds_all_of_the_other_at_the_same_versions() -> None:
     run, development = pins("requirements.lock"), pins("requirements-dev.lock")
-    # Under a wider condition in the one than in the other, perhaps, as a tool needs what TensorFlow needs on Linux only.
+    # The condition under which a package is installed may be wider in the one than in the other.
     versions = {(name.partition(" ;")[0], version) for name, version in development.items()}
     assert len(run) > 20
     assert {(name.partition(" ;")[0], version) for name, version in run.items()} <= versions

@@ -1,6 +1,6 @@
 """The precise CSV reader: slow, but it knows the line of everything. For headers, first rows and error messages.
 
-Standard library and steelyard.api only.
+Imports the standard library and steelyard.api.
 """
 
 import csv
@@ -88,7 +88,7 @@ class CsvFile:
 
     def where(self, row: int) -> str:
         """What to call a row (from 0) in an error."""
-        return next(record.where for record in self.records() if record.row == row)
+        return next((record.where for record in self.records() if record.row == row), f"row {row + 1:,}")
 
     def check_quotes(self) -> None:
         """Raises DataError where a quote is opened and never closed, or not where the CSV format has it."""

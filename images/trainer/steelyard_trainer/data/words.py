@@ -1,4 +1,4 @@
-"""How a cell's text is understood: as a number, as a missing number, as a name near another. Standard library only."""
+"""How a cell's text is understood: as a number, as a missing number, as a name near another. Imports steelyard only."""
 
 import difflib
 import math
