@@ -43,7 +43,7 @@ format: .venv/.dev ## Format the code and mend what the linter can
 
 .PHONY: bench-small
 bench-small: .venv/.dev ## Every benchmark at a size that takes seconds: shows that it runs, measures nothing
-	$(BIN)/python benchmarks/bench_training.py --small
+	$(BIN)/python benchmarks/training.py --small
 	$(BIN)/python benchmarks/prepare.py --rows 20000 --rounds 1
 
 .PHONY: docs
@@ -52,7 +52,9 @@ docs: .venv/.dev ## Write docs/manifest.md from the API models
 	mv docs/manifest.md.new docs/manifest.md
 
 .PHONY: lock
-lock: .venv/.dev ## Write the lock files from pyproject.toml; make lock UPGRADE=--upgrade takes the newest versions
+lock: ## Write the lock files from pyproject.toml; make lock UPGRADE=--upgrade takes the newest versions
+	@# Not by way of .venv/.dev, as what is locked now may be what can't be installed.
+	@[ -x $(BIN)/uv ] || $(MAKE) setup
 	$(COMPILE) --group dev --output-file requirements-dev.lock
 	$(COMPILE) --constraint requirements-dev.lock --output-file requirements.lock
 

@@ -213,7 +213,8 @@ def _numbers(name: str, cells: Cells, first_row: int) -> npt.NDArray[np.float64]
             numbers[row] = math.nan
             continue
         try:
-            numbers[row] = float(cell)
+            # Python takes 1_000 for a number; the stage prepare, as every other reader of tables, does not.
+            numbers[row] = float("_" if isinstance(cell, str) and "_" in cell else cell)
         except (TypeError, ValueError):
             raise DataError(f"row {first_row + row}, column {name!r}: {cell!r} is not a number") from None
     return numbers

@@ -145,8 +145,9 @@ def _row_weights(examples: Examples, dataset: PreparedDataset, spec: ClassWeight
     if spec.weights is not None:
         by_class = np.array([spec.weights[label] for label in dataset.classes], np.float32)
     else:
-        counts = np.array(dataset.class_counts["train"], np.float64)
-        by_class = (counts.sum() / (len(counts) * counts)).astype(np.float32)
+        # Without stratify a class may have no row to train on; it has no weight then, and needs none.
+        counts = np.maximum(dataset.class_counts["train"], 1.0)
+        by_class = (len(examples.rows) / (len(counts) * counts)).astype(np.float32)
     weights: NDArray[Any] = by_class[examples.targets]
     return weights
 
