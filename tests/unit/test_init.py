@@ -35,7 +35,7 @@ def init(*arguments: object) -> str:
 
 
 def job_for(path: Path, *arguments: object) -> TrainingJob:
-    init(path, "--output", path.parent / "job.yaml", "--force", *arguments)
+    init(path, "--to", path.parent / "job.yaml", "--force", *arguments)
     return load_training_job(path.parent / "job.yaml")
 
 
@@ -80,7 +80,7 @@ def test_the_manifest_fits_the_table(tmp_path: Path) -> None:
 
 def test_a_commented_line_can_be_put_to_use(tmp_path: Path) -> None:
     table = write(tmp_path / "a.csv", [*(f"p{i}" for i in range(12)), "y"], [[i % 5] * 12 + [i % 2] for i in range(90)])
-    text = init(table, "--output", "-")
+    text = init(table, "--to", "-")
     assert "p7]  # and 4 more\n" in text
     text = re.sub(r"^( +)# (missingValues|categorical):", r"\1\2:", text, flags=re.MULTILINE)
     text = re.sub(r"^  # (evaluation:|  require:|    - )", r"  \1", text, flags=re.MULTILINE)
@@ -165,17 +165,17 @@ def test_the_uri_is_relative_to_the_manifest(tmp_path: Path, monkeypatch: pytest
     (tmp_path / "jobs").mkdir()
     (tmp_path / "data").mkdir()
     table = write(tmp_path / "data" / "a.csv", ["a", "b"], [[1, 0], [1, 1]])
-    init(table, "--output", tmp_path / "jobs" / "job.yaml")
+    init(table, "--to", tmp_path / "jobs" / "job.yaml")
     assert load_training_job(tmp_path / "jobs" / "job.yaml").spec.dataset.uri == "../data/a.csv"
     monkeypatch.chdir(tmp_path / "data")
-    assert yaml.safe_load(init("a.csv", "--output", "-"))["spec"]["dataset"]["uri"] == "a.csv"
+    assert yaml.safe_load(init("a.csv", "--to", "-"))["spec"]["dataset"]["uri"] == "a.csv"
     assert list((tmp_path / "data").iterdir()) == [table], "standard output writes no file"
 
 
 def test_a_file_that_is_there_is_replaced_with_force_only(tmp_path: Path) -> None:
     table = write(tmp_path / "a.csv", ["a", "b"], [[1, 0], [1, 1]])
     (tmp_path / "a.yaml").write_text("mine", encoding="utf-8")
-    with pytest.raises(SteelyardError, match=r"a\.yaml is there already; .*--output.*--force") as caught:
+    with pytest.raises(SteelyardError, match=r"a\.yaml is there already; .*--to.*--force") as caught:
         init(table)
     assert (caught.value.exit_code, caught.value.reason) == (ExitCode.CONFIGURATION, Reason.TARGET_OCCUPIED)
     assert (tmp_path / "a.yaml").read_text(encoding="utf-8") == "mine"

@@ -40,9 +40,11 @@ def init(
             metavar="COLUMN", help="The column to predict. Default: target, label, class or y, else the last."
         ),
     ] = None,
-    output: Annotated[
+    to: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Where the manifest goes; - is standard output. Default: beside the table."),
+        typer.Option(
+            "--to", metavar="FILE", help="Where the manifest goes; - is standard output. Default: beside the table."
+        ),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
 ) -> None:
@@ -52,7 +54,7 @@ def init(
     sample = read_sample(table, MISSING_NUMBER_WORDS)
     chosen = _target(table, sample, target)
     name = job_name(table.name)
-    path = output or table.parent / f"{name}.yaml"
+    path = to or table.parent / f"{name}.yaml"
     folder = Path() if path == _STANDARD_OUTPUT else path.parent
     manifest = manifest_for(sample, chosen, name=name, uri=os.path.relpath(table, folder), is_guess=target is None)
     # Names that no manifest can hold are found here, before anything is written.
@@ -62,7 +64,7 @@ def init(
         return
     if path.exists() and not force:
         raise ConfigurationError(
-            f"{path} is there already; name another file with --output, or replace it with --force",
+            f"{path} is there already; name another file with --to, or replace it with --force",
             reason=Reason.TARGET_OCCUPIED,
         )
     path.write_text(manifest, encoding="utf-8")

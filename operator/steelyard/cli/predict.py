@@ -34,11 +34,11 @@ def predict(
     ],
     output_file: Annotated[
         Path | None,
-        typer.Option("--output", metavar="FILE", help="Where the predictions go as CSV. Default: standard output."),
+        typer.Option("--to", metavar="FILE", help="Where the predictions go as CSV. Default: standard output."),
     ] = None,
     output: Annotated[
         OutputFormat,
-        typer.Option("-o", "--format", help="text is CSV for people and programs, json one document with figures."),
+        typer.Option("--output", "-o", help="text is CSV for people and programs, json one document with figures."),
     ] = OutputFormat.TEXT,
 ) -> None:
     """Predicts with a published model: one line for each row of the input, in its order.

@@ -106,7 +106,7 @@ def end_all(processes: list[StageProcess], is_hurried: Callable[[], bool]) -> No
         process.signal(signal.SIGTERM)
     until = time.monotonic() + PATIENCE_SECONDS
     while any(process.poll() is None for process in processes):
-        if time.monotonic() >= until:
+        if is_hurried() or time.monotonic() >= until:
             for process in processes:
                 process.signal(signal.SIGKILL)
             for process in processes:
