@@ -41,7 +41,7 @@ if worker == 0:
 end(0)
 """
 FINISH = """
-made(base_dir / "models/tiny/steelyard.json", "{}")
+made(base_dir / "models/tiny/model.tflite", "")
 made(base_dir / "models/tiny/SHA256SUMS", key)
 end(0, digest="sha256:" + hashlib.sha256(key.encode()).hexdigest(), chosen="Int8", bytes=1, baselineBytes=4)
 """

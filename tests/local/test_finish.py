@@ -20,7 +20,8 @@ from sklearn.metrics import accuracy_score, r2_score
 
 from steelyard.api.contract import Reason
 from steelyard.api.errors import ConfigurationError, SteelyardError
-from steelyard.serving.published import CONTENT_FILES, SUMS_FILE, digest_of, verify
+from steelyard.api.published import CONTENT_FILES, SUMS_FILE
+from steelyard.serving.published import digest_of, verify
 from steelyard_trainer.publishing.target import publish
 
 DIGITS = {"uri": "sklearn:digits", "target": "target"}

@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from steelyard.api.errors import ConfigurationError, DataError
+from steelyard.api.published import CONTENT_FILES, KIND, SUMS_FILE
 from steelyard.cli.output import OutputFormat
 from steelyard.cli.verify import verify as command
-from steelyard.serving.published import CONTENT_FILES, KIND, SUMS_FILE, digest_of, sums_of, verify
+from steelyard.serving.published import digest_of, sums_of, verify
 
 
 @pytest.fixture

@@ -13,7 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 from steelyard.api.contract import Reason
 from steelyard.api.errors import ConfigurationError, DataError
-from steelyard.api.training_job import API_VERSION
+from steelyard.api.published import (
+    CONTENT_FILES,
+    LITERT_FILE,
+    PREPROCESSING_FILE,
+    REPORT_FILE,
+    SUMS_FILE,
+    is_published_model,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,23 +28,6 @@ if TYPE_CHECKING:
 
     from steelyard.serving.model import LiteRtModel
     from steelyard.serving.preprocessing import Cells, Preprocessing
-
-LITERT_FILE = "model.tflite"
-"""The chosen model."""
-KERAS_FILE = "model.keras"
-"""The float32 model, for further training."""
-PREPROCESSING_FILE = "preprocessing.json"
-"""What turns raw rows into the model's input."""
-REPORT_FILE = "steelyard.json"
-"""The evidence: specification, versions, data, figures, candidates."""
-CARD_FILE = "README.md"
-"""The evidence for people."""
-SUMS_FILE = "SHA256SUMS"
-"""The SHA-256 of every other file, as `sha256sum --check` reads it; its own is the model's digest."""
-
-CONTENT_FILES = tuple(sorted((LITERT_FILE, KERAS_FILE, PREPROCESSING_FILE, REPORT_FILE, CARD_FILE)))
-
-KIND = "PublishedModel"
 
 _SUM_LINE = re.compile(rb"([0-9a-f]{64})  ([A-Za-z0-9._-]+)\n")
 
@@ -62,17 +52,6 @@ def sums_of(folder: Path) -> bytes:
 def digest_of(folder: Path) -> str:
     """The model's digest, `sha256:` and the SHA-256 of its SHA256SUMS. Raises OSError."""
     return f"sha256:{_sha256(folder / SUMS_FILE)}"
-
-
-def is_published_model(folder: Path) -> bool:
-    """Whether a folder holds what Steelyard published, intact or not."""
-    if (folder / SUMS_FILE).is_file() and (folder / LITERT_FILE).is_file():
-        return True
-    try:
-        report = json.loads((folder / REPORT_FILE).read_bytes())
-    except (OSError, ValueError):
-        return False
-    return isinstance(report, dict) and (report.get("apiVersion"), report.get("kind")) == (API_VERSION, KIND)
 
 
 def check_is_published_model(folder: Path) -> None:

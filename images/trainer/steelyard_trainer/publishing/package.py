@@ -16,18 +16,9 @@ from typing import Any
 import keras
 
 from steelyard.api.outcome import Metric
+from steelyard.api.published import CARD_FILE, KERAS_FILE, KIND, LITERT_FILE, PREPROCESSING_FILE, REPORT_FILE, SUMS_FILE
 from steelyard.api.training_job import API_VERSION, TrainingJob
-from steelyard.serving.published import (
-    CARD_FILE,
-    KERAS_FILE,
-    KIND,
-    LITERT_FILE,
-    PREPROCESSING_FILE,
-    REPORT_FILE,
-    SUMS_FILE,
-    digest_of,
-    sums_of,
-)
+from steelyard.serving.published import digest_of, sums_of
 from steelyard_trainer.compression.choice import Choice
 from steelyard_trainer.data.reading import PreparedDataset
 from steelyard_trainer.data.splitting import SplitName

@@ -14,7 +14,8 @@ from pathlib import Path
 
 from steelyard.api.contract import Reason
 from steelyard.api.errors import ConfigurationError
-from steelyard.serving.published import CONTENT_FILES, SUMS_FILE, is_published_model, verify
+from steelyard.api.published import CONTENT_FILES, SUMS_FILE, is_published_model, obstacles, occupied
+from steelyard.serving.published import verify
 
 
 def check_targets(targets: Sequence[Path]) -> None:
@@ -23,12 +24,8 @@ def check_targets(targets: Sequence[Path]) -> None:
     Raises:
         ConfigurationError: reason TargetOccupied where something else lies, NotWritable where nothing can be made.
     """
-    resolved = [target.resolve() for target in targets]
-    for target in resolved:
-        _check_not_occupied(target)
-        _check_writable(target)
-        if outer := next((other for other in resolved if other in target.parents), None):
-            raise ConfigurationError(f"{target} lies in {outer}, which is published to as well; name another folder")
+    if found := obstacles(targets):
+        raise ConfigurationError(found[0].message, reason=found[0].reason)
 
 
 def publish(package: Path, target: Path, digest: str) -> None:
@@ -44,7 +41,8 @@ def publish(package: Path, target: Path, digest: str) -> None:
         OSError: the disk is full, or the place can't be written to; nothing is left there then.
     """
     target = target.resolve()
-    _check_not_occupied(target)
+    if message := occupied(target):
+        raise ConfigurationError(message, reason=Reason.TARGET_OCCUPIED)
     target.parent.mkdir(parents=True, exist_ok=True)
     _remove_leftovers(target)
     if is_published_model(target) and not verify(target, digest):
@@ -76,34 +74,6 @@ def _put_in_place(partial: Path, target: Path) -> None:
         # Takes the place of an empty folder too.
         partial.rename(target)
         _sync(target.parent)
-
-
-def _check_not_occupied(target: Path) -> None:
-    advice = "name another folder, or move it away"
-    if not target.exists():
-        return
-    if not target.is_dir():
-        raise ConfigurationError(f"{target} is a file; {advice}", reason=Reason.TARGET_OCCUPIED)
-    names = sorted(path.name for path in target.iterdir())
-    if names and not is_published_model(target):
-        raise ConfigurationError(
-            f"{target} is not empty and holds no published model; {advice}", reason=Reason.TARGET_OCCUPIED
-        )
-    if foreign := [name for name in names if name not in (*CONTENT_FILES, SUMS_FILE)]:
-        raise ConfigurationError(
-            f"{target} holds {', '.join(foreign[:5])} beside the model that would be replaced; {advice}",
-            reason=Reason.TARGET_OCCUPIED,
-        )
-
-
-def _check_writable(target: Path) -> None:
-    parent = next(path for path in target.parents if path.exists())
-    if not parent.is_dir():
-        raise ConfigurationError(f"{target} can't be made: {parent} is a file", reason=Reason.NOT_WRITABLE)
-    if not os.access(parent, os.W_OK | os.X_OK):
-        raise ConfigurationError(
-            f"{target} can't be made: user {os.getuid()} may not write in {parent}", reason=Reason.NOT_WRITABLE
-        )
 
 
 def _aside(target: Path, purpose: str) -> Path:

@@ -1,0 +1,92 @@
+"""The folder that a published model is, and where one may be put. Imports the standard library and the api.
+
+Here and not in serving, because the runner looks before it trains, the trainer before it publishes, and both must say
+the same.
+"""
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from steelyard.api.contract import Reason
+from steelyard.api.training_job import API_VERSION
+
+LITERT_FILE = "model.tflite"
+"""The chosen model."""
+KERAS_FILE = "model.keras"
+"""The float32 model, for further training."""
+PREPROCESSING_FILE = "preprocessing.json"
+"""What turns raw rows into the model's input."""
+REPORT_FILE = "steelyard.json"
+"""The evidence: specification, versions, data, figures, candidates."""
+CARD_FILE = "README.md"
+"""The evidence for people."""
+SUMS_FILE = "SHA256SUMS"
+"""The SHA-256 of every other file, as `sha256sum --check` reads it; its own is the model's digest."""
+
+CONTENT_FILES = tuple(sorted((LITERT_FILE, KERAS_FILE, PREPROCESSING_FILE, REPORT_FILE, CARD_FILE)))
+
+KIND = "PublishedModel"
+
+
+@dataclass(frozen=True)
+class Obstacle:
+    """Why a model can't be published to a place."""
+
+    target: int
+    """Which of the places, from 0."""
+    reason: Reason
+    message: str
+
+
+def is_published_model(folder: Path) -> bool:
+    """Whether a folder holds what Steelyard published, intact or not."""
+    if (folder / SUMS_FILE).is_file() and (folder / LITERT_FILE).is_file():
+        return True
+    try:
+        report = json.loads((folder / REPORT_FILE).read_bytes())
+    except (OSError, ValueError):
+        return False
+    return isinstance(report, dict) and (report.get("apiVersion"), report.get("kind")) == (API_VERSION, KIND)
+
+
+def obstacles(targets: Sequence[Path]) -> list[Obstacle]:
+    """What keeps a model from being published to these places; at most one obstacle each."""
+    resolved = [target.resolve() for target in targets]
+    found = []
+    for index, target in enumerate(resolved):
+        others = resolved[:index] + resolved[index + 1 :]
+        if outer := next((other for other in others if other in target.parents), None):
+            message = f"{target} lies in {outer}, which is published to as well; name another folder"
+            found.append(Obstacle(index, Reason.INVALID_CONFIGURATION, message))
+        elif message := occupied(target):
+            found.append(Obstacle(index, Reason.TARGET_OCCUPIED, message))
+        elif message := _not_writable(target):
+            found.append(Obstacle(index, Reason.NOT_WRITABLE, message))
+    return found
+
+
+def occupied(target: Path) -> str:
+    """Says what lies at the place that is no model which may be replaced; empty where nothing does."""
+    advice = "name another folder, or move it away"
+    if not target.exists():
+        return ""
+    if not target.is_dir():
+        return f"{target} is a file; a model is published as a folder: {advice}"
+    names = sorted(path.name for path in target.iterdir())
+    if names and not is_published_model(target):
+        return f"{target} is not empty and holds no published model; {advice}"
+    if foreign := [name for name in names if name not in (*CONTENT_FILES, SUMS_FILE)]:
+        return f"{target} holds {', '.join(foreign[:5])} beside the model that would be replaced; {advice}"
+    return ""
+
+
+def _not_writable(target: Path) -> str:
+    parent = next((path for path in target.parents if path.exists()), target)
+    if not parent.is_dir():
+        return f"{target} can't be made: {parent} is a file"
+    if not os.access(parent, os.W_OK | os.X_OK):
+        return f"{target} can't be made: user {os.getuid()} may not write in {parent}"
+    return ""
