@@ -11,6 +11,7 @@ from typing import IO, Any
 from steelyard.api.errors import SteelyardError
 from steelyard.local.events import Event
 from steelyard.local.job import LocalJob
+from steelyard.local.processes import Launch
 from steelyard.local.runner import LocalRunner
 from steelyard.local.state import State
 from steelyard.planning import Stage
@@ -109,7 +110,7 @@ class Run:
 
 def run_job(
     folder: Path,
-    programs: Programs,
+    programs: Launch,
     *,
     force: bool = False,
     watch: Callable[[Event], None] | None = None,

@@ -6,8 +6,9 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import IO
 
 import psutil
 import pytest
@@ -18,6 +19,8 @@ from steelyard.api.errors import ConfigurationError
 from steelyard.local import processes
 from steelyard.local.events import Event, RunEnded, StageEnded, StageRetried, StageSkipped, StageStarted
 from steelyard.local.job import LocalJob
+from steelyard.local.processes import launch_trainer
+from steelyard.planning import Stage
 
 HANG = "time.sleep(600)"
 IGNORE_SIGTERM = "signal.signal(signal.SIGTERM, signal.SIG_IGN); say(event='notice', stage=stage, message='deaf')\n"
@@ -202,6 +205,21 @@ def test_a_program_that_has_tried_enough_itself_is_not_started_again(tmp_path: P
     assert run.error is not None and (run.error.exit_code, run.error.reason) == (code, reason)
 
 
+def test_a_worker_that_never_starts_ends_the_job_with_its_name(tmp_path: Path) -> None:
+    """The real trainer program, but for worker 1, in whose place something sleeps."""
+    write_job(tmp_path, training={"workers": 2}, runPolicy={"gangTimeoutSeconds": 2})
+    sleeper = Programs(train="time.sleep(600)")
+
+    def launch(stage: Stage, index: int, environment: Mapping[str, str], log: IO[bytes]) -> "subprocess.Popen[bytes]":
+        start = sleeper if (stage.name, index) == ("train", 1) else launch_trainer
+        return start(stage, index, environment, log)
+
+    run = run_job(tmp_path, launch)
+    assert run.error is not None and (run.error.exit_code, run.error.reason) == (75, "WorkersNotReady")
+    assert "within 2 s" in run.error.message and "worker 1 (127.0.0.1:" in run.error.message
+    assert run.true_conditions.get("Failed") == "WorkersNotReady"
+
+
 def test_a_job_that_takes_too_long_is_ended(tmp_path: Path) -> None:
     write_job(tmp_path, runPolicy={"activeDeadlineSeconds": 1})
     run = run_job(tmp_path, Programs(prepare=HANG))
@@ -212,11 +230,13 @@ def test_a_job_that_takes_too_long_is_ended(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_ends_the_run_and_the_next_one_goes_on(tmp_path: Path, number: int, code: int) -> None:
     write_job(tmp_path)
+    # Python's own, or, where the tests run in the background of a script, none.
+    before = signal.getsignal(signal.SIGINT)
     grandchild = "say(event='notice', stage=stage, message='up'); subprocess.run(['sleep', '600'])"
     run = run_job(tmp_path, Programs(train=grandchild), watch=signal_on(Notice, number))
     assert run.error is not None and (run.error.exit_code, run.error.reason) == (code, "Interrupted")
     assert "same command again" in run.error.message
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.getsignal(signal.SIGINT) is before
     programs = Programs()
     resumed = run_job(tmp_path, programs)
     assert [name for name, _ in programs.started] == ["train", "finish"]
