@@ -356,3 +356,22 @@ def test_a_place_that_is_taken_is_said_before_anything_starts(tmp_path: Path) ->
     run = run_job(tmp_path, programs)
     assert run.error is not None and (run.error.exit_code, run.error.reason) == (78, "TargetOccupied")
     assert programs.started == []
+
+
+def test_a_first_run_that_could_not_begin_does_not_stand_in_the_way_of_the_next(tmp_path: Path) -> None:
+    write_job(tmp_path)
+    table = (tmp_path / "table.csv").read_text()
+    (tmp_path / "table.csv").unlink()
+    first = run_job(tmp_path, Programs())
+    assert first.error is not None and first.error.exit_code == 65
+    (tmp_path / "table.csv").write_text(table)
+    assert run_job(tmp_path, Programs()).error is None
+
+
+@pytest.mark.parametrize("place", [".steelyard/tiny", ".steelyard/tiny/prepared", ".steelyard"])
+def test_a_model_is_not_published_into_the_workspace(tmp_path: Path, place: str) -> None:
+    write_job(tmp_path, publish=[{"uri": place}])
+    programs = Programs()
+    run = run_job(tmp_path, programs)
+    assert run.error is not None and run.error.exit_code == 78
+    assert programs.started == []

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from steelyard.api.contract import ExitCode, Reason
-from steelyard.api.errors import ConfigurationError, ManifestError
+from steelyard.api.errors import ConfigurationError, ManifestError, SteelyardError
 from steelyard.api.loading import apply_overrides, load_training_job, parse_training_job, read_manifest
 
 
@@ -250,6 +250,11 @@ WRONG = [
         "a requirement needs a minimum, a maximum or both",
     ),
     (
+        "evaluation.require=[{metric: accuracy, minimum: 95}]",
+        "spec.evaluation.require[0].minimum",
+        "95.0 is not allowed; accuracy is at most 1",
+    ),
+    (
         "evaluation.require=[{metric: accuracy, minimum: 0.9, maximum: 0.1}]",
         "spec.evaluation.require[0].minimum",
         "the minimum 0.9 is above the maximum 0.1",
@@ -423,3 +428,18 @@ def test_a_manifest_may_be_json(tmp_path: Path) -> None:
     path = tmp_path / "job.json"
     path.write_text('{"a": [1, 1e-3, true, null, "x"]}', encoding="utf-8")
     assert read_manifest(path) == {"a": [1, 0.001, True, None, "x"]}
+
+
+@pytest.mark.parametrize("text", ["name: 2024-13-45", "epochs: 0x_", "a: !!int foo", "a: " + "[" * 900])
+def test_what_yaml_can_not_make_a_value_of_is_one_clear_error(tmp_path, text):
+    path = tmp_path / "job.yaml"
+    path.write_text(text)
+    with pytest.raises(SteelyardError, match="is not valid YAML") as caught:
+        load_training_job(path)
+    assert caught.value.exit_code == 78
+
+
+def test_a_merge_key_is_understood(tmp_path):
+    path = tmp_path / "job.yaml"
+    path.write_text("base: &base {a: 1}\nother: {<<: *base, b: 2}\n")
+    assert read_manifest(path)["other"] == {"a": 1, "b": 2}

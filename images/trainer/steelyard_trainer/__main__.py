@@ -2,11 +2,13 @@
 
 import sys
 
-from steelyard_trainer.contract import run_stage
+from steelyard_trainer.contract import die_with_parent, run_stage
 
 
 def main() -> None:
     """Runs the stage that the first argument names. Each is imported when it runs: TensorFlow is slow to import."""
+    # Before the imports, which take long enough for a parent to be lost meanwhile.
+    die_with_parent()
     match sys.argv[1:]:
         case ["prepare"]:
             from steelyard_trainer.data.prepare import prepare

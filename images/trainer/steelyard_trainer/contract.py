@@ -78,7 +78,6 @@ def run_stage(stage: StageName, work: Callable[[StageContext], Outcome]) -> NoRe
     A SteelyardError and a full or read-only disk become a result with their reason and message; SIGTERM ends with
     "try again"; anything else is a crash: a traceback in the log, a result that says so, exit code 1.
     """
-    die_with_parent()
     signal.signal(signal.SIGTERM, _leave)
     key = os.environ.get(Env.STAGE_KEY, "")
     try:

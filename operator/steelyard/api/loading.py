@@ -13,6 +13,9 @@ from steelyard.api.contract import Reason
 from steelyard.api.errors import ConfigurationError, ManifestError, Problem, problems_of
 from steelyard.api.training_job import TrainingJob
 
+# PyYAML lets what Python says of a wrong date, number or depth through as it is.
+_YAML_ERRORS = (yaml.YAMLError, ValueError, TypeError, AttributeError, KeyError, OverflowError, RecursionError)
+
 
 class _Loader(yaml.SafeLoader):
     """YAML that reads 1e-3 as a number (as YAML 1.2 and Kubernetes do) and refuses a key that is given twice."""
@@ -24,6 +27,7 @@ _Loader.add_implicit_resolver(
 
 
 def _construct_mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
+    loader.flatten_mapping(node)
     seen: set[Any] = set()
     for key_node, _ in node.value:
         if not isinstance(key_node, yaml.ScalarNode):
@@ -70,7 +74,7 @@ def read_manifest(path: Path) -> dict[str, Any]:
         raise ConfigurationError(f"the manifest {path} can't be read: {error.strerror}") from None
     try:
         documents = [document for document in yaml.load_all(text, Loader=_Loader) if document is not None]
-    except yaml.YAMLError as error:
+    except _YAML_ERRORS as error:
         raise ConfigurationError(
             f"{path} is not valid YAML: {_yaml_problem(error)}", reason=Reason.INVALID_MANIFEST
         ) from None
@@ -88,7 +92,7 @@ def read_manifest(path: Path) -> dict[str, Any]:
     raise ConfigurationError(f"{path} must hold one TrainingJob, but it {found}", reason=Reason.INVALID_MANIFEST)
 
 
-def _yaml_problem(error: yaml.YAMLError) -> str:
+def _yaml_problem(error: Exception) -> str:
     mark = getattr(error, "problem_mark", None)
     problem = getattr(error, "problem", None) or str(error)
     return f"line {mark.line + 1}, column {mark.column + 1}: {problem}" if mark else str(problem)
@@ -103,7 +107,7 @@ def apply_overrides(manifest: dict[str, Any], overrides: Sequence[str]) -> dict[
             raise ConfigurationError(f"--set {override}: give path=value, such as training.epochs=5")
         try:
             value = yaml.load(text, Loader=_Loader)
-        except yaml.YAMLError as error:
+        except _YAML_ERRORS as error:
             raise ConfigurationError(f"--set {override}: the value is not valid YAML: {_yaml_problem(error)}") from None
         keys = path.split(".")
         if "" in keys:
@@ -119,7 +123,7 @@ def _put(target: Any, keys: list[str], value: Any, override: str) -> None:
     for position, key in enumerate(keys):
         is_last = position == len(keys) - 1
         if isinstance(target, list):
-            if not key.isdigit() or int(key) >= len(target):
+            if not (key.isascii() and key.isdigit()) or int(key) >= len(target):
                 raise ConfigurationError(
                     f"--set {override}: {key!r} is no index of {'.'.join(keys[:position])}, a list of {len(target)}"
                 )

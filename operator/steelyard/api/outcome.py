@@ -14,7 +14,7 @@ RegressionMetric = Literal["r2", "rmse", "mae"]
 Metric = Literal["accuracy", "macroF1", "logLoss", "r2", "rmse", "mae"]
 Candidate = Literal["None", "DynamicRange", "Float16", "Int8"]
 
-LOWER_IS_BETTER = frozenset({"logLoss", "rmse", "mae"})
+_AT_MOST_ONE = frozenset({"accuracy", "macroF1", "r2"})
 
 
 class Requirement(Part):
@@ -23,7 +23,7 @@ class Requirement(Part):
     metric: Metric
     """accuracy, macroF1, logLoss (classification); r2, rmse, mae (regression; rmse and mae in the target's unit)."""
     minimum: float | None = None
-    """The least value that is good enough."""
+    """The least value that is good enough; at most 1 for accuracy, macroF1 and r2 (0.9, not 90)."""
     maximum: float | None = None
     """The largest value that is good enough."""
 
@@ -35,6 +35,9 @@ class Requirement(Part):
             raise refuse(
                 "minimum", "the minimum {low} is above the maximum {high}", low=self.minimum, high=self.maximum
             )
+        for field, bound in (("minimum", self.minimum), ("maximum", self.maximum)):
+            if bound is not None and bound > 1 and self.metric in _AT_MOST_ONE:
+                raise refuse(field, "{bound} is not allowed; {metric} is at most 1", bound=bound, metric=self.metric)
         return self
 
 
@@ -76,6 +79,8 @@ class PublishTarget(Part):
 
     @model_validator(mode="after")
     def _is_known(self) -> Self:
+        if not self.uri.isprintable():
+            raise refuse("uri", "{uri} is not a place: it holds characters that can't be printed", uri=repr(self.uri))
         scheme, colon, _ = self.uri.partition(":")
         if colon and "/" not in scheme and scheme != "file":
             raise refuse(

@@ -1,11 +1,13 @@
 """The `steelyard` command's entry point. Each command lives in a module of its own; this one puts them together."""
 
+import os
 import sys
 from typing import Annotated
 
 import typer
 
 from steelyard import __version__
+from steelyard.api.contract import ExitCode
 from steelyard.api.errors import SteelyardError, explain_os_error
 from steelyard.cli.init import init
 from steelyard.cli.output import print_error
@@ -62,10 +64,13 @@ def main() -> None:
         print_error(error.message)
         sys.exit(error.exit_code)
     except OSError as error:
-        if (explained := explain_os_error(error)) is None:
-            raise
-        print_error(explained.message)
-        sys.exit(explained.exit_code)
+        if isinstance(error, BrokenPipeError):
+            # The reader, such as `head`, has enough.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+            sys.exit(0)
+        explained = explain_os_error(error)
+        print_error(explained.message if explained else f"{error.filename or 'a file'}: {error.strerror or error}")
+        sys.exit(ExitCode.CONFIGURATION)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from typing import IO, TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from steelyard.api.errors import DataError
+from steelyard.api.errors import ConfigurationError, DataError
 from steelyard.cli.output import OutputFormat, print_json
 from steelyard.serving.published import Predictions, PublishedModel
 from steelyard.serving.rows import Batch, RowFile
@@ -46,6 +46,8 @@ def predict(
     The column `prediction` holds the label (or the number); for labels, `probability` is that of the prediction and
     `probability_LABEL` that of each. With -o json, medianMicroseconds is the median time of one single-row invoke.
     """
+    if output_file is not None and output_file.exists() and input_file.exists() and output_file.samefile(input_file):
+        raise ConfigurationError(f"--to {output_file} is the input itself; name another file")
     published = PublishedModel.load(model)
     preprocessing = published.preprocessing
     rows = RowFile(input_file)

@@ -67,7 +67,7 @@ class LocalJob:
             if foreign := sorted(path.name for path in root.iterdir() if path.name not in own and path.name[0] != "."):
                 raise ConfigurationError(
                     f"the folder {root} is no workspace of Steelyard and not empty (it holds {foreign[0]}); name an "
-                    "empty one, or one that does not exist yet, with --workspace",
+                    "empty one, or one that does not exist yet, with --workspace, or remove it if it was one",
                     reason=Reason.WORKSPACE_OF_ANOTHER_JOB,
                 )
         if state is not None and state.job != self.job.metadata.name:

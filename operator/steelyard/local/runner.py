@@ -116,11 +116,13 @@ class LocalRunner:
 
     def _run(self, force: bool) -> RunEnded:
         spec = self.job.job.spec
-        self.job.workspace.logs.mkdir(exist_ok=True)
-        self.job.workspace.results.mkdir(exist_ok=True)
         check_publish_targets(self.job)
         digest, self._state.source = source_digest(spec.dataset, self.job.resolve(spec.dataset.uri), self._state.source)
         stages = plan(self.job.job, source_digest=digest, trainer_version=__version__)
+        # The memory first: a folder with anything else in it and no memory is nobody's workspace.
+        self._state.save(self.job.workspace)
+        self.job.workspace.logs.mkdir(exist_ok=True)
+        self.job.workspace.results.mkdir(exist_ok=True)
         decisions = decide(stages, self._state.stages, files_present(self.job, self._state.stages), force=force)
         needed = [decision for decision in decisions if decision.is_needed]
         if needed:

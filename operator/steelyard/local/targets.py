@@ -1,5 +1,6 @@
 """Whether the places that a model is published to can be. Imports the api only."""
 
+from steelyard.api.contract import Reason
 from steelyard.api.errors import ConfigurationError, Problem
 from steelyard.api.published import obstacles
 from steelyard.local.job import LocalJob
@@ -7,10 +8,18 @@ from steelyard.local.job import LocalJob
 
 def publish_problems(job: LocalJob) -> list[Problem]:
     """What keeps the model from being published, one per place at most."""
-    return [Problem(f"spec.publish[{found.target}].uri", found.message) for found in obstacles(job.publish_folders)]
+    problems = [Problem(f"spec.publish[{found.target}].uri", found.message) for found in obstacles(job.publish_folders)]
+    workspace = job.workspace.root.resolve()
+    for index, folder in enumerate(folder.resolve() for folder in job.publish_folders):
+        if folder == workspace or folder in workspace.parents or workspace in folder.parents:
+            message = f"{folder} and the workspace {workspace} lie in one another; name another folder"
+            problems.append(Problem(f"spec.publish[{index}].uri", message))
+    return problems
 
 
 def check_publish_targets(job: LocalJob) -> None:
     """Raises ConfigurationError where a model could not be published, so that nobody trains one in vain."""
-    if found := obstacles(job.publish_folders):
-        raise ConfigurationError("\n".join(map(str, publish_problems(job))), reason=found[0].reason)
+    if problems := publish_problems(job):
+        found = obstacles(job.publish_folders)
+        reason = found[0].reason if found else Reason.TARGET_OCCUPIED
+        raise ConfigurationError("\n".join(map(str, problems)), reason=reason)

@@ -23,7 +23,7 @@ from steelyard_trainer.contract import Outcome, StageContext
 from steelyard_trainer.data.checks import check_limits, check_task, check_training, explain_split, refuse_missing
 from steelyard_trainer.data.fingerprint import Fingerprint
 from steelyard_trainer.data.hashing import count_repeats
-from steelyard_trainer.data.reading import ROW
+from steelyard_trainer.data.reading import ROW, PreparedDataset
 from steelyard_trainer.data.sharding import Shard, median_of, rows_of_a_shard, write_shards
 from steelyard_trainer.data.sources import ColumnsAreText, Source, open_source
 from steelyard_trainer.data.splitting import SPLITS, Split, SplitName, TooFewRowsError, split_rows
@@ -223,7 +223,9 @@ def _prepared_before(workspace: Workspace, key: str) -> dict[str, Any] | None:
     """The description of a dataset that was prepared from the same inputs."""
     try:
         document: dict[str, Any] = json.loads(workspace.dataset_file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+        PreparedDataset.load(workspace)
+    except (FileNotFoundError, AttributeError, ValueError, KeyError, TypeError):
+        # Absent or damaged: it is made anew.
         return None
     return document if document["key"] == key else None
 

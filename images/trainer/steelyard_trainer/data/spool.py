@@ -23,6 +23,9 @@ from steelyard_trainer.data.words import shortened
 MOST_WORDS = 1000
 """Different words of a text column; each becomes an input of the model."""
 
+LARGEST_NUMBER = 1e100
+"""The largest absolute value of a cell."""
+
 
 @dataclass
 class Spool:
@@ -119,14 +122,16 @@ class _Reader:
 
     def _take_numbers(self, name: str, cells: pa.Array) -> tuple[pa.Array, Hashes]:
         numbers = as_numbers(cells)
-        finite = np.isfinite(numbers)
+        # Beyond this the square of a number, which its column's deviation needs, is infinite.
+        finite = np.abs(numbers) <= LARGEST_NUMBER
         if not finite.all():
             missing = np.isnan(numbers)
             if (infinite := ~finite & ~missing).any():
                 row = int(infinite.argmax())
                 raise DataError(
                     f"{self._source.name}, {self._source.where(self.rows + row)}, column {name!r}: {numbers[row]} is "
-                    "not a finite number; mend the cell, or leave it empty if the number is not known"
+                    f"not a finite number of at most {LARGEST_NUMBER:g}; mend the cell, or leave it empty if "
+                    "the number is not known"
                 )
             cells = pa.array(numbers, mask=missing)
         return cells, number_bits(numbers)
