@@ -58,7 +58,7 @@ lock: ## Write the lock files from pyproject.toml; make lock UPGRADE=--upgrade t
 	$(COMPILE) --group dev --output-file requirements-dev.lock
 	$(COMPILE) --constraint requirements-dev.lock --output-file requirements.lock
 
-COMPILE = $(BIN)/uv pip compile pyproject.toml --quiet --extra trainer --universal --python-version 3.11 \
+COMPILE = $(BIN)/uv pip compile pyproject.toml --quiet --extra trainer --extra operator --universal --python-version 3.11 \
 	--generate-hashes --no-annotate --no-header --no-emit-package steelyard $(UPGRADE)
 
 .PHONY: clean

@@ -16,7 +16,14 @@ from steelyard.api.errors import ConfigurationError, DataError
 from steelyard.api.loading import parse_training_job
 from steelyard.api.outcome import RunPolicy
 from steelyard.api.workspace import Workspace
-from steelyard.local.conditions import Condition, after_failure, after_redo, after_start, after_success, set_condition
+from steelyard.planning.conditions import (
+    Condition,
+    after_failure,
+    after_redo,
+    after_start,
+    after_success,
+    set_condition,
+)
 from steelyard.local.decisions import decide
 from steelyard.local.follower import LogFollower, parse_event, tail_of
 from steelyard.local.retries import Again, Attempts, Done, Failed, ProcessEnd, judge

@@ -61,9 +61,10 @@ WRONG = [
         "runPolicy.epochs=3",
         "spec.runPolicy.epochs",
         "there is no such field; did you mean spec.training.epochs? "
-        "allowed: backoffLimit, disruptionLimit, activeDeadlineSeconds, gangTimeoutSeconds",
+        "allowed: backoffLimit, disruptionLimit, activeDeadlineSeconds, gangTimeoutSeconds, "
+        "startTimeoutSeconds",
     ),
-    ("metadata.labels={}", "metadata.labels", "there is no such field; allowed: name"),
+    ("metadata.owner=me", "metadata.owner", "there is no such field; allowed: name, namespace, labels, annotations"),
     (
         "publish=[{uri: models/a, url: models/a}]",
         "spec.publish[0].url",
@@ -123,7 +124,7 @@ WRONG = [
     (
         "publish=models/x",
         "spec.publish",
-        '"models/x" is not allowed; allowed: a list of 1 to 8 items, each a map with the field uri',
+        '"models/x" is not allowed; allowed: a list of at most 8 items, each a map with the field uri',
     ),
     (
         "evaluation.require={metric: accuracy}",
@@ -134,7 +135,7 @@ WRONG = [
     (
         "dataset.missingValues={strategy: Constant, value: [1]}",
         "spec.dataset.missingValues.value",
-        "[1] is not allowed; allowed: a number or a text of at most 256 characters",
+        "[1] is not allowed; allowed: a number",
     ),
     (
         "training.classWeights={strategy: Explicit, weights: {1: 2.0}}",
@@ -203,9 +204,15 @@ WRONG = [
         "a value is used with strategy Constant only, but the strategy is Fail",
     ),
     (
+        "dataset.missingValues={text: unknown}",
+        "spec.dataset.missingValues.text",
+        "a text is used with strategy Constant only, but the strategy is Fail",
+    ),
+    (
         "dataset.uri=s3://bucket/a.csv",
         "spec.dataset.uri",
-        "'s3://bucket/a.csv' is not a source that is read here; allowed: a file's path, file:PATH, sklearn:NAME",
+        "'s3://bucket/a.csv' is not a source that is read here; allowed: pvc://CLAIM/PATH, sklearn:NAME, a file's path, "
+        "file:PATH",
     ),
     (
         "dataset.uri=sklearn:mnist",
@@ -252,7 +259,7 @@ WRONG = [
     (
         "evaluation.require=[{metric: accuracy, minimum: 95}]",
         "spec.evaluation.require[0].minimum",
-        "95.0 is not allowed; accuracy is at most 1",
+        "95 is not allowed; accuracy is at most 1",
     ),
     (
         "evaluation.require=[{metric: accuracy, minimum: 0.9, maximum: 0.1}]",
@@ -263,7 +270,7 @@ WRONG = [
     (
         "publish=[{uri: s3://models/a}]",
         "spec.publish[0].uri",
-        "'s3://models/a' is not a place that is published to here; allowed: file:PATH or a path",
+        "'s3://models/a' is not a place that is published to here; allowed: pvc://CLAIM/PATH, file:PATH or a path",
     ),
 ]
 

@@ -52,23 +52,35 @@ class Reason(StrEnum):
     GATE_FAILED = "GateFailed"
     WORKERS_NOT_READY = "WorkersNotReady"
     WORKER_LOST = "WorkerLost"
+    STORAGE_LOST = "StorageLost"
     RETRIES_EXHAUSTED = "RetriesExhausted"
     BACKOFF_LIMIT_EXCEEDED = "BackoffLimitExceeded"
     DEADLINE_EXCEEDED = "DeadlineExceeded"
     INTERRUPTED = "Interrupted"
     CRASHED = "Crashed"
     MODEL_NOT_INTACT = "ModelNotIntact"
+    OUT_OF_MEMORY = "OutOfMemory"
+    ATTEMPT_SUPERSEDED = "AttemptSuperseded"
+    CHILD_NAME_TAKEN = "ChildNameTaken"
+    CHILD_REFUSED = "ChildRefused"
+    START_TIMEOUT = "StartTimeout"
+    NOT_ALLOWED = "NotAllowed"
+    NO_CONNECTION = "NoConnection"
 
 
 class Env(StrEnum):
     """The environment variables that a runner sets for the trainer program."""
 
+    SPEC = "STEELYARD_SPEC"
+    """The manifest as JSON; this or SPEC_FILE."""
     SPEC_FILE = "STEELYARD_SPEC_FILE"
-    """The manifest as a JSON file."""
+    """The manifest as a JSON file; this or SPEC."""
     WORKSPACE = "STEELYARD_WORKSPACE"
     """The folder that all stages and workers of the job share."""
     BASE_DIR = "STEELYARD_BASE_DIR"
-    """The folder that relative URIs are relative to."""
+    """The folder that relative URIs are relative to; unset on a cluster, where there are none."""
+    CLAIMS = "STEELYARD_CLAIMS"
+    """The folders of the claims that the manifest names, as a JSON object: {"CLAIM": "/folder"}."""
     STAGE_KEY = "STEELYARD_STAGE_KEY"
     """The digest of the stage's inputs: what was made under another key is not used."""
     RESULT_FILE = "STEELYARD_RESULT_FILE"
@@ -82,6 +94,9 @@ class Env(StrEnum):
     TF_CONFIG = "TF_CONFIG"
     """TensorFlow's cluster description: {"cluster": {"worker": [...]}, "task": {"type": "worker", "index": 0}}; unset
     for one worker."""
+    ATTEMPT = "STEELYARD_ATTEMPT"
+    """The number of the attempt that a supervisor took in the workspace, for its TensorFlow process; no runner sets it.
+    A process with an older number than the workspace's writes nothing more."""
     THREADS = "STEELYARD_THREADS"
     """Threads of one TensorFlow operation; part of what makes a run repeatable. Default: the CPUs of the process."""
 

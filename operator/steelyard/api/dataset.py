@@ -5,8 +5,9 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from steelyard.api.base import ColumnName, Fraction, Part, Share, refuse
+from steelyard.api.uris import ClaimUri, is_claim_uri
 
-DatasetFormat = Literal["CSV", "Parquet"]
+DatasetFormat = Literal["CSV", "Parquet", "Prepared"]
 MissingValueStrategy = Literal["Constant", "Mean", "Median", "DropRow", "Fail"]
 
 SKLEARN_SCHEME = "sklearn:"
@@ -17,22 +18,25 @@ class MissingValues(Part):
     """What becomes of empty cells of the features. A row whose target is missing is always an error."""
 
     strategy: MissingValueStrategy = "Fail"
-    """Constant puts `value`; Mean and Median put that of the training part (a text column takes its most frequent
-    word); DropRow leaves out every row with a missing cell, before the split; Fail ends the job and names the
+    """Constant puts `value` and `text`; Mean and Median put that of the training part (a text column takes its most
+    frequent word); DropRow leaves out every row with a missing cell, before the split; Fail ends the job and names the
     columns."""
-    value: float | Annotated[str, Field(max_length=256)] | None = None
-    """What Constant puts: a number, or a text where only text columns have empty cells. Needed with Constant only."""
+    value: float | None = None
+    """What Constant puts: a number. Needed with Constant, unless only text columns have empty cells."""
+    text: Annotated[str, Field(max_length=256)] | None = None
+    """What Constant puts into text columns. Default: `value`, as a word."""
 
     @model_validator(mode="after")
     def _value_goes_with_constant(self) -> Self:
-        if self.strategy == "Constant" and self.value is None:
+        if self.strategy == "Constant" and self.value is None and self.text is None:
             raise refuse("value", "strategy Constant needs a value, such as 0")
-        if self.strategy != "Constant" and self.value is not None:
-            raise refuse(
-                "value",
-                "a value is used with strategy Constant only, but the strategy is {strategy}",
-                strategy=self.strategy,
-            )
+        for field, given in (("value", self.value), ("text", self.text)):
+            if self.strategy != "Constant" and given is not None:
+                raise refuse(
+                    field,
+                    "a {field} is used with strategy Constant only, but the strategy is {strategy}",
+                    strategy=self.strategy,
+                )
         return self
 
 
@@ -55,7 +59,7 @@ class Split(Part):
             raise refuse(
                 "validation",
                 "test + validation must be less than 1, but is {total}",
-                total=round(self.test + self.validation, 6),
+                total=f"{round(self.test + self.validation, 6):.15g}",
             )
         return self
 
@@ -77,10 +81,12 @@ class Dataset(Part):
     """A table: one row an example, one column the target."""
 
     uri: Annotated[str, Field(min_length=1, max_length=2048)]
-    """A file's path (relative to the manifest's folder) or file: URI, or sklearn:NAME for a set that scikit-learn
-    ships: breast_cancer, diabetes, digits, iris, linnerud, wine."""
+    """pvc://CLAIM/PATH, a file on a claim (PersistentVolumeClaim) of the job's namespace, which a local run maps to a
+    folder; sklearn:NAME for a set that scikit-learn ships: breast_cancer, diabetes, digits, iris, linnerud, wine; or,
+    locally only, a file's path (relative to the manifest's folder) or file: URI."""
     format: DatasetFormat | None = None
-    """CSV or Parquet. Default: from the file name's ending (.csv, .csv.gz, .tsv is CSV with tabs, .parquet)."""
+    """CSV, Parquet, or Prepared: a folder `prepared` that another job's stage prepare wrote, taken as it is, split and
+    all. Default: from the file name's ending (.csv, .csv.gz, .tsv is CSV with tabs, .parquet)."""
     target: ColumnName
     """The column to predict. It is never among the features."""
     exclude: Annotated[list[ColumnName], Field(max_length=1024)] = []
@@ -107,14 +113,26 @@ class Dataset(Part):
                 )
             if self.format is not None:
                 raise refuse("format", "{uri} has no file format; leave format out", uri=self.uri)
+        elif is_claim_uri(self.uri):
+            try:
+                ClaimUri.parse(self.uri)
+            except ValueError as error:
+                raise refuse("uri", "{problem}", problem=str(error)) from None
         elif "://" in self.uri and not self.uri.startswith("file://"):
             raise refuse(
                 "uri",
-                "'{uri}' is not a source that is read here; allowed: a file's path, file:PATH, sklearn:NAME",
+                "'{uri}' is not a source that is read here; allowed: pvc://CLAIM/PATH, sklearn:NAME, a file's path, "
+                "file:PATH",
                 uri=self.uri,
             )
-        elif self.format is None and self.inferred_format is None:
+        if self.is_file and self.inferred_format is None:
             raise refuse("format", "the format can't be told from '{uri}'; say CSV or Parquet", uri=self.uri)
+        if self.is_prepared and (changed := self._fields_of_prepare()):
+            raise refuse(
+                changed[0],
+                "a prepared dataset is taken as it is; with format Prepared leave out {fields}",
+                fields=", ".join(changed),
+            )
         if self.target in self.exclude:
             raise refuse(
                 "exclude", "the target '{target}' can't be excluded; it is never a feature", target=self.target
@@ -136,6 +154,18 @@ class Dataset(Part):
         if name.endswith((".csv", ".csv.gz", ".tsv", ".tsv.gz")):
             return "CSV"
         return "Parquet" if name.endswith((".parquet", ".pq")) else None
+
+    def _fields_of_prepare(self) -> list[str]:
+        """The fields that only the stage prepare reads and that differ from their defaults (an API server writes those
+        out), as the manifest spells them."""
+        read = ("exclude", "categorical", "missing_values", "split", "checks")
+        fields = type(self).model_fields
+        return [str(fields[name].alias) for name in read if getattr(self, name) != fields[name].default]
+
+    @property
+    def is_prepared(self) -> bool:
+        """Whether another job has prepared the data, so that there is no stage prepare."""
+        return self.format == "Prepared"
 
     @property
     def is_file(self) -> bool:

@@ -8,13 +8,14 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from steelyard.api.base import Part, Share, refuse
+from steelyard.api.uris import ClaimUri, is_claim_uri
 
 ClassificationMetric = Literal["accuracy", "macroF1", "logLoss"]
 RegressionMetric = Literal["r2", "rmse", "mae"]
 Metric = Literal["accuracy", "macroF1", "logLoss", "r2", "rmse", "mae"]
 Candidate = Literal["None", "DynamicRange", "Float16", "Int8"]
 
-_AT_MOST_ONE = frozenset({"accuracy", "macroF1", "r2"})
+AT_MOST_ONE = frozenset({"accuracy", "macroF1", "r2"})
 
 
 class Requirement(Part):
@@ -33,11 +34,16 @@ class Requirement(Part):
             raise refuse("minimum", "a requirement needs a minimum, a maximum or both")
         if self.minimum is not None and self.maximum is not None and self.minimum > self.maximum:
             raise refuse(
-                "minimum", "the minimum {low} is above the maximum {high}", low=self.minimum, high=self.maximum
+                "minimum",
+                "the minimum {low} is above the maximum {high}",
+                low=f"{self.minimum:.15g}",
+                high=f"{self.maximum:.15g}",
             )
         for field, bound in (("minimum", self.minimum), ("maximum", self.maximum)):
-            if bound is not None and bound > 1 and self.metric in _AT_MOST_ONE:
-                raise refuse(field, "{bound} is not allowed; {metric} is at most 1", bound=bound, metric=self.metric)
+            if bound is not None and bound > 1 and self.metric in AT_MOST_ONE:
+                raise refuse(
+                    field, "{bound} is not allowed; {metric} is at most 1", bound=f"{bound:.15g}", metric=self.metric
+                )
         return self
 
 
@@ -74,17 +80,26 @@ class PublishTarget(Part):
     """A place that the model is published to."""
 
     uri: Annotated[str, Field(min_length=1, max_length=2048)]
-    """file:PATH or a path, relative to the manifest's folder. The folder is complete or absent; a model of before is
-    replaced."""
+    """pvc://CLAIM/PATH, a folder on a claim (PersistentVolumeClaim) of the job's namespace, which a local run maps to a
+    folder; or, locally only, file:PATH or a path, relative to the manifest's folder. The folder is complete or absent;
+    a model of before is replaced."""
 
     @model_validator(mode="after")
     def _is_known(self) -> Self:
         if not self.uri.isprintable():
             raise refuse("uri", "{uri} is not a place: it holds characters that can't be printed", uri=repr(self.uri))
+        if is_claim_uri(self.uri):
+            try:
+                ClaimUri.parse(self.uri)
+            except ValueError as error:
+                raise refuse("uri", "{problem}", problem=str(error)) from None
+            return self
         scheme, colon, _ = self.uri.partition(":")
         if colon and "/" not in scheme and scheme != "file":
             raise refuse(
-                "uri", "'{uri}' is not a place that is published to here; allowed: file:PATH or a path", uri=self.uri
+                "uri",
+                "'{uri}' is not a place that is published to here; allowed: pvc://CLAIM/PATH, file:PATH or a path",
+                uri=self.uri,
             )
         return self
 
@@ -100,3 +115,6 @@ class RunPolicy(Part):
     """Seconds after which a job that still runs is ended and fails; left out, there is no limit."""
     gang_timeout_seconds: Annotated[int, Field(ge=1, le=86400)] = 300
     """Seconds within which all workers must answer each other, else the job fails with reason WorkersNotReady."""
+    start_timeout_seconds: Annotated[int, Field(ge=0, le=2**31 - 1)] = 600
+    """On a cluster: seconds for which a stage may wait for what may still appear or free itself (a claim, a Secret,
+    quota, room on a node, the image), before the job fails with reason StartTimeout. 0: for ever."""

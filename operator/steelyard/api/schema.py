@@ -87,7 +87,8 @@ class Schema:
                 return f"a number{_range(node)}"
             case "string":
                 # A pattern is for programs; whoever writes one says it in the field's description.
-                return one_line(node["description"]) if "pattern" in node else f"a text{_length(node, 'characters')}"
+                is_described = "pattern" in node and "description" in node
+                return one_line(node["description"]) if is_described else f"a text{_length(node, 'characters')}"
             case "array":
                 items = self.resolve(node["items"])
                 each = f"one of {self.words(items)}" if "enum" in items else self.words(items)
@@ -95,6 +96,8 @@ class Schema:
         if fields := self.fields(node):
             which = "exactly one of the fields" if is_union(node) else "the field" if len(fields) == 1 else "the fields"
             return f"a map with {which} {', '.join(fields)}"
+        if node.get("additionalProperties") is True:
+            return f"a map{_length(node, 'entries', 'Properties')}"
         value = self.words(self.resolve(node["additionalProperties"]))
         return f"a map{_length(node, 'entries', 'Properties')}, each {value}"
 

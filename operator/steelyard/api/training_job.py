@@ -8,6 +8,7 @@ from steelyard.api.base import Part, refuse
 from steelyard.api.dataset import Dataset
 from steelyard.api.model import Model
 from steelyard.api.outcome import Compression, Evaluation, PublishTarget, RunPolicy
+from steelyard.api.pods import LabelKey, LabelValue, ObjectName, PodTemplate, WorkspaceSpec
 from steelyard.api.training import Training
 
 API_VERSION = "steelyard.dev/v1alpha1"
@@ -15,7 +16,7 @@ NAME_PATTERN = r"^[a-z]([-a-z0-9]{0,38}[a-z0-9])?$"
 
 Task = Literal["Classification", "Regression"]
 
-_METRICS_OF_TASK = {"Classification": ("accuracy", "macroF1", "logLoss"), "Regression": ("r2", "rmse", "mae")}
+METRICS_OF_TASK = {"Classification": ("accuracy", "macroF1", "logLoss"), "Regression": ("r2", "rmse", "mae")}
 
 
 class Metadata(Part):
@@ -23,6 +24,12 @@ class Metadata(Part):
 
     name: Annotated[str, Field(pattern=NAME_PATTERN)]
     """1 to 40 lower-case letters, digits and '-'; begins with a letter, ends with a letter or digit."""
+    namespace: ObjectName | None = None
+    """The namespace on a cluster. Default: that of the current context."""
+    labels: Annotated[dict[LabelKey, LabelValue], Field(max_length=64)] | None = None
+    """Labels of the job on a cluster."""
+    annotations: Annotated[dict[LabelKey, Annotated[str, Field(max_length=65536)]], Field(max_length=64)] | None = None
+    """Annotations of the job on a cluster."""
 
 
 class TrainingJobSpec(Part):
@@ -41,10 +48,26 @@ class TrainingJobSpec(Part):
     """What is good enough."""
     compression: Compression | None = None
     """What is tried to make the model small; left out, the float32 model is published."""
-    publish: Annotated[list[PublishTarget], Field(min_length=1, max_length=8)] | None = None
-    """Where the model goes. Default for `steelyard run`: models/NAME beside the manifest."""
+    publish: Annotated[list[PublishTarget], Field(max_length=8)] | None = None
+    """Where the model goes; an empty list: nowhere, it is trained and judged only. Default for `steelyard run`:
+    models/NAME beside the manifest; on a cluster it must be given."""
+    workspace: WorkspaceSpec = WorkspaceSpec()
+    """The scratch volume of the job's pods on a cluster."""
+    template: PodTemplate = PodTemplate()
+    """How the job's pods look on a cluster."""
     run_policy: RunPolicy = RunPolicy()
     """How long to wait, how often to try again."""
+
+    @property
+    def has_finish(self) -> bool:
+        """Whether something is compressed or published; where not, worker 0 judges the model right where it trained."""
+        return self.publish != []
+
+    @model_validator(mode="after")
+    def _publishes_what_it_compresses(self) -> Self:
+        if self.publish == [] and self.compression is not None:
+            raise refuse("publish", "nothing is published, so nothing need be compressed; leave out compression")
+        return self
 
     @model_validator(mode="after")
     def _fits_its_task(self) -> Self:
@@ -61,13 +84,13 @@ class TrainingJobSpec(Part):
             PydanticCustomError: a `cross_field` error that names the field.
         """
         for index, requirement in enumerate(self.evaluation.require):
-            if requirement.metric not in _METRICS_OF_TASK[task]:
+            if requirement.metric not in METRICS_OF_TASK[task]:
                 raise refuse(
                     f"evaluation.require[{index}].metric",
                     "{metric} is no metric of {task}; allowed: {allowed}",
                     metric=requirement.metric,
                     task=task,
-                    allowed=", ".join(_METRICS_OF_TASK[task]),
+                    allowed=", ".join(METRICS_OF_TASK[task]),
                 )
         foreign = "mae" if task == "Classification" else "accuracy"
         stopping = self.training.early_stopping

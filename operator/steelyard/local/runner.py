@@ -19,7 +19,6 @@ from typing import NoReturn
 from steelyard import __version__
 from steelyard.api.contract import Env, ExitCode, Reason, Result, StageName
 from steelyard.api.errors import ConfigurationError, SteelyardError, explain_os_error
-from steelyard.local.conditions import after_all, after_failure, after_redo, after_start, after_success
 from steelyard.local.decisions import Decision, decide, files_present
 from steelyard.local.events import Report, RunEnded, StageEnded, StageRetried, StageSkipped, StageStarted
 from steelyard.local.files import write_json
@@ -42,6 +41,7 @@ from steelyard.local.source import source_digest
 from steelyard.local.state import StageRecord, State
 from steelyard.local.targets import check_publish_targets
 from steelyard.planning import Stage, plan, worker_environment
+from steelyard.planning.conditions import after_all, after_failure, after_redo, after_start, after_success
 
 SETTLE_SECONDS = 1.0
 """How long the others may take to end by themselves after one has failed: the cause of it all may be among them."""

@@ -92,7 +92,7 @@ def source_findings(dataset: Dataset, path: Path) -> list[Finding]:
             return _csv_findings(dataset, path)
         case "Parquet":
             return _parquet_findings(path)
-        case None:
+        case "Prepared" | None:
             return []
 
 

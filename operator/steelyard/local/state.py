@@ -7,8 +7,8 @@ from typing import Any
 from steelyard.api.contract import Result, StageName
 from steelyard.api.errors import ConfigurationError
 from steelyard.api.workspace import Workspace
-from steelyard.local.conditions import Condition, Conditions
 from steelyard.local.files import write_json
+from steelyard.planning.conditions import Condition, Conditions
 
 
 @dataclass(frozen=True)

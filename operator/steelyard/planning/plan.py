@@ -47,26 +47,37 @@ def plan(job: TrainingJob, *, source_digest: str, trainer_version: str) -> Plan:
         source_digest: stands for the content of `dataset.uri`.
         trainer_version: the version of the trainer program; another one makes everything anew.
 
+    What is not needed is left out: a prepared dataset is not prepared again, and where nothing is published worker 0
+    judges the model where it trained, so that there is no stage finish.
+
     A stage's key covers its own inputs and the keys of all stages before. How long to wait and how often to try
-    (runPolicy) and when checkpoints are written change no result, so they are in no key.
+    (runPolicy), when checkpoints are written and how pods look change no result, so they are in no key.
     """
     spec = job.spec
     training = _dump(spec.training)
     training.pop("checkpoint", None)
-    inputs: dict[StageName, dict[str, Any]] = {
-        "prepare": {
-            "dataset": _dump(spec.dataset),
-            "task": spec.task,
-            "source": source_digest,
-            "trainer": trainer_version,
-        },
-        "train": {"model": _dump(spec.model), "training": training},
-        "finish": {
-            "evaluation": _dump(spec.evaluation),
+    source = {
+        "dataset": _dump(spec.dataset),
+        "task": spec.task,
+        "source": source_digest,
+        "trainer": trainer_version,
+    }
+    train = {"model": _dump(spec.model), "training": training}
+    evaluation = _dump(spec.evaluation)
+    inputs: dict[StageName, dict[str, Any]] = {}
+    if spec.dataset.is_prepared:
+        train |= source
+    else:
+        inputs["prepare"] = source
+    if spec.has_finish:
+        inputs["train"] = train
+        inputs["finish"] = {
+            "evaluation": evaluation,
             "compression": _dump(spec.compression),
             "publish": [_dump(target) for target in spec.publish or []],
-        },
-    }
+        }
+    else:
+        inputs["train"] = train | {"evaluation": evaluation}
     stages: list[Stage] = []
     for name, own in inputs.items():
         before = stages[-1].key if stages else ""

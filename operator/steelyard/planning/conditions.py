@@ -5,9 +5,8 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from steelyard.api.contract import StageName
+from steelyard.api.status import ConditionType
 from steelyard.api.training_job import TrainingJob
-
-ConditionType = Literal["Prepared", "Trained", "Evaluated", "Compressed", "Published", "Complete", "Failed"]
 
 
 @dataclass(frozen=True)
@@ -44,8 +43,10 @@ def types_of_stage(stage: StageName, job: TrainingJob) -> tuple[ConditionType, .
     match stage:
         case "prepare":
             return ("Prepared",)
-        case "train":
+        case "train" if job.spec.has_finish:
             return ("Trained",)
+        case "train":
+            return ("Trained", "Evaluated")
         case "finish" if job.spec.compression is not None:
             return ("Evaluated", "Compressed", "Published")
         case "finish":
