@@ -156,8 +156,8 @@ class Dataset(Part):
         return "Parquet" if name.endswith((".parquet", ".pq")) else None
 
     def _fields_of_prepare(self) -> list[str]:
-        """The fields that only the stage prepare reads and that differ from their defaults (an API server writes those
-        out), as the manifest spells them."""
+        """The fields that only the stage prepare reads and that are not left at their defaults (a cluster fills those
+        in), as the manifest spells them."""
         read = ("exclude", "categorical", "missing_values", "split", "checks")
         fields = type(self).model_fields
         return [str(fields[name].alias) for name in read if getattr(self, name) != fields[name].default]

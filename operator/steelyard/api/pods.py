@@ -142,7 +142,7 @@ class VolumeSource(ExactlyOneOf):
 class MountedVolume(Part):
     """Files that are mounted into the pods, read-only."""
 
-    mount_path: Annotated[str, Field(pattern=r"^/[^:]{1,1023}$", max_length=1024)]
+    mount_path: Annotated[str, Field(pattern=r"^/[^:]+$", max_length=1024)]
     """An absolute path in the container, without ':', such as /var/secrets/registry."""
     source: VolumeSource
     """What is mounted there."""

@@ -49,8 +49,6 @@ class StageStatus(Part):
     """When its Job was made."""
     completion_time: Timestamp | None = None
     """When its result was read."""
-    runs: Count | None = None
-    """How many Jobs were made for it; more than one where a result was lost or a Job was deleted."""
     done: Count | None = None
     """How far it is, in `unit`."""
     total: Count | None = None
@@ -132,8 +130,12 @@ class TrainingJobStatus(Part):
     """When the operator began. From then on the spec can't change."""
     completion_time: Timestamp | None = None
     """When the job was Complete or Failed."""
+    trainer_image: Annotated[str, Field(max_length=512)] | None = None
+    """The image of all stages, as it was when the job began."""
     disruptions: Count | None = None
-    """How many pods ended with "try again", all stages together."""
+    """How many pods of all stages were lost, evicted or ended with "try again"; runPolicy.disruptionLimit bounds it."""
+    last_disruption_time: Timestamp | None = None
+    """When the last of them ended."""
     waiting_since: Timestamp | None = None
     """Since when the job waits for something; runPolicy.startTimeoutSeconds counts from here."""
     stages: Annotated[

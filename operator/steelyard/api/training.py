@@ -10,7 +10,7 @@ OptimizerName = Literal["SGD", "Adam", "AdamW", "RMSprop"]
 Monitor = Literal["val_loss", "val_accuracy", "val_mae", "loss", "accuracy", "mae"]
 
 # Which optimizer has which of the settings that not all of them have.
-_OPTIMIZER_SETTINGS: dict[str, tuple[str, ...]] = {
+OPTIMIZER_SETTINGS: dict[str, tuple[str, ...]] = {
     "SGD": ("momentum", "nesterov"),
     "Adam": ("beta_1", "beta_2", "epsilon"),
     "AdamW": ("beta_1", "beta_2", "epsilon", "weight_decay"),
@@ -43,8 +43,8 @@ class Optimizer(Part):
 
     @model_validator(mode="after")
     def _has_only_its_own_settings(self) -> Self:
-        own = _OPTIMIZER_SETTINGS[self.name]
-        for field in sorted({name for settings in _OPTIMIZER_SETTINGS.values() for name in settings}):
+        own = OPTIMIZER_SETTINGS[self.name]
+        for field in sorted({name for settings in OPTIMIZER_SETTINGS.values() for name in settings}):
             if field not in own and getattr(self, field) is not None:
                 aliases = [str(type(self).model_fields[name].alias) for name in (field, *own)]
                 raise refuse(
@@ -60,7 +60,7 @@ class Optimizer(Part):
     @property
     def settings(self) -> dict[str, float | bool]:
         """The settings beside name and learning rate that are given, by Keras's names."""
-        return {name: getattr(self, name) for name in _OPTIMIZER_SETTINGS[self.name] if getattr(self, name) is not None}
+        return {name: getattr(self, name) for name in OPTIMIZER_SETTINGS[self.name] if getattr(self, name) is not None}
 
 
 class Cosine(Part):

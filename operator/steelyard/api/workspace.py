@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+DATASET_FILE = "dataset.json"
+PREPROCESSING_FILE = "preprocessing.json"
+
 
 @dataclass(frozen=True)
 class Workspace:
@@ -36,6 +39,11 @@ class Workspace:
         return self.root / "results"
 
     @property
+    def attempts(self) -> Path:
+        """A folder per stage with the numbers that its processes took."""
+        return self.root / "attempts"
+
+    @property
     def prepared(self) -> Path:
         """The prepared dataset: complete or absent."""
         return self.root / "prepared"
@@ -43,12 +51,12 @@ class Workspace:
     @property
     def dataset_file(self) -> Path:
         """What the prepared dataset is: schema, counts, fingerprint, findings."""
-        return self.prepared / "dataset.json"
+        return self.prepared / DATASET_FILE
 
     @property
     def preprocessing_file(self) -> Path:
         """What turns raw rows into the model's input."""
-        return self.prepared / "preprocessing.json"
+        return self.prepared / PREPROCESSING_FILE
 
     @property
     def trained(self) -> Path:

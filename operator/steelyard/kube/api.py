@@ -9,10 +9,12 @@ import os
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import aiohttp
+import yaml
 from kubernetes.aio.client import Configuration
 from kubernetes.aio.config import ConfigException, load_incluster_config, load_kube_config
 
@@ -20,7 +22,23 @@ from steelyard.kube.errors import ApiError, ConnectionFailedError, Object
 
 REQUEST_TIMEOUT_SECONDS = 30.0
 _CONNECT_TIMEOUT_SECONDS = 10.0
+_HEARTBEAT_SECONDS = 30.0
+"""How often a websocket is asked whether it is still there."""
 _NAMESPACE_FILE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """By which a connection is trusted on both sides."""
+
+    ca_file: str | None
+    certificate_file: str | None
+    key_file: str | None
+    scheme: str | None
+    """Such as Bearer."""
+    token: str | None
+    is_insecure: bool
+    """Whether the server's certificate is not checked."""
 
 
 class Api:
@@ -64,11 +82,13 @@ class Api:
                 own = _NAMESPACE_FILE.read_text(encoding="utf-8").strip() if _NAMESPACE_FILE.exists() else "default"
             else:
                 file = os.environ.get("KUBECONFIG") or "~/.kube/config"
+                if not any(path and Path(path).expanduser().exists() for path in file.split(os.pathsep)):
+                    raise ConfigException(f"the kubeconfig {file} does not exist")
                 loader = await load_kube_config(
                     config_file=file, context=context, client_configuration=configuration, persist_config=False
                 )
                 own = loader.current_context["context"].get("namespace") or "default"
-        except (ConfigException, OSError, KeyError, TypeError, ValueError) as error:
+        except (ConfigException, OSError, KeyError, TypeError, ValueError, AttributeError, yaml.YAMLError) as error:
             raise ConnectionFailedError(
                 f"no cluster can be found: {error}; name a kubeconfig by KUBECONFIG, or its context by --context"
             ) from None
@@ -108,8 +128,37 @@ class Api:
         """The lines of an answer that may go on for ever, such as a followed log. Raises as `request` does."""
         # 0: no limit; a worker may be silent for hours.
         async with self._open("GET", path, None, query, None, 0) as response:
-            async for chunk in response.content:
-                yield chunk.decode(errors="replace").rstrip("\n")
+            # Not the reader's own lines: they have a longest one.
+            rest = b""
+            async for chunk in response.content.iter_any():
+                *complete, rest = (rest + chunk).split(b"\n")
+                for line in complete:
+                    yield line.decode(errors="replace")
+            if rest:
+                yield rest.decode(errors="replace")
+
+    @asynccontextmanager
+    async def websocket(
+        self, path: str, *, query: list[tuple[str, str]], protocol: str
+    ) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
+        """A connection for messages both ways, such as that of a command in a pod. Raises as `request` does."""
+        headers = await self._authorization()
+        try:
+            async with self._session.ws_connect(
+                self.host + path,
+                params=query,
+                headers=headers,
+                protocols=(protocol,),
+                heartbeat=_HEARTBEAT_SECONDS,
+                max_msg_size=0,
+            ) as socket:
+                yield socket
+        except aiohttp.WSServerHandshakeError as error:
+            # The server's words are in a body that is not handed on.
+            reason = {403: "Forbidden", 404: "NotFound"}.get(error.status, "")
+            raise ApiError(error.status, reason, f"{path} is refused with status {error.status}") from None
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise self._no_answer(error) from None
 
     @asynccontextmanager
     async def _open(
@@ -133,8 +182,24 @@ class Api:
                     raise _error_of(response.status, await response.text(errors="replace"))
                 yield response
         except (aiohttp.ClientError, TimeoutError, asyncio.IncompleteReadError) as error:
-            problem = str(error) or type(error).__name__
-            raise ConnectionFailedError(f"the API server {self.host} does not answer: {problem}") from None
+            raise self._no_answer(error) from None
+
+    def _no_answer(self, error: Exception) -> ConnectionFailedError:
+        problem = str(error) or type(error).__name__
+        return ConnectionFailedError(f"the API server {self.host} does not answer: {problem}")
+
+    async def credentials(self) -> "Credentials":
+        """What another client needs for the same connection; the token may expire."""
+        scheme, _, token = (await self._authorization()).get("authorization", "").partition(" ")
+        configuration = self._configuration
+        return Credentials(
+            ca_file=configuration.ssl_ca_cert,
+            certificate_file=configuration.cert_file,
+            key_file=configuration.key_file,
+            scheme=scheme or None,
+            token=token or None,
+            is_insecure=not configuration.verify_ssl,
+        )
 
     async def _authorization(self) -> dict[str, str]:
         """Asked anew for each request: tokens are renewed."""

@@ -87,13 +87,13 @@ def plan(job: TrainingJob, *, source_digest: str, trainer_version: str) -> Plan:
 
 
 def worker_environment(
-    stage: Stage, index: int, *, tensorflow: Sequence[str] = (), supervisors: Sequence[str] = ()
+    stage: Stage, index: int | str, *, tensorflow: Sequence[str] = (), supervisors: Sequence[str] = ()
 ) -> dict[str, str]:
     """The variables by which the workers of a stage find each other.
 
     Args:
         stage: the stage that is started.
-        index: which of its workers, from 0.
+        index: which of its workers, from 0; or what stands for it until a runner puts it in, such as "$(INDEX)".
         tensorflow: host:port of each worker's TensorFlow server, by worker; not needed for one worker.
         supervisors: host:port of each worker's supervisor, by worker; not needed for one worker.
 
@@ -106,9 +106,8 @@ def worker_environment(
             raise ValueError(
                 f"{stage.workers} workers need as many addresses; got {len(tensorflow)} and {len(supervisors)}"
             )
-        environment[Env.TF_CONFIG] = json.dumps(
-            {"cluster": {"worker": list(tensorflow)}, "task": {"type": "worker", "index": index}}
-        )
+        cluster = json.dumps({"worker": list(tensorflow)})
+        environment[Env.TF_CONFIG] = f'{{"cluster": {cluster}, "task": {{"type": "worker", "index": {index}}}}}'
         environment[Env.SUPERVISORS] = ",".join(supervisors)
     return environment
 

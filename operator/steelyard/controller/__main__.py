@@ -1,0 +1,85 @@
+"""`python -m steelyard.controller`: the operator's process. Puts the parts together; imports all of the controller."""
+
+import asyncio
+import os
+import signal
+import sys
+
+from prometheus_client import CollectorRegistry
+
+from steelyard.api.contract import ExitCode
+from steelyard.api.errors import SteelyardError
+from steelyard.controller.cache import Cache
+from steelyard.controller.health import HealthServer, Heartbeat
+from steelyard.controller.leadership import (
+    Fenced,
+    Leadership,
+    LeadershipLostError,
+    LeaseLeadership,
+    SoleReplica,
+    new_identity,
+)
+from steelyard.controller.logs import configure_logs
+from steelyard.controller.metrics import Counted, Metrics
+from steelyard.controller.operator import Operator
+from steelyard.controller.reconciler import Reconciler
+from steelyard.controller.settings import Settings
+from steelyard.controller.work_queue import WorkQueue
+from steelyard.kube import Api
+
+STUCK_SECONDS = 300.0
+"""Longer than any reconcile takes whose requests all run into their time-outs."""
+
+
+def main() -> int:
+    """Runs the operator until SIGTERM or SIGINT; returns the process's exit code."""
+    configure_logs()
+    try:
+        settings = Settings.from_environment(os.environ)
+        configure_logs(settings.log_format, settings.log_level)
+        asyncio.run(run(settings))
+    except SteelyardError as error:
+        print(error.message, file=sys.stderr)
+        return error.exit_code
+    except LeadershipLostError as error:
+        print(error, file=sys.stderr)
+        return ExitCode.TRY_AGAIN
+    return ExitCode.DONE
+
+
+async def run(settings: Settings) -> None:
+    """Runs one replica. Raises SteelyardError and LeadershipLostError."""
+    metrics = Metrics(CollectorRegistry())
+    async with await Api.connect(user_agent="steelyard-operator") as api:
+        leadership = _leadership(settings, api)
+        cache = Cache()
+        requests = Counted(Fenced(api, leadership), metrics)
+        queue: WorkQueue[tuple[str, str]] = WorkQueue()
+        heartbeat = Heartbeat(STUCK_SECONDS, lambda: leadership.is_leader_now() and len(queue) > 0)
+        operator = Operator(
+            settings,
+            api,
+            leadership,
+            metrics,
+            Reconciler(cache, requests, api, settings, metrics),
+            cache,
+            heartbeat,
+            queue,
+        )
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, operator.stop)
+        alive, ready = {"reconcilers": heartbeat}, {"watches": operator.is_ready}
+        async with HealthServer(settings.port, metrics.registry, alive=alive, ready=ready):
+            await operator.run()
+
+
+def _leadership(settings: Settings, api: Api) -> Leadership:
+    if not settings.leader_election:
+        return SoleReplica()
+    namespace = settings.lease_namespace or api.namespace
+    return LeaseLeadership(api, namespace, settings.lease_name, new_identity(settings.pod_name))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

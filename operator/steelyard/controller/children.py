@@ -1,0 +1,111 @@
+"""The children of a job as manifests: pure functions, spec in, dictionary out. Imports planning, the api and the
+controller's pods and names."""
+
+from typing import Any
+
+from steelyard.api.contract import ExitCode
+from steelyard.controller.names import (
+    CONTAINER,
+    JOB_LABEL,
+    SPEC_FILE,
+    STAGE_KEY_ANNOTATION,
+    STAGE_LABEL,
+    SUPERVISOR_PORT,
+    TENSORFLOW_PORT,
+    labels_of,
+    owner_reference,
+    spec_config_map_name,
+    stage_job_name,
+    workspace_claim_name,
+)
+from steelyard.controller.pods import JobContext, pod_template
+from steelyard.planning import Stage
+
+DEFAULT_STORAGE = "10Gi"
+
+
+def stage_children(context: JobContext, stage: Stage) -> list[tuple[str, dict[str, Any]]]:
+    """All that must be there before a stage can run, and last its Job: (resource, manifest) each."""
+    children: list[tuple[str, dict[str, Any]]] = []
+    if context.job.spec.workspace.claim_name is None:
+        children.append(("persistentvolumeclaims", workspace_claim(context)))
+    if context.has_large_spec:
+        children.append(("configmaps", spec_config_map(context)))
+    if stage.workers > 1:
+        children.append(("services", workers_service(context, stage)))
+    children.append(("jobs", stage_job(context, stage)))
+    return children
+
+
+def workspace_claim(context: JobContext) -> dict[str, Any]:
+    """The claim that is made for a job and goes with it."""
+    workspace = context.job.spec.workspace
+    spec: dict[str, Any] = {
+        "accessModes": [workspace.access_mode],
+        "resources": {"requests": {"storage": workspace.storage or DEFAULT_STORAGE}},
+    }
+    if workspace.storage_class_name is not None:
+        spec["storageClassName"] = workspace.storage_class_name
+    metadata = _metadata(context, workspace_claim_name(context.name), "workspace")
+    return {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": metadata, "spec": spec}
+
+
+def spec_config_map(context: JobContext) -> dict[str, Any]:
+    """A spec that is too large for an environment variable."""
+    metadata = _metadata(context, spec_config_map_name(context.name), "spec")
+    data = {SPEC_FILE: context.spec_json()}
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "immutable": True, "data": data}
+
+
+def workers_service(context: JobContext, stage: Stage) -> dict[str, Any]:
+    """Gives each worker a DNS name, also before it is ready: workers wait for each other."""
+    ports = [("tensorflow", TENSORFLOW_PORT), ("supervisor", SUPERVISOR_PORT)]
+    spec = {
+        "clusterIP": "None",
+        "publishNotReadyAddresses": True,
+        "selector": {JOB_LABEL: context.name, STAGE_LABEL: stage.name},
+        "ports": [{"name": name, "port": port} for name, port in ports],
+    }
+    metadata = _metadata(context, stage_job_name(context.name, stage.name), stage.name)
+    return {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec}
+
+
+def stage_job(context: JobContext, stage: Stage) -> dict[str, Any]:
+    """The Job of a stage."""
+    policy = context.job.spec.run_policy
+    spec: dict[str, Any] = {
+        "completions": stage.workers,
+        "parallelism": stage.workers,
+        "completionMode": "Indexed" if stage.workers > 1 else "NonIndexed",
+        "backoffLimit": policy.backoff_limit,
+        "podReplacementPolicy": "Failed",
+        "podFailurePolicy": {"rules": _failure_rules()},
+        "template": pod_template(context, stage),
+    }
+    metadata = _metadata(context, stage_job_name(context.name, stage.name), stage.name)
+    metadata["labels"][STAGE_LABEL] = stage.name
+    metadata["annotations"] = {STAGE_KEY_ANNOTATION: stage.key}
+    return {"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": spec}
+
+
+def _failure_rules() -> list[dict[str, Any]]:
+    """The contract's exit codes in the Job controller's words; what matches no rule counts against backoffLimit."""
+    permanent = [int(code) for code in ExitCode if ExitCode.is_permanent(code)]
+
+    def exits_with(codes: list[int]) -> dict[str, Any]:
+        return {"containerName": CONTAINER, "operator": "In", "values": codes}
+
+    return [
+        {"action": "FailJob", "onExitCodes": exits_with(sorted(permanent))},
+        {"action": "Ignore", "onExitCodes": exits_with([int(ExitCode.TRY_AGAIN)])},
+        {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]},
+    ]
+
+
+def _metadata(context: JobContext, name: str, component: str) -> dict[str, Any]:
+    return {
+        "name": name,
+        "namespace": context.namespace,
+        "labels": labels_of(context.name, component),
+        "ownerReferences": [owner_reference(context.name, context.uid)],
+    }

@@ -1,0 +1,210 @@
+"""What the operator reads from the cluster and writes to it, in the controller's own terms.
+
+No state, no decision: each function is one or two requests. Imports kube, the api and the controller's pure parts.
+"""
+
+import hashlib
+import json
+from datetime import datetime
+from typing import Any
+
+from steelyard.api.contract import Progress, Reason, StageName
+from steelyard.controller.decide import Happening
+from steelyard.controller.names import CONTAINER, JOB_LABEL, STAGE_LABEL
+from steelyard.controller.observation import Pod, StageJob, controller_uid, text_of
+from steelyard.controller.policies.endings import Broken
+from steelyard.controller.policies.waiting import Wait
+from steelyard.kube import Api, ApiError, Requester, path_of
+from steelyard.kube.errors import Object
+
+MERGE_PATCH = "application/merge-patch+json"
+LOG_TIMEOUT_SECONDS = 5.0
+_LOG_LINES = 50
+_LONGEST_EVENT = 1000
+
+
+class NotNowError(Exception):
+    """Something is in the way that passes by itself, such as an old child on its way out; try again later."""
+
+
+class ObstacleError(Exception):
+    """A child can't be made."""
+
+    def __init__(self, reason: str, message: str, *, may_pass: bool) -> None:
+        super().__init__(message)
+        self.wait = Wait(reason, message)
+        self.defect = None if may_pass else Broken(reason, message)
+
+
+async def make_child(api: Requester, resource: str, body: Object) -> Object:
+    """Makes a child, or finds that it is there.
+
+    What already has its name is kept as it is where it is this job's own; it is waited for where it is on its way out
+    or belongs to a former job of the same name. It is never adopted: an old Job would bring its old result.
+
+    Raises:
+        NotNowError: an old child is in the way.
+        ObstacleError: somebody else's object has the name, or the API server refuses the child.
+        ApiError: anything else.
+    """
+    namespace, name = body["metadata"]["namespace"], body["metadata"]["name"]
+    try:
+        return await api.request("POST", path_of(resource, namespace), body)
+    except ApiError as error:
+        if error.reason != "AlreadyExists":
+            raise _refusal(error, body) or error from None
+    try:
+        found = await api.request("GET", path_of(resource, namespace, name))
+    except ApiError as error:
+        if error.status == 404:
+            raise NotNowError(f"{resource} {name} was there and is gone") from None
+        raise
+    metadata = found["metadata"]
+    own = body["metadata"]["ownerReferences"][0]
+    if "deletionTimestamp" in metadata:
+        raise NotNowError(f"the old {resource} {name} is still on its way out")
+    if controller_uid(metadata) == own["uid"]:
+        return found
+    for reference in metadata.get("ownerReferences") or ():
+        if reference.get("controller") and (reference["kind"], reference["name"]) == (own["kind"], own["name"]):
+            raise NotNowError(f"{resource} {name} belongs to a former job of the same name and is not yet gone")
+    kind = body["kind"]
+    raise ObstacleError(
+        Reason.CHILD_NAME_TAKEN,
+        f"the job needs a {kind} named {name}, but one is there that is not its own; remove it, or rename the job",
+        may_pass=False,
+    )
+
+
+def _refusal(error: ApiError, body: Object) -> ObstacleError | None:
+    """What the API server's refusal of a child means; None where it says nothing of the child."""
+    what = f"{body['kind']} {body['metadata']['name']}"
+    if error.status == 422 or error.status == 400:
+        return ObstacleError(Reason.CHILD_REFUSED, f"{what} is refused: {error.message}", may_pass=False)
+    if error.status == 403 and not is_namespace_going(error):
+        # Quota may free itself, and permissions may be given.
+        return ObstacleError("Forbidden", f"{what} is refused: {error.message}", may_pass=True)
+    return None
+
+
+def is_namespace_going(error: ApiError) -> bool:
+    """Whether a request failed because its namespace is being deleted, or is gone."""
+    if error.status == 404:
+        return True
+    return error.status == 403 and any(cause.get("reason") == "NamespaceTerminating" for cause in error.causes)
+
+
+async def patch_status(api: Requester, body: Object, changes: Object) -> Object:
+    """Writes the fields of a status that changed, if the job is still as it was read; returns the job as it is now.
+
+    Raises:
+        ApiError: 409 where it has changed meanwhile, 404 where it is gone.
+    """
+    metadata = body["metadata"]
+    return await api.request(
+        "PATCH",
+        path_of("trainingjobs", metadata["namespace"], metadata["name"], "status"),
+        {"metadata": {"resourceVersion": metadata["resourceVersion"], "uid": metadata["uid"]}, "status": changes},
+        content_type=MERGE_PATCH,
+    )
+
+
+async def pods_of(api: Requester, namespace: str, job: str, stage: StageName, uid: str) -> list[Pod]:
+    """The pods of a stage's Job, dead ones too."""
+    query = {"labelSelector": f"{JOB_LABEL}={job},{STAGE_LABEL}={stage}"}
+    answer = await api.request("GET", path_of("pods", namespace), query=query)
+    return [Pod.of(body) for body in answer["items"] if controller_uid(body["metadata"]) == uid]
+
+
+async def find_job(api: Requester, namespace: str, name: str) -> Object:
+    """A TrainingJob as it is now. Raises ApiError."""
+    return await api.request("GET", path_of("trainingjobs", namespace, name))
+
+
+async def find_stage_job(api: Requester, job: StageJob) -> StageJob | None:
+    """A stage's Job as it is now; None where it is gone."""
+    try:
+        return StageJob.of(await api.request("GET", path_of("jobs", job.namespace, job.name)))
+    except ApiError as error:
+        if error.status == 404:
+            return None
+        raise
+
+
+async def delete(api: Requester, resource: str, namespace: str, name: str, uid: str, **options: Any) -> None:
+    """Removes exactly this object; nothing where it is gone already."""
+    body = {"preconditions": {"uid": uid}, "propagationPolicy": "Background", **options}
+    try:
+        await api.request("DELETE", path_of(resource, namespace, name), body)
+    except ApiError as error:
+        if error.status not in (404, 409):
+            raise
+
+
+async def give_up_pod(api: Requester, namespace: str, pod: Pod) -> None:
+    """Says in a dead kubelet's stead that a pod has failed, so that another is made, and removes it."""
+    changes = {"metadata": {"uid": pod.uid}, "status": {"phase": "Failed"}}
+    path = path_of("pods", namespace, pod.name, "status")
+    try:
+        await api.request("PATCH", path, changes, content_type=MERGE_PATCH)
+    except ApiError as error:
+        if error.status != 404:
+            raise
+    await delete(api, "pods", namespace, pod.name, pod.uid, gracePeriodSeconds=0)
+
+
+async def words_about(api: Requester, namespace: str, uid: str) -> Wait | None:
+    """The newest warning about an object, in the words of whoever posted it."""
+    query = {"fieldSelector": f"involvedObject.uid={uid},type=Warning"}
+    answer = await api.request("GET", path_of("events", namespace), query=query)
+    events = sorted(answer["items"], key=lambda event: event.get("lastTimestamp") or event.get("eventTime") or "")
+    return Wait(events[-1]["reason"], events[-1]["message"]) if events else None
+
+
+async def newest_progress(api: Api, namespace: str, pod: Pod) -> Progress | None:
+    """The newest line of progress in a worker's log; None where there is none yet. Raises as `Api.text` does."""
+    query = {"container": CONTAINER, "tailLines": str(_LOG_LINES), "timestamps": "true"}
+    text = await api.text(path_of("pods", namespace, pod.name, "log"), query=query, timeout=LOG_TIMEOUT_SECONDS)
+    for line in reversed(text.splitlines()):
+        _, _, words = line.partition(" ")
+        try:
+            document = json.loads(words)
+        except ValueError:
+            continue
+        if isinstance(document, dict) and document.pop("event", None) == "progress":
+            try:
+                return Progress(**document)
+            except TypeError:
+                continue
+    return None
+
+
+async def post_event(api: Requester, body: Object, happening: Happening, now: datetime) -> None:
+    """Tells a job's story. The name makes the same happening of a job come out once, however often it is told."""
+    metadata = body["metadata"]
+    digest = hashlib.sha256("\0".join((metadata["uid"], happening.reason, happening.message)).encode()).hexdigest()
+    time = text_of(now)
+    event = {
+        "apiVersion": "v1",
+        "kind": "Event",
+        "metadata": {"name": f"{metadata['name']}.{digest[:16]}", "namespace": metadata["namespace"]},
+        "involvedObject": {
+            "apiVersion": body["apiVersion"],
+            "kind": body["kind"],
+            "name": metadata["name"],
+            "namespace": metadata["namespace"],
+            "uid": metadata["uid"],
+        },
+        "reason": happening.reason,
+        "message": happening.message[:_LONGEST_EVENT],
+        "type": "Warning" if happening.is_warning else "Normal",
+        "source": {"component": "steelyard"},
+        "firstTimestamp": time,
+        "lastTimestamp": time,
+        "count": 1,
+    }
+    try:
+        await api.request("POST", path_of("events", metadata["namespace"]), event)
+    except ApiError as error:
+        if error.reason != "AlreadyExists":
+            raise

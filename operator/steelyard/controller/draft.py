@@ -1,0 +1,172 @@
+"""The status of a job while it is being decided: a copy that remembers what it was. Pure; imports planning and the api.
+
+Plain JSON values and not the API's model: it is read and written at every reconcile.
+"""
+
+import copy
+from datetime import datetime
+from typing import Any
+
+from steelyard.api.contract import Progress, Result, StageName
+from steelyard.api.training_job import TrainingJob
+from steelyard.controller.columns import figure_text, metric_text, progress_text, size_text
+from steelyard.controller.observation import text_of, time_of
+from steelyard.controller.policies.disruptions import Disruptions
+from steelyard.planning import Stage
+from steelyard.planning.conditions import Condition, after_all, after_failure, after_success, set_condition
+
+_PHASES = {"prepare": "Preparing", "train": "Training", "finish": "Finishing"}
+
+
+def is_terminal(status: dict[str, Any]) -> bool:
+    """Whether a job is Complete or Failed: that never changes again."""
+    return any(
+        condition.get("type") in ("Complete", "Failed") and condition.get("status") == "True"
+        for condition in status.get("conditions") or ()
+    )
+
+
+class StatusDraft:
+    """A status that changes."""
+
+    def __init__(self, status: dict[str, Any], generation: int, now: datetime) -> None:
+        self._before = status
+        self._now = text_of(now)
+        self.status: dict[str, Any] = copy.deepcopy(status)
+        if self.status.get("observedGeneration") != generation:
+            self.status["observedGeneration"] = generation
+
+    def changes(self) -> dict[str, Any]:
+        """What a merge patch must hold: the fields that changed, null for those that are gone."""
+        fields = self._before.keys() | self.status.keys()
+        return {field: self.status.get(field) for field in fields if self.status.get(field) != self._before.get(field)}
+
+    # --- reading ------------------------------------------------------------------------------------------------------
+
+    @property
+    def started(self) -> datetime | None:
+        """When the operator began."""
+        return time_of(self.status.get("startTime"))
+
+    @property
+    def waiting_since(self) -> datetime | None:
+        """Since when the job waits for something."""
+        return time_of(self.status.get("waitingSince"))
+
+    @property
+    def disruptions(self) -> Disruptions:
+        """The count so far."""
+        return Disruptions(self.status.get("disruptions", 0), time_of(self.status.get("lastDisruptionTime")))
+
+    def stage(self, name: StageName) -> dict[str, Any] | None:
+        """How a stage stands; None where it did not begin."""
+        return next((stage for stage in self.status.get("stages") or () if stage["name"] == name), None)
+
+    def is_done(self, name: StageName) -> bool:
+        """Whether a stage's result was read."""
+        return "completionTime" in (self.stage(name) or {})
+
+    # --- writing ------------------------------------------------------------------------------------------------------
+
+    def start(self, image: str) -> None:
+        """The job begins: from now on its spec can't change."""
+        self.status["startTime"] = self._now
+        self.status["trainerImage"] = image
+
+    def start_stage(self, stage: Stage) -> None:
+        """A stage begins."""
+        entry: dict[str, Any] = {
+            "name": stage.name,
+            "key": stage.key,
+            "workers": stage.workers,
+            "startTime": self._now,
+        }
+        self.status["stages"] = [*(self.status.get("stages") or ()), entry]
+        self.status["phase"] = _PHASES[stage.name]
+        self.status["progress"] = stage.name
+
+    def show_progress(self, stage: StageName, sample: Progress) -> None:
+        """What the newest line of a worker's log says."""
+        entry = self.stage(stage)
+        if entry is None or sample.stage != stage:
+            return
+        entry |= {"done": sample.done, "total": sample.total, "unit": sample.unit}
+        if sample.values:
+            entry["values"] = dict(sample.values)
+        self.status["progress"] = progress_text(stage, sample.done, sample.total)
+        if figure := figure_text(sample.values):
+            self.status["metric"] = figure
+
+    def wait(self, stage: StageName, reason: str, message: str) -> None:
+        """The job waits for something."""
+        self._condition("Waiting", "True", reason, message)
+        self.status["phase"] = "Waiting"
+        self.status.setdefault("waitingSince", self._now)
+        self.status["progress"] = stage
+
+    def stop_waiting(self, stage: StageName) -> None:
+        """What the job waited for is there."""
+        if self.status.pop("waitingSince", None) is not None:
+            self._condition("Waiting", "False", "Started", f"{stage} has all its pods")
+            self.status["phase"] = _PHASES[stage]
+
+    def count(self, disruptions: Disruptions) -> None:
+        """Pods were lost, evicted or ended with "try again"."""
+        if disruptions.last is not None and disruptions.count != self.status.get("disruptions", 0):
+            self.status["disruptions"] = disruptions.count
+            self.status["lastDisruptionTime"] = text_of(disruptions.last)
+
+    def finish_stage(self, stage: Stage, result: Result, job: TrainingJob) -> None:
+        """A stage is done."""
+        self.stop_waiting(stage.name)
+        entry = self.stage(stage.name)
+        assert entry is not None
+        entry |= {"completionTime": self._now, "message": result.message}
+        if "done" in entry:
+            entry["done"] = entry["total"]
+        if isinstance(restarts := result.summary.get("restarts"), int):
+            entry["restarts"] = restarts
+        conditions = after_success(self._conditions(), stage.name, job, result.reason, result.message, self._now)
+        self._set_conditions(conditions)
+        if "metric" in result.summary:
+            self._show_model(result.summary)
+
+    def complete(self, reason: str, message: str) -> None:
+        """The job is done."""
+        self._set_conditions(after_all(self._conditions(), reason, message, self._now))
+        self.status |= {"phase": "Complete", "progress": "done", "completionTime": self._now}
+
+    def fail(self, stage: StageName | None, job: TrainingJob | None, reason: str, message: str) -> None:
+        """The job has failed for good."""
+        self.status.pop("waitingSince", None)
+        if stage is not None and job is not None:
+            conditions = after_failure(self._conditions(), stage, job, reason, message, self._now)
+        else:
+            conditions = set_condition(self._conditions(), Condition("Failed", "True", reason, message, self._now))
+        self._set_conditions(conditions)
+        self.status |= {"phase": "Failed", "completionTime": self._now}
+
+    # --- details ------------------------------------------------------------------------------------------------------
+
+    def _show_model(self, summary: dict[str, Any]) -> None:
+        """The model and its evidence, in the fields that the status has for them."""
+        names = ("chosen", "bytes", "baselineBytes", "metric", "metricDrop", "digest", "published", "candidates")
+        model = {name: summary[name] for name in names if summary.get(name) is not None}
+        metrics = {
+            name: {"value": value, **({} if error is None else {"standardError": error})}
+            for name, (value, error) in (summary.get("metrics") or {}).items()
+        }
+        self.status["model"] = {**model, "metrics": metrics}
+        if model["metric"] in metrics:
+            self.status["metric"] = metric_text(model["metric"], metrics[model["metric"]]["value"])
+        if "bytes" in model:
+            self.status["size"] = size_text(model["bytes"])
+
+    def _conditions(self) -> tuple[Condition, ...]:
+        return tuple(Condition.from_json(condition) for condition in self.status.get("conditions") or ())
+
+    def _set_conditions(self, conditions: tuple[Condition, ...]) -> None:
+        self.status["conditions"] = [condition.to_json() for condition in conditions]
+
+    def _condition(self, kind: Any, status: Any, reason: str, message: str) -> None:
+        self._set_conditions(set_condition(self._conditions(), Condition(kind, status, reason, message, self._now)))

@@ -1,0 +1,176 @@
+"""What the operator sees of a job's children: facts drawn from the bodies that the API server sends. Pure.
+
+Imports the api and the controller's names only.
+"""
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from steelyard.api.contract import ExitCode, Result, StageName
+from steelyard.controller.names import CONTAINER, JOB_LABEL, STAGE_LABEL
+
+_INDEX_LABEL = "batch.kubernetes.io/job-completion-index"
+
+
+@dataclass(frozen=True)
+class StageJob:
+    """The Job of a stage."""
+
+    namespace: str
+    name: str
+    uid: str
+    resource_version: str
+    job: str
+    """The name of the TrainingJob that it belongs to."""
+    stage: StageName
+    owner_uid: str
+    is_going: bool
+    """Whether it was deleted and is not yet gone."""
+    outcome: Literal["Running", "Complete", "Failed"]
+    reason: str
+    """The Job controller's, where it has failed."""
+    message: str
+    ready: int
+    """How many of its pods are ready."""
+    failed: int
+    """How many of its pods have failed; ignored ones are not counted by the Job controller."""
+
+    @classmethod
+    def of(cls, body: dict[str, Any]) -> "StageJob | None":
+        """None for a Job that is no stage's."""
+        metadata, status = body["metadata"], body.get("status") or {}
+        labels = metadata.get("labels") or {}
+        stage, job = labels.get(STAGE_LABEL), labels.get(JOB_LABEL)
+        if job is None or stage not in ("prepare", "train", "finish"):
+            return None
+        outcome: Literal["Running", "Complete", "Failed"] = "Running"
+        reason = message = ""
+        for condition in status.get("conditions") or ():
+            if condition["type"] in ("Complete", "Failed") and condition["status"] == "True":
+                outcome = condition["type"]
+                reason, message = condition.get("reason", ""), condition.get("message", "")
+        return cls(
+            namespace=metadata["namespace"],
+            name=metadata["name"],
+            uid=metadata["uid"],
+            resource_version=metadata.get("resourceVersion", ""),
+            job=job,
+            stage=stage,
+            owner_uid=controller_uid(metadata),
+            is_going="deletionTimestamp" in metadata,
+            outcome=outcome,
+            reason=reason,
+            message=message,
+            ready=int(status.get("ready") or 0),
+            failed=int(status.get("failed") or 0),
+        )
+
+
+@dataclass(frozen=True)
+class Pod:
+    """A pod of a stage."""
+
+    name: str
+    uid: str
+    worker: int
+    """Its index among the stage's workers."""
+    phase: str
+    """Pending, Running, Succeeded or Failed."""
+    is_ready: bool
+    exit_code: int | None
+    """Of the trainer, where it has ended."""
+    result: Result | None
+    """The document that the trainer left."""
+    finished_at: datetime | None
+    deleted_at: datetime | None
+    """When it was to be gone, where it was deleted."""
+    is_disrupted: bool
+    """Whether Kubernetes says that the node, an eviction or a drain ended it."""
+    disruption: str
+    """Kubernetes' words for that."""
+    waiting_reason: str
+    """What keeps it from running, as the scheduler or the kubelet calls it; empty where nothing is known."""
+    waiting_message: str
+    is_out_of_memory: bool
+    """Whether the kernel killed the container for its memory limit."""
+
+    @property
+    def was_interrupted(self) -> bool:
+        """Whether it ended before its work was done, through no fault of the work's."""
+        return self.phase == "Failed" and (self.exit_code == ExitCode.TRY_AGAIN or self.is_disrupted)
+
+    @classmethod
+    def of(cls, body: dict[str, Any]) -> "Pod":
+        """From a pod's body."""
+        metadata, status = body["metadata"], body.get("status") or {}
+        conditions = {condition["type"]: condition for condition in status.get("conditions") or ()}
+        disrupted = conditions.get("DisruptionTarget", {})
+        container = _container_state(status)
+        terminated = container.get("terminated") or {}
+        waiting_reason, waiting_message = _what_it_waits_for(conditions, container)
+        return cls(
+            name=metadata["name"],
+            uid=metadata["uid"],
+            worker=int((metadata.get("labels") or {}).get(_INDEX_LABEL, "0")),
+            phase=status.get("phase", "Pending"),
+            is_ready=conditions.get("Ready", {}).get("status") == "True",
+            exit_code=terminated.get("exitCode"),
+            result=_result_of(terminated.get("message", "")),
+            finished_at=time_of(terminated.get("finishedAt")),
+            deleted_at=time_of(metadata.get("deletionTimestamp")),
+            is_disrupted=disrupted.get("status") == "True",
+            disruption=disrupted.get("message", ""),
+            waiting_reason=waiting_reason,
+            waiting_message=waiting_message,
+            is_out_of_memory=terminated.get("reason") == "OOMKilled",
+        )
+
+
+def controller_uid(metadata: dict[str, Any]) -> str:
+    """The uid of the object that controls this one; empty where none does."""
+    for reference in metadata.get("ownerReferences") or ():
+        if reference.get("controller"):
+            return str(reference["uid"])
+    return ""
+
+
+def time_of(text: str | None) -> datetime | None:
+    """An RFC 3339 time of the API server's."""
+    return datetime.fromisoformat(text) if text else None
+
+
+def text_of(time: datetime) -> str:
+    """As the API server writes a time: RFC 3339, whole seconds, UTC."""
+    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _container_state(status: dict[str, Any]) -> dict[str, Any]:
+    for container in status.get("containerStatuses") or ():
+        if container["name"] == CONTAINER:
+            state: dict[str, Any] = container.get("state") or {}
+            return state
+    return {}
+
+
+# The kubelet's words for a container on its way; everything else that it waits for is a problem.
+_ON_ITS_WAY = frozenset({"ContainerCreating", "PodInitializing", ""})
+
+
+def _what_it_waits_for(conditions: dict[str, Any], container: dict[str, Any]) -> tuple[str, str]:
+    scheduled = conditions.get("PodScheduled", {})
+    if scheduled.get("status") == "False":
+        return scheduled.get("reason") or "Unschedulable", scheduled.get("message", "")
+    waiting = container.get("waiting") or {}
+    if (reason := waiting.get("reason", "")) not in _ON_ITS_WAY:
+        return reason, waiting.get("message", "")
+    return "", ""
+
+
+def _result_of(message: str) -> Result | None:
+    """The result document in a termination message; None for anything else."""
+    try:
+        return Result.from_json(json.loads(message))
+    except (ValueError, TypeError):
+        return None

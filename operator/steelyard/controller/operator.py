@@ -1,0 +1,239 @@
+"""The operator as a whole: watches by kopf, a queue, and workers that reconcile while this replica leads.
+
+kopf only watches: raw events of TrainingJobs and of our Jobs go into the cache and their keys into the queue. It keeps
+no state in annotations, adds no finalizer, posts no Events. Imports kopf, kube and the other parts of the controller.
+"""
+
+import asyncio
+import logging
+from dataclasses import dataclass, field
+from typing import Any
+
+import kopf
+
+from steelyard.api.contract import Reason
+from steelyard.api.errors import ConfigurationError
+from steelyard.controller.cache import Cache, Key
+from steelyard.controller.cluster import NotNowError
+from steelyard.controller.health import Heartbeat
+from steelyard.controller.leadership import Leadership, LeadershipLostError
+from steelyard.controller.logs import about_job
+from steelyard.controller.metrics import Metrics
+from steelyard.controller.names import MANAGED_BY
+from steelyard.controller.observation import StageJob
+from steelyard.controller.reconciler import Reconciler
+from steelyard.controller.settings import Settings
+from steelyard.controller.work_queue import WorkQueue
+from steelyard.kube import Api, ApiError, ConnectionFailedError, Requester, path_of
+
+GROUP, VERSION, PLURAL = "steelyard.dev", "v1alpha1", "trainingjobs"
+WATCH_SECONDS = 300
+STOP_SECONDS = 20.0
+"""How long reconciles that are under way may take to end by themselves."""
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass
+class Operator:
+    """Everything that runs in one replica."""
+
+    settings: Settings
+    api: Api
+    leadership: Leadership
+    metrics: Metrics
+    reconciler: Reconciler
+    cache: Cache
+    heartbeat: Heartbeat | None = None
+    queue: WorkQueue[Key] = field(default_factory=WorkQueue)
+    _is_watching: asyncio.Event = field(default_factory=asyncio.Event)
+    _stop: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def stop(self) -> None:
+        """Asks for a graceful end."""
+        self._stop.set()
+
+    def is_ready(self) -> str | None:
+        """A check of readiness: followers are ready too."""
+        return None if self._is_watching.is_set() else "the watches are not yet open"
+
+    async def run(self) -> None:
+        """Runs until `stop` is called.
+
+        Raises:
+            ConfigurationError: the cluster does not serve our resources.
+            LeadershipLostError: another replica may lead by now; the process must end.
+        """
+        await check_resources_are_served(self.api, self.settings)
+        watching = asyncio.create_task(self._watch(), name="watch")
+        working = asyncio.create_task(self._lead(), name="lead")
+        stopping = asyncio.create_task(self._stop.wait(), name="stop")
+        try:
+            done, _ = await asyncio.wait({watching, working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+            if stopping not in done:
+                raise RuntimeError("a part of the operator ended by itself")
+        finally:
+            await _end(working, watching, stopping)
+            await self.leadership.release()
+
+    # --- watching -----------------------------------------------------------------------------------------------------
+
+    async def _watch(self) -> None:
+        registry = kopf.OperatorRegistry()
+        kopf.on.login(registry=registry)(self._log_in)
+        kopf.on.event(GROUP, VERSION, PLURAL, registry=registry)(self._on_job)
+        kopf.on.event("batch", "v1", "jobs", registry=registry)(self._on_stage_job)
+        await kopf.operator(
+            registry=registry,
+            settings=kopf_settings(),
+            standalone=True,
+            clusterwide=not self.settings.namespaces,
+            namespaces=self.settings.namespaces,
+            ready_flag=self._is_watching,
+            stop_flag=self._stop,
+        )
+
+    async def _log_in(self, **_: Any) -> kopf.ConnectionInfo:
+        """kopf's connection is to be ours; it asks again when a token has expired."""
+        credentials = await self.api.credentials()
+        return kopf.ConnectionInfo(
+            server=self.api.host,
+            ca_path=credentials.ca_file,
+            insecure=credentials.is_insecure,
+            certificate_path=credentials.certificate_file,
+            private_key_path=credentials.key_file,
+            scheme=credentials.scheme,
+            token=credentials.token,
+        )
+
+    async def _on_job(self, event: Any, **_: Any) -> None:
+        body = dict(event["object"])
+        metadata = body["metadata"]
+        if event["type"] == "DELETED":
+            self.cache.drop_job(metadata["namespace"], metadata["name"], metadata["uid"])
+            key = (metadata["namespace"], metadata["name"])
+        else:
+            key = self.cache.put_job(body)
+        self._enqueue(key)
+
+    async def _on_stage_job(self, event: Any, **_: Any) -> None:
+        stage_job = StageJob.of(dict(event["object"]))
+        if stage_job is None:
+            return
+        gone = event["type"] == "DELETED"
+        self._enqueue(self.cache.drop_stage_job(stage_job) if gone else self.cache.put_stage_job(stage_job))
+
+    def _enqueue(self, key: Key) -> None:
+        """What is over costs nothing more than its event."""
+        if self.cache.job(key) is not None:
+            self.queue.add(key)
+
+    # --- working ------------------------------------------------------------------------------------------------------
+
+    async def _lead(self) -> None:
+        """Waits for the leadership, then works for as long as it is held."""
+        await self._is_watching.wait()
+        await self.leadership.acquire()
+        self.metrics.is_leader.set(1)
+        await self._fill_cache()
+        workers = [asyncio.create_task(self._work(), name=f"worker-{i}") for i in range(self.settings.reconcilers)]
+        holding = asyncio.create_task(self.leadership.hold(), name="hold")
+        try:
+            done, _ = await asyncio.wait({holding, *workers}, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            self.metrics.is_leader.set(0)
+            # A lost leadership ends them at once; a graceful stop lets a reconcile that is under way end.
+            await _end(*workers, holding)
+
+    async def _fill_cache(self) -> None:
+        """Reads all stages' Jobs once, so that none is made for which the watch was merely slower."""
+        for namespace in self.settings.namespaces or (None,):
+            answer = await self.api.request("GET", path_of("jobs", namespace), query={"labelSelector": MANAGED_BY})
+            for body in answer["items"]:
+                if (stage_job := StageJob.of(body)) is not None:
+                    self.cache.put_stage_job(stage_job)
+        for key in self.cache.all_keys():
+            self.queue.add(key)
+
+    async def _work(self) -> None:
+        while True:
+            key = await self.queue.get()
+            self.metrics.queue_depth.set(len(self.queue))
+            try:
+                with about_job(*key):
+                    await self._reconcile(key)
+            finally:
+                self.queue.done(key)
+                if self.heartbeat is not None:
+                    self.heartbeat.beat()
+
+    async def _reconcile(self, key: Key) -> None:
+        self.metrics.reconciles.inc()
+        try:
+            again_after = await self.reconciler.reconcile(key)
+        except NotNowError as reason:
+            pause = self.queue.add_after_error(key)
+            logger.info("%s; again in %.1f s", reason, pause)
+        except LeadershipLostError:
+            raise
+        except (ApiError, ConnectionFailedError) as error:
+            self.metrics.reconcile_errors.inc()
+            pause = self.queue.add_after_error(key)
+            logger.warning("%s; again in %.1f s", error, pause)
+        except Exception:
+            # One job's trouble must not be the others'.
+            self.metrics.reconcile_errors.inc()
+            pause = self.queue.add_after_error(key)
+            logger.exception("the reconcile failed; again in %.1f s", pause)
+        else:
+            self.queue.succeeded(key)
+            if again_after is None:
+                self.queue.forget(key)
+            else:
+                self.queue.add_after(key, again_after)
+
+
+def kopf_settings() -> kopf.OperatorSettings:
+    """kopf as a mere watcher."""
+    settings = kopf.OperatorSettings()
+    # It would log each event of each object.
+    logging.getLogger("kopf.objects").setLevel(logging.WARNING)
+    # Rights to list namespaces and CRDs are neither had nor needed.
+    settings.scanning.disabled = True
+    settings.posting.enabled = False
+    settings.watching.label_selectors["batch", "v1", "jobs"] = MANAGED_BY
+    # A watch that is silent for ever would otherwise not be noticed.
+    settings.watching.server_timeout = WATCH_SECONDS
+    settings.watching.client_timeout = WATCH_SECONDS + 30
+    settings.watching.connect_timeout = 10
+    settings.networking.request_timeout = 30
+    return settings
+
+
+async def check_resources_are_served(api: Requester, settings: Settings) -> None:
+    """Raises ConfigurationError where the CRD is not installed: a watch for it would fail silently, for ever."""
+    for namespace in settings.namespaces or (None,):
+        try:
+            await api.request("GET", path_of(PLURAL, namespace), query={"limit": "1"})
+        except ApiError as error:
+            if error.status == 404:
+                raise ConfigurationError(
+                    f"the cluster serves no {PLURAL}.{GROUP} ({VERSION}); install the CRDs, for instance by the "
+                    "chart's value crds.enabled=true, or kubectl apply -f crds/",
+                    reason=Reason.INVALID_CONFIGURATION,
+                ) from None
+            if error.status == 403:
+                where = f"in the namespace {namespace}" if namespace else "in all namespaces"
+                raise ConfigurationError(f"the operator may not list {PLURAL} {where}: {error.message}") from None
+            raise
+
+
+async def _end(*tasks: "asyncio.Task[Any]") -> None:
+    """Cancels tasks and waits for their end."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,290 @@
+"""The pod template of a stage: pure functions, spec in, dictionary out. Imports planning, the api and the controller's
+names and settings.
+
+Every pod keeps the restricted Pod Security level: no root, no privileges, a read-only root file system, no API token.
+"""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from steelyard.api.clusters import claims_of
+from steelyard.api.contract import Env
+from steelyard.api.pods import MountedVolume, PodSecurity, PodTemplate
+from steelyard.api.training_job import TrainingJob
+from steelyard.api.uris import ClaimUri, is_claim_uri
+from steelyard.controller.names import (
+    CLAIMS_FOLDER,
+    CONTAINER,
+    JOB_LABEL,
+    RESULT_FILE,
+    SPEC_FILE,
+    SPEC_FOLDER,
+    STAGE_LABEL,
+    SUPERVISOR_PORT,
+    TENSORFLOW_PORT,
+    WORKSPACE_FOLDER,
+    labels_of,
+    spec_config_map_name,
+    stage_job_name,
+    worker_host,
+    workspace_claim_name,
+)
+from steelyard.controller.settings import Settings
+from steelyard.planning import Stage, worker_environment
+
+LARGEST_INLINE_SPEC_BYTES = 64 * 1024
+"""Above it the spec goes into a ConfigMap: the kernel bounds one variable at 128 KiB."""
+SCRATCH_LIMIT = "2Gi"
+_HOSTNAME_TOPOLOGY = "kubernetes.io/hostname"
+
+
+@dataclass(frozen=True)
+class JobContext:
+    """What the children of one job have in common."""
+
+    job: TrainingJob
+    namespace: str
+    uid: str
+    image: str
+    """The trainer's image, for all stages."""
+    settings: Settings
+
+    @property
+    def name(self) -> str:
+        """The job's name."""
+        return self.job.metadata.name
+
+    def spec_json(self) -> str:
+        """The manifest as the stages read it: without what only concerns pods."""
+        spec = self.job.spec.model_copy(
+            update={"template": PodTemplate(), "workspace": type(self.job.spec.workspace)()}
+        )
+        manifest = self.job.model_copy(update={"spec": spec}).model_dump(
+            mode="json", by_alias=True, exclude_none=True, exclude_defaults=True
+        )
+        manifest |= {"apiVersion": self.job.api_version, "kind": self.job.kind, "metadata": {"name": self.name}}
+        return json.dumps(manifest, separators=(",", ":"))
+
+    @property
+    def has_large_spec(self) -> bool:
+        """Whether the spec goes into a ConfigMap."""
+        return len(self.spec_json().encode()) > LARGEST_INLINE_SPEC_BYTES
+
+
+def pod_template(context: JobContext, stage: Stage) -> dict[str, Any]:
+    """The template of a stage's Job."""
+    template = context.job.spec.template
+    mounts = _Mounts.of(context, stage)
+    labels = {**(template.labels or {}), **labels_of(context.name, stage.name), STAGE_LABEL: stage.name}
+    spec: dict[str, Any] = {
+        "restartPolicy": "Never",
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "terminationGracePeriodSeconds": template.termination_grace_period_seconds,
+        "securityContext": _pod_security(context),
+        "containers": [_container(context, stage, mounts)],
+        "volumes": mounts.volumes,
+        "tolerations": [
+            *(toleration.model_dump(by_alias=True, exclude_none=True) for toleration in template.tolerations),
+            *_lost_node_tolerations(context.settings.node_lost_toleration_seconds),
+        ],
+        **_placement(context),
+    }
+    if stage.workers > 1:
+        # With the Job's completion index this gives each worker its DNS name.
+        spec["subdomain"] = stage_job_name(context.name, stage.name)
+    optional = {
+        "serviceAccountName": template.service_account_name,
+        "nodeSelector": template.node_selector,
+        "priorityClassName": template.priority_class_name,
+        "runtimeClassName": template.runtime_class_name,
+        "imagePullSecrets": [{"name": secret.name} for secret in template.image_pull_secrets],
+    }
+    spec |= {field: value for field, value in optional.items() if value}
+    metadata: dict[str, Any] = {"labels": labels}
+    if template.annotations:
+        metadata["annotations"] = dict(template.annotations)
+    return {"metadata": metadata, "spec": spec}
+
+
+def _container(context: JobContext, stage: Stage, mounts: "_Mounts") -> dict[str, Any]:
+    template, settings = context.job.spec.template, context.settings
+    given = getattr(template.resources, stage.name) if template.resources else None
+    resources = (given or settings.resources_of(stage.name)).model_dump(by_alias=True, exclude_none=True)
+    container: dict[str, Any] = {
+        "name": CONTAINER,
+        "image": context.image,
+        "imagePullPolicy": template.image_pull_policy or settings.trainer_image_pull_policy,
+        "args": [stage.name],
+        "env": _environment(context, stage, mounts),
+        "resources": resources,
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        },
+        "volumeMounts": mounts.mounts,
+        "terminationMessagePath": RESULT_FILE,
+    }
+    if stage.workers > 1:
+        container["ports"] = [
+            {"name": "tensorflow", "containerPort": TENSORFLOW_PORT},
+            {"name": "supervisor", "containerPort": SUPERVISOR_PORT},
+        ]
+    return container
+
+
+def _environment(context: JobContext, stage: Stage, mounts: "_Mounts") -> list[dict[str, Any]]:
+    """The contract's variables. The worker's index is the Job controller's; Kubernetes puts it in where it is named."""
+    values: dict[str, str] = {
+        Env.WORKSPACE: mounts.workspace,
+        Env.STAGE_KEY: stage.key,
+        Env.RESULT_FILE: RESULT_FILE,
+        Env.CLAIMS: json.dumps(mounts.claims, separators=(",", ":")),
+        "HOME": "/tmp/home",
+        "KERAS_HOME": "/tmp/keras",
+        "TMPDIR": "/tmp",
+    }
+    if context.has_large_spec:
+        values[Env.SPEC_FILE] = f"{SPEC_FOLDER}/{SPEC_FILE}"
+    else:
+        # Kubernetes takes $(NAME) for a variable; doubled, it is the text itself.
+        values[Env.SPEC] = context.spec_json().replace("$(", "$$(")
+    variables: list[dict[str, Any]] = [
+        variable.model_dump(by_alias=True, exclude_none=True) for variable in context.job.spec.template.env
+    ]
+    variables += [{"name": str(name), "value": value} for name, value in values.items()]
+    if stage.workers > 1:
+        index = {"fieldRef": {"fieldPath": "metadata.annotations['batch.kubernetes.io/job-completion-index']"}}
+        variables.append({"name": str(Env.WORKER_INDEX), "valueFrom": index})
+        hosts = [worker_host(context.name, context.namespace, index) for index in range(stage.workers)]
+        own = worker_environment(
+            stage,
+            f"$({Env.WORKER_INDEX})",
+            tensorflow=[f"{host}:{TENSORFLOW_PORT}" for host in hosts],
+            supervisors=[f"{host}:{SUPERVISOR_PORT}" for host in hosts],
+        )
+        variables += [{"name": name, "value": own[name]} for name in (Env.TF_CONFIG, Env.SUPERVISORS)]
+    return variables
+
+
+def _pod_security(context: JobContext) -> dict[str, Any]:
+    given, settings = context.job.spec.template.security_context or PodSecurity(), context.settings
+
+    def pick(own: int | None, default: int | None) -> int | None:
+        return default if own is None else own
+
+    values = {
+        "runAsUser": pick(given.run_as_user, settings.run_as_user),
+        "runAsGroup": pick(given.run_as_group, settings.run_as_group),
+        "fsGroup": pick(given.fs_group, settings.fs_group),
+        "supplementalGroups": given.supplemental_groups,
+    }
+    security: dict[str, Any] = {name: value for name, value in values.items() if value is not None}
+    if "fsGroup" in security:
+        # Else every file of a large volume is touched at each start of a pod.
+        security["fsGroupChangePolicy"] = "OnRootMismatch"
+    return {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}, **security}
+
+
+def _lost_node_tolerations(seconds: int) -> list[dict[str, Any]]:
+    return [
+        {
+            "key": f"node.kubernetes.io/{state}",
+            "operator": "Exists",
+            "effect": "NoExecute",
+            "tolerationSeconds": seconds,
+        }
+        for state in ("not-ready", "unreachable")
+    ]
+
+
+def _placement(context: JobContext) -> dict[str, Any]:
+    """A workspace that one node can mount holds all pods of the job on that node; else they spread where they can."""
+    selector = {"matchLabels": {JOB_LABEL: context.name}}
+    affinity = dict(context.job.spec.template.affinity or {})
+    if context.job.spec.workspace.access_mode == "ReadWriteMany":
+        spread = {
+            "maxSkew": 1,
+            "topologyKey": _HOSTNAME_TOPOLOGY,
+            "whenUnsatisfiable": "ScheduleAnyway",
+            "labelSelector": selector,
+        }
+        return {"topologySpreadConstraints": [spread], **({"affinity": affinity} if affinity else {})}
+    together = {"labelSelector": selector, "topologyKey": _HOSTNAME_TOPOLOGY}
+    pods = dict(affinity.get("podAffinity") or {})
+    required = "requiredDuringSchedulingIgnoredDuringExecution"
+    pods[required] = [*(pods.get(required) or []), together]
+    return {"affinity": {**affinity, "podAffinity": pods}}
+
+
+@dataclass(frozen=True)
+class _Mounts:
+    """What is mounted where in the pods of a stage."""
+
+    volumes: list[dict[str, Any]]
+    mounts: list[dict[str, Any]]
+    workspace: str
+    claims: dict[str, str]
+    """The folder of each claim that the manifest's URIs name and this stage needs."""
+
+    @classmethod
+    def of(cls, context: JobContext, stage: Stage) -> "_Mounts":
+        spec = context.job.spec
+        own = spec.workspace.claim_name
+        # One volume per claim: two volumes of the same claim keep some storage drivers waiting for ever.
+        claims = [own or workspace_claim_name(context.name)]
+        mounts: list[dict[str, Any]] = [
+            _mount("claim-0", WORKSPACE_FOLDER),
+            _mount("scratch", "/tmp"),
+        ]
+        folders = {}
+        for claim, is_written in _claims_of_stage(context.job, stage).items():
+            if claim not in claims:
+                claims.append(claim)
+            folders[claim] = f"{CLAIMS_FOLDER}/{claim}"
+            mounts.append(_mount(f"claim-{claims.index(claim)}", folders[claim], read_only=not is_written))
+        volumes = [
+            {"name": f"claim-{index}", "persistentVolumeClaim": {"claimName": claim}}
+            for index, claim in enumerate(claims)
+        ]
+        volumes.append({"name": "scratch", "emptyDir": {"sizeLimit": SCRATCH_LIMIT}})
+        if context.has_large_spec:
+            volumes.append({"name": "spec", "configMap": {"name": spec_config_map_name(context.name)}})
+            mounts.append(_mount("spec", SPEC_FOLDER, read_only=True))
+        for index, volume in enumerate(spec.template.volumes):
+            volumes.append({"name": f"volume-{index}", **_volume_source(volume)})
+            mounts.append(_mount(f"volume-{index}", volume.mount_path, read_only=True))
+        # A claim of the user's may hold more than this job: its files lie in a folder of its own.
+        workspace = WORKSPACE_FOLDER if own is None else f"{WORKSPACE_FOLDER}/{context.name}"
+        return cls(volumes, mounts, workspace, folders)
+
+
+def _claims_of_stage(job: TrainingJob, stage: Stage) -> dict[str, bool]:
+    """The claims that a stage needs, and whether it writes to them.
+
+    prepare, the first, looks whether the model can be published at all, so that nobody trains in vain.
+    """
+    spec = job.spec
+    source = is_claim_uri(spec.dataset.uri)
+    source_claim = ClaimUri.parse(spec.dataset.uri).claim if source else None
+    reads_source = stage.name == "prepare" or (stage.name == "train" and spec.dataset.is_prepared)
+    return {
+        claim: is_written and stage.name != "train"
+        for claim, is_written in claims_of(spec).items()
+        if (claim == source_claim and reads_source) or (is_written and stage.name != "train")
+    }
+
+
+def _mount(volume: str, path: str, *, read_only: bool = False) -> dict[str, Any]:
+    return {"name": volume, "mountPath": path, **({"readOnly": True} if read_only else {})}
+
+
+def _volume_source(volume: MountedVolume) -> dict[str, Any]:
+    source = volume.source
+    if source.secret is not None:
+        return {"secret": {"secretName": source.secret}}
+    if source.config_map is not None:
+        return {"configMap": {"name": source.config_map}}
+    return {"persistentVolumeClaim": {"claimName": source.claim, "readOnly": True}}

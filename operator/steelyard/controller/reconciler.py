@@ -1,0 +1,298 @@
+"""One reconcile: observes a job and its children, lets `decide` decide, and carries out what it said.
+
+Nothing is remembered from one reconcile to the next but what saves work: parsed manifests, and when a job's pods were
+last looked at. Imports planning, kube, the api and the other parts of the controller.
+"""
+
+import asyncio
+import logging
+import time
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from steelyard.api.contract import Progress
+from steelyard.controller import cluster
+from steelyard.controller.admission import Admitted, admit, image_of
+from steelyard.controller.cache import Cache, Key
+from steelyard.controller.children import stage_children
+from steelyard.controller.cluster import NotNowError, ObstacleError
+from steelyard.controller.decide import (
+    CHECK_AGAIN_SECONDS,
+    Action,
+    Decision,
+    DeleteJob,
+    DeletePod,
+    GiveUpPod,
+    Happening,
+    MakeChildren,
+    Observation,
+    all_run,
+    decide,
+)
+from steelyard.controller.draft import StatusDraft
+from steelyard.controller.metrics import Metrics
+from steelyard.controller.observation import Pod, StageJob, time_of
+from steelyard.controller.policies.endings import Broken
+from steelyard.controller.policies.waiting import SETTLE_SECONDS, Wait
+from steelyard.controller.settings import Settings
+from steelyard.kube import Api, ApiError, ConnectionFailedError, Requester
+from steelyard.kube.errors import Object
+
+JOBS_SAMPLED_PER_SECOND = 10
+"""With many running jobs each is looked at less often, so that their number does not slow the others down."""
+MADE_ONCE = ("persistentvolumeclaims", "configmaps")
+"""What the first stage's children leave for the others."""
+_CONCURRENT_SAMPLES = 4
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass
+class _Known:
+    """What saves work while a job runs."""
+
+    version: tuple[str, int]
+    """The job's uid and generation."""
+    admitted: Admitted | Broken
+    next_check: float = 0.0
+    """By the monotonic clock."""
+    failed_samples: int = 0
+
+
+@dataclass
+class Reconciler:
+    """Reconciles TrainingJobs."""
+
+    cache: Cache
+    api: Requester
+    """For everything but logs: guarded and counted."""
+    logs: Api
+    """For logs."""
+    settings: Settings
+    metrics: Metrics
+    _known: dict[Key, _Known] = field(default_factory=dict)
+    _sampling: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_CONCURRENT_SAMPLES))
+
+    async def reconcile(self, key: Key) -> float | None:
+        """Brings a job one step further.
+
+        Returns:
+            Seconds after which to reconcile again though nothing may have changed; None where an event will tell.
+
+        Raises:
+            NotNowError, ApiError, ConnectionFailedError: try again later.
+        """
+        body = self.cache.job(key)
+        if body is None:
+            self._known.pop(key, None)
+            return None
+        try:
+            return await self._reconcile(key, body)
+        except ApiError as error:
+            if cluster.is_namespace_going(error):
+                # The job itself goes as well, or has gone.
+                logger.info("the job or its namespace is on its way out: %s", error.message)
+                self.cache.drop_job(*key, body["metadata"]["uid"])
+                return None
+            if error.status == 409:
+                # Somebody else changed the job. Its event may be on the way, or was missed.
+                self.cache.put_job(await cluster.find_job(self.api, *key))
+                raise NotNowError("the job was changed meanwhile") from None
+            raise
+
+    async def _reconcile(self, key: Key, body: Object) -> float | None:
+        known = self._recall(key, body)
+        if isinstance(known.admitted, Broken):
+            await self._refuse(key, body, known.admitted)
+            return None
+        seen = self._observe(key, body, known.admitted)
+        if self._is_check_due(seen, known):
+            seen = await self._look_closer(seen, known)
+        decision = decide(seen, _now())
+        if decision.needs_pods:
+            seen = await self._look_at_pods(seen)
+            decision = decide(seen, _now())
+        try:
+            body = await self._carry_out(key, body, known.admitted, decision)
+        except ObstacleError as obstacle:
+            # What was written already is in the cache.
+            body = self.cache.job(key) or body
+            seen = self._observe(key, body, known.admitted)
+            seen = replace(seen, defect=obstacle.defect, obstacle=obstacle.wait if obstacle.defect is None else None)
+            decision = decide(seen, _now())
+            decision.after.clear()
+            await self._carry_out(key, body, known.admitted, decision)
+        if decision.is_over:
+            return None
+        return self._when_again(decision, known)
+
+    # --- observing ----------------------------------------------------------------------------------------------------
+
+    def _recall(self, key: Key, body: Object) -> _Known:
+        metadata = body["metadata"]
+        version = (metadata["uid"], metadata.get("generation", 1))
+        known = self._known.get(key)
+        if known is None or known.version != version:
+            # The first look at the pods comes when they have had the time to start.
+            first_check = time.monotonic() + max(SETTLE_SECONDS, self._check_interval())
+            known = self._known[key] = _Known(version, admit(body, self.settings), first_check)
+        return known
+
+    def _check_interval(self) -> float:
+        """Seconds between two looks at one job's pods."""
+        return max(self.settings.progress_seconds, len(self._known) / JOBS_SAMPLED_PER_SECOND)
+
+    def _observe(self, key: Key, body: Object, admitted: Admitted) -> Observation:
+        metadata = body["metadata"]
+        job = admitted.context.job
+        return Observation(
+            job=job,
+            plan=admitted.plan,
+            image=image_of(job, self.settings),
+            generation=metadata.get("generation", 1),
+            status=body.get("status") or {},
+            jobs=self.cache.stage_jobs(key, metadata["uid"]),
+            dead_pod_seconds=self.settings.dead_pod_seconds,
+        )
+
+    def _running(self, seen: Observation) -> StageJob | None:
+        """The Job of the stage that is not done."""
+        draft = StatusDraft(dict(seen.status), seen.generation, _now())
+        stage = next((stage for stage in seen.plan.stages if not draft.is_done(stage.name)), None)
+        return seen.jobs.get(stage.name) if stage is not None else None
+
+    def _is_check_due(self, seen: Observation, known: _Known) -> bool:
+        job = self._running(seen)
+        return job is not None and job.outcome == "Running" and time.monotonic() >= known.next_check
+
+    async def _look_at_pods(self, seen: Observation) -> Observation:
+        job = self._running(seen)
+        assert job is not None
+        return replace(seen, pods=await cluster.pods_of(self.api, job.namespace, job.job, job.stage, job.uid))
+
+    async def _look_closer(self, seen: Observation, known: _Known) -> Observation:
+        """Looks at the pods of a stage that runs: what they wait for, or how far they are."""
+        job = self._running(seen)
+        assert job is not None
+        seen = await self._look_at_pods(seen)
+        assert seen.pods is not None
+        workers = next(stage.workers for stage in seen.plan.stages if stage.name == job.stage)
+        if all_run(seen.pods, workers):
+            sample = await self._sample(job, seen.pods, known)
+            return replace(seen, sample=sample)
+        if not seen.pods and (found := await cluster.find_stage_job(self.api, job)) is None:
+            # A watch that was interrupted may have missed that the Job was removed.
+            self.cache.drop_stage_job(job)
+            raise NotNowError(f"the Job {job.name} is gone")
+        if not seen.pods and found is not None:
+            self.cache.put_stage_job(found)
+        return replace(seen, words=await self._words(seen, job))
+
+    async def _words(self, seen: Observation, job: StageJob) -> Wait | None:
+        """What Events say of pods that are lacking, or are not yet started and do not say why themselves."""
+        assert seen.pods is not None
+        entry = StatusDraft(dict(seen.status), seen.generation, _now()).stage(job.stage)
+        began = time_of(entry["startTime"]) if entry else None
+        if began is None or (_now() - began).total_seconds() < SETTLE_SECONDS:
+            return None
+        pending = next((pod for pod in seen.pods if pod.phase == "Pending"), None)
+        return await cluster.words_about(self.api, job.namespace, pending.uid if pending else job.uid)
+
+    async def _sample(self, job: StageJob, pods: Any, known: _Known) -> Progress | None:
+        """The newest progress of worker 0; none where its log can't be read, which is no error."""
+        chief: Pod | None = next((pod for pod in pods if pod.worker == 0 and pod.phase == "Running"), None)
+        if chief is None:
+            return None
+        try:
+            async with self._sampling:
+                sample = await cluster.newest_progress(self.logs, job.namespace, chief)
+        except (ApiError, ConnectionFailedError) as error:
+            known.failed_samples += 1
+            self.metrics.progress_samples_failed.inc()
+            logger.debug("no progress could be read from %s: %s", chief.name, error)
+            return None
+        known.failed_samples = 0
+        return sample
+
+    # --- carrying out -------------------------------------------------------------------------------------------------
+
+    async def _carry_out(self, key: Key, body: Object, admitted: Admitted, decision: Decision) -> Object:
+        """Does what was decided; returns the job as it is then."""
+        for action in decision.before:
+            await self._do(key, admitted, action)
+        if changes := decision.draft.changes():
+            body = await cluster.patch_status(self.api, body, changes)
+            self.cache.put_job(body)
+            self._count(decision)
+        await self._tell(body, decision)
+        for action in decision.after:
+            await self._do(key, admitted, action)
+        return body
+
+    async def _do(self, key: Key, admitted: Admitted, action: Action) -> None:
+        namespace = key[0]
+        match action:
+            case GiveUpPod(pod):
+                logger.warning("the node of pod %s is lost; it is given up", pod.name)
+                await cluster.give_up_pod(self.api, namespace, pod)
+            case DeletePod(pod):
+                await cluster.delete(self.api, "pods", namespace, pod.name, pod.uid)
+            case DeleteJob(job):
+                await cluster.delete(self.api, "jobs", namespace, job.name, job.uid)
+                self.cache.drop_stage_job(job)
+            case MakeChildren(stage, is_lacking):
+                *others, (resource, job_body) = stage_children(admitted.context, stage)
+                if stage is not admitted.plan.stages[0] and not is_lacking:
+                    others = [child for child in others if child[0] not in MADE_ONCE]
+                await asyncio.gather(*(cluster.make_child(self.api, kind, child) for kind, child in others))
+                made = StageJob.of(await cluster.make_child(self.api, resource, job_body))
+                assert made is not None
+                self.cache.put_stage_job(made)
+
+    async def _refuse(self, key: Key, body: Object, defect: Broken) -> None:
+        """Fails a job that can't be run; what runs of it is removed."""
+        metadata = body["metadata"]
+        for job in self.cache.stage_jobs(key, metadata["uid"]).values():
+            if job.outcome == "Running":
+                await cluster.delete(self.api, "jobs", job.namespace, job.name, job.uid)
+        draft = StatusDraft(body.get("status") or {}, metadata.get("generation", 1), _now())
+        draft.fail(None, None, defect.reason, defect.message)
+        story = [Happening(defect.reason, defect.message, is_warning=True)]
+        decision = Decision(draft, happenings=story, is_over=True)
+        self.cache.put_job(await cluster.patch_status(self.api, body, draft.changes()))
+        self._count(decision)
+        await self._tell(body, decision)
+
+    async def _tell(self, body: Object, decision: Decision) -> None:
+        """Posts Events. One that can't be posted is no error: the status says the same."""
+        now = _now()
+        posts = (cluster.post_event(self.api, body, happening, now) for happening in decision.happenings)
+        for outcome in await asyncio.gather(*posts, return_exceptions=True):
+            if isinstance(outcome, ApiError | ConnectionFailedError):
+                logger.debug("an Event could not be posted: %s", outcome)
+            elif isinstance(outcome, BaseException):
+                raise outcome
+
+    def _count(self, decision: Decision) -> None:
+        if decision.is_over:
+            conditions = decision.draft.status["conditions"]
+            self.metrics.jobs_finished.labels(reason=conditions[-1]["reason"]).inc()
+
+    def _when_again(self, decision: Decision, known: _Known) -> float:
+        """The time until the next look at the pods, or what the decision asks for."""
+        now = time.monotonic()
+        if now >= known.next_check:
+            interval = self._check_interval()
+            known.next_check = now + min(interval * 2**known.failed_samples, 60 * interval)
+        left = known.next_check - now
+        if decision.again_after is None:
+            return left
+        if decision.again_after <= CHECK_AGAIN_SECONDS:
+            # Something is lacking: the pods are looked at then.
+            known.next_check = min(known.next_check, now + decision.again_after)
+        return min(left, decision.again_after)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

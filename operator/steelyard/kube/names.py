@@ -1,0 +1,14 @@
+"""How the operator labels a job's pods, for those who look for them. Imports the api only."""
+
+from steelyard.api.contract import StageName
+
+JOB_LABEL = "steelyard.dev/job"
+STAGE_LABEL = "steelyard.dev/stage"
+INDEX_LABEL = "batch.kubernetes.io/job-completion-index"
+"""Which of a stage's workers a pod is, from 0; the Job controller's own."""
+CONTAINER = "trainer"
+
+
+def stage_job_name(job: str, stage: StageName) -> str:
+    """The Job of a stage; also the headless Service of its workers."""
+    return f"{job}-{stage}"

@@ -1,0 +1,135 @@
+"""The operator as a process of this machine, against the control plane: started, stopped and killed by the tests."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+STARTS_WITHIN_SECONDS = 60.0
+
+
+class OperatorProcess:
+    """`python -m steelyard.controller`. Its log is a file; use it as a context manager."""
+
+    def __init__(self, kubeconfig: Path, folder: Path, **settings: str) -> None:
+        """`settings` are those of the operator, without the prefix and in small letters: namespaces="a"."""
+        self.kubeconfig = kubeconfig
+        self.port = _free_port()
+        folder.mkdir(parents=True, exist_ok=True)
+        self.log = folder / "operator.log"
+        self._settings = {"trainer_image": "steelyard/trainer:test", "leader_election": "false", **settings}
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> "OperatorProcess":
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """What the process gets."""
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("STEELYARD_")}
+        own = {f"STEELYARD_{name.upper()}": value for name, value in self._settings.items()}
+        return {**inherited, **own, "KUBECONFIG": str(self.kubeconfig), "STEELYARD_PORT": str(self.port)}
+
+    def start(self, *, wait: bool = True) -> None:
+        """Starts it, and waits until it is ready."""
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "steelyard.controller"],
+                env=dict(self.environment),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+        if wait:
+            self.wait_until_ready()
+
+    def wait_until_ready(self) -> None:
+        """Raises AssertionError with the log where it ends, or is not ready in time."""
+        until = time.monotonic() + STARTS_WITHIN_SECONDS
+        while time.monotonic() < until:
+            assert self.process is not None
+            assert self.process.poll() is None, self.log.read_text()
+            try:
+                self.get("/readyz")
+                return
+            except OSError:
+                time.sleep(0.05)
+        raise AssertionError(f"not ready within {STARTS_WITHIN_SECONDS} s:\n{self.log.read_text()}")
+
+    def get(self, path: str) -> str:
+        """The answer of its HTTP port. Raises OSError."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=5) as response:
+            text: str = response.read().decode()
+            return text
+
+    def metric(self, name: str, **labels: str) -> float:
+        """The value of a metric; the sum over all labels that are not given."""
+        total = 0.0
+        for line in self.get("/metrics").splitlines():
+            if line.startswith((f"{name} ", f"{name}{{")) and all(f'{k}="{v}"' in line for k, v in labels.items()):
+                total += float(line.rpartition(" ")[2])
+        return total
+
+    def kill(self) -> None:
+        """SIGKILL."""
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self) -> int:
+        """SIGTERM; returns the exit code."""
+        if self.process is None or self.process.poll() is not None:
+            return self.process.returncode if self.process else 0
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            return self.process.wait(60)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise
+
+
+def training_job(name: str, **spec: Any) -> dict[str, Any]:
+    """A TrainingJob of all stages that simulated pods run."""
+    return {
+        "apiVersion": "steelyard.dev/v1alpha1",
+        "kind": "TrainingJob",
+        "metadata": {"name": name},
+        "spec": {
+            "dataset": {"uri": "sklearn:digits", "target": "target"},
+            "model": {"mlp": {"hiddenUnits": [16]}},
+            "training": {"workers": 2, "epochs": 3},
+            "publish": [{"uri": f"pvc://models/{name}"}],
+            **spec,
+        },
+    }
+
+
+def condition(job: dict[str, Any], kind: str) -> dict[str, Any]:
+    """A condition of a job; empty where it has none of that kind."""
+    conditions = (job.get("status") or {}).get("conditions") or ()
+    return next((condition for condition in conditions if condition["type"] == kind), {})
+
+
+def is_over(job: dict[str, Any]) -> bool:
+    """Whether a job is Complete or Failed."""
+    return any(condition(job, kind).get("status") == "True" for kind in ("Complete", "Failed"))
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
