@@ -12,7 +12,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .PHONY: help
 help: ## List what can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-17s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 .PHONY: run
 run: .venv/.run ## Set up, then train, compress and publish the digits example
@@ -28,6 +28,44 @@ test: .venv/.dev ## Set up, then run the unit tests and the tests with real Tens
 .PHONY: test-unit
 test-unit: .venv/.dev ## The fast tests only
 	$(BIN)/python -m pytest tests/unit
+
+.PHONY: test-controlplane
+test-controlplane: .venv/.dev cluster-build ## The tests on a real API server with simulated nodes
+	$(BIN)/python -m pytest tests/controlplane
+
+.PHONY: test-e2e
+test-e2e: .venv/.dev $(if $(filter existing,$(STEELYARD_TEST_CLUSTER)),,cluster-build) ## The tests with real nodes and containers; as root on Debian, or on a cluster of yours
+	$(BIN)/python -m pytest tests/e2e
+
+.PHONY: cluster-build
+cluster-build: .venv/.dev ## Build Kubernetes for the tests from Go modules, each version once: tests/cluster/README.md
+	$(CLUSTER) build
+
+.PHONY: cluster-up
+cluster-up: .venv/.dev ## Start a cluster to try things on: KIND=simulated (nodes without containers) or KIND=real
+	$(CLUSTER) up $(or $(KIND),simulated)
+
+.PHONY: cluster-down
+cluster-down: .venv/.dev ## End what cluster-up started
+	$(CLUSTER) down
+
+CLUSTER = PYTHONPATH=tests $(BIN)/python -m cluster
+
+.PHONY: images
+images: ## Build the operator's and the trainer's image; prints where their archives are: images/build
+	images/build
+
+.PHONY: kind-up
+kind-up: ## Make a kind cluster with the images and the chart in it; needs kind, kubectl, helm, and docker or podman
+	tests/kind/up
+
+.PHONY: kind-test
+kind-test: ## Train the digits example there, and show the model
+	tests/kind/test
+
+.PHONY: kind-down
+kind-down: ## Delete that cluster
+	tests/kind/down
 
 .PHONY: lint
 lint: .venv/.dev ## Format check, linter, types and the layers' import rules
@@ -51,20 +89,26 @@ docs: .venv/.dev ## Write docs/manifest.md from the API models
 	$(BIN)/python -m steelyard.api.reference > docs/manifest.md.new
 	mv docs/manifest.md.new docs/manifest.md
 
+.PHONY: generate
+generate: .venv/.dev ## Write crds/ and the chart's copy from the API models
+	$(BIN)/python -m steelyard.api.crd crds charts/steelyard/files/crds
+
 .PHONY: lock
 lock: ## Write the lock files from pyproject.toml; make lock UPGRADE=--upgrade takes the newest versions
 	@# Not by way of .venv/.dev, as what is locked now may be what can't be installed.
 	@[ -x $(BIN)/uv ] || $(MAKE) setup
-	$(COMPILE) --group dev --output-file requirements-dev.lock
+	$(COMPILE) --extra operator --group dev --output-file requirements-dev.lock
 	$(COMPILE) --constraint requirements-dev.lock --output-file requirements.lock
+	set -e; for lock in $(IMAGE_LOCKS); do $(COMPILE_ANY) images/$$lock.in --constraint requirements-dev.lock --output-file images/$$lock.lock; done
 
-COMPILE = $(BIN)/uv pip compile pyproject.toml --quiet --extra trainer --extra operator --universal --python-version 3.11 \
-	--generate-hashes --no-annotate --no-header --no-emit-package steelyard $(UPGRADE)
+IMAGE_LOCKS = operator/requirements trainer/requirements-cpu trainer/requirements-gpu
+COMPILE = $(COMPILE_ANY) pyproject.toml --extra trainer --no-emit-package steelyard
+COMPILE_ANY = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header $(UPGRADE)
 
 .PHONY: clean
 clean: ## Remove .venv, caches and what the examples made
 	rm -rf .venv build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
-	rm -rf operator/*.egg-info images/trainer/*.egg-info *.egg-info examples/*/.steelyard examples/*/models
+	rm -rf operator/*.egg-info images/trainer/*.egg-info *.egg-info examples/*/.steelyard examples/*/claims examples/*/models
 	find operator images tests benchmarks examples -name __pycache__ -type d -prune -exec rm -rf {} + 2> /dev/null || true
 
 # A stamp says that its step is complete. `.installing` lies there only while packages are put in: where it is found at

@@ -2,9 +2,12 @@
 
 import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
+import pytest
 
 from steelyard.api.contract import Env
 
@@ -30,3 +33,18 @@ def wait_for_none_under(folder: Path, seconds: float = PATIENCE_SECONDS) -> list
     while (found := processes_under(folder)) and time.monotonic() < until:
         time.sleep(0.05)
     return found
+
+
+@contextmanager
+def memory_group(mebibytes: int) -> Iterator[Path]:
+    """A control group (version 1) that may use so much memory; skips the test where none can be made."""
+    folder = Path(f"/sys/fs/cgroup/memory/steelyard-test-{os.getpid()}")
+    try:
+        folder.mkdir()
+        (folder / "memory.limit_in_bytes").write_text(str(mebibytes << 20))
+    except OSError as error:
+        pytest.skip(f"no control group can be made here: {error}")
+    try:
+        yield folder
+    finally:
+        folder.rmdir()

@@ -12,6 +12,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from training_jobs import condition, is_over
+
+__all__ = ["OperatorProcess", "condition", "is_over", "training_job"]
+
 STARTS_WITHIN_SECONDS = 60.0
 
 
@@ -115,17 +119,6 @@ def training_job(name: str, **spec: Any) -> dict[str, Any]:
             **spec,
         },
     }
-
-
-def condition(job: dict[str, Any], kind: str) -> dict[str, Any]:
-    """A condition of a job; empty where it has none of that kind."""
-    conditions = (job.get("status") or {}).get("conditions") or ()
-    return next((condition for condition in conditions if condition["type"] == kind), {})
-
-
-def is_over(job: dict[str, Any]) -> bool:
-    """Whether a job is Complete or Failed."""
-    return any(condition(job, kind).get("status") == "True" for kind in ("Complete", "Failed"))
 
 
 def _free_port() -> int:

@@ -56,13 +56,16 @@ def undisturbed(tmp_path_factory) -> TrainStage:
     return stage
 
 
-def disturbed_job(workers: int = 2):
+NO_PERIODIC_CHECKPOINT = {"everySeconds": 3600}
+
+
+def disturbed_job(workers: int = 2, checkpoint: dict | None = None):
     return training_job(
         model={"mlp": {"hiddenUnits": [32], "dropout": 0.2}},
         workers=workers,
         batchSize=27 * 2 // workers,
         epochs=30,
-        checkpoint={"everySteps": 7},
+        checkpoint=checkpoint or {"everySteps": 7},
         earlyStopping={"patience": 25},
     )
 
@@ -88,25 +91,51 @@ def test_a_killed_tensorflow_process_is_started_again_and_nothing_is_lost(tmp_pa
     assert "SIGKILL" in str(stage.notices(victim))
 
 
+def resumed_at(stage: TrainStage) -> list[int]:
+    """The steps after which worker 0 went on."""
+    messages = [notice["message"] for notice in stage.notices() if "goes on from" in notice["message"]]
+    return [int(message.rsplit(" ", 1)[1]) for message in messages]
+
+
 def test_sigterm_leaves_a_checkpoint_from_which_the_next_start_goes_on(tmp_path):
-    job = disturbed_job(workers=1)
+    job = disturbed_job(workers=1, checkpoint=NO_PERIODIC_CHECKPOINT)
     whole = TrainStage.prepared(tmp_path / "whole", job)
     assert whole.run() == [0]
     stage = TrainStage.prepared(tmp_path / "w", job)
     (supervisor,) = stage.start()
-    stage.wait_for_steps(30)
+    stage.wait_for_epochs(2)
+    assert stage.steps() == 0
     supervisor.terminate()
     assert wait([supervisor]) == [ExitCode.TRY_AGAIN]
+    left_at = stage.steps()
+    assert left_at >= 2 * 24
     assert stage.result().reason == Reason.INTERRUPTED
     assert not stage.workspace.training_file.exists()
     assert stage.run() == [0]
     assert_equal_histories(whole, stage, relative=1e-6)
-    assert any(notice["reason"] == "Resumed" for notice in stage.notices())
+    assert resumed_at(stage) == [left_at]
     # And once it is done, it is done.
     before = stage.workspace.model_file.stat().st_mtime_ns
     assert stage.run() == [0]
     assert stage.workspace.model_file.stat().st_mtime_ns == before
     assert stage.result().summary["bestEpoch"] == stage.training()["bestEpoch"]
+
+
+def test_sigterm_of_one_worker_leaves_a_checkpoint_for_all(tmp_path, undisturbed):
+    """A pod that is evicted: worker 0 lives on, and nothing of what was learned is lost."""
+    stage = TrainStage.prepared(tmp_path / "w", disturbed_job(checkpoint=NO_PERIODIC_CHECKPOINT))
+    addresses = stage.addresses()
+    first, second = stage.start(addresses=addresses)
+    stage.wait_for_epochs(2)
+    assert stage.steps() == 0
+    second.terminate()
+    assert second.wait(GENEROUS_SECONDS) == ExitCode.TRY_AGAIN
+    assert stage.result(1).reason == Reason.INTERRUPTED
+    (again,) = stage.start(only=[1], addresses=addresses)
+    assert wait([first, again]) == [0, 0]
+    (step,) = resumed_at(stage)
+    assert step >= 2 * 24
+    assert_equal_histories(undisturbed, stage, relative=1e-6)
 
 
 @pytest.mark.parametrize("present", [0, 1])

@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,8 +25,9 @@ GENEROUS_SECONDS = 240
 
 
 def training_job(source: str = "digits", model: dict[str, Any] | None = None, **training: Any) -> TrainingJob:
-    """A job on a set that scikit-learn ships; `run_policy` goes to spec.runPolicy, all else to spec.training."""
-    run_policy = training.pop("run_policy", {})
+    """A job on a set that scikit-learn ships; `spec` is merged into the spec, `run_policy` goes to spec.runPolicy, all
+    else to spec.training."""
+    run_policy, spec = training.pop("run_policy", {}), training.pop("spec", {})
     return parse_training_job(
         {
             "apiVersion": "steelyard.dev/v1alpha1",
@@ -36,6 +38,7 @@ def training_job(source: str = "digits", model: dict[str, Any] | None = None, **
                 "model": model or {"mlp": {"hiddenUnits": [32]}},
                 "training": training,
                 "runPolicy": run_policy,
+                **spec,
             },
         }
     )
@@ -43,16 +46,23 @@ def training_job(source: str = "digits", model: dict[str, Any] | None = None, **
 
 @dataclass
 class TrainStage:
-    """The train stage of a job in a workspace of its own, its dataset prepared."""
+    """The train stage of a job in a workspace of its own."""
 
     job: TrainingJob
     workspace: Workspace
 
     @classmethod
-    def prepared(cls, folder: Path, job: TrainingJob) -> "TrainStage":
+    def new(cls, folder: Path, job: TrainingJob) -> "TrainStage":
+        """In a new workspace, which holds nothing but the manifest."""
         stage = cls(job, Workspace(folder))
         folder.mkdir(parents=True)
         stage.workspace.spec_file.write_text(json.dumps(job.to_manifest()))
+        return stage
+
+    @classmethod
+    def prepared(cls, folder: Path, job: TrainingJob) -> "TrainStage":
+        """In a new workspace, its dataset prepared."""
+        stage = cls.new(folder, job)
         prepare(stage.context("prepare"))
         return stage
 
@@ -67,8 +77,13 @@ class TrainStage:
         """Free addresses of this machine: one for each worker's TensorFlow, then one for each worker's supervisor."""
         return [f"127.0.0.1:{port}" for port in free_ports(2 * self.job.spec.training.workers)]
 
-    def start(self, only: list[int] | None = None, addresses: list[str] | None = None) -> list[subprocess.Popen[bytes]]:
-        """Starts the workers, or only some of them."""
+    def start(
+        self,
+        only: list[int] | None = None,
+        addresses: list[str] | None = None,
+        command: Sequence[str] = (sys.executable,),
+    ) -> list[subprocess.Popen[bytes]]:
+        """Starts the workers, or only some of them, with this in place of the interpreter."""
         stage = self._stage("train")
         addresses = addresses or self.addresses()
         tensorflow, supervisors = addresses[: stage.workers], addresses[stage.workers :]
@@ -87,7 +102,7 @@ class TrainStage:
             with self._log(index).open("ab") as log:
                 running.append(
                     subprocess.Popen(
-                        [sys.executable, *stage.arguments],
+                        [*command, *stage.arguments],
                         env={str(name): value for name, value in environment.items()},
                         stdout=log,
                         stderr=subprocess.STDOUT,
@@ -113,10 +128,22 @@ class TrainStage:
     def log(self, worker: int = 0) -> str:
         return self._log(worker).read_text()
 
+    def steps(self) -> int:
+        """The steps of the newest checkpoint, 0 where there is none."""
+        return max((int(path.name.split("-")[1]) for path in self.workspace.checkpoints.glob("*/step-*")), default=0)
+
     def wait_for_steps(self, steps: int) -> None:
         """Returns once a checkpoint of at least so many steps is there."""
+        self.wait_for(lambda: self.steps() >= steps)
+
+    def wait_for_epochs(self, epochs: int) -> None:
+        """Returns once so many epochs were reported."""
+        self.wait_for(lambda: self.log().count('"unit": "epochs"') >= epochs)
+
+    def wait_for(self, condition: Callable[[], bool]) -> None:
+        """Returns once the condition holds."""
         deadline = time.monotonic() + GENEROUS_SECONDS
-        while not any(int(path.name.split("-")[1]) >= steps for path in self.workspace.checkpoints.glob("*/step-*")):
+        while not condition():
             assert time.monotonic() < deadline, self.log()
             time.sleep(0.02)
 

@@ -1,17 +1,31 @@
-"""The trainer's side of the contract: results that fit, errors in a user's words."""
+"""The trainer's side of the contract: what it is given, results that fit, errors in a user's words."""
 
 import errno
 import json
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from steelyard.api.contract import RESULT_LIMIT_BYTES, ExitCode, Reason, Result
-from steelyard.api.errors import explain_os_error
-from steelyard_trainer.contract import fit_result
+from steelyard.api.contract import RESULT_LIMIT_BYTES, Env, ExitCode, Reason, Result
+from steelyard.api.errors import ConfigurationError, explain_os_error
+from steelyard_trainer.attempts import Attempt
+from steelyard_trainer.contract import StageContext, fit_result, write_result
+
+MANIFEST = {
+    "apiVersion": "steelyard.dev/v1alpha1",
+    "kind": "TrainingJob",
+    "metadata": {"name": "tested"},
+    "spec": {
+        "dataset": {"uri": "pvc://data/tables/t.csv", "target": "y"},
+        "model": {"linear": {}},
+        "publish": [{"uri": "pvc://models/tested"}],
+    },
+}
 
 texts = st.text(max_size=6000)
 
@@ -62,7 +76,10 @@ def test_a_stage_without_its_environment_says_what_is_missing(tmp_path):
         text=True,
     )
     assert done.returncode == ExitCode.CONFIGURATION
-    assert "STEELYARD_SPEC_FILE" in json.loads((tmp_path / "result.json").read_text())["message"]
+    assert (
+        "neither STEELYARD_SPEC nor STEELYARD_SPEC_FILE"
+        in json.loads((tmp_path / "result.json").read_text())["message"]
+    )
     assert "Traceback" not in done.stderr
 
 
@@ -72,3 +89,119 @@ def test_an_unknown_stage_is_refused():
     )
     assert done.returncode not in (ExitCode.DONE, ExitCode.TRY_AGAIN)
     assert "prepare|train|finish" in done.stderr
+
+
+@pytest.fixture
+def on_a_cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """The environment that a pod is given."""
+    for name, value in {
+        Env.SPEC: json.dumps(MANIFEST),
+        Env.WORKSPACE: str(tmp_path),
+        Env.CLAIMS: json.dumps({"data": "/steelyard/claims/data"}),
+        Env.STAGE_KEY: "k",
+    }.items():
+        monkeypatch.setenv(name, value)
+    return monkeypatch
+
+
+def test_a_pod_is_given_the_manifest_itself_and_its_claims(on_a_cluster: pytest.MonkeyPatch) -> None:
+    context = StageContext.from_environment("prepare")
+    assert context.job.metadata.name == "tested"
+    assert context.resolve("pvc://data/tables/t.csv") == Path("/steelyard/claims/data/tables/t.csv")
+    assert context.reaches("pvc://data/anything") and not context.reaches("pvc://models/tested")
+    with pytest.raises(ConfigurationError, match="the claim 'models' is not mounted here"):
+        context.resolve("pvc://models/tested")
+    # There is no folder of the user's, and nothing is called by its path in the container.
+    assert not context.reaches("models/tested")
+    with pytest.raises(ConfigurationError, match="lies on no claim"):
+        context.resolve("file:models/tested")
+    assert context.show("pvc://models/tested") == "pvc://models/tested"
+    on_a_cluster.setenv(Env.SPEC, json.dumps({**MANIFEST, "kind": "Job"}))
+    with pytest.raises(ConfigurationError, match="STEELYARD_SPEC is not valid"):
+        StageContext.from_environment("prepare")
+
+
+def test_on_the_users_machine_places_are_called_by_their_paths(
+    tmp_path: Path, on_a_cluster: pytest.MonkeyPatch
+) -> None:
+    on_a_cluster.setenv(Env.BASE_DIR, str(tmp_path))
+    context = StageContext.from_environment("finish")
+    assert context.show("pvc://data/t.csv") == "/steelyard/claims/data/t.csv"
+    assert context.show("models/tested") == str(tmp_path / "models/tested")
+
+
+def test_a_child_has_the_attempt_of_its_supervisor(on_a_cluster: pytest.MonkeyPatch) -> None:
+    context = StageContext.from_environment("train")
+    assert context.attempt is None
+    context.check_attempt()
+    attempt = Attempt.take(context.workspace, "train")
+    on_a_cluster.setenv(Env.ATTEMPT, str(attempt.number))
+    assert StageContext.from_environment("train").attempt == attempt
+
+
+def test_a_result_file_that_is_there_is_written_in_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the termination message's file, which is a mount of its own and can't be replaced by another."""
+    path = tmp_path / "termination-log"
+    path.write_text("x" * 9000)
+    inode = path.stat().st_ino
+    monkeypatch.setenv(Env.RESULT_FILE, str(path))
+    result = Result("train", "k", "Succeeded", "done")
+    write_result(result)
+    assert path.stat().st_ino == inode
+    assert Result.from_json(json.loads(path.read_bytes())) == result
+
+
+STAGE = """
+import errno, os, signal, sys, time
+from steelyard_trainer.contract import run_stage
+def work(context):
+    {}
+run_stage("prepare", work)
+"""
+
+
+def run_stage_that(does: str, result: Path) -> int:
+    return subprocess.run(
+        [sys.executable, "-c", STAGE.format(does)], env={**os.environ, Env.RESULT_FILE: str(result)}, check=False
+    ).returncode
+
+
+@pytest.mark.usefixtures("on_a_cluster")
+def test_sigterm_ends_a_stage_with_try_again_and_a_result_that_says_so(tmp_path: Path) -> None:
+    result = tmp_path / "result.json"
+    assert run_stage_that("os.kill(os.getpid(), signal.SIGTERM); time.sleep(600)", result) == ExitCode.TRY_AGAIN
+    assert json.loads(result.read_bytes())["reason"] == Reason.INTERRUPTED
+
+
+@pytest.mark.usefixtures("on_a_cluster")
+@pytest.mark.parametrize("number", ["EIO", "ESTALE", "ENOTCONN"])
+def test_storage_that_was_lost_is_something_to_try_again(tmp_path: Path, number: str) -> None:
+    result = tmp_path / "result.json"
+    lost = f"raise OSError(errno.{number}, 'as the system says', '/steelyard/workspace/prepared')"
+    assert run_stage_that(lost, result) == ExitCode.TRY_AGAIN
+    document = json.loads(result.read_bytes())
+    assert document["reason"] == Reason.STORAGE_LOST
+    assert "/steelyard/workspace/prepared" in document["message"]
+
+
+@pytest.mark.usefixtures("on_a_cluster")
+def test_a_result_that_can_not_be_written_does_not_change_the_exit_code(tmp_path: Path) -> None:
+    closed = "path = os.environ['STEELYARD_RESULT_FILE']; os.unlink(path); os.mkdir(path); raise OSError(errno.EIO, '')"
+    assert run_stage_that(closed, tmp_path / "result.json") == ExitCode.TRY_AGAIN
+
+
+def test_sigterm_is_heeded_from_the_first_moment() -> None:
+    """As the first process of a container, which no signal ends that it does not handle."""
+    script = """
+import importlib.abc, os, signal, sys
+class Interrupting(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name == "steelyard_trainer.contract":
+            os.kill(os.getpid(), signal.SIGTERM)
+sys.meta_path.insert(0, Interrupting())
+sys.argv = ["steelyard_trainer", "prepare"]
+import runpy
+runpy.run_module("steelyard_trainer", run_name="__main__", alter_sys=True)
+"""
+    done = subprocess.run([sys.executable, "-c", script], check=False, capture_output=True)
+    assert done.returncode == ExitCode.TRY_AGAIN

@@ -4,11 +4,13 @@ import csv
 from pathlib import Path
 
 import pytest
+import yaml
 
+from steelyard.api.clusters import claims_of, cluster_problems
 from steelyard.api.loading import load_training_job
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-MANIFESTS = sorted(EXAMPLES.glob("*/*.yaml"))
+MANIFESTS = sorted(EXAMPLES.glob("*/training-job.yaml"))
 
 
 def test_there_are_examples() -> None:
@@ -29,6 +31,18 @@ def test_an_example_says_how_it_is_run_and_is_named_in_the_list(path: Path) -> N
     assert f"[{path.parent.name}]({path.parent.name}/{path.name})" in (EXAMPLES / "README.md").read_text(
         encoding="utf-8"
     )
+
+
+def test_the_digits_run_on_a_cluster_as_they_are_and_their_claim_comes_first() -> None:
+    """`kubectl apply -f examples/digits/` takes the files in the order of their names."""
+    folder = EXAMPLES / "digits"
+    first, second = sorted(path.name for path in folder.glob("*.yaml"))
+    assert second == "training-job.yaml"
+    spec = load_training_job(folder / second).spec
+    assert cluster_problems(spec) == []
+    claim = yaml.safe_load((folder / first).read_text(encoding="utf-8"))
+    assert claim["kind"] == "PersistentVolumeClaim"
+    assert list(claims_of(spec)) == [claim["metadata"]["name"]]
 
 
 def test_the_digits_are_those_of_scikit_learn() -> None:

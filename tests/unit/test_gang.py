@@ -1,5 +1,7 @@
 """The gang's generations: all start together, and again together when any was lost."""
 
+from dataclasses import replace
+
 from steelyard_trainer.training.gang import FRESH_SECONDS, LOST_SECONDS, Coordinator, Heartbeat
 
 
@@ -68,3 +70,21 @@ def test_the_training_is_finished_when_worker_0_is_done():
     assert not gang.receive(beat(1, phase="done"), 1.0).finished
     gang.receive(beat(0, phase="done"), 1.0)
     assert gang.receive(beat(1, phase="done"), 1.1).finished
+
+
+def test_a_new_coordinator_starts_a_worker_again_that_was_done_before_worker_0():
+    gang = Coordinator(2)
+    gang.receive(beat(0), 0.0)
+    orders = gang.receive(beat(1, phase="done"), 0.1)
+    assert (orders.generation, orders.start) == (1, False)
+    gang.receive(beat(0, generation=1), 0.2)
+    assert gang.receive(beat(1, generation=1), 0.3).start
+
+
+def test_every_worker_is_told_where_the_others_are_now():
+    gang = Coordinator(2)
+    assert gang.receive(replace(beat(0), host="10.0.0.1"), 0.0).hosts == ()
+    assert gang.receive(replace(beat(1), host="10.0.0.2"), 0.1).hosts == ("10.0.0.1", "10.0.0.2")
+    # Its pod was replaced by one with another address.
+    orders = gang.receive(replace(beat(1, incarnation="b"), host="10.0.0.3"), 1.0)
+    assert (orders.generation, orders.hosts) == (1, ("10.0.0.1", "10.0.0.3"))

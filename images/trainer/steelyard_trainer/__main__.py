@@ -1,13 +1,19 @@
 """`python -m steelyard_trainer prepare|train|finish`: one stage, as the environment describes it."""
 
+import os
+import signal
 import sys
 
-from steelyard_trainer.contract import die_with_parent, run_stage
+from steelyard.api.contract import ExitCode
 
 
 def main() -> None:
     """Runs the stage that the first argument names. Each is imported when it runs: TensorFlow is slow to import."""
-    # Before the imports, which take long enough for a parent to be lost meanwhile.
+    # First of all: the imports take long enough for SIGTERM to come meanwhile, and the first process of a container is
+    # not ended by a signal that it does not handle.
+    signal.signal(signal.SIGTERM, lambda _signal, _frame: os._exit(ExitCode.TRY_AGAIN))
+    from steelyard_trainer.contract import die_with_parent, run_stage
+
     die_with_parent()
     match sys.argv[1:]:
         case ["prepare"]:

@@ -1,9 +1,10 @@
 """The trainer's side of the contract: reads the environment, prints progress, writes results, ends with the right code.
 
-Imports steelyard.api only.
+Imports steelyard.api and attempts only.
 """
 
 import ctypes
+import errno
 import json
 import os
 import signal
@@ -11,9 +12,9 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -21,7 +22,12 @@ from steelyard.api.contract import RESULT_LIMIT_BYTES, Env, ExitCode, Notice, Pr
 from steelyard.api.errors import ConfigurationError, SteelyardError, explain_os_error
 from steelyard.api.loading import parse_training_job
 from steelyard.api.training_job import TrainingJob
+from steelyard.api.uris import ClaimUri, is_claim_uri
 from steelyard.api.workspace import Workspace
+from steelyard_trainer.attempts import Attempt
+
+LOST_STORAGE = (errno.EIO, errno.ESTALE, errno.ENOTCONN, errno.ETIMEDOUT, errno.EHOSTDOWN, errno.ENODEV, errno.ENXIO)
+"""What the system says of a disk or file server that went away: it may come back."""
 
 
 @dataclass(frozen=True)
@@ -31,29 +37,65 @@ class StageContext:
     stage: StageName
     job: TrainingJob
     workspace: Workspace
-    base_dir: Path
-    """What relative URIs are relative to."""
+    base_dir: Path | None
+    """What relative URIs are relative to; None on a cluster, which has none of the user's files."""
     key: str
     """The digest of the stage's inputs."""
     worker: int
     """Which of the stage's workers this process belongs to."""
+    claims: Mapping[str, Path] = field(default_factory=dict)
+    """The folders of the claims that this process can see, by name."""
+    attempt: Attempt | None = None
+    """This process's right to write; None before it took one, and in workers that write nothing."""
 
     @classmethod
     def from_environment(cls, stage: StageName) -> "StageContext":
         """Raises ConfigurationError where a variable of the contract is missing."""
-        spec_file = Path(_required(Env.SPEC_FILE))
+        job = _job()
+        workspace = Workspace(Path(_required(Env.WORKSPACE)))
+        base_dir, attempt = os.environ.get(Env.BASE_DIR), os.environ.get(Env.ATTEMPT)
         return cls(
             stage=stage,
-            job=parse_training_job(json.loads(spec_file.read_text(encoding="utf-8")), source=str(spec_file)),
-            workspace=Workspace(Path(_required(Env.WORKSPACE))),
-            base_dir=Path(_required(Env.BASE_DIR)),
+            job=job,
+            workspace=workspace,
+            base_dir=Path(base_dir) if base_dir else None,
             key=_required(Env.STAGE_KEY),
             worker=int(os.environ.get(Env.WORKER_INDEX, "0")),
+            claims={claim: Path(folder) for claim, folder in json.loads(os.environ.get(Env.CLAIMS, "{}")).items()},
+            attempt=Attempt.taken(workspace, stage, int(attempt)) if attempt else None,
         )
 
+    def reaches(self, uri: str) -> bool:
+        """Whether this process can see the place at all; on a cluster a stage sees what it needs."""
+        return ClaimUri.parse(uri).claim in self.claims if is_claim_uri(uri) else self.base_dir is not None
+
     def resolve(self, uri: str) -> Path:
-        """The path of a file: URI or path; relative ones lie in base_dir."""
+        """The path of a pvc: or file: URI or of a path; relative ones lie in base_dir.
+
+        Raises:
+            ConfigurationError: this process can't see the place.
+        """
+        if is_claim_uri(uri):
+            place = ClaimUri.parse(uri)
+            if place.claim not in self.claims:
+                raise ConfigurationError(f"{uri}: the claim '{place.claim}' is not mounted here ({Env.CLAIMS})")
+            return self.claims[place.claim] / place.path
+        if self.base_dir is None:
+            raise ConfigurationError(f"'{uri}' lies on no claim; a pod sees nothing else; allowed: pvc://CLAIM/PATH")
         return self.base_dir / uri.removeprefix("file://").removeprefix("file:")
+
+    def show(self, uri: str) -> str:
+        """What to call a place: on a cluster as the manifest does, on the user's machine by its path."""
+        return uri if self.base_dir is None else str(self.resolve(uri).resolve())
+
+    def check_attempt(self) -> None:
+        """For the moment before something is put in place that others read.
+
+        Raises:
+            SteelyardError: another process was started in this one's place (reason AttemptSuperseded, exit code 75).
+        """
+        if self.attempt is not None:
+            self.attempt.check()
 
     def progress(self, done: int, total: int, unit: str, **values: float) -> None:
         """Prints how far the stage is."""
@@ -75,18 +117,18 @@ class Outcome:
 def run_stage(stage: StageName, work: Callable[[StageContext], Outcome]) -> NoReturn:
     """Runs a stage and ends the process as the contract says.
 
-    A SteelyardError and a full or read-only disk become a result with their reason and message; SIGTERM ends with
+    A SteelyardError and a full, read-only or lost disk become a result with their reason and message; SIGTERM ends with
     "try again"; anything else is a crash: a traceback in the log, a result that says so, exit code 1.
     """
-    signal.signal(signal.SIGTERM, _leave)
     key = os.environ.get(Env.STAGE_KEY, "")
+    signal.signal(signal.SIGTERM, lambda _signal, _frame: _leave(stage, key))
     try:
         _reserve_result()
         outcome = work(StageContext.from_environment(stage))
     except SteelyardError as error:
         end(Result(stage, key, error.reason, error.message), error.exit_code)
     except OSError as error:
-        if (explained := explain_os_error(error)) is None:
+        if (explained := explain_os_error(error) or explain_lost_storage(error)) is None:
             _end_crashed(stage, key, error)
         end(Result(stage, key, explained.reason, explained.message), explained.exit_code)
     except Exception as error:  # noqa: BLE001 - whatever it is, the result must say so
@@ -96,7 +138,11 @@ def run_stage(stage: StageName, work: Callable[[StageContext], Outcome]) -> NoRe
 
 def end(result: Result, exit_code: int) -> NoReturn:
     """Writes the result document and ends the process at once, whatever threads TensorFlow still has."""
-    write_result(result)
+    try:
+        write_result(result)
+    except OSError as error:
+        # The exit code is what counts.
+        traceback.print_exception(error)
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(exit_code)
@@ -112,9 +158,22 @@ def write_result(result: Result) -> None:
 
 
 def _reserve_result() -> None:
-    """Takes the room for the result while there is some: a stage that fills the disk must be able to say so."""
-    if path := os.environ.get(Env.RESULT_FILE):
+    """Takes the room for the result while there is some: a stage that fills the disk must be able to say so.
+
+    A file that is there already is Kubernetes's, lies elsewhere, and would be reported as it is after a SIGKILL.
+    """
+    if (path := os.environ.get(Env.RESULT_FILE)) and not Path(path).exists():
         Path(path).write_bytes(b" " * RESULT_LIMIT_BYTES)
+
+
+def explain_lost_storage(error: OSError) -> SteelyardError | None:
+    """A disk or file server that went away, as something to try again; None for any other fault."""
+    if error.errno not in LOST_STORAGE:
+        return None
+    where = f" at {error.filename}" if error.filename else ""
+    return SteelyardError(
+        f"the storage was lost{where}: {error.strerror}", reason=Reason.STORAGE_LOST, exit_code=ExitCode.TRY_AGAIN
+    )
 
 
 def fit_result(result: Result) -> bytes:
@@ -166,7 +225,11 @@ def _watch_parent(expected: int) -> None:
     os._exit(ExitCode.TRY_AGAIN)
 
 
-def _leave(_signal: int, _frame: object) -> None:
+def _leave(stage: str, key: str) -> NoReturn:
+    """Ends the process on SIGTERM, wherever it is: what it was making is incomplete, and not seen by the next."""
+    message = f"{stage} was asked to end; it goes on where it can when it is started again"
+    with suppress(OSError):
+        write_result(Result(stage, key, Reason.INTERRUPTED, message))
     os._exit(ExitCode.TRY_AGAIN)
 
 
@@ -180,6 +243,15 @@ def _end_crashed(stage: str, key: str, error: BaseException) -> NoReturn:
 
 def _print(line: dict[str, Any]) -> None:
     print(json.dumps(line), flush=True)
+
+
+def _job() -> TrainingJob:
+    if inline := os.environ.get(Env.SPEC):
+        return parse_training_job(json.loads(inline), source=Env.SPEC)
+    if not (name := os.environ.get(Env.SPEC_FILE)):
+        raise ConfigurationError(f"neither {Env.SPEC} nor {Env.SPEC_FILE} is set; the runner of the stage sets one")
+    spec_file = Path(name)
+    return parse_training_job(json.loads(spec_file.read_text(encoding="utf-8")), source=str(spec_file))
 
 
 def _required(variable: Env) -> str:

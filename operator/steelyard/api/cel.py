@@ -19,7 +19,6 @@ class Rule:
     """The field at fault, relative to the rule's map; empty: the map itself."""
     mirrors: str = ""
     """The validator of the rule's model, or the function, that says the same; empty where none can."""
-
     is_for_new: bool = False
     """Whether it is checked only when an object is made: what can't change need not be looked at again."""
 
@@ -42,7 +41,8 @@ class Rule:
 def _expression(text: str) -> str:
     """A text with CEL expressions in braces, as one CEL expression.
 
-    By `format`, as the API server's cost limit has no use for what it can't bound: the length of a number's text."""
+    By `format`, as the API server's cost limit has no use for what it can't bound: the length of a number's text.
+    """
     expressions = re.findall(r"\{(.*?)\}", text)
     template = re.sub(r"\{.*?\}", "%s", text.replace("%", "%%"))
     return f"{quote(template)}.format([{', '.join(expressions)}])" if expressions else quote(text)
@@ -54,6 +54,7 @@ def quote(text: str) -> str:
 
 
 def literal_list(texts: Iterable[str]) -> str:
+    """Texts as a literal of CEL."""
     return f"[{', '.join(map(quote, texts))}]"
 
 
@@ -68,11 +69,9 @@ def exactly_one_of(members: list[str]) -> list[Rule]:
     ]
 
 
-def keys_within(*, path: str, maxLength: int, minLength: int = 0) -> list[Rule]:  # noqa: N803, ARG001
-    """The rule for a map's keys, which a structural schema can't bound."""
-    return [
-        Rule(
-            f"self.all(key, key.size() >= {minLength} && key.size() <= {maxLength})",
-            f"a key is a text of {minLength} to {maxLength} characters",
-        )
-    ]
+def keys_within(least: int, most: int) -> Rule:
+    """The rule for the length of a map's keys, which a structural schema can't bound."""
+    return Rule(
+        f"self.all(key, key.size() >= {least} && key.size() <= {most})",
+        f"a key is a text of {least} to {most} characters",
+    )

@@ -81,7 +81,7 @@ def _root() -> Node:
             "spec": structural_schema(TrainingJobSpec, "spec", RULES),
             "status": structural_schema(TrainingJobStatus, "status", RULES, says_bounds=False),
         },
-        "x-kubernetes-validations": [rule.to_json(["spec"]) for rule in RULES["TrainingJob"]],
+        "x-kubernetes-validations": [rule.to_json() for rule in RULES["TrainingJob"]],
     }
 
 

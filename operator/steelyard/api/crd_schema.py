@@ -106,8 +106,7 @@ class _Converter:
         if node["additionalProperties"] is True:
             return {**bounds, "x-kubernetes-preserve-unknown-fields": True}
         values = self.convert(self._schema.resolve(node["additionalProperties"]), f"{path}.*")
-        rules = keys_within(**node["propertyNames"], path=path) if "propertyNames" in node else []
-        return {**bounds, "additionalProperties": values, **_validations(rules)}
+        return {**bounds, "additionalProperties": values, **_validations(_keys(node, path))}
 
     def _fields(self, node: Node, path: str) -> Node:
         name = str(node["name"])
@@ -136,6 +135,14 @@ class _Converter:
             raise UnsayableError(path, "a list needs a largest number of items (max_length)")
         bounds = _kept(node, "minItems", "maxItems")
         return {**bounds, "items": self.convert(self._schema.resolve(node["items"]), f"{path}[]")}
+
+
+def _keys(node: Node, path: str) -> list[Rule]:
+    """The rule for a map's keys, where the model bounds them."""
+    keys = node.get("propertyNames", {})
+    if unknown := set(keys) - {"minLength", "maxLength"}:
+        raise UnsayableError(path, f"no rule is known for {', '.join(sorted(unknown))} of a map's keys")
+    return [keys_within(keys.get("minLength", 0), keys["maxLength"])] if "maxLength" in keys else []
 
 
 def _string(node: Node, path: str) -> Node:

@@ -1,7 +1,7 @@
 """How a run looks: a live table on a terminal, plain lines elsewhere, JSON lines for scripts. Imports rich, local."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -21,12 +21,12 @@ LINE_SECONDS = 2.0
 
 
 @contextmanager
-def display(output: OutputFormat, console: Console) -> Iterator[Report]:
-    """Shows a run's events for as long as it is entered."""
+def display(output: OutputFormat, console: Console, stages: Sequence[StageName] = STAGES) -> Iterator[Report]:
+    """Shows the events of a run of these stages for as long as it is entered."""
     if output is OutputFormat.JSON:
         yield lambda event: print_json(event.to_json())
     elif console.is_terminal:
-        table = LiveTable(console)
+        table = LiveTable(console, stages)
         with Live(get_renderable=table.render, console=console, refresh_per_second=8):
             yield table.report
     else:
@@ -114,9 +114,9 @@ class Row:
 class LiveTable:
     """A table with a progress bar per stage; what happens beside is printed above it."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, stages: Sequence[StageName] = STAGES) -> None:
         self._lines = PlainLines(console)
-        self._rows = {stage: Row(stage) for stage in STAGES}
+        self._rows = {stage: Row(stage) for stage in stages}
 
     def report(self, event: Event) -> None:
         """Takes the event into the table, and prints above it what has no place in it."""

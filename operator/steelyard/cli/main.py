@@ -9,11 +9,18 @@ import typer
 from steelyard import __version__
 from steelyard.api.contract import ExitCode
 from steelyard.api.errors import SteelyardError, explain_os_error
+from steelyard.cli.cluster import PANEL
+from steelyard.cli.delete import delete
+from steelyard.cli.fetch import fetch
 from steelyard.cli.init import init
+from steelyard.cli.list import list_jobs
+from steelyard.cli.logs import logs
 from steelyard.cli.output import print_error
 from steelyard.cli.plan import plan
 from steelyard.cli.predict import predict
 from steelyard.cli.run import run
+from steelyard.cli.status import status
+from steelyard.cli.submit import submit
 from steelyard.cli.validate import validate
 from steelyard.cli.verify import verify
 
@@ -29,7 +36,13 @@ app = typer.Typer(
 
         steelyard run data.yaml
 
-        steelyard predict models/data --input new.csv""",
+        steelyard predict models/data --input new.csv
+
+    The same manifest on a cluster with Steelyard's operator:
+
+        steelyard submit data.yaml --wait
+
+        steelyard fetch data models/data""",
     epilog="Exit codes: 0 done, 2 wrong usage, 10 the model is not good enough, 65 the data is bad, "
     "75 try again, 78 the manifest or set-up is bad, 130 interrupted, 1 anything else.",
     no_args_is_help=True,
@@ -37,8 +50,10 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for command in (init, validate, plan, run, verify, predict):
-    app.command()(command)
+for local_command in (init, validate, plan, run, verify, predict):
+    app.command()(local_command)
+for cluster_command in (submit, list_jobs, status, logs, fetch, delete):
+    app.command(cluster_command.__name__.partition("_")[0], rich_help_panel=PANEL)(cluster_command)
 
 
 def _print_version(wanted: bool) -> None:

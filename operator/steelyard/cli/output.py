@@ -44,6 +44,16 @@ WorkspaceOption = Annotated[
     ),
 ]
 
+ClaimOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--claim",
+        metavar="CLAIM=DIR",
+        help="The folder that stands for a claim: pvc://CLAIM/PATH is DIR/PATH. Can be given several times. "
+        "Default: claims/CLAIM beside the manifest.",
+    ),
+]
+
 
 def print_json(document: Mapping[str, Any]) -> None:
     """Prints a document as one line of JSON on standard output, at once."""

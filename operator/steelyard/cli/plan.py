@@ -5,7 +5,16 @@ import shlex
 from rich.console import Console
 
 from steelyard import __version__
-from steelyard.cli.output import ManifestArgument, OutputFormat, OutputOption, SetOption, WorkspaceOption, print_json
+from steelyard.cli.output import (
+    ClaimOption,
+    ManifestArgument,
+    OutputFormat,
+    OutputOption,
+    SetOption,
+    WorkspaceOption,
+    print_json,
+)
+from steelyard.local.claims import parse_claims
 from steelyard.local.decisions import Decision, decide, files_present
 from steelyard.local.job import LocalJob
 from steelyard.local.source import source_digest
@@ -16,10 +25,11 @@ def plan(
     file: ManifestArgument,
     workspace: WorkspaceOption = None,
     overrides: SetOption = None,
+    claims: ClaimOption = None,
     output: OutputOption = OutputFormat.TEXT,
 ) -> None:
     """Shows the stages that `run` would start, what it would skip, and why. Starts and writes nothing."""
-    job = LocalJob.load(file, overrides or [], workspace)
+    job = LocalJob.load(file, overrides or [], workspace, parse_claims(claims or []))
     state = job.load_state()
     dataset = job.job.spec.dataset
     digest, _ = source_digest(dataset, job.resolve(dataset.uri), state.source if state else None)

@@ -2,7 +2,7 @@
 
 import shlex
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -10,16 +10,28 @@ from rich.console import Console
 from steelyard.api.contract import Reason
 from steelyard.api.errors import SteelyardError
 from steelyard.cli.display import display
-from steelyard.cli.output import ManifestArgument, OutputFormat, OutputOption, SetOption, WorkspaceOption, print_json
+from steelyard.cli.outcome import outcome_lines
+from steelyard.cli.output import (
+    ClaimOption,
+    ManifestArgument,
+    OutputFormat,
+    OutputOption,
+    SetOption,
+    WorkspaceOption,
+    print_json,
+)
+from steelyard.local.claims import parse_claims
 from steelyard.local.events import RunEnded
 from steelyard.local.job import LocalJob
 from steelyard.local.runner import LocalRunner, StageError
+from steelyard.planning import plan
 
 
 def run(
     file: ManifestArgument,
     workspace: WorkspaceOption = None,
     overrides: SetOption = None,
+    claims: ClaimOption = None,
     force: Annotated[
         bool, typer.Option("--force", help="Do everything again, even what is done or finished already.")
     ] = False,
@@ -31,14 +43,15 @@ def run(
     With -o json every event is one line of JSON; the last one is runEnded.
     """
     try:
-        job = LocalJob.load(file, overrides or [], workspace)
+        job = LocalJob.load(file, overrides or [], workspace, parse_claims(claims or []))
     except SteelyardError as error:
         if output is OutputFormat.JSON:
             print_json(RunEnded("", error.reason, error.message, error.exit_code, 0.0, "").to_json())
         raise
     console = Console()
     try:
-        with display(output, console) as report:
+        stages = [stage.name for stage in plan(job.job, source_digest="", trainer_version="").stages]
+        with display(output, console, stages) as report:
             ended = LocalRunner(job, report).run(force=force)
     except StageError as error:
         raise SteelyardError(
@@ -56,44 +69,13 @@ def summary(ended: RunEnded, job: LocalJob) -> str:
         head = f"The job {ended.job} is done."
     found = ended.summary
     folders = [_shown(folder) for folder in job.publish_folders]
-    lines = [head, "", *(f"published   {folder}" for folder in folders)]
-    lines += [f"digest      {found['digest']}"] if "digest" in found else []
-    lines += [f"chosen      {_chosen(found)}"]
-    metrics = [f"{name} {value:.4g} ± {error:.2g}" for name, (value, error) in found.get("metrics", {}).items()]
-    lines += [f"test        {', '.join(metrics)}"]
-    lines += _candidate_lines(found)
+    lines = [head, "", *outcome_lines(found, folders)]
+    if not folders:
+        return "\n".join([*lines, "", "Nothing was published, as the manifest asks."])
     model = shlex.quote(folders[0])
     digest = f" --digest {found['digest']}" if "digest" in found else ""
     lines += ["", "next:", f"  steelyard verify {model}{digest}", f"  steelyard predict {model} --input ROWS.csv"]
     return "\n".join(lines)
-
-
-def _chosen(found: dict[str, Any]) -> str:
-    """The chosen candidate against float32. A result document that was too long may lack any part of this."""
-    name, size, baseline, drop = (found.get(key) for key in ("chosen", "bytes", "baselineBytes", "metricDrop"))
-    if name is None or not size or not baseline:
-        return str(name)
-    if name == "None":
-        return f"float32, {size:,} bytes"
-    cost = "at the same" if not drop else f"{abs(drop):.4g} {'less' if drop > 0 else 'more'}"
-    return (
-        f"{name}, {size:,} bytes: {size / baseline:.3f} of float32 ({baseline:,} bytes), "
-        f"{cost} {found.get('metric', 'metric')} on the validation part"
-    )
-
-
-def _candidate_lines(found: dict[str, Any]) -> list[str]:
-    """A table of the candidates that were weighed; nothing for float32 alone."""
-    candidates = found.get("candidates", [])
-    if len(candidates) < 2:
-        return []
-    lines = ["", f"{'candidate':<14}{'bytes':>12}{found.get('metric', 'metric'):>12}{'us/row':>10}"]
-    for each in candidates:
-        name = "float32" if each["name"] == "None" else each["name"]
-        metric = "-" if each["metric"] is None else f"{each['metric']:.4g}"
-        note = "" if each["withinBudget"] else "  loses too much"
-        lines.append(f"{name:<14}{each['bytes']:>12,}{metric:>12}{each['latencyMicroseconds']:>10.1f}{note}")
-    return lines
 
 
 def _shown(folder: Path) -> str:

@@ -2,19 +2,25 @@
 
 from steelyard.api.contract import ExitCode, Reason
 from steelyard.api.errors import ManifestError, Problem, SteelyardError
-from steelyard.cli.output import ManifestArgument, OutputFormat, OutputOption, SetOption, print_json
+from steelyard.cli.output import ClaimOption, ManifestArgument, OutputFormat, OutputOption, SetOption, print_json
+from steelyard.local.claims import parse_claims
 from steelyard.local.job import LocalJob
 from steelyard.local.source import source_findings
 from steelyard.local.targets import publish_problems
 
 
-def validate(file: ManifestArgument, overrides: SetOption = None, output: OutputOption = OutputFormat.TEXT) -> None:
+def validate(
+    file: ManifestArgument,
+    overrides: SetOption = None,
+    claims: ClaimOption = None,
+    output: OutputOption = OutputFormat.TEXT,
+) -> None:
     """Checks a manifest and, as far as it can be done quickly, its data's first rows and where the model goes.
 
     Says all mistakes at once. Ends with exit code 78 for the manifest's, 65 where only the data is at fault.
     """
     try:
-        job = LocalJob.load(file, overrides or [])
+        job = LocalJob.load(file, overrides or [], claims=parse_claims(claims or []))
         _check(job)
     except SteelyardError as error:
         if output is OutputFormat.JSON:

@@ -33,6 +33,8 @@ def stage_children(context: JobContext, stage: Stage) -> list[tuple[str, dict[st
         children.append(("configmaps", spec_config_map(context)))
     if stage.workers > 1:
         children.append(("services", workers_service(context, stage)))
+        if context.settings.network_policy:
+            children.append(("networkpolicies", workers_network_policy(context, stage)))
     children.append(("jobs", stage_job(context, stage)))
     return children
 
@@ -68,6 +70,23 @@ def workers_service(context: JobContext, stage: Stage) -> dict[str, Any]:
     }
     metadata = _metadata(context, stage_job_name(context.name, stage.name), stage.name)
     return {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec}
+
+
+def workers_network_policy(context: JobContext, stage: Stage) -> dict[str, Any]:
+    """Lets nobody but the job's own workers reach its workers' ports: TensorFlow's server asks nobody who they are."""
+    workers = {"matchLabels": {JOB_LABEL: context.name, STAGE_LABEL: stage.name}}
+    spec = {
+        "podSelector": workers,
+        "policyTypes": ["Ingress"],
+        "ingress": [
+            {
+                "from": [{"podSelector": workers}],
+                "ports": [{"protocol": "TCP", "port": port} for port in (TENSORFLOW_PORT, SUPERVISOR_PORT)],
+            }
+        ],
+    }
+    metadata = _metadata(context, stage_job_name(context.name, stage.name), stage.name)
+    return {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": metadata, "spec": spec}
 
 
 def stage_job(context: JobContext, stage: Stage) -> dict[str, Any]:

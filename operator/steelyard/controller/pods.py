@@ -10,7 +10,7 @@ from typing import Any
 
 from steelyard.api.clusters import claims_of
 from steelyard.api.contract import Env
-from steelyard.api.pods import MountedVolume, PodSecurity, PodTemplate
+from steelyard.api.pods import MountedVolume, PodSecurity, PodTemplate, ResourceRequirements
 from steelyard.api.training_job import TrainingJob
 from steelyard.api.uris import ClaimUri, is_claim_uri
 from steelyard.controller.names import (
@@ -108,10 +108,27 @@ def pod_template(context: JobContext, stage: Stage) -> dict[str, Any]:
     return {"metadata": metadata, "spec": spec}
 
 
+def _resources(context: JobContext, stage: Stage) -> ResourceRequirements:
+    given = context.job.spec.template.resources
+    own: ResourceRequirements | None = getattr(given, stage.name) if given else None
+    return own or context.settings.resources_of(stage.name)
+
+
+def _threads(resources: ResourceRequirements) -> int | None:
+    """Whole CPUs that a container may use; None where it may use all of its node.
+
+    Said and not left to be found out: the number of threads is part of what makes a training repeatable, and inside a
+    container the node's CPUs are seen, not the limit.
+    """
+    cpu = (resources.limits or {}).get("cpu")
+    if cpu is None:
+        return None
+    return max(1, int(cpu.removesuffix("m")) // 1000 if cpu.endswith("m") else int(float(cpu)))
+
+
 def _container(context: JobContext, stage: Stage, mounts: "_Mounts") -> dict[str, Any]:
     template, settings = context.job.spec.template, context.settings
-    given = getattr(template.resources, stage.name) if template.resources else None
-    resources = (given or settings.resources_of(stage.name)).model_dump(by_alias=True, exclude_none=True)
+    resources = _resources(context, stage).model_dump(by_alias=True, exclude_none=True)
     container: dict[str, Any] = {
         "name": CONTAINER,
         "image": context.image,
@@ -146,6 +163,8 @@ def _environment(context: JobContext, stage: Stage, mounts: "_Mounts") -> list[d
         "KERAS_HOME": "/tmp/keras",
         "TMPDIR": "/tmp",
     }
+    if (threads := _threads(_resources(context, stage))) is not None:
+        values[Env.THREADS] = str(threads)
     if context.has_large_spec:
         values[Env.SPEC_FILE] = f"{SPEC_FOLDER}/{SPEC_FILE}"
     else:

@@ -126,6 +126,10 @@ class Settings(BaseModel):
     allowed_secrets: _ObjectNames = ()
     """The Secrets that jobs may name, with commas between. Empty: all."""
 
+    network_policy: bool = False
+    """Whether each job with several workers gets a NetworkPolicy: their ports are reached from the job's own workers
+    only."""
+
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> Self:
         """The settings that an environment holds. Variables without the prefix are passed over.

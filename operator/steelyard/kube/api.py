@@ -142,7 +142,7 @@ class Api:
         self, path: str, *, query: list[tuple[str, str]], protocol: str
     ) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
         """A connection for messages both ways, such as that of a command in a pod. Raises as `request` does."""
-        headers = await self._authorization()
+        headers = {"Accept": "*/*", **await self._authorization()}
         try:
             async with self._session.ws_connect(
                 self.host + path,

@@ -1,7 +1,7 @@
 """A job and where it lies on this machine. Imports the api only."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from steelyard.api.contract import Reason
@@ -9,29 +9,40 @@ from steelyard.api.errors import ConfigurationError
 from steelyard.api.loading import load_training_job
 from steelyard.api.outcome import PublishTarget
 from steelyard.api.training_job import TrainingJob
+from steelyard.api.uris import ClaimUri, is_claim_uri
 from steelyard.api.workspace import Workspace
+from steelyard.local.claims import claim_folders
 from steelyard.local.state import State
 
 
 @dataclass(frozen=True)
 class LocalJob:
-    """A job, the folder that its relative URIs are relative to, and its workspace."""
+    """A job, the folder that its relative URIs are relative to, its workspace, and the folders that are its claims."""
 
     job: TrainingJob
     base_dir: Path
     workspace: Workspace
+    claims: Mapping[str, Path] = field(default_factory=dict)
+    """The folder of each claim that the manifest names."""
 
     @classmethod
-    def load(cls, manifest: Path, overrides: Sequence[str] = (), workspace: Path | None = None) -> "LocalJob":
+    def load(
+        cls,
+        manifest: Path,
+        overrides: Sequence[str] = (),
+        workspace: Path | None = None,
+        claims: Mapping[str, Path] | None = None,
+    ) -> "LocalJob":
         """Reads a manifest; touches nothing.
 
         Args:
             manifest: the manifest's file; its folder is what relative URIs are relative to.
             overrides: `path=value` each.
             workspace: default: .steelyard/NAME beside the manifest.
+            claims: the folders that stand for claims; default: claims/CLAIM beside the manifest.
 
         Raises:
-            ConfigurationError: the manifest can't be read or is not valid.
+            ConfigurationError: the manifest can't be read or is not valid, or does not name one of the claims.
         """
         job = load_training_job(manifest, overrides)
         name = job.metadata.name
@@ -41,10 +52,13 @@ class LocalJob:
             job = job.model_copy(update={"spec": spec})
         base_dir = manifest.parent.resolve()
         root = base_dir / ".steelyard" / name if workspace is None else workspace.resolve()
-        return cls(job, base_dir, Workspace(root))
+        return cls(job, base_dir, Workspace(root), claim_folders(job.spec, base_dir, claims or {}))
 
     def resolve(self, uri: str) -> Path:
-        """The path of a file: URI or a path; relative ones lie in base_dir."""
+        """The path of a pvc: or file: URI or of a path; relative ones lie in base_dir."""
+        if is_claim_uri(uri):
+            place = ClaimUri.parse(uri)
+            return self.claims[place.claim] / place.path
         return self.base_dir / uri.removeprefix("file://").removeprefix("file:")
 
     @property

@@ -137,7 +137,7 @@ class LocalRunner:
                     self._run_stage(decision)
                 else:
                     self.report(StageSkipped(decision.stage.name, decision.why))
-        result = self._result_of("finish")
+        result = self._result_of(decisions[-1].stage.name)
         if not needed:
             return self._report_end(Reason.ALREADY_FINISHED, result.message, ExitCode.DONE, result)
         self._state.conditions = after_all(self._state.conditions, result.reason, result.message, _now())
@@ -254,6 +254,7 @@ class LocalRunner:
             Env.SPEC_FILE.value: str(workspace.spec_file),
             Env.WORKSPACE.value: str(workspace.root),
             Env.BASE_DIR.value: str(self.job.base_dir),
+            Env.CLAIMS.value: json.dumps({claim: str(folder) for claim, folder in self.job.claims.items()}),
             Env.RESULT_FILE.value: str(self._result_file(stage, index)),
             Env.PARENT_PID.value: str(os.getpid()),
             Env.THREADS.value: str(max(1, usable_cpus() // stage.workers)),

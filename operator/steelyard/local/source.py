@@ -4,6 +4,7 @@ import csv
 import gzip
 import hashlib
 import io
+import json
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +14,8 @@ from pathlib import Path
 from steelyard.api.contract import ExitCode, Reason
 from steelyard.api.dataset import Dataset
 from steelyard.api.errors import DataError, Problem
+from steelyard.api.uris import ClaimUri, is_claim_uri
+from steelyard.api.workspace import DATASET_FILE, PREPROCESSING_FILE
 from steelyard.local.state import SourceRecord
 
 _PARQUET_MAGIC = b"PAR1"
@@ -21,16 +24,22 @@ _LONGEST_CELL = 2 << 20
 
 
 def find_source(dataset: Dataset, path: Path) -> None:
-    """Makes sure that a source file is there and can be read.
+    """Makes sure that a source file, or the file that describes a prepared dataset, is there and can be read.
 
     Raises:
         DataError: it is not there, is no file or can't be read.
     """
     if not dataset.is_file:
         return
+    if dataset.is_prepared:
+        path = path / DATASET_FILE
     if not path.exists():
+        hint = ""
+        if is_claim_uri(dataset.uri):
+            hint = f"; the folder that is the claim here can be named: --claim {ClaimUri.parse(dataset.uri).claim}=DIR"
         raise DataError(
-            f"spec.dataset.uri: {dataset.uri} does not exist: there is no file {path}", reason=Reason.SOURCE_NOT_FOUND
+            f"spec.dataset.uri: {dataset.uri} does not exist: there is no file {path}{hint}",
+            reason=Reason.SOURCE_NOT_FOUND,
         )
     if not path.is_file():
         raise DataError(
@@ -52,7 +61,8 @@ def source_digest(dataset: Dataset, path: Path, remembered: SourceRecord | None)
         remembered: from an earlier call.
 
     Returns:
-        SHA-256 (hex) of the file's bytes, or the URI itself where it names a set that scikit-learn ships.
+        SHA-256 (hex) of the file's bytes, or of a prepared dataset's descriptions, which hold the fingerprint of its
+        rows; or the URI itself where it names a set that scikit-learn ships.
 
     Raises:
         DataError: the file is not there or can't be read.
@@ -60,6 +70,9 @@ def source_digest(dataset: Dataset, path: Path, remembered: SourceRecord | None)
     if not dataset.is_file:
         return dataset.uri, None
     find_source(dataset, path)
+    if dataset.is_prepared:
+        descriptions = [file.read_bytes() for file in (path / DATASET_FILE, path / PREPROCESSING_FILE) if file.exists()]
+        return hashlib.sha256(b"\n".join(descriptions)).hexdigest(), None
     seen = path.stat()
     if remembered and (remembered.path, remembered.size, remembered.mtime_ns) == (
         str(path),
@@ -92,7 +105,9 @@ def source_findings(dataset: Dataset, path: Path) -> list[Finding]:
             return _csv_findings(dataset, path)
         case "Parquet":
             return _parquet_findings(path)
-        case "Prepared" | None:
+        case "Prepared":
+            return _prepared_findings(dataset, path)
+        case None:
             return []
 
 
@@ -140,6 +155,16 @@ def _parquet_findings(path: Path) -> list[Finding]:
         return []
     what = "is cut off: its end is missing" if head == _PARQUET_MAGIC else "is not a Parquet file"
     return [_data("uri", f"{path} {what}")]
+
+
+def _prepared_findings(dataset: Dataset, path: Path) -> list[Finding]:
+    try:
+        target = json.loads((path / DATASET_FILE).read_bytes())["target"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        return [_data("uri", f"{path} is no prepared dataset: {type(error).__name__}: {error}")]
+    if target != dataset.target:
+        return [_configuration("target", f"'{dataset.target}' is not the target of {path}; that is '{target}'")]
+    return []
 
 
 def _data(field: str, message: str) -> Finding:

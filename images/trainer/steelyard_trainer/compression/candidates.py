@@ -37,6 +37,8 @@ class Workbench:
 
     workspace: Workspace
     dataset: PreparedDataset
+    check_attempt: Callable[[], None] = lambda: None
+    """Called before a candidate is put in place; raises where this process may no longer write."""
 
     @cached_property
     def key(self) -> str:
@@ -94,6 +96,7 @@ class Workbench:
             latency_microseconds=round(model.median_latency(validation.features), 3),
             figures=evaluate(self.dataset.task, validation.targets, model.predict(validation.features)),
         )
+        self.check_attempt()
         self._path(name, ".tflite").write_bytes(content)
         document = {"key": self.key, "sha256": hashlib.sha256(content).hexdigest(), **measured.to_json()}
         write_atomically(self._path(name, ".json"), json.dumps(document, indent=2))
@@ -110,6 +113,7 @@ class Workbench:
 
     def _clean_up(self) -> None:
         """Removes other models' candidates and what an attempt that was killed left."""
+        self.check_attempt()
         self.folder.mkdir(parents=True, exist_ok=True)
         for path in [*self.workspace.finished.iterdir(), *self.folder.iterdir()]:
             if path != self.folder and path.is_dir():

@@ -6,6 +6,7 @@ Imports steelyard.api, steelyard.serving, numpy and pyarrow; never TensorFlow.
 import errno
 import json
 import os
+import secrets
 import shutil
 import time
 from dataclasses import dataclass
@@ -16,9 +17,10 @@ import numpy as np
 import numpy.typing as npt
 
 from steelyard.api.dataset import Dataset
-from steelyard.api.errors import DataError
-from steelyard.api.workspace import Workspace
+from steelyard.api.errors import ConfigurationError, DataError
+from steelyard.api.workspace import DATASET_FILE, PREPROCESSING_FILE, Workspace
 from steelyard.serving.preprocessing import Preprocessing
+from steelyard_trainer.begin import begin
 from steelyard_trainer.contract import Outcome, StageContext
 from steelyard_trainer.data.checks import check_limits, check_task, check_training, explain_split, refuse_missing
 from steelyard_trainer.data.fingerprint import Fingerprint
@@ -42,22 +44,29 @@ def prepare(context: StageContext, *, shard_rows: int | None = None) -> Outcome:
     Raises:
         DataError: the data is bad.
         ConfigurationError: the manifest does not go with the data.
-        OSError: the disk is full, or can't be written to.
+        SteelyardError: another process was started in this one's place.
+        OSError: the disk is full or was lost.
     """
+    context = begin(context)
     workspace = context.workspace
     if (document := _prepared_before(workspace, context.key)) is not None:
         context.notice("the dataset is prepared already")
         return _outcome(document)
-    partial = workspace.prepared.with_name(workspace.prepared.name + ".partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
+    for leftover in workspace.root.glob(f"{workspace.prepared.name}.partial*"):
+        shutil.rmtree(leftover, ignore_errors=True)
+    # A folder of its own: a process that was given up may still write to the last one.
+    partial = workspace.prepared.with_name(f"{workspace.prepared.name}.partial-{secrets.token_hex(4)}")
+    partial.mkdir()
     try:
         document = _prepare(context, partial, shard_rows)
         _sync_folder(partial)
+        context.check_attempt()
         shutil.rmtree(workspace.prepared, ignore_errors=True)
         partial.rename(workspace.prepared)
         _sync_folder(workspace.root)
     except OSError as error:
+        # The one that was started in this one's place has removed its files.
+        context.check_attempt()
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             # A write does not know its file's name.
             error.filename = error.filename or str(partial)
@@ -133,8 +142,8 @@ def _prepare(context: StageContext, folder: Path, shard_rows: int | None) -> dic
         },
         "findings": {"missing": spooled.missing, "duplicateRows": duplicates},
     }
-    _write_json(folder / "preprocessing.json", preprocessing.to_json())
-    _write_json(folder / "dataset.json", document)
+    _write_json(folder / PREPROCESSING_FILE, preprocessing.to_json())
+    _write_json(folder / DATASET_FILE, document)
     meter.done(rows)
     return document
 
@@ -224,7 +233,7 @@ def _prepared_before(workspace: Workspace, key: str) -> dict[str, Any] | None:
     try:
         document: dict[str, Any] = json.loads(workspace.dataset_file.read_text(encoding="utf-8"))
         PreparedDataset.load(workspace)
-    except (FileNotFoundError, AttributeError, ValueError, KeyError, TypeError):
+    except (FileNotFoundError, ConfigurationError, AttributeError, ValueError, KeyError, TypeError):
         # Absent or damaged: it is made anew.
         return None
     return document if document["key"] == key else None

@@ -12,11 +12,14 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from steelyard.api.contract import Reason
-from steelyard.api.errors import ConfigurationError
+from steelyard.api.errors import ConfigurationError, DataError
 from steelyard.api.training_job import Task
-from steelyard.api.workspace import Workspace
+from steelyard.api.workspace import DATASET_FILE, PREPROCESSING_FILE, Workspace
 from steelyard.serving.preprocessing import Preprocessing
+from steelyard_trainer.contract import StageContext
+from steelyard_trainer.data.checks import check_task, check_training
 from steelyard_trainer.data.splitting import SplitName
+from steelyard_trainer.data.words import listed
 
 ROW = "__row__"
 """The shards' column that holds the row's number in the source, from 0. No column of the user's may be called so."""
@@ -36,7 +39,7 @@ class Examples:
 
 @dataclass(frozen=True)
 class PreparedDataset:
-    """What prepare left in the workspace: `dataset.json` and `preprocessing.json`; the rows are read on demand."""
+    """What prepare left: `dataset.json` and `preprocessing.json` of a folder; the rows are read on demand."""
 
     folder: Path
     key: str
@@ -70,19 +73,62 @@ class PreparedDataset:
             ConfigurationError: there is none, or it has another key.
         """
         try:
-            document = json.loads(workspace.dataset_file.read_text(encoding="utf-8"))
+            dataset = cls._read(workspace.prepared)
         except FileNotFoundError:
             raise ConfigurationError(
                 f"there is no prepared dataset in {workspace.prepared}; the stage prepare makes it",
                 reason=Reason.SOURCE_NOT_FOUND,
             ) from None
-        if key is not None and document["key"] != key:
+        if key is not None and dataset.key != key:
             raise ConfigurationError(
-                f"the dataset in {workspace.prepared} was prepared from other inputs (key {document['key']:.12}, "
+                f"the dataset in {workspace.prepared} was prepared from other inputs (key {dataset.key:.12}, "
                 f"not {key:.12}); run the stage prepare again"
             )
+        return dataset
+
+    @classmethod
+    def of(cls, context: StageContext) -> "PreparedDataset":
+        """The dataset of a job: what its stage prepare left, or, with `format: Prepared`, another job's.
+
+        Raises:
+            ConfigurationError: there is none, or the manifest does not go with it.
+            DataError: the folder that the manifest names holds no whole prepared dataset.
+        """
+        spec = context.job.spec
+        if not spec.dataset.is_prepared:
+            return cls.load(context.workspace)
+        folder = context.resolve(spec.dataset.uri)
+        where = f"spec.dataset.uri: {context.show(spec.dataset.uri)}"
+        try:
+            dataset = cls._read(folder)
+        except (FileNotFoundError, NotADirectoryError):
+            raise DataError(
+                f"{where} is no prepared dataset: it has no {DATASET_FILE} and {PREPROCESSING_FILE}; name the folder "
+                "`prepared` of a workspace",
+                reason=Reason.SOURCE_NOT_FOUND,
+            ) from None
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise DataError(f"{where} is damaged: {type(error).__name__}: {error}") from None
+        names = [name for shards in dataset.shards.values() for name, _ in shards]
+        if missing := [name for name in names if not (folder / name).exists()]:
+            raise DataError(f"{where} is not whole: {listed(missing)} is missing")
+        if dataset.target != spec.dataset.target:
+            raise ConfigurationError(
+                f"spec.dataset.target: {spec.dataset.target!r} is not the target of the prepared dataset "
+                f"{context.show(spec.dataset.uri)}; that is {dataset.target!r}"
+            )
+        if spec.task not in (None, dataset.task):
+            raise ConfigurationError(f"spec.task: {spec.task}, but the dataset was prepared for {dataset.task}")
+        check_task(spec, dataset.task)
+        check_training(spec.training, dataset.rows["train"], dataset.classes)
+        return dataset
+
+    @classmethod
+    def _read(cls, folder: Path) -> "PreparedDataset":
+        document = json.loads((folder / DATASET_FILE).read_text(encoding="utf-8"))
+        preprocessing = json.loads((folder / PREPROCESSING_FILE).read_text(encoding="utf-8"))
         return cls(
-            folder=workspace.prepared,
+            folder=folder,
             key=document["key"],
             fingerprint=document["fingerprint"],
             task=document["task"],
@@ -95,7 +141,7 @@ class PreparedDataset:
             class_counts=document["classCounts"],
             shards={split: [(s["file"], s["rows"]) for s in shards] for split, shards in document["shards"].items()},
             findings=document["findings"],
-            preprocessing=Preprocessing.from_json(json.loads(workspace.preprocessing_file.read_text(encoding="utf-8"))),
+            preprocessing=Preprocessing.from_json(preprocessing),
         )
 
     def read(self, split: SplitName) -> Examples:

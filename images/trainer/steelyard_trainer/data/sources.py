@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 from steelyard.api.contract import Reason
 from steelyard.api.dataset import SKLEARN_SCHEME, Dataset
 from steelyard.api.errors import ConfigurationError, DataError
+from steelyard.api.uris import is_claim_uri
 from steelyard_trainer.contract import StageContext
 from steelyard_trainer.data.reading import ROW
 from steelyard_trainer.data.words import listed, nearest
@@ -211,10 +212,13 @@ def _check_file(path: Path, context: StageContext) -> None:
         files = [entry.name for entry in folder.iterdir() if entry.is_file()] if folder.is_dir() else []
         near = difflib.get_close_matches(path.name, files, n=1)
         hint = f"; did you mean {near[0]}?" if near else ""
+        uri = context.job.spec.dataset.uri
+        if is_claim_uri(uri):
+            hint += f" ({uri})"
+        elif context.base_dir is not None:
+            hint += f" (a relative path is relative to the manifest's folder, {context.base_dir.resolve()})"
         raise DataError(
-            f"spec.dataset.uri: the file {path.resolve()} does not exist{hint} (a relative path is relative to the "
-            f"manifest's folder, {context.base_dir.resolve()})",
-            reason=Reason.SOURCE_NOT_FOUND,
+            f"spec.dataset.uri: the file {path.resolve()} does not exist{hint}", reason=Reason.SOURCE_NOT_FOUND
         )
 
 

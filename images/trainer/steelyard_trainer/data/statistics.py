@@ -76,7 +76,6 @@ class NumberLearner:
 
         Raises:
             DataError: the column has no number.
-            ConfigurationError: a text would fill it.
         """
         moments = self.moments
         if not moments.count:
@@ -87,7 +86,7 @@ class NumberLearner:
                 fill = moments.mean
             case "Median":
                 fill = median(self.name)
-            case "Constant" if not isinstance(missing_values.value, str):
+            case "Constant":
                 fill = missing_values.value
         if fill is not None and self.missing:
             moments.merge(self.missing, fill, 0.0)
@@ -120,7 +119,7 @@ class WordLearner:
                 # The most frequent word; of several the first, so that the rows' order does not matter.
                 fill = min(self.words, key=lambda word: (-self.words[word], word))
             case "Constant":
-                fill = as_word(missing_values.value)
+                fill = missing_values.text if missing_values.text is not None else as_word(missing_values.value)
         words = set(self.words) | ({fill} if fill is not None and self.missing else set())
         return CategoryColumn(self.name, fill, tuple(sorted(words)))
 
@@ -128,23 +127,23 @@ class WordLearner:
 Learner = NumberLearner | WordLearner
 
 
-def as_word(value: float | str | None) -> str:
-    """What a Constant puts into a text column: the text, or the number without a needless ".0"."""
+def as_word(value: float | None) -> str:
+    """The number that a Constant puts into a text column, without a needless ".0"."""
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
 def check_constant(missing_values: MissingValues, missing_numbers: dict[str, int]) -> None:
-    """Raises ConfigurationError where a text would fill columns of numbers.
+    """Raises ConfigurationError where columns of numbers need a number that is not given.
 
     Args:
         missing_values: what the manifest says.
         missing_numbers: missing cells of each column of numbers that has some.
     """
-    if missing_values.strategy == "Constant" and isinstance(missing_values.value, str) and missing_numbers:
+    if missing_values.strategy == "Constant" and missing_values.value is None and missing_numbers:
         columns = ", ".join(f"{name!r} ({count:,} empty cells)" for name, count in missing_numbers.items())
         raise ConfigurationError(
-            f"spec.dataset.missingValues.value: the text {missing_values.value!r} can't fill columns of numbers, but "
-            f"there are empty cells in {columns}; give a number, or another strategy"
+            f"spec.dataset.missingValues.value: the text {missing_values.text!r} can't fill columns of numbers, but "
+            f"there are empty cells in {columns}; give a value, or another strategy"
         )
 
 

@@ -8,33 +8,24 @@ import fcntl
 import os
 import secrets
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from steelyard.api.contract import Reason
 from steelyard.api.errors import ConfigurationError
-from steelyard.api.published import CONTENT_FILES, SUMS_FILE, is_published_model, obstacles, occupied
+from steelyard.api.published import CONTENT_FILES, SUMS_FILE, is_published_model, occupied
 from steelyard.serving.published import verify
 
 
-def check_targets(targets: Sequence[Path]) -> None:
-    """Refuses places where a model can't be published, before work is done in vain.
-
-    Raises:
-        ConfigurationError: reason TargetOccupied where something else lies, NotWritable where nothing can be made.
-    """
-    if found := obstacles(targets):
-        raise ConfigurationError(found[0].message, reason=found[0].reason)
-
-
-def publish(package: Path, target: Path, digest: str) -> None:
+def publish(package: Path, target: Path, digest: str, check_attempt: Callable[[], None] = lambda: None) -> None:
     """Copies a folder to its place; does nothing where the same model lies already.
 
     Args:
         package: the assembled folder.
         target: the place; an older model there is replaced.
         digest: the package's.
+        check_attempt: called before the folder is put in place; raises where this process may no longer write.
 
     Raises:
         ConfigurationError: something else than a model lies there.
@@ -53,6 +44,7 @@ def publish(package: Path, target: Path, digest: str) -> None:
                 shutil.copyfile(package / name, partial / name)
                 _sync(partial / name)
             _sync(partial)
+            check_attempt()
             _put_in_place(partial, target)
     except OSError as error:
         # Said of the place that the user named, not of the hidden one.

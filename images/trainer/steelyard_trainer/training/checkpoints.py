@@ -6,8 +6,9 @@ and the best epoch's weights, state.json all else that an uninterrupted run woul
 
 import json
 import os
+import secrets
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -51,14 +52,29 @@ class Checkpoint:
 class Checkpoints:
     """The checkpoints of one stage key in one folder; those of another key are not seen and are removed."""
 
-    def __init__(self, folder: Path, key: str) -> None:
+    def __init__(self, folder: Path, key: str, check_attempt: Callable[[], None] = lambda: None) -> None:
+        """
+        Args:
+            folder: holds the checkpoints of all keys.
+            key: the stage's.
+            check_attempt: called before anything is changed; raises where this process may no longer write.
+        """
         self._folder = folder / key[:16]
         self._parent = folder
+        self._check_attempt = check_attempt
 
     def write(self, steps: int, checkpoint: Checkpoint) -> None:
-        """Writes the checkpoint after `steps` steps in all, and removes those before the last KEPT. Raises OSError."""
-        partial = self._folder / "partial"
-        shutil.rmtree(partial, ignore_errors=True)
+        """Writes the checkpoint after `steps` steps in all, and removes those before the last KEPT.
+
+        Raises:
+            SteelyardError: what `check_attempt` raises.
+            OSError: the disk is full or was lost.
+        """
+        self._check_attempt()
+        for leftover in self._folder.glob("partial*"):
+            shutil.rmtree(leftover, ignore_errors=True)
+        # A name of its own: a process that was given up may still write to the last one.
+        partial = self._folder / f"partial-{secrets.token_hex(4)}"
         partial.mkdir(parents=True)
         arrays = {f"v{i}": array for i, array in enumerate(checkpoint.variables)}
         arrays |= {f"b{i}": array for i, array in enumerate(checkpoint.best)}
@@ -70,6 +86,7 @@ class Checkpoints:
             json.dump(asdict(checkpoint.state), file)
             file.flush()
             os.fsync(file.fileno())
+        self._check_attempt()
         target = self._folder / f"step-{steps:012d}"
         shutil.rmtree(target, ignore_errors=True)
         partial.rename(target)
@@ -87,7 +104,8 @@ class Checkpoints:
         return None
 
     def clear_others(self) -> None:
-        """Removes what was written under other keys."""
+        """Removes what was written under other keys. Raises what `check_attempt` raises."""
+        self._check_attempt()
         for folder in self._parent.glob("*"):
             if folder != self._folder:
                 shutil.rmtree(folder, ignore_errors=True)

@@ -27,6 +27,11 @@ class Heartbeat:
     """Tells a supervisor from an earlier one of the same worker."""
     generation: int
     phase: Phase
+    host: str = ""
+    """The address of the worker's machine or pod, as it reaches supervisor 0; a name could still lead to the pod that
+    was there before."""
+    is_leaving: bool = False
+    """Whether the worker was asked to end, so that a checkpoint is wanted first."""
 
     def to_json(self) -> dict[str, Any]:
         """As JSON values."""
@@ -43,6 +48,8 @@ class Orders:
     """Worker 0 is done: so is the training."""
     missing: tuple[int, ...]
     """Workers that were not heard of lately, or are not in this generation yet."""
+    hosts: tuple[str, ...] = ()
+    """Where each worker is, by worker; empty before all were heard of."""
 
     def to_json(self) -> dict[str, Any]:
         """As JSON values."""
@@ -67,12 +74,12 @@ class Coordinator:
             self._begin_waiting(beat.generation)
         if self._has_begun and (is_new or self._lost(now)):
             self._begin_waiting(self._generation + 1)
-        if not self._has_begun and beat.phase == "running" and beat.generation == self._generation:
-            # This coordinator is newer than the worker's process, whose peer is gone.
+        if not self._has_begun and beat.phase != "waiting" and beat.generation == self._generation:
+            # This coordinator is newer than the worker's process, which must start again, done or not.
             self._begin_waiting(self._generation + 1)
         missing = tuple(worker for worker in range(self._workers) if not self._is_ready(worker, now))
         self._has_begun = self._has_begun or not missing
-        return Orders(self._generation, self._has_begun, self._is_finished(), missing)
+        return Orders(self._generation, self._has_begun, self._is_finished(), missing, self._hosts())
 
     def _begin_waiting(self, generation: int) -> None:
         self._generation = generation
@@ -86,6 +93,11 @@ class Coordinator:
 
     def _lost(self, now: float) -> bool:
         return any(beat.phase != "done" and now - at > LOST_SECONDS for beat, at in self._heard.values())
+
+    def _hosts(self) -> tuple[str, ...]:
+        if len(self._heard) < self._workers:
+            return ()
+        return tuple(self._heard[worker][0].host for worker in range(self._workers))
 
     def _is_finished(self) -> bool:
         return 0 in self._heard and self._heard[0][0].phase == "done"

@@ -52,6 +52,8 @@ class Loop:
     """Called by every worker after each epoch (from 1) with its figures."""
     is_leaving: Callable[[], bool]
     """Whether this process was asked to end."""
+    wants_checkpoint: Callable[[], bool] = lambda: False
+    """Whether a checkpoint was asked for since the last call."""
 
     state: TrainingState = field(default_factory=TrainingState)
     _best: list[NDArray[Any]] = field(default_factory=list)
@@ -137,7 +139,8 @@ class Loop:
     def _checkpoint_if_due(self) -> None:
         every_steps = self.spec.checkpoint.every_steps
         is_due = time.monotonic() - self._last_checkpoint >= self.spec.checkpoint.every_seconds
-        if is_due or (every_steps is not None and self.steps_done % every_steps == 0):
+        is_asked_for = self.wants_checkpoint()
+        if is_asked_for or is_due or (every_steps is not None and self.steps_done % every_steps == 0):
             self._write_checkpoint()
 
     def _write_checkpoint(self) -> None:

@@ -2,23 +2,30 @@
 
 TensorFlow's start-up hangs, beyond any signal but SIGKILL, when a peer is missing; and when a peer is lost all workers
 must start again. So this process, without TensorFlow, makes sure of the peers first (gang, channel) and restarts its
-child in place. Imports training's gang and channel, and the contract.
+child in place, with growing pauses, for as long as runPolicy allows: it leaves its pod, which Kubernetes would replace
+again and again, only when that is spent. Imports training's gang and channel, begin, memory and the contract.
 """
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import uuid
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from steelyard.api.contract import Env, ExitCode, Reason, Result
 from steelyard.api.errors import ConfigurationError, SteelyardError
+from steelyard_trainer.begin import begin
 from steelyard_trainer.contract import Outcome, StageContext
-from steelyard_trainer.training.channel import send, serve
+from steelyard_trainer.memory import OutOfMemoryWatch, own_group
+from steelyard_trainer.training.channel import send, serve, split_address
 from steelyard_trainer.training.gang import HEARTBEAT_SECONDS, Coordinator, Heartbeat, Orders, Phase
 
 LEAVE_SECONDS = 20.0
@@ -33,8 +40,10 @@ def supervise(context: StageContext) -> Outcome:
 
     Raises:
         SteelyardError: what the TensorFlow process ended with, where another attempt would end the same way
-            (exit codes 10, 65, 78); WorkersNotReady and RetriesExhausted (75); BackoffLimitExceeded (1).
+            (exit codes 10, 65, 78); WorkersNotReady, RetriesExhausted, Interrupted and AttemptSuperseded (75);
+            BackoffLimitExceeded and OutOfMemory (1).
     """
+    context = begin(context)
     if (finished := _finished(context)) is not None:
         context.notice("was trained already", "Resumed")
         return finished
@@ -51,6 +60,7 @@ class Supervisor:
     _phase: Phase = "waiting"
     _child: subprocess.Popen[bytes] | None = None
     _result: Result | None = None
+    _memory: OutOfMemoryWatch | None = None
     _starts: int = 0
     _crashes: int = 0
     _disruptions: int = 0
@@ -65,15 +75,21 @@ class Supervisor:
         self._is_chief = self.context.worker == 0
         self._coordinator = Coordinator(self._workers)
         self._is_leaving = False
+        self._wants_checkpoint = False
+        # Not in the workspace: where that is lost, the child must be able to say so.
+        self._child_result_file = Path(tempfile.mkdtemp(prefix="steelyard-")) / "result.json"
 
     def run(self) -> Outcome:
         """Returns when the whole gang is done."""
         signal.signal(signal.SIGTERM, self._on_sigterm)
+        # The child inherits this, so that asking it for a checkpoint before it can listen does not end it.
+        signal.signal(signal.SIGUSR1, signal.SIG_IGN)
         if self._is_chief and self._workers > 1:
             self._listen()
         try:
             while True:
                 self._leave_if_asked()
+                self._ask_for_checkpoint()
                 orders = self._exchange()
                 if (outcome := self._obey(orders) if orders else self._outcome_without_chief()) is not None:
                     return outcome
@@ -82,6 +98,7 @@ class Supervisor:
                 time.sleep(HEARTBEAT_SECONDS)
         finally:
             self._kill_child()
+            shutil.rmtree(self._child_result_file.parent, ignore_errors=True)
 
     def _listen(self) -> None:
         address = self._supervisors[0]
@@ -95,6 +112,8 @@ class Supervisor:
             ) from None
 
     def _receive(self, beat: Heartbeat) -> Orders:
+        if beat.is_leaving:
+            self._wants_checkpoint = True
         orders = self._coordinator.receive(beat, time.monotonic())
         if orders.finished:
             self._told.add(beat.worker)
@@ -105,7 +124,9 @@ class Supervisor:
         is_paused = self._phase == "waiting" and time.monotonic() < self._paused_until
         if is_paused:
             return None
-        beat = Heartbeat(self.context.worker, self._incarnation, self._generation, self._phase)
+        beat = Heartbeat(
+            self.context.worker, self._incarnation, self._generation, self._phase, is_leaving=self._is_leaving
+        )
         if self._workers == 1:
             return self._receive(beat)
         return send(self._supervisors[0], self.context.key, beat)
@@ -124,12 +145,18 @@ class Supervisor:
                 self._count_disruption("another worker was lost")
             self._generation = orders.generation
         elif orders.start and self._phase == "waiting" and orders.generation == self._generation:
-            self._start_child()
+            self._start_child(orders.hosts)
         return None
 
     def _outcome_without_chief(self) -> Outcome | None:
         """Worker 0 does not answer: it may have left because all is done."""
-        return _finished(self.context) if self._phase == "done" else None
+        return None if self._phase == "running" else self._finished_elsewhere()
+
+    def _finished_elsewhere(self) -> Outcome | None:
+        """What worker 0 left, as far as the storage answers."""
+        with suppress(OSError):
+            return _finished(self.context)
+        return None
 
     def _outcome_when_told(self) -> Outcome | None:
         everybody = len(self._told) >= self._workers
@@ -138,14 +165,18 @@ class Supervisor:
         assert self._result is not None
         return Outcome(self._result.message, {**self._result.summary, "restarts": self._starts - 1})
 
-    def _start_child(self) -> None:
-        environment = {
+    def _start_child(self, hosts: Sequence[str]) -> None:
+        environment: dict[str, str] = {
             **os.environ,
+            **_tensorflow_cluster(hosts),
             Env.PARENT_PID: str(os.getpid()),
             Env.RESULT_FILE: str(self._child_result_file),
             "TF_CPP_MIN_LOG_LEVEL": os.environ.get("TF_CPP_MIN_LOG_LEVEL", "2"),
         }
+        if self.context.attempt is not None:
+            environment[Env.ATTEMPT] = str(self.context.attempt.number)
         self._child_result_file.unlink(missing_ok=True)
+        self._memory = OutOfMemoryWatch(own_group())
         # In this process's group, so that whoever ends the group ends both.
         self._child = subprocess.Popen(
             [sys.executable, "-m", "steelyard_trainer", "train", "--worker"],
@@ -154,10 +185,6 @@ class Supervisor:
         )
         self._starts += 1
         self._phase = "running"
-
-    @property
-    def _child_result_file(self) -> Path:
-        return self.context.workspace.trained / f"worker-{self.context.worker}.json"
 
     def _look_after_child(self) -> None:
         """When the child has ended: done, ended for good, or to be started again in the next generation."""
@@ -169,9 +196,15 @@ class Supervisor:
             self._phase = "done"
             self._waiting_since = time.monotonic()
             return
-        if ExitCode.is_permanent(code):
+        if ExitCode.is_permanent(code) or self._result.reason == Reason.ATTEMPT_SUPERSEDED:
             raise SteelyardError(self._result.message, reason=self._result.reason, exit_code=code)
-        if not self._is_chief and _finished(self.context) is not None:
+        if code == -signal.SIGKILL and self._memory and (what := self._memory.explain()) is not None:
+            raise SteelyardError(
+                f"worker {self.context.worker}: {what}; give it more, or lower spec.training.batchSize",
+                reason=Reason.OUT_OF_MEMORY,
+                exit_code=1,
+            )
+        if not self._is_chief and self._finished_elsewhere() is not None:
             # Worker 0 was done before this one could say good-bye.
             self._phase = "done"
             return
@@ -242,10 +275,18 @@ class Supervisor:
     def _on_sigterm(self, _signal: int, _frame: object) -> None:
         self._is_leaving = True
 
+    def _ask_for_checkpoint(self) -> None:
+        """Worker 0, when another worker is about to leave: all would go on from the last checkpoint that is there."""
+        if self._wants_checkpoint and self._child is not None:
+            self._child.send_signal(signal.SIGUSR1)
+        self._wants_checkpoint = False
+
     def _leave_if_asked(self) -> None:
         if not self._is_leaving:
             return
         if self._child is not None:
+            if not self._is_chief:
+                self._exchange()
             self._child.terminate()
             try:
                 self._child.wait(LEAVE_SECONDS)
@@ -264,6 +305,18 @@ class Supervisor:
             self._child = None
 
 
+def _tensorflow_cluster(hosts: Sequence[str]) -> dict[str, str]:
+    """TF_CONFIG with the addresses from which the workers were heard of in place of their names: TensorFlow must find
+    all of them at its start, and a name may not lead anywhere yet, or still to the pod that was there before."""
+    if Env.TF_CONFIG not in os.environ:
+        return {}
+    config = json.loads(os.environ[Env.TF_CONFIG])
+    ports = [split_address(address)[1] for address in config["cluster"]["worker"]]
+    named = [f"[{host}]" if ":" in host else host for host in hosts]
+    config["cluster"]["worker"] = [f"{host}:{port}" for host, port in zip(named, ports, strict=True)]
+    return {Env.TF_CONFIG: json.dumps(config)}
+
+
 def _finished(context: StageContext) -> Outcome | None:
     """The outcome of a training that was done under this key before."""
     try:
@@ -274,5 +327,5 @@ def _finished(context: StageContext) -> Outcome | None:
         raise ConfigurationError(f"{context.workspace.training_file} is damaged ({error}): remove it") from None
     if document["key"] != context.key or not context.workspace.model_file.exists():
         return None
-    summary = {name: document[name] for name in ("epochs", "bestEpoch", "steps", "workers", "metrics")}
+    summary = {name: value for name, value in document.items() if name not in ("key", "history")}
     return Outcome("was trained already", {**summary, "restarts": 0})

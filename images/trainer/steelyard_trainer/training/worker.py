@@ -5,10 +5,12 @@ Leaves the trained model and its history in the workspace (worker 0) and ends as
 
 import json
 import os
+import secrets
 import signal
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
+from dataclasses import dataclass
 from typing import Any
 
 import keras
@@ -45,12 +47,17 @@ def train(context: StageContext) -> Outcome:
 
     Raises:
         ConfigurationError: the loss is not finite.
-        SteelyardError: a peer was lost, or the process was asked to end (exit code 75).
+        SteelyardError: a peer was lost, the process was asked to end, or another was started in its place (exit code
+            75); the model is not good enough (10), where no stage follows that judges it.
     """
     strategy = connect()
-    is_leaving = _leave_on_sigterm(context.worker)
+    requests = Requests.listen(context.worker)
     try:
-        return _train(context, strategy, is_leaving)
+        return _train(context, strategy, requests)
+    except OSError:
+        # The process that was started in this one's place may have removed its files.
+        context.check_attempt()
+        raise
     except LOST_PEER_ERRORS as error:
         raise SteelyardError(
             f"another worker was lost: {type(error).__name__}", reason=Reason.WORKER_LOST, exit_code=ExitCode.TRY_AGAIN
@@ -68,23 +75,65 @@ def connect() -> tf.distribute.Strategy | None:
     return tf.distribute.MultiWorkerMirroredStrategy()
 
 
-def _train(context: StageContext, strategy: tf.distribute.Strategy | None, is_leaving: Callable[[], bool]) -> Outcome:
-    loop, network, shape = build(context, strategy, is_leaving)
+@dataclass
+class Requests:
+    """What this process was asked for by signals: SIGTERM to end, SIGUSR1 for a checkpoint."""
+
+    patience_seconds: float
+    """How long it goes on after SIGTERM."""
+    _asked_to_leave_at: float | None = None
+    _asked_for_checkpoint: bool = False
+
+    @classmethod
+    def listen(cls, worker: int) -> "Requests":
+        """Installs the handlers; after the strategy, which installs one that swallows SIGTERM."""
+        requests = cls(0.0 if worker == 0 else CHIEF_LEAVES_FIRST_SECONDS)
+        signal.signal(signal.SIGTERM, requests._leave)
+        signal.signal(signal.SIGUSR1, requests._write_checkpoint)
+        return requests
+
+    def is_leaving(self) -> bool:
+        """Whether it is time to end."""
+        asked_at = self._asked_to_leave_at
+        return asked_at is not None and time.monotonic() - asked_at >= self.patience_seconds
+
+    def wants_checkpoint(self) -> bool:
+        """Whether a checkpoint was asked for since the last call."""
+        asked, self._asked_for_checkpoint = self._asked_for_checkpoint, False
+        return asked
+
+    def _leave(self, _signal: int, _frame: object) -> None:
+        if self._asked_to_leave_at is None:
+            self._asked_to_leave_at = time.monotonic()
+
+    def _write_checkpoint(self, _signal: int, _frame: object) -> None:
+        self._asked_for_checkpoint = True
+
+
+def _train(context: StageContext, strategy: tf.distribute.Strategy | None, requests: Requests) -> Outcome:
+    dataset = PreparedDataset.of(context)
+    loop, network, shape = build(context, dataset, strategy, requests)
     if loop.resume():
         context.notice(f"goes on from the checkpoint after step {loop.steps_done}", "Resumed")
     progression = loop.run()
     summary = _summary(context, loop, progression)
     if context.worker == 0:
-        _leave_model(context, serving_network(context.job.spec.model, shape, network), summary | loop_history(loop))
+        model = serving_network(context.job.spec.model, shape, network)
+        _leave_model(context, model)
+        if not context.job.spec.has_finish:
+            # Brings scikit-learn, which only such a job needs here.
+            from steelyard_trainer.evaluation.judge import judge_float32
+
+            summary |= judge_float32(context, dataset, model)
+        _leave_document(context, {"key": context.key, **summary, "history": loop.state.history})
     return Outcome(f"trained {loop.state.epoch} epochs; the best is epoch {progression.best_epoch}", summary)
 
 
 def build(
-    context: StageContext, strategy: tf.distribute.Strategy | None, is_leaving: Callable[[], bool]
+    context: StageContext, dataset: PreparedDataset, strategy: tf.distribute.Strategy | None, requests: Requests
 ) -> tuple[Loop, TrainingNetwork, Shape]:
     """Everything that a training needs, ready to resume or run."""
     spec = context.job.spec
-    dataset = PreparedDataset.load(context.workspace)
     keras.utils.set_random_seed(spec.training.seed)
     training, validation = dataset.read("train"), dataset.read("validation")
     shape = _shape(dataset)
@@ -102,7 +151,7 @@ def build(
         optimizer = build_optimizer(spec.training, batches.steps)
         stepper = Stepper(network, optimizer, strategy)
     own = share(len(validation.rows), spec.training.workers, context.worker)
-    checkpoints = Checkpoints(context.workspace.checkpoints, context.key)
+    checkpoints = Checkpoints(context.workspace.checkpoints, context.key, context.check_attempt)
     if context.worker == 0:
         checkpoints.clear_others()
     loop = Loop(
@@ -116,7 +165,8 @@ def build(
         metric="accuracy" if shape.classes else "mae",
         metric_scale=1.0 if shape.classes else shape.target_scale,
         report=_reporter(context),
-        is_leaving=is_leaving,
+        is_leaving=requests.is_leaving,
+        wants_checkpoint=requests.wants_checkpoint,
     )
     return loop, network, shape
 
@@ -162,14 +212,6 @@ def _reporter(context: StageContext) -> Callable[[int, dict[str, float]], None]:
     return report
 
 
-def _leave_on_sigterm(worker: int) -> Callable[[], bool]:
-    """Installs a handler (after the strategy, which installs one that swallows the signal); says whether to leave."""
-    asked_at: list[float] = []
-    signal.signal(signal.SIGTERM, lambda _signal, _frame: asked_at.append(time.monotonic()))
-    patience = 0.0 if worker == 0 else CHIEF_LEAVES_FIRST_SECONDS
-    return lambda: bool(asked_at) and time.monotonic() - asked_at[0] >= patience
-
-
 def _summary(context: StageContext, loop: Loop, progression: Progression) -> dict[str, Any]:
     best = progression.best_epoch
     return {
@@ -181,14 +223,17 @@ def _summary(context: StageContext, loop: Loop, progression: Progression) -> dic
     }
 
 
-def loop_history(loop: Loop) -> dict[str, Any]:
-    """What training.json has beside the summary."""
-    return {"history": loop.state.history}
-
-
-def _leave_model(context: StageContext, model: keras.Model, document: dict[str, Any]) -> None:
-    """Writes model.keras, then training.json, which says that both are there."""
-    partial = context.workspace.trained / "partial.keras"
+def _leave_model(context: StageContext, model: keras.Model) -> None:
+    """Writes model.keras."""
+    for leftover in context.workspace.trained.glob("partial*.keras"):
+        leftover.unlink(missing_ok=True)
+    partial = context.workspace.trained / f"partial-{secrets.token_hex(4)}.keras"
     model.save(partial)
+    context.check_attempt()
     partial.rename(context.workspace.model_file)
-    write_atomically(context.workspace.training_file, json.dumps({"key": context.key, **document}, indent=2))
+
+
+def _leave_document(context: StageContext, document: dict[str, Any]) -> None:
+    """Writes training.json, which says that all is there."""
+    context.check_attempt()
+    write_atomically(context.workspace.training_file, json.dumps(document, indent=2))

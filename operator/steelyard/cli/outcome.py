@@ -1,0 +1,56 @@
+"""What a job achieved, for a person: where the model lies, what it costs, what was weighed. Standard library only."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+
+def outcome_lines(found: Mapping[str, Any], published: Sequence[str]) -> list[str]:
+    """A result, line by line.
+
+    Args:
+        found: the summary of the last stage's result; one that was too long for its place may lack any part.
+        published: the places, as the user can type them.
+    """
+    lines = [f"published   {place}" for place in published]
+    lines += [f"digest      {found['digest']}"] if "digest" in found else []
+    lines += [f"chosen      {_chosen(found)}"] if "chosen" in found else []
+    metrics = [f"{name} {value:.4g}{_error(error)}" for name, (value, error) in found.get("metrics", {}).items()]
+    lines += [f"test        {', '.join(metrics)}"] if metrics else []
+    return lines + _candidate_lines(found)
+
+
+def _error(error: float | None) -> str:
+    return "" if error is None else f" ± {error:.2g}"
+
+
+def _chosen(found: Mapping[str, Any]) -> str:
+    """The chosen candidate against float32."""
+    name, size, baseline, drop = (found.get(key) for key in ("chosen", "bytes", "baselineBytes", "metricDrop"))
+    if name is None or not size or not baseline:
+        return str(name)
+    if name == "None":
+        return f"float32, {size:,} bytes"
+    cost = "at the same" if not drop else f"{abs(drop):.4g} {'less' if drop > 0 else 'more'}"
+    return (
+        f"{name}, {size:,} bytes: {size / baseline:.3f} of float32 ({baseline:,} bytes), "
+        f"{cost} {found.get('metric', 'metric')} on the validation part"
+    )
+
+
+def _candidate_lines(found: Mapping[str, Any]) -> list[str]:
+    """A table of the candidates that were weighed; nothing for float32 alone."""
+    candidates = found.get("candidates", [])
+    if len(candidates) < 2:
+        return []
+    lines = ["", f"{'candidate':<14}{'bytes':>12}{found.get('metric', 'metric'):>12}{'us/row':>10}"]
+    for each in candidates:
+        name = "float32" if each["name"] == "None" else each["name"]
+        cells = (_cell(each.get("bytes"), ","), _cell(each.get("metric"), ".4g"))
+        latency = _cell(each.get("latencyMicroseconds"), ".1f")
+        note = "  loses too much" if each.get("withinBudget") is False else ""
+        lines.append(f"{name:<14}{cells[0]:>12}{cells[1]:>12}{latency:>10}{note}")
+    return lines
+
+
+def _cell(value: float | None, form: str) -> str:
+    return "-" if value is None else format(value, form)

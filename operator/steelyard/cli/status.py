@@ -1,0 +1,97 @@
+"""`steelyard status`: how a job on a cluster stands, and what came out. Imports typer, the api and the client."""
+
+from typing import TYPE_CHECKING, Any
+
+from steelyard.api.status import ModelStatus, StageStatus, TrainingJobStatus
+from steelyard.cli.cluster import (
+    ContextOption,
+    DocumentFormat,
+    DocumentOption,
+    JobArgument,
+    NamespaceOption,
+    age,
+    connected,
+    print_object,
+    table,
+)
+from steelyard.cli.display import figures
+from steelyard.cli.outcome import outcome_lines
+
+if TYPE_CHECKING:
+    from steelyard.client import JobHandle
+
+
+def status(
+    job: JobArgument,
+    context: ContextOption = None,
+    namespace: NamespaceOption = None,
+    output: DocumentOption = DocumentFormat.TEXT,
+) -> None:
+    """Shows how a job stands: stages, conditions, and the model with all candidates that were weighed."""
+    with connected(context, namespace) as client:
+        handle = client.get(job)
+    if output is DocumentFormat.TEXT:
+        print("\n".join(describe(handle)))
+    else:
+        print_object(handle.document, output)
+
+
+def describe(handle: "JobHandle") -> list[str]:
+    """A job for a person, line by line."""
+    from steelyard.client.outcome import condition, standing
+
+    found = handle.status
+    created = handle.document["metadata"]["creationTimestamp"]
+    lines = [
+        f"job         {handle.namespace}/{handle.name}, {age(created)} old",
+        f"phase       {standing(found)}",
+    ]
+    lines += [f"metric      {found.metric}"] if found.metric and found.model is None else []
+    lines += [f"disruptions {found.disruptions}"] if found.disruptions else []
+    if found.model is not None:
+        lines += model_lines(found.model)
+    if found.stages:
+        lines += ["", *table(["STAGE", "STATE", "WORKERS", "TIME", "FIGURES"], [_stage(each) for each in found.stages])]
+    if found.conditions:
+        lines += ["", *table(["CONDITION", "STATUS", "REASON", "AGE", "MESSAGE"], _conditions(found))]
+    if condition(found, "Complete") is not None and found.model is not None and found.model.published:
+        lines += ["", "next:", f"  steelyard fetch {handle.name} DIR --namespace {handle.namespace}"]
+    return lines
+
+
+def model_lines(model: ModelStatus) -> list[str]:
+    """What came out, as `steelyard run` shows it."""
+    return outcome_lines(summary_of(model), model.published or [])
+
+
+def summary_of(model: ModelStatus) -> dict[str, Any]:
+    """The model as the summary of a result says it."""
+    found = model.model_dump(by_alias=True, exclude_none=True)
+    if model.metrics is not None:
+        found["metrics"] = {name: (each.value, each.standard_error) for name, each in model.metrics.items()}
+    return found
+
+
+def _stage(stage: StageStatus) -> list[str]:
+    """A row of the stages' table."""
+    state = "runs"
+    if stage.completion_time is not None:
+        state = f"done: {stage.message}" if stage.message else "done"
+    elif stage.total:
+        state = f"{stage.done or 0:,}/{stage.total:,} {stage.unit or ''}".rstrip()
+    if stage.restarts:
+        state += f", resumed {stage.restarts} times"
+    return [
+        stage.name,
+        state,
+        str(stage.workers),
+        age(stage.start_time, stage.completion_time),
+        figures(stage.values or {}),
+    ]
+
+
+def _conditions(found: TrainingJobStatus) -> list[list[str]]:
+    return [
+        [each.type, each.status, each.reason, age(each.last_transition_time), each.message.replace("\n", " ")]
+        for each in found.conditions
+    ]

@@ -1,0 +1,95 @@
+"""The client: jobs are submitted, found and listed through it. Imports kube and the api only."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from steelyard.api.errors import ConfigurationError
+from steelyard.api.loading import load_training_job, parse_training_job
+from steelyard.api.training_job import TrainingJob
+from steelyard.client.connection import Connection
+from steelyard.client.handle import JobHandle
+from steelyard.client.jobs import create_job, delete_job, get_job, list_jobs
+
+
+class Client:
+    """A connection to a cluster. Close it, or use it as a context manager. For one thread at a time.
+
+    Whatever goes wrong is a SteelyardError: its message is for a person, its reason for a program.
+    """
+
+    def __init__(self, connection: Connection, *, namespace: str | None = None) -> None:
+        """See `from_kubeconfig`; `namespace` is the one that was asked for by name."""
+        self._connection = connection
+        self._asked_for = namespace
+
+    @classmethod
+    def from_kubeconfig(cls, context: str | None = None, namespace: str | None = None) -> "Client":
+        """Finds the cluster as kubectl does; in a pod, by its service account.
+
+        Args:
+            context: of the kubeconfig (KUBECONFIG, or ~/.kube/config); default: its current one.
+            namespace: default: the context's; else `default`.
+
+        Raises:
+            ConnectionFailedError: there is no usable configuration.
+        """
+        return cls(Connection(context, namespace), namespace=namespace)
+
+    @property
+    def namespace(self) -> str:
+        """Where jobs are looked for."""
+        return self._connection.namespace
+
+    def submit(self, job: TrainingJob | Mapping[str, Any] | Path | str) -> JobHandle:
+        """Makes a job on the cluster. One that is there already and equal is left as it is.
+
+        Args:
+            job: a TrainingJob, the manifest as a dictionary, or its file.
+
+        Raises:
+            ManifestError: it is not valid, can't run on a cluster, or is refused by the API server.
+            JobExistsError: there is another job of this name.
+            SteelyardError: it can't be made for another reason.
+        """
+        if isinstance(job, str | Path):
+            job = load_training_job(Path(job))
+        elif not isinstance(job, TrainingJob):
+            job = parse_training_job(dict(job))
+        own = job.metadata.namespace
+        if own is not None and self._asked_for not in (None, own):
+            raise ConfigurationError(
+                f"the manifest says metadata.namespace: {own}, but the namespace {self._asked_for} was asked for; "
+                "leave one of the two out"
+            )
+        document, is_new = create_job(self._connection, job, own or self.namespace)
+        return JobHandle(self._connection, document, is_new=is_new)
+
+    def get(self, name: str) -> JobHandle:
+        """A job. Raises JobNotFoundError, SteelyardError."""
+        return JobHandle(self._connection, get_job(self._connection, name, self.namespace))
+
+    def list(self, *, all_namespaces: bool = False) -> list[JobHandle]:
+        """The jobs of the namespace, or of all, in the order of their names. Raises SteelyardError."""
+        found = list_jobs(self._connection, None if all_namespaces else self.namespace)
+        return [JobHandle(self._connection, document) for document in found]
+
+    def delete(self, name: str) -> None:
+        """Deletes a job and what it is made of; what it has published stays.
+
+        Raises JobNotFoundError, SteelyardError.
+        """
+        delete_job(self._connection, name, self.namespace)
+
+    def close(self) -> None:
+        """Closes the connection."""
+        self._connection.close()
+
+    def __enter__(self) -> "Client":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

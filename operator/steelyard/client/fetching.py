@@ -1,0 +1,175 @@
+"""The published model from a claim to a folder here, verified. Imports serving, kube and the api only."""
+
+import shutil
+import tarfile
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from steelyard.api.contract import Reason
+from steelyard.api.errors import ConfigurationError, DataError, SteelyardError
+from steelyard.api.published import is_published_model
+from steelyard.api.status import TrainingJobStatus
+from steelyard.api.uris import ClaimUri, is_claim_uri
+from steelyard.client.connection import Connection
+from steelyard.client.errors import GRANT, NotAllowedError, RefusedError, explained
+from steelyard.client.outcome import condition, read_status, standing
+from steelyard.client.reader import CLAIM_FOLDER, READER, Reader, running
+from steelyard.kube import ApiError, CommandError, ConnectionFailedError, path_of
+from steelyard.kube.errors import Object
+from steelyard.kube.names import stage_job_name
+from steelyard.serving.published import check_intact, digest_of, verify
+
+_TRIES = 3
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """A model that is here now."""
+
+    folder: Path
+    uri: str
+    """Where it came from."""
+    digest: str
+    is_new: bool
+    """Whether it was copied; False where this very model was in the folder already."""
+
+
+def fetch_model(
+    connection: Connection,
+    job: Object,
+    folder: Path,
+    *,
+    image: str | None,
+    timeout: float,
+    on_waiting: Callable[[str], None] | None,
+) -> Fetched:
+    """See `JobHandle.fetch`; `job` is the object as it is now."""
+    name, namespace = job["metadata"]["name"], job["metadata"]["namespace"]
+    status = read_status(job.get("status"))
+    uri = _published_on_claim(name, status)
+    digest = status.model.digest if status.model else None
+    folder = folder.absolute()
+    if _is_there(folder, digest):
+        return Fetched(folder, uri, digest_of(folder), is_new=False)
+    place = ClaimUri.parse(uri)
+    reader = Reader(
+        job=name,
+        namespace=namespace,
+        claim=place.claim,
+        template=_last_stage_template(connection, name, namespace),
+        affinity=(job["spec"].get("template") or {}).get("affinity"),
+        image=image,
+    )
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    try:
+        with running(connection, reader, timeout, on_waiting or (lambda _: None)) as pod:
+            _copy(connection, namespace, pod, place, aside / "archive")
+        model = aside / folder.name
+        _unpack(aside / "archive", model)
+        check_intact(model, verify(model, digest))
+        if folder.exists():
+            folder.rmdir()
+        model.rename(folder)
+    finally:
+        shutil.rmtree(aside)
+    return Fetched(folder, uri, digest_of(folder), is_new=True)
+
+
+def _published_on_claim(name: str, status: TrainingJobStatus) -> str:
+    """Where the model lies. Raises ConfigurationError where there is none to fetch."""
+    if condition(status, "Complete") is None:
+        raise ConfigurationError(
+            f"the TrainingJob {name} has no model yet: it is {standing(status)}; only one that is Complete has",
+            reason="JobNotComplete",
+        )
+    published = (status.model.published if status.model else None) or []
+    if (uri := next(filter(is_claim_uri, published), None)) is None:
+        where = f"published to {', '.join(published)}" if published else "published nowhere (spec.publish is empty)"
+        raise ConfigurationError(
+            f"the model of {name} lies on no claim: it was {where}; only pvc://CLAIM/PATH is fetched", reason="NoClaim"
+        )
+    return uri
+
+
+def _is_there(folder: Path, digest: str | None) -> bool:
+    """Whether a folder holds this very model, intact. Raises ConfigurationError where it holds anything else."""
+    if not folder.exists():
+        return False
+    if not folder.is_dir():
+        raise ConfigurationError(f"{folder} is a file; name a folder that is empty or does not exist yet")
+    if not any(folder.iterdir()):
+        return False
+    if digest is not None and is_published_model(folder) and not verify(folder, digest):
+        return True
+    raise ConfigurationError(
+        f"{folder} is not empty and does not hold this model; name a folder that is empty or does not exist yet",
+        reason=Reason.TARGET_OCCUPIED,
+    )
+
+
+def _last_stage_template(connection: Connection, name: str, namespace: str) -> Object:
+    """The `spec` of the pods that wrote the model: they had the right image, user and groups."""
+    job = stage_job_name(name, "finish")
+    with explained(namespace):
+        try:
+            spec: Object = connection.request("GET", path_of("jobs", namespace, job))["spec"]["template"]["spec"]
+        except ApiError as error:
+            if error.status != 404:
+                raise
+            raise ConfigurationError(
+                f"the Job {job}, which says how the claim can be read, was removed; read the claim with a pod of yours",
+                reason="NoClaim",
+            ) from None
+    return spec
+
+
+def _copy(connection: Connection, namespace: str, pod: str, place: ClaimUri, archive: Path) -> None:
+    """Writes the model's folder to an archive. Raises SteelyardError."""
+    # No shell: the path is the user's.
+    command = ["tar", "-c", "-f", "-", "-C", f"{CLAIM_FOLDER}/{place.path}", "."]
+    for attempt in range(1, _TRIES + 1):
+        try:
+            with explained(namespace), archive.open("wb") as file:
+                for chunk in connection.exec_output(namespace, pod, READER, command):
+                    file.write(chunk)
+            return
+        except CommandError as error:
+            raise DataError(
+                f"pvc://{place.claim}/{place.path} can't be read: {error.errors or error}",
+                reason=Reason.SOURCE_NOT_FOUND,
+            ) from None
+        except NotAllowedError:
+            # What the server says of a refused websocket does not reach us.
+            raise NotAllowedError(
+                f"no command may be run in the pod {pod}, which reads the claim: the permissions to get and create "
+                f"pods/exec in the namespace {namespace} are missing; {GRANT}"
+            ) from None
+        except (ConnectionFailedError, RefusedError):
+            if attempt == _TRIES:
+                raise
+
+
+def _unpack(archive: Path, folder: Path) -> None:
+    """Unpacks plain files; whoever else may write to the claim can't have anything written elsewhere."""
+    folder.mkdir()
+    try:
+        with tarfile.open(archive, mode="r:") as tar:
+            for member in tar:
+                name = PurePosixPath(member.name)
+                if member.isdir() and name == PurePosixPath("."):
+                    continue
+                content = tar.extractfile(member) if member.isreg() else None
+                if content is None or len(name.parts) != 1 or name.name == "..":
+                    raise DataError(
+                        f"the published folder holds {member.name}, which is no plain file of a model",
+                        reason=Reason.MODEL_NOT_INTACT,
+                    )
+                with content, (folder / name).open("wb") as file:
+                    shutil.copyfileobj(content, file)
+    except tarfile.TarError as error:
+        raise SteelyardError(
+            f"the model came in part only: {error}; try again", reason=Reason.MODEL_NOT_INTACT, exit_code=75
+        ) from None

@@ -1,0 +1,136 @@
+"""TrainingJobs on an API server: made, read, listed, deleted. Imports kube and the api only."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from typing import Any
+
+from steelyard.api.clusters import cluster_problems
+from steelyard.api.errors import ConfigurationError, ManifestError
+from steelyard.api.loading import parse_training_job
+from steelyard.api.training_job import TrainingJob
+from steelyard.client.connection import Connection
+from steelyard.client.errors import JobExistsError, JobNotFoundError, NotAllowedError, explained
+from steelyard.kube import ApiError, path_of
+from steelyard.kube.errors import Object
+
+_RESOURCE = "trainingjobs"
+_PAGE = "500"
+
+
+def create_job(connection: Connection, job: TrainingJob, namespace: str) -> tuple[Object, bool]:
+    """Makes a job; one that is there already and equal is left as it is.
+
+    Returns:
+        The object, and whether it was made.
+
+    Raises:
+        ManifestError: the job can't run on a cluster, or the API server refuses it.
+        JobExistsError: there is another job of this name.
+        SteelyardError: it can't be made for another reason.
+    """
+    if problems := cluster_problems(job.spec):
+        raise ManifestError(problems, source=f"for a cluster, the TrainingJob {job.metadata.name}")
+    path = path_of(_RESOURCE, namespace)
+    # Without Strict the server drops what it does not know, and says nothing.
+    query = {"fieldValidation": "Strict", "fieldManager": "steelyard-client"}
+    with explained(namespace):
+        try:
+            return connection.request("POST", path, job.to_manifest(), query=query), True
+        except ApiError as error:
+            if error.status != 409:
+                raise
+        existing = get_job(connection, job.metadata.name, namespace)
+    name = job.metadata.name
+    if "deletionTimestamp" in existing["metadata"]:
+        raise JobExistsError(f"the TrainingJob {name} of before is being deleted still; try again in a moment")
+    if not _is_equal(existing, job):
+        raise JobExistsError(
+            f"there is a TrainingJob {name} in the namespace {namespace} already, and it is not this one; submit under "
+            f"another name (--set metadata.name=NAME), or remove it first: steelyard delete {name} --namespace "
+            f"{namespace}"
+        )
+    return existing, False
+
+
+def get_job(connection: Connection, name: str, namespace: str) -> Object:
+    """A job. Raises JobNotFoundError, SteelyardError."""
+    with explained(namespace):
+        try:
+            return connection.request("GET", path_of(_RESOURCE, namespace, name))
+        except ApiError as error:
+            if not _is_absent(error):
+                raise
+        raise _not_found(connection, name, namespace)
+
+
+def delete_job(connection: Connection, name: str, namespace: str) -> None:
+    """Deletes a job; its children go with it. Raises JobNotFoundError, SteelyardError."""
+    with explained(namespace):
+        try:
+            connection.request("DELETE", path_of(_RESOURCE, namespace, name), query={"propagationPolicy": "Background"})
+            return
+        except ApiError as error:
+            if not _is_absent(error):
+                raise
+        raise _not_found(connection, name, namespace)
+
+
+def list_jobs(connection: Connection, namespace: str | None) -> Iterator[Object]:
+    """The jobs of a namespace, or of all, in the order of their names. Raises SteelyardError."""
+    query = {"limit": _PAGE}
+    with explained(namespace or ""):
+        while True:
+            page = connection.request("GET", path_of(_RESOURCE, namespace), query=query)
+            yield from page["items"]
+            if not (more := page["metadata"].get("continue")):
+                return
+            query["continue"] = more
+
+
+def job_of(document: Mapping[str, Any]) -> TrainingJob:
+    """The object as a TrainingJob. Raises ManifestError where an older or newer CRD let through what is none here."""
+    metadata = document["metadata"]
+    manifest = {
+        "apiVersion": document["apiVersion"],
+        "kind": document["kind"],
+        "metadata": {key: metadata[key] for key in ("name", "namespace", "labels", "annotations") if key in metadata},
+        "spec": document.get("spec"),
+    }
+    return parse_training_job(manifest, source=f"the TrainingJob {metadata['name']} on the cluster")
+
+
+def _is_equal(existing: Object, job: TrainingJob) -> bool:
+    """Whether a job on the cluster, where it has all defaults, is what another one asks for."""
+    try:
+        there = job_of(existing)
+    except ConfigurationError:
+        return False
+    given = job.metadata
+    has_them = all(
+        (there_values or {}).get(key) == value
+        for there_values, values in (
+            (there.metadata.labels, given.labels),
+            (there.metadata.annotations, given.annotations),
+        )
+        for key, value in (values or {}).items()
+    )
+    return has_them and there.spec.model_dump() == job.spec.model_dump()
+
+
+def _is_absent(error: ApiError) -> bool:
+    """Whether the object itself is not there; else the server does not know the whole kind."""
+    return error.status == 404 and error.reason == "NotFound" and "requested resource" not in error.message
+
+
+def _not_found(connection: Connection, name: str, namespace: str) -> JobNotFoundError | ApiError:
+    """Says what there is; where not even the namespace is there, that."""
+    existing = None
+    with suppress(NotAllowedError):
+        existing = [item["metadata"]["name"] for item in list_jobs(connection, namespace)]
+    if not existing:
+        try:
+            connection.request("GET", path_of("namespaces", name=namespace))
+        except ApiError as error:
+            if error.status == 404:
+                return error
+    return JobNotFoundError(name, namespace, existing)

@@ -1,0 +1,88 @@
+"""The CRDs on the control plane, and what the API server says of a manifest, field by field."""
+
+import copy
+import json
+import re
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cluster.kubectl import Kubectl, KubectlError
+
+from steelyard.api.loading import apply_overrides
+
+ROOT = Path(__file__).parents[2]
+
+Manifest = dict[str, Any]
+
+_BASE: Manifest = {
+    "apiVersion": "steelyard.dev/v1alpha1",
+    "kind": "TrainingJob",
+    "metadata": {"name": "a"},
+    "spec": {
+        "dataset": {"uri": "pvc://data/a.csv", "target": "t"},
+        "model": {"mlp": {}},
+        "publish": [{"uri": "pvc://models/a"}],
+    },
+}
+
+
+def install_crds(kubectl: Kubectl) -> None:
+    """Applies crds/ and waits until the API server serves and explains them; what is there is brought up to date."""
+    kubectl("apply", "--server-side", "--force-conflicts", f"--filename={ROOT / 'crds'}")
+    wait_until(lambda: kubectl("get", "trainingjobs", "--all-namespaces"))
+    wait_until(lambda: kubectl("explain", "trainingjob.spec"))
+
+
+def wait_until(works: Callable[[], object], seconds: float = 60) -> None:
+    """Repeats what the API server does not take yet."""
+    until = time.monotonic() + seconds
+    while True:
+        try:
+            works()
+        except (KubectlError, pytest.fail.Exception):
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.1)
+        else:
+            return
+
+
+def manifest(*overrides: str) -> Manifest:
+    """A valid manifest with `path=value` overrides put in; a value `delete` takes the field out."""
+    made = copy.deepcopy(_BASE)
+    for override in overrides:
+        path, _, value = override.partition("=")
+        if value == "delete":
+            *holders, last = path.split(".")
+            holder = made if path.startswith("metadata") else made["spec"]
+            for name in holders:
+                holder = holder[name]
+            del holder[last]
+        else:
+            made = apply_overrides(made, [override])
+    return made
+
+
+def refusals(kubectl: Kubectl, document: Manifest) -> dict[str, str]:
+    """What `kubectl create` is told of a manifest: messages by field; empty where it is accepted. Nothing is made."""
+    try:
+        kubectl("create", "--dry-run=server", "--filename=-", stdin=json.dumps(document))
+    except KubectlError as error:
+        return by_field(str(error))
+    return {}
+
+
+def by_field(text: str) -> dict[str, str]:
+    """kubectl's text of a refusal, taken apart."""
+    if "strict decoding error" in text:
+        return dict.fromkeys(re.findall(r'unknown field "([^"]*)"', text), "unknown field")
+    lines = [line.removeprefix("* ") for line in text.split(" is invalid: ", 1)[1].splitlines()]
+    found: dict[str, list[str]] = {}
+    for line in filter(None, lines):
+        field, _, message = line.partition(": ")
+        # A CEL rule's message follows on what the API server calls the value.
+        found.setdefault(field, []).append(message.removeprefix('Invalid value: "object": '))
+    return {field: "; ".join(messages) for field, messages in found.items()}

@@ -1,0 +1,188 @@
+"""Workers that are killed, deleted and evicted, a node that is lost for good, an upgrade: a training just goes on."""
+
+import json
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from cluster.kubectl import Kubectl
+from cluster.real import RealCluster
+from release import install
+from training_jobs import condition, is_over
+
+pytestmark = pytest.mark.usefixtures("operator")
+
+LONG_EPOCHS = 600
+"""So many that a training is still under way when things happen to it."""
+
+
+def long_job(name: str, **spec: Any) -> dict[str, Any]:
+    """Digits, trained by two workers for long, with a checkpoint every second, published nowhere."""
+    return {
+        "apiVersion": "steelyard.dev/v1alpha1",
+        "kind": "TrainingJob",
+        "metadata": {"name": name},
+        "spec": {
+            "dataset": {"uri": "sklearn:digits", "target": "target"},
+            "model": {"mlp": {"hiddenUnits": [32]}},
+            "training": {"workers": 2, "epochs": LONG_EPOCHS, "checkpoint": {"everySeconds": 1}},
+            "publish": [],
+            "template": {
+                "terminationGracePeriodSeconds": 30,
+                "resources": {"train": {"requests": {"cpu": "300m", "memory": "1Gi"}, "limits": {"cpu": "1"}}},
+            },
+            **spec,
+        },
+    }
+
+
+def workers(namespace: Kubectl, name: str) -> dict[int, dict[str, Any]]:
+    """The living pods of a training, by worker."""
+    pods = namespace.list("pods", f"steelyard.dev/job={name},steelyard.dev/stage=train")
+    return {
+        int(pod["metadata"]["labels"]["batch.kubernetes.io/job-completion-index"]): pod
+        for pod in pods
+        if pod["status"]["phase"] in ("Pending", "Running") and "deletionTimestamp" not in pod["metadata"]
+    }
+
+
+def messages(namespace: Kubectl, pod: dict[str, Any]) -> list[dict[str, Any]]:
+    """What the trainer in a pod has said."""
+    lines = namespace("logs", pod["metadata"]["name"]).splitlines()
+    return [json.loads(line) for line in lines if line.startswith("{")]
+
+
+def epochs_done(namespace: Kubectl, name: str) -> int:
+    """How far the training is, by worker 0's log."""
+    chief = workers(namespace, name).get(0)
+    if chief is None or chief["status"]["phase"] != "Running":
+        return 0
+    done = [line["done"] for line in messages(namespace, chief) if line["event"] == "progress"]
+    return int(done[-1]) if done else 0
+
+
+def wait_until(what: str, holds: Callable[[], object], seconds: float = 300) -> None:
+    """Raises AssertionError where something does not come true in time."""
+    until = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < until, f"not within {seconds:.0f} s: {what}"
+        time.sleep(0.5)
+
+
+def train_for_a_while(namespace: Kubectl, name: str) -> None:
+    """Waits until a training has a checkpoint to go on from."""
+    before = epochs_done(namespace, name)
+    wait_until(f"{name} trains", lambda: epochs_done(namespace, name) > before + 10)
+
+
+def uid(pod: dict[str, Any]) -> str:
+    """A pod's uid."""
+    return str(pod["metadata"]["uid"])
+
+
+def replaced(namespace: Kubectl, name: str, worker: int, old: str) -> bool:
+    """Whether another pod runs in a worker's place."""
+    pod = workers(namespace, name).get(worker)
+    return pod is not None and uid(pod) != old and pod["status"]["phase"] == "Running"
+
+
+def goes_on(namespace: Kubectl, name: str) -> None:
+    """Asserts that worker 0 goes on from a checkpoint, and not from the beginning."""
+
+    def resumed() -> bool:
+        chief = workers(namespace, name).get(0)
+        said = messages(namespace, chief) if chief is not None and chief["status"]["phase"] == "Running" else []
+        return any(line.get("reason") == "Resumed" for line in said)
+
+    wait_until(f"{name} goes on from its checkpoint", resumed)
+
+
+def completes(namespace: Kubectl, name: str) -> dict[str, Any]:
+    """Waits for the end of a job, which is to be a good one; gives its status."""
+    job = namespace.wait_for("trainingjob", name, is_over, seconds=900)
+    assert condition(job, "Complete").get("status") == "True", json.dumps(job["status"], indent=1)
+    train = next(stage for stage in job["status"]["stages"] if stage["name"] == "train")
+    assert train["done"] == train["total"] == LONG_EPOCHS
+    status: dict[str, Any] = job["status"]
+    return status
+
+
+def test_workers_killed_deleted_and_evicted_are_replaced_and_the_training_goes_on(
+    own_cluster: RealCluster, namespace: Kubectl
+) -> None:
+    namespace.create(long_job("long"))
+    wait_until("both workers run", lambda: len(workers(namespace, "long")) == 2)
+    train_for_a_while(namespace, "long")
+
+    def kill(pod: dict[str, Any]) -> None:
+        container = pod["status"]["containerStatuses"][0]["containerID"].removeprefix("containerd://")
+        own_cluster.nodes[0].run("ctr", "--namespace=k8s.io", "tasks", "kill", "--signal=SIGKILL", container)
+
+    def delete(pod: dict[str, Any]) -> None:
+        namespace.delete("pod", pod["metadata"]["name"], wait=False)
+
+    def evict(pod: dict[str, Any]) -> None:
+        name = pod["metadata"]["name"]
+        body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": name}}
+        path = f"/api/v1/namespaces/{namespace.namespace}/pods/{name}/eviction"
+        namespace("create", f"--raw={path}", "--filename=-", stdin=json.dumps(body))
+
+    for victim, end in ((1, kill), (0, delete), (1, evict)):
+        before = {worker: uid(pod) for worker, pod in workers(namespace, "long").items()}
+        end(workers(namespace, "long")[victim])
+        wait_until(f"worker {victim} is replaced", lambda: replaced(namespace, "long", victim, before[victim]))  # noqa: B023
+        goes_on(namespace, "long")
+        assert uid(workers(namespace, "long")[1 - victim]) == before[1 - victim]
+        train_for_a_while(namespace, "long")
+    status = completes(namespace, "long")
+    # The killed one counts as a crash; the other two were interrupted.
+    assert status["disruptions"] == 2
+
+
+def test_a_node_with_a_worker_is_lost_for_good(own_cluster: RealCluster, namespace: Kubectl) -> None:
+    node = own_cluster.add_node()
+    try:
+        spread = long_job(
+            "spread", workspace={"accessMode": "ReadWriteMany", "storageClassName": "shared", "storage": "1Gi"}
+        )
+        namespace.create(spread)
+        wait_until("both workers run", lambda: len(workers(namespace, "spread")) == 2)
+        train_for_a_while(namespace, "spread")
+        placed = {worker: pod["spec"]["nodeName"] for worker, pod in workers(namespace, "spread").items()}
+        assert sorted(placed.values()) == sorted([own_cluster.nodes[0].name, node.name])
+        victim = next(worker for worker, name in placed.items() if name == node.name)
+        old = uid(workers(namespace, "spread")[victim])
+        own_cluster.kill_node(node.number)
+        wait_until("the lost worker is replaced", lambda: replaced(namespace, "spread", victim, old), seconds=600)
+        completes(namespace, "spread")
+    finally:
+        own_cluster.kubectl("delete", "node", node.name, "--ignore-not-found", "--wait=false")
+
+
+def test_an_upgrade_in_mid_training_leaves_the_workers_alone(own_cluster: RealCluster, namespace: Kubectl) -> None:
+    namespace.create(long_job("upgraded"))
+    wait_until("both workers run", lambda: len(workers(namespace, "upgraded")) == 2)
+    train_for_a_while(namespace, "upgraded")
+    jobs = {job["metadata"]["name"]: job["metadata"]["uid"] for job in namespace.list("jobs")}
+    pods = {worker: uid(pod) for worker, pod in workers(namespace, "upgraded").items()}
+    image = own_cluster.kubectl.within("steelyard-system").list("deployments")[0]["spec"]["template"]["spec"]
+    # The same program under another name is another image to Kubernetes.
+    own_cluster.nodes[0].run(
+        "ctr", "--namespace=k8s.io", "images", "tag", image["containers"][0]["image"], "steelyard.dev/operator:next"
+    )
+    try:
+        install(
+            own_cluster.kubeconfig,
+            "steelyard-system",
+            image__tag="next",
+            trainer__image__tag="other",
+            trainer__nodeLostTolerationSeconds=45,
+        )
+        before = epochs_done(namespace, "upgraded")
+        wait_until("it still trains", lambda: epochs_done(namespace, "upgraded") > before + 10)
+        assert {worker: uid(pod) for worker, pod in workers(namespace, "upgraded").items()} == pods
+        completes(namespace, "upgraded")
+        assert {job["metadata"]["name"]: job["metadata"]["uid"] for job in namespace.list("jobs")} == jobs
+    finally:
+        install(own_cluster.kubeconfig, "steelyard-system")

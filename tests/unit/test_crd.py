@@ -1,0 +1,356 @@
+"""The CRDs say what the models say: up to date, whole, bounded; and what a structural schema can't say is an error."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import pytest
+from pydantic import Field
+
+from steelyard.api.base import ExactlyOneOf, Part
+from steelyard.api.cel import Rule
+from steelyard.api.crd import LIMIT_BYTES, files, main, training_job_crd
+from steelyard.api.crd_rules import MUTABLE_RUN_POLICY, NOT_IN_CEL, RULES
+from steelyard.api.crd_schema import UnsayableError, structural_schema
+from steelyard.api.outcome import RunPolicy
+from steelyard.api.training_job import TrainingJobSpec
+
+ROOT = Path(__file__).parents[2]
+API = ROOT / "operator" / "steelyard" / "api"
+COPIES = [ROOT / "crds", ROOT / "charts" / "steelyard" / "files" / "crds"]
+
+Node = dict[str, Any]
+
+CRD = training_job_crd()
+VERSION = CRD["spec"]["versions"][0]
+SCHEMA = VERSION["schema"]["openAPIV3Schema"]
+
+
+def nodes(node: Node, path: str = "") -> Iterator[tuple[str, Node]]:
+    """Every part of a schema with its path; `[]` stands for the values of a list or map."""
+    yield path, node
+    for name, field in node.get("properties", {}).items():
+        yield from nodes(field, f"{path}.{name}")
+    for inner in ("items", "additionalProperties"):
+        if inner in node:
+            yield from nodes(node[inner], f"{path}[]")
+
+
+NODES = dict(nodes(SCHEMA))
+OURS = {path: node for path, node in NODES.items() if path.startswith((".spec", ".status"))}
+
+
+# --- the files --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("folder", COPIES, ids=lambda folder: str(folder.relative_to(ROOT)))
+def test_the_files_are_up_to_date(folder: Path) -> None:
+    assert {path.name: path.read_text(encoding="utf-8") for path in folder.iterdir()} == files(), "run make generate"
+
+
+def test_every_file_is_small_enough_for_kubectl_apply(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert all(len(text.encode()) < LIMIT_BYTES == 262_144 for text in files().values())
+    monkeypatch.setattr("steelyard.api.crd.LIMIT_BYTES", 1000)
+    with pytest.raises(ValueError, match=r"trainingjobs.* has .* but kubectl apply takes less than 1,000"):
+        files()
+
+
+def test_each_folder_that_is_named_gets_the_files(tmp_path: Path) -> None:
+    main([str(tmp_path / "a"), str(tmp_path / "b" / "c")])
+    for folder in (tmp_path / "a", tmp_path / "b" / "c"):
+        assert [path.name for path in folder.iterdir()] == ["trainingjobs.steelyard.dev.yaml"]
+
+
+# --- the schema -------------------------------------------------------------------------------------------------------
+
+
+def test_every_field_is_described() -> None:
+    fields = {path: node for path, node in OURS.items() if not path.endswith("[]")}
+    assert [path for path, node in fields.items() if not node.get("description")] == []
+
+
+def test_every_list_map_and_text_is_bounded() -> None:
+    bound = {"array": {"maxItems"}, "string": {"maxLength", "enum"}, "object": {"maxProperties", "properties"}}
+    assert [path for path, node in OURS.items() if not bound.get(node["type"], node.keys()) & node.keys()] == []
+
+
+def test_what_has_a_default_here_has_it_there() -> None:
+    spec = TrainingJobSpec.model_validate({"dataset": {"uri": "a.csv", "target": "t"}, "model": {"linear": {}}})
+    training = spec.training.model_dump(by_alias=True, exclude_none=True)
+    assert OURS[".spec.training"]["default"] == training
+    assert OURS[".spec.training.optimizer.learningRate"]["default"] == 0.001
+    assert OURS[".spec.template.volumes"]["default"] == []
+    assert "default" not in OURS[".spec.publish"]
+
+
+def test_a_default_is_said_where_kubectl_explain_shows_it() -> None:
+    assert OURS[".spec.training.workers"]["description"].endswith("Allowed: a whole number from 1 to 256. Default: 1.")
+    assert OURS[".spec.model.mlp.hiddenUnits"]["description"].endswith("Default: [128].")
+    assert "Allowed" not in OURS[".status.model.bytes"]["description"]
+
+
+def test_every_column_shows_a_field_that_there_is() -> None:
+    columns = VERSION["additionalPrinterColumns"]
+    paths = [re.sub(r"\[[^]]*\]", "[]", column["jsonPath"]) for column in columns]
+    assert [path for path in paths if path not in NODES and path != ".metadata.creationTimestamp"] == []
+    for column, path in zip(columns, paths, strict=True):
+        assert column["type"] in ("date", NODES.get(path, {}).get("type"))
+
+
+# --- the rules --------------------------------------------------------------------------------------------------------
+
+
+def rules() -> Iterator[tuple[str, Node, Node]]:
+    for path, node in NODES.items():
+        for rule in node.get("x-kubernetes-validations", ()):
+            yield path, node, rule
+
+
+def test_every_rule_names_its_field_and_says_what_is_wrong() -> None:
+    for path, node, rule in rules():
+        assert rule["reason"] == "FieldValueInvalid"
+        assert rule["messageExpression"]
+        # A union and a map of any keys are at fault as a whole.
+        is_whole = "exactly one of" in rule["messageExpression"] or "properties" not in node
+        assert ("fieldPath" in rule) is not is_whole
+        assert path + rule.get("fieldPath", "") in NODES
+
+
+def test_every_rule_of_the_table_is_in_the_schema_and_every_union_has_its_own() -> None:
+    found = [rule["messageExpression"] for _, _, rule in rules()]
+    of_unions = {path for path, _, rule in rules() if "exactly one of" in rule["messageExpression"]}
+    of_keys = [message for message in found if message.startswith('"a key is')]
+    assert of_unions == {
+        ".spec.model",
+        ".spec.training.learningRateSchedule",
+        ".spec.template.env[].valueFrom",
+        ".spec.template.volumes[].source",
+    }
+    assert len(found) == sum(map(len, RULES.values())) + 2 * len(of_unions) + len(of_keys)
+
+
+def refusals() -> set[str]:
+    """The message of every `refuse` in the models."""
+    found = set()
+    for path in API.glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "refuse":
+                message = node.args[1]
+                assert isinstance(message, ast.Constant), f"{path.name}:{node.lineno}: a message is a plain text"
+                found.add(str(message.value))
+    return found
+
+
+def test_every_refusal_of_a_validator_is_a_rule_in_the_same_words_or_has_a_reason_why_not() -> None:
+    said = [re.sub(r"\{.*?\}", "?", rule.says) for table in RULES.values() for rule in table]
+    # What a validator puts in is put in by CEL too, or is a name or a list of names that the rule spells out.
+    patterns = {message: re.sub(r"\\\{\w+\\\}", r"(\\?|\\w+(, \\w+)*)", re.escape(message)) for message in refusals()}
+    missing = {
+        message for message, pattern in patterns.items() if not any(re.fullmatch(pattern, text) for text in said)
+    }
+    assert len(refusals()) > 20
+    assert missing == set(NOT_IN_CEL)
+
+
+def test_every_rule_mirrors_something_that_there_is() -> None:
+    text = "\n".join(path.read_text(encoding="utf-8") for path in API.glob("*.py"))
+    mirrored = {rule.mirrors for name, table in RULES.items() for rule in table if name != "TrainingJob"}
+    assert [name for name in sorted(mirrored) if f"def {name}(" not in text] == []
+
+
+def test_all_of_the_spec_stays_once_a_job_has_begun_but_what_is_listed() -> None:
+    kept = {match[1] for rule in RULES["TrainingJob"] if (match := re.fullmatch(r"spec\.(.*)", rule.field))}
+    fields = {str(info.alias) for info in TrainingJobSpec.model_fields.values()} - {"runPolicy"}
+    policies = {str(info.alias) for info in RunPolicy.model_fields.values()}
+    assert kept == fields | {f"runPolicy.{name}" for name in policies - MUTABLE_RUN_POLICY}
+    assert "activeDeadlineSeconds" in policies & MUTABLE_RUN_POLICY
+
+
+@pytest.mark.parametrize(
+    ("rule", "said"),
+    [
+        (
+            Rule("self.a < 1", '100 % of {self.a} is "wrong"', "a"),
+            {
+                "rule": "self.a < 1",
+                "messageExpression": '"100 %% of %s is \\"wrong\\"".format([self.a])',
+                "fieldPath": ".a",
+                "reason": "FieldValueInvalid",
+            },
+        ),
+        (
+            Rule("has(self.b)", "it's b"),
+            {"rule": "has(self.b)", "messageExpression": '"it\'s b"', "reason": "FieldValueInvalid"},
+        ),
+    ],
+)
+def test_a_rule_is_written_as_a_crd_has_it(rule: Rule, said: Node) -> None:
+    assert rule.to_json() == said
+
+
+def test_a_rule_can_be_evaluated_where_a_required_field_is_missing() -> None:
+    rule = Rule("self.a != self.bc", "no", "a")
+    assert rule.to_json(["a", "b", "bc"])["rule"] == "!has(self.a) || !has(self.bc) || (self.a != self.bc)"
+
+
+def test_a_rule_for_new_objects_is_not_checked_again() -> None:
+    said = Rule("self.a > 1", "no", "a", is_for_new=True).to_json()
+    assert (said["rule"], said["optionalOldSelf"]) == ("oldSelf.hasValue() || self.a > 1", True)
+
+
+# --- the generator ----------------------------------------------------------------------------------------------------
+
+
+class Inner(Part):
+    """A part within."""
+
+    size: Annotated[int, Field(ge=0, le=2**40)] = 3
+    """How big."""
+
+
+class Sayable(Part):
+    """One field of each kind."""
+
+    fraction: Annotated[float, Field(gt=0, lt=1)]
+    """Between 0 and 1."""
+    count: Annotated[int, Field(ge=-1, le=10)] = 7
+    """How many."""
+    large: int | None = None
+    """Any number."""
+    kind: Literal["A"] = "A"
+    """What it is."""
+    names: Annotated[list[Annotated[str, Field(max_length=3)]], Field(max_length=2)] = []
+    """What they are called."""
+    figures: Annotated[dict[Annotated[str, Field(min_length=1, max_length=9)], float], Field(max_length=4)] | None = (
+        None
+    )
+    """By name."""
+    anything: Annotated[dict[str, Any], Field(max_length=5)] | None = None
+    """Whatever it is."""
+    inner: Inner = Inner()
+    """What is within."""
+    merged: Annotated[list[Inner], Field(max_length=2, json_schema_extra={"x-kubernetes-list-type": "atomic"})] = []
+    """A list with a mark of Kubernetes."""
+
+
+def test_each_kind_of_field_is_said_as_a_structural_schema_says_it() -> None:
+    schema = structural_schema(Sayable, "spec", {})
+    fields = schema["properties"]
+    assert schema["required"] == ["fraction"]
+    assert "additionalProperties" not in schema
+    exclusive = {"minimum": 0, "exclusiveMinimum": True, "maximum": 1, "exclusiveMaximum": True}
+    assert exclusive.items() <= fields["fraction"].items()
+    assert {"minimum": -1, "maximum": 10, "format": "int32", "default": 7}.items() <= fields["count"].items()
+    assert fields["large"]["format"] == fields["inner"]["properties"]["size"]["format"] == "int64"
+    assert "default" not in fields["large"] and "nullable" not in fields["large"]
+    assert (fields["kind"]["type"], fields["kind"]["enum"]) == ("string", ["A"])
+    assert fields["names"]["items"] == {"type": "string", "maxLength": 3}
+    assert fields["figures"]["additionalProperties"] == {"type": "number"}
+    assert (
+        fields["figures"]["x-kubernetes-validations"][0]["rule"] == "self.all(key, key.size() >= 1 && key.size() <= 9)"
+    )
+    assert fields["anything"]["x-kubernetes-preserve-unknown-fields"] is True
+    assert fields["inner"]["default"] == {"size": 3}
+    assert fields["inner"]["description"] == "What is within. A part within."
+    assert fields["merged"]["x-kubernetes-list-type"] == "atomic"
+
+
+class OpenList(Part):
+    items: list[Annotated[str, Field(max_length=1)]]
+    """Without an end."""
+
+
+class OpenItem(Part):
+    items: Annotated[list[str], Field(max_length=1)]
+    """Each without an end."""
+
+
+class OpenMap(Part):
+    values: dict[str, int]
+    """Without an end."""
+
+
+class NamedKeys(Part):
+    values: Annotated[dict[Literal["a", "b"], int], Field(max_length=3)]
+    """By one of a few names."""
+
+
+class OpenText(Part):
+    text: str
+    """Without an end."""
+
+
+class Mixed(Part):
+    value: float | Annotated[str, Field(max_length=3)]
+    """A number or a text."""
+
+
+class Anything(Part):
+    value: Any = None
+    """Whatever."""
+
+
+class Silent(Part):
+    count: int = 0
+
+
+class Pair(Part):
+    pair: tuple[int, int]
+    """Two numbers."""
+
+
+class Unique(Part):
+    names: Annotated[set[Annotated[str, Field(max_length=3)]], Field(max_length=3)]
+    """Each once."""
+
+
+class Even(Part):
+    count: Annotated[int, Field(multiple_of=2)]
+    """An even number."""
+
+
+class Defaulted(ExactlyOneOf):
+    a: Inner = Inner()
+    """Always there."""
+
+
+class Nested(Part):
+    union: Defaulted | None = None
+    """A union."""
+
+
+class Different(Part):
+    inner: Inner = Inner(size=4)
+    """Not as Inner has it."""
+
+
+class Endless(Part):
+    next: "Endless | None" = None
+    """Another one."""
+
+
+UNSAYABLE = [
+    (OpenList, "spec.items: a list needs a largest number of items"),
+    (OpenItem, "spec.items[]: a text needs a largest length"),
+    (OpenMap, "spec.values: a map needs a largest number of entries"),
+    (NamedKeys, "spec.values: no rule is known for enum of a map's keys"),
+    (OpenText, "spec.text: a text needs a largest length"),
+    (Mixed, "spec.value: a structural schema can't say a union of number and string"),
+    (Anything, "spec.value: a structural schema can't say the type None"),
+    (Silent, "spec.count: a field needs a description"),
+    (Pair, "spec.pair: a structural schema can't say prefixItems of array"),
+    (Unique, "spec.names: a structural schema can't say uniqueItems of array"),
+    (Even, "spec.count: a structural schema can't say multipleOf of integer"),
+    (Nested, "spec.union.a: a member of a union that has a default is always given"),
+    (Different, "spec.inner: the default differs from that of its fields"),
+    (Endless, "spec.next: Endless lies within itself"),
+]
+
+
+@pytest.mark.parametrize(("model", "problem"), UNSAYABLE, ids=[model.__name__ for model, _ in UNSAYABLE])
+def test_what_a_structural_schema_can_not_say_is_an_error(model: type[Part], problem: str) -> None:
+    with pytest.raises(UnsayableError) as caught:
+        structural_schema(model, "spec", {})
+    assert str(caught.value).startswith(problem)
