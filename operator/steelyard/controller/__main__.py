@@ -1,6 +1,7 @@
 """`python -m steelyard.controller`: the operator's process. Puts the parts together; imports all of the controller."""
 
 import asyncio
+import logging
 import os
 import signal
 import sys
@@ -27,6 +28,8 @@ from steelyard.controller.settings import Settings
 from steelyard.controller.work_queue import WorkQueue
 from steelyard.kube import Api
 
+logger = logging.getLogger("steelyard")
+
 STUCK_SECONDS = 300.0
 """Longer than any reconcile takes whose requests all run into their time-outs."""
 
@@ -39,10 +42,10 @@ def main() -> int:
         configure_logs(settings.log_format, settings.log_level)
         asyncio.run(run(settings))
     except SteelyardError as error:
-        print(error.message, file=sys.stderr)
+        logger.critical(error.message)
         return error.exit_code
     except LeadershipLostError as error:
-        print(error, file=sys.stderr)
+        logger.critical(error)
         return ExitCode.TRY_AGAIN
     return ExitCode.DONE
 
@@ -53,9 +56,9 @@ async def run(settings: Settings) -> None:
     async with await Api.connect(user_agent="steelyard-operator") as api:
         leadership = _leadership(settings, api)
         cache = Cache()
-        requests = Counted(Fenced(api, leadership), metrics)
+        requests = Fenced(Counted(api, metrics), leadership)
         queue: WorkQueue[tuple[str, str]] = WorkQueue()
-        heartbeat = Heartbeat(STUCK_SECONDS, lambda: leadership.is_leader_now() and len(queue) > 0)
+        heartbeat = Heartbeat(STUCK_SECONDS, lambda: leadership.is_leader_now() and queue.has_work)
         operator = Operator(
             settings,
             api,

@@ -76,6 +76,17 @@ async def make_child(api: Requester, resource: str, body: Object) -> Object:
     )
 
 
+async def ensure_child(api: Requester, resource: str, body: Object) -> None:
+    """Makes a child that may be gone, after a look whether it is. Raises as `make_child` does."""
+    namespace, name = body["metadata"]["namespace"], body["metadata"]["name"]
+    try:
+        await api.request("GET", path_of(resource, namespace, name))
+    except ApiError as error:
+        if error.status != 404:
+            raise
+        await make_child(api, resource, body)
+
+
 def _refusal(error: ApiError, body: Object) -> ObstacleError | None:
     """What the API server's refusal of a child means; None where it says nothing of the child."""
     what = f"{body['kind']} {body['metadata']['name']}"

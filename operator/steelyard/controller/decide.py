@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 from steelyard.api.contract import Progress, Reason, StageName
 from steelyard.api.training_job import TrainingJob
 from steelyard.controller.draft import StatusDraft
+from steelyard.controller.names import spec_config_map_name, workspace_claim_name
 from steelyard.controller.observation import Pod, StageJob
 from steelyard.controller.policies import deadline, disruptions, endings, lost_nodes, waiting
 from steelyard.controller.policies.waiting import Wait
@@ -193,11 +194,17 @@ def _watch_over(decision: Decision, seen: Observation, stage: Stage, now: dateti
     decision.before += [DeletePod(pod) for pod in disruptions.superfluous(seen.pods, written)]
     wait = waiting.wait_of(seen.pods, stage.workers, seen.words)
     if wait is not None:
-        if "not found" in wait.message:
+        if _is_own_child_lacking(wait, seen.job.metadata.name):
             decision.after.append(MakeChildren(stage, is_lacking=True))
         _wait(decision, seen, stage, wait, now)
     elif all_run(seen.pods, stage.workers):
         draft.stop_waiting(stage.name)
+
+
+def _is_own_child_lacking(wait: Wait, job: str) -> bool:
+    """Whether pods wait for something that the operator makes, and somebody removed."""
+    own = (workspace_claim_name(job), spec_config_map_name(job))
+    return "not found" in wait.message and any(f'"{name}"' in wait.message for name in own)
 
 
 def all_run(pods: Sequence[Pod], workers: int) -> bool:

@@ -41,6 +41,15 @@ class StatusDraft:
         fields = self._before.keys() | self.status.keys()
         return {field: self.status.get(field) for field in fields if self.status.get(field) != self._before.get(field)}
 
+    def finished_stages(self) -> list[dict[str, Any]]:
+        """The stages that ended in this draft."""
+        before = {stage["name"] for stage in self._before.get("stages") or () if "completionTime" in stage}
+        return [
+            stage
+            for stage in self.status.get("stages") or ()
+            if "completionTime" in stage and stage["name"] not in before
+        ]
+
     # --- reading ------------------------------------------------------------------------------------------------------
 
     @property

@@ -47,6 +47,8 @@ class Operator:
     heartbeat: Heartbeat | None = None
     queue: WorkQueue[Key] = field(default_factory=WorkQueue)
     _is_watching: asyncio.Event = field(default_factory=asyncio.Event)
+    _under_way: set["asyncio.Task[None]"] = field(default_factory=set)
+    """Reconciles: a graceful stop lets them end."""
     _stop: asyncio.Event = field(default_factory=asyncio.Event)
 
     def stop(self) -> None:
@@ -76,6 +78,10 @@ class Operator:
                 raise RuntimeError("a part of the operator ended by itself")
         finally:
             await _end(working, watching, stopping)
+            # A request that was sent may still be carried out when another replica begins: its answer is waited for.
+            if self._under_way:
+                await asyncio.wait(self._under_way, timeout=STOP_SECONDS)
+            await _end(*self._under_way)
             await self.leadership.release()
 
     # --- watching -----------------------------------------------------------------------------------------------------
@@ -89,6 +95,8 @@ class Operator:
             registry=registry,
             settings=kopf_settings(),
             standalone=True,
+            # kopf would look up the user's name, which a numeric user of a container has not.
+            identity="steelyard",  # type: ignore[arg-type]  # kopf keeps its NewType of str to itself.
             clusterwide=not self.settings.namespaces,
             namespaces=self.settings.namespaces,
             ready_flag=self._is_watching,
@@ -146,7 +154,6 @@ class Operator:
                 task.result()
         finally:
             self.metrics.is_leader.set(0)
-            # A lost leadership ends them at once; a graceful stop lets a reconcile that is under way end.
             await _end(*workers, holding)
 
     async def _fill_cache(self) -> None:
@@ -163,9 +170,12 @@ class Operator:
         while True:
             key = await self.queue.get()
             self.metrics.queue_depth.set(len(self.queue))
+            with about_job(*key):
+                reconcile = asyncio.create_task(self._reconcile(key))
+            self._under_way.add(reconcile)
+            reconcile.add_done_callback(self._under_way.discard)
             try:
-                with about_job(*key):
-                    await self._reconcile(key)
+                await asyncio.shield(reconcile)
             finally:
                 self.queue.done(key)
                 if self.heartbeat is not None:

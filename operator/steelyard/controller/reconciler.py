@@ -225,6 +225,7 @@ class Reconciler:
             body = await cluster.patch_status(self.api, body, changes)
             self.cache.put_job(body)
             self._count(decision)
+            self._time(decision)
         await self._tell(body, decision)
         for action in decision.after:
             await self._do(key, admitted, action)
@@ -241,9 +242,12 @@ class Reconciler:
             case DeleteJob(job):
                 await cluster.delete(self.api, "jobs", namespace, job.name, job.uid)
                 self.cache.drop_stage_job(job)
-            case MakeChildren(stage, is_lacking):
+            case MakeChildren(stage, is_lacking) if is_lacking:
+                for resource, child in stage_children(admitted.context, stage):
+                    await cluster.ensure_child(self.api, resource, child)
+            case MakeChildren(stage):
                 *others, (resource, job_body) = stage_children(admitted.context, stage)
-                if stage is not admitted.plan.stages[0] and not is_lacking:
+                if stage is not admitted.plan.stages[0]:
                     others = [child for child in others if child[0] not in MADE_ONCE]
                 await asyncio.gather(*(cluster.make_child(self.api, kind, child) for kind, child in others))
                 made = StageJob.of(await cluster.make_child(self.api, resource, job_body))
@@ -278,6 +282,13 @@ class Reconciler:
         if decision.is_over:
             conditions = decision.draft.status["conditions"]
             self.metrics.jobs_finished.labels(reason=conditions[-1]["reason"]).inc()
+
+    def _time(self, decision: Decision) -> None:
+        """Observes how long the stages took that have just ended."""
+        for stage in decision.draft.finished_stages():
+            began, ended = time_of(stage["startTime"]), time_of(stage["completionTime"])
+            if began is not None and ended is not None:
+                self.metrics.job_phase_seconds.labels(phase=stage["name"]).observe((ended - began).total_seconds())
 
     def _when_again(self, decision: Decision, known: _Known) -> float:
         """The time until the next look at the pods, or what the decision asks for."""

@@ -32,6 +32,11 @@ class WorkQueue(Generic[Key]):
     def __len__(self) -> int:
         return len(self._ready)
 
+    @property
+    def has_work(self) -> bool:
+        """Whether a key waits, or is worked on."""
+        return bool(self._ready or self._working)
+
     def add(self, key: Key) -> None:
         """Asks for a reconcile as soon as possible."""
         if key in self._working:

@@ -116,7 +116,10 @@ class Api:
     ) -> Object:
         """See `Requester.request`."""
         async with self._open(method, path, body, query, content_type, timeout) as response:
-            document: Object = await response.json(content_type=None)
+            try:
+                document: Object = await response.json(content_type=None)
+            except ValueError:
+                raise ConnectionFailedError(f"{self.host} answers, but not as an API server does") from None
             return document
 
     async def text(self, path: str, *, query: dict[str, str] | None = None, timeout: float | None = None) -> str:
