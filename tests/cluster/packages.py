@@ -19,6 +19,7 @@ COMMANDS = {
     "openssl": "openssl",
     "debootstrap": "debootstrap",
     "buildah": "buildah",
+    "shellcheck": "shellcheck",
 }
 """Command -> package."""
 PLUGINS = Path("/usr/lib/cni")

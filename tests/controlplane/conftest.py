@@ -1,10 +1,15 @@
 """A control plane with simulated nodes for this folder's tests: started once, ended with the session."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from client_support import MANIFEST, Steelyard, commands, in_namespace
 from cluster.kubectl import Kubectl, fresh_namespace
 from cluster.simulation import SimulatedCluster
+from crd_support import install_crds
+
+from steelyard.client import Client
 
 
 @pytest.fixture(scope="session")
@@ -19,3 +24,35 @@ def namespace(control_plane: SimulatedCluster) -> Iterator[Kubectl]:
     """kubectl in a namespace of this test's own."""
     with fresh_namespace(control_plane.kubectl) as kubectl:
         yield kubectl
+
+
+@pytest.fixture
+def jobs(
+    control_plane: SimulatedCluster, namespace: Kubectl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Kubectl:
+    """The same where TrainingJobs are known; KUBECONFIG leads the client there."""
+    install_crds(control_plane.kubectl)
+    monkeypatch.setenv("KUBECONFIG", str(in_namespace(namespace, tmp_path / "kubeconfig")))
+    return namespace
+
+
+@pytest.fixture
+def client(jobs: Kubectl) -> Iterator[Client]:
+    """A client in that namespace."""
+    with Client.from_kubeconfig() as client:
+        assert client.namespace == jobs.namespace
+        yield client
+
+
+@pytest.fixture
+def manifest(tmp_path: Path) -> Path:
+    """The file of a TrainingJob `tiny`."""
+    path = tmp_path / "job.yaml"
+    path.write_text(MANIFEST)
+    return path
+
+
+@pytest.fixture
+def steelyard(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Steelyard:
+    """Runs a command; gives its exit code, standard output and standard error."""
+    return commands(monkeypatch, capsys)

@@ -1,5 +1,6 @@
 """The operator as a process of this machine, against the control plane: started, stopped and killed by the tests."""
 
+import json
 import os
 import signal
 import socket
@@ -7,14 +8,28 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from cluster.kubectl import Kubectl, fresh_namespace
+from cluster.simulation import SimulatedCluster
+from crd_support import install_crds
 from training_jobs import condition, is_over
 
-__all__ = ["OperatorProcess", "condition", "is_over", "training_job"]
+__all__ = [
+    "Operated",
+    "OperatorProcess",
+    "claim",
+    "condition",
+    "is_over",
+    "operated",
+    "simulated",
+    "training_job",
+]
 
 STARTS_WITHIN_SECONDS = 60.0
 
@@ -103,6 +118,56 @@ class OperatorProcess:
         except subprocess.TimeoutExpired:
             self.kill()
             raise
+
+
+@dataclass(frozen=True)
+class Operated:
+    """An operator with the namespaces that it serves, and a user of its own by which the audit log knows it."""
+
+    cluster: SimulatedCluster
+    user: str
+    process: OperatorProcess
+    namespaces: list[Kubectl]
+
+    def complaints(self) -> list[dict[str, Any]]:
+        """What it logged that is worse than information."""
+        lines = [json.loads(line) for line in self.process.log.read_text().splitlines()]
+        return [line for line in lines if line["level"] not in ("debug", "info")]
+
+
+@contextmanager
+def operated(cluster: SimulatedCluster, folder: Path, user: str, namespaces: int = 1) -> Iterator[Operated]:
+    """An operator that serves so many new namespaces. They enforce the restricted Pod Security level; each has the
+    claims `data` and `models`."""
+    install_crds(cluster.kubectl)
+    with ExitStack() as stack:
+        labels = {"pod-security.kubernetes.io/enforce": "restricted"}
+        made = [stack.enter_context(fresh_namespace(cluster.kubectl, **labels)) for _ in range(namespaces)]
+        for namespace in made:
+            namespace.create(claim("data"), claim("models"))
+        process = OperatorProcess(
+            cluster.kubeconfig_of_user(user, "system:masters"),
+            folder,
+            namespaces=",".join(str(namespace.namespace) for namespace in made),
+            progress_seconds="1",
+        )
+        yield Operated(cluster, user, stack.enter_context(process), made)
+
+
+def claim(name: str) -> dict[str, Any]:
+    """A claim of a user's, which gets its volume when a pod wants it."""
+    return {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": {"name": name},
+        "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}},
+    }
+
+
+def simulated(duration: str = "200ms", **annotations: str) -> dict[str, Any]:
+    """A template whose pods run for so long and end as the annotations say: exit_code="65", fail_stage="finish"."""
+    given = {"duration": duration, **annotations}
+    return {"annotations": {f"steelyard.test/{name.replace('_', '-')}": value for name, value in given.items()}}
 
 
 def training_job(name: str, **spec: Any) -> dict[str, Any]:

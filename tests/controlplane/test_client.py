@@ -1,143 +1,19 @@
 """The client and the commands of a cluster, on a real API server; a test writes the status as the operator would."""
 
 import json
-import os
 import re
-import signal
-import subprocess
-import sys
-import threading
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
-from cluster.control_plane import ControlPlane
+from client_support import COMPLETE, DIGEST, MANIFEST, Steelyard, words, write_status
 from cluster.kubectl import Kubectl
 from cluster.simulation import SimulatedCluster
-from crd_support import install_crds
 
 from steelyard.api.errors import ManifestError, SteelyardError
-from steelyard.api.status import TrainingJobStatus
-from steelyard.cli.main import main
-from steelyard.client import Client, JobExistsError, JobFailedError, JobHandle, JobNotFoundError, NotAllowedError
-
-MANIFEST = """
-apiVersion: steelyard.dev/v1alpha1
-kind: TrainingJob
-metadata: {name: tiny, labels: {team: a}}
-spec:
-  dataset: {uri: pvc://data/table.csv, target: label}
-  model: {linear: {}}
-  training: {workers: 2}
-  publish: [{uri: pvc://models/tiny}]
-"""
-
-AT = "2026-03-01T10:00:00Z"
-LATER = "2026-03-01T10:01:30Z"
-DIGEST = "sha256:" + "ab" * 32
-
-COMPLETE: dict[str, Any] = {
-    "phase": "Complete",
-    "progress": "finish 2/2",
-    "metric": "accuracy 0.972",
-    "size": "94 kB",
-    "startTime": AT,
-    "completionTime": LATER,
-    "stages": [
-        {
-            "name": "prepare",
-            "key": "k1",
-            "workers": 1,
-            "startTime": AT,
-            "completionTime": LATER,
-            "message": "1,797 rows",
-        },
-        {"name": "train", "key": "k2", "workers": 2, "startTime": AT, "completionTime": LATER, "restarts": 1},
-    ],
-    "conditions": [
-        {"type": "Complete", "status": "True", "reason": "Succeeded", "message": "published", "lastTransitionTime": AT}
-    ],
-    "model": {
-        "chosen": "Int8",
-        "bytes": 94208,
-        "baselineBytes": 344064,
-        "metric": "accuracy",
-        "metricDrop": 0.001,
-        "metrics": {"accuracy": {"value": 0.972, "standardError": 0.009}},
-        "digest": DIGEST,
-        "published": ["pvc://models/tiny"],
-        "candidates": [
-            {"name": "None", "bytes": 344064, "metric": 0.972, "drop": 0, "latencyMicroseconds": 12.5},
-            {"name": "Int8", "bytes": 94208, "metric": 0.9, "latencyMicroseconds": 6.5, "withinBudget": False},
-        ],
-    },
-}
-
-
-def failed(reason: str, message: str = "because") -> dict[str, Any]:
-    """The status of a job that has failed."""
-    end = {"type": "Failed", "status": "True", "reason": reason, "message": message, "lastTransitionTime": AT}
-    return {"phase": "Failed", "startTime": AT, "completionTime": LATER, "conditions": [end]}
-
-
-Steelyard = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def jobs(control_plane: SimulatedCluster, namespace: Kubectl, monkeypatch: pytest.MonkeyPatch) -> Iterator[Kubectl]:
-    """kubectl in a namespace of the test's own, which is the one of the KUBECONFIG in the environment too."""
-    install_crds(control_plane.kubectl)
-    kubeconfig = yaml.safe_load(control_plane.kubeconfig.read_text())
-    kubeconfig["contexts"][0]["context"]["namespace"] = namespace.namespace
-    file = control_plane.folder / f"{namespace.namespace}.kubeconfig"
-    file.write_text(yaml.safe_dump(kubeconfig))
-    monkeypatch.setenv("KUBECONFIG", str(file))
-    yield namespace
-    file.unlink()
-
-
-@pytest.fixture
-def client(jobs: Kubectl) -> Iterator[Client]:
-    with Client.from_kubeconfig() as client:
-        assert client.namespace == jobs.namespace
-        yield client
-
-
-@pytest.fixture
-def manifest(tmp_path: Path) -> Path:
-    path = tmp_path / "job.yaml"
-    path.write_text(MANIFEST)
-    return path
-
-
-@pytest.fixture
-def steelyard(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Steelyard:
-    """Runs a command; gives its exit code, standard output and standard error."""
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["steelyard", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        output, errors = capsys.readouterr()
-        assert "Traceback" not in errors
-        return int(ended.value.code or 0), output, errors
-
-    return run
-
-
-def write_status(kubectl: Kubectl, status: dict[str, Any], name: str = "tiny") -> None:
-    """Writes a job's status, all of it, as the operator would."""
-    job = kubectl.get("trainingjob", name)
-    kubectl("replace", "--subresource=status", "--filename=-", stdin=json.dumps({**job, "status": status}))
-
-
-def words(text: str) -> str:
-    """A text whose columns may be as wide as they like."""
-    return re.sub(r" +", " ", text)
-
+from steelyard.api.training_job import TrainingJob
+from steelyard.client import Client, JobExistsError, JobNotFoundError
 
 # --- submit -----------------------------------------------------------------------------------------------------------
 
@@ -177,6 +53,17 @@ def test_what_the_api_server_refuses_is_said_with_its_field(jobs: Kubectl, clien
     with pytest.raises(ManifestError, match=r"metadata.labels: .*'MyName'") as refused:
         client.submit(document)
     assert [problem.path for problem in refused.value.problems] == ["metadata.labels"]
+    assert jobs.list("trainingjobs") == []
+
+
+def test_a_field_that_the_clusters_crd_does_not_have_is_not_dropped_in_silence(
+    jobs: Kubectl, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = {**yaml.safe_load(MANIFEST)["spec"], "later": 1}
+    newer = {**yaml.safe_load(MANIFEST), "spec": spec}
+    monkeypatch.setattr(TrainingJob, "to_manifest", lambda _: newer)
+    with pytest.raises(ManifestError, match=r"spec.later: .*is another version of Steelyard installed\?"):
+        client.submit(yaml.safe_load(MANIFEST))
     assert jobs.list("trainingjobs") == []
 
 
@@ -276,117 +163,6 @@ def test_delete_takes_a_job_away(jobs: Kubectl, client: Client, steelyard: Steel
         handle.refresh()
 
 
-# --- waiting ----------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Looks often: every state that a test writes for a second is seen."""
-    monkeypatch.setattr("steelyard.client.handle.POLL_SECONDS", 0.1)
-    monkeypatch.setattr("steelyard.client.patience.POLL_SECONDS", 0.1)
-
-
-def in_background(work: Callable[[], None]) -> threading.Thread:
-    thread = threading.Thread(target=work)
-    thread.start()
-    return thread
-
-
-@pytest.mark.usefixtures("quick")
-def test_wait_tells_each_change_and_gives_the_end(jobs: Kubectl, client: Client) -> None:
-    handle = client.submit(yaml.safe_load(MANIFEST))
-    seen: list[str] = []
-    reached = threading.Event()
-
-    def write() -> None:
-        for progress in ("train 1/2", "train 2/2"):
-            reached.clear()
-            write_status(jobs, {"phase": "Training", "progress": progress})
-            assert reached.wait(60)
-        write_status(jobs, COMPLETE)
-
-    def note(status: TrainingJobStatus) -> None:
-        seen.append(status.progress or "-")
-        reached.set()
-
-    writer = in_background(write)
-    status = handle.wait(timeout=120, on_progress=note)
-    writer.join()
-    assert [each for each in seen if each != "-"] == ["train 1/2", "train 2/2", "finish 2/2"]
-    assert status.model is not None and status.model.digest == DIGEST
-    assert handle.job.spec.training.workers == 2 and repr(handle).endswith("tiny: Complete>")
-
-
-@pytest.mark.usefixtures("quick")
-def test_wait_ends_with_the_jobs_failure_with_the_time_or_with_its_removal(jobs: Kubectl, client: Client) -> None:
-    handle = client.submit(yaml.safe_load(MANIFEST))
-    with pytest.raises(TimeoutError, match="it runs on"):
-        handle.wait(timeout=0.3)
-    write_status(jobs, failed("GateFailed", "accuracy 0.5 is below 0.9"))
-    with pytest.raises(JobFailedError, match=r"accuracy 0.5 is below") as error:
-        handle.wait()
-    assert (error.value.reason, error.value.exit_code) == ("GateFailed", 10)
-    client.delete("tiny")
-    client.submit(yaml.safe_load(MANIFEST))
-    with pytest.raises(JobNotFoundError):
-        handle.wait()
-
-
-@pytest.mark.usefixtures("quick")
-def test_wait_outlives_a_crash_of_the_api_server(
-    control_plane: SimulatedCluster, jobs: Kubectl, client: Client
-) -> None:
-    handle = client.submit(yaml.safe_load(MANIFEST))
-    waited: list[TrainingJobStatus] = []
-    waiter = in_background(lambda: waited.append(handle.wait(timeout=300)))
-    control_plane.restart(ControlPlane.API)
-    write_status(jobs, COMPLETE)
-    waiter.join()
-    assert waited[0].phase == "Complete"
-
-
-def test_submit_and_wait_looks_and_ends_like_run(jobs: Kubectl, steelyard: Steelyard, manifest: Path) -> None:
-    assert steelyard("submit", manifest)[0] == 0
-    write_status(jobs, COMPLETE)
-    code, output, _ = steelyard("submit", manifest, "--wait")
-    assert code == 0
-    for line in ("prepare: done in 90.0 s: 1,797 rows", "train: started, 2 workers (Job tiny-train)", "candidate "):
-        assert line in output
-    assert output.rstrip().endswith(f"steelyard fetch tiny DIR --namespace {jobs.namespace}")
-    code, output, _ = steelyard("submit", manifest, "--wait", "-o", "json")
-    events = [json.loads(line) for line in output.splitlines()]
-    assert events[-1]["event"] == "runEnded" and events[-1]["summary"]["digest"] == DIGEST
-    assert [each["stage"] for each in events if each["event"] == "stageEnded"] == ["prepare", "train"]
-
-
-@pytest.mark.parametrize(("reason", "code"), [("GateFailed", 10), ("InvalidData", 65), ("Crashed", 1)])
-def test_submit_and_wait_ends_with_the_code_of_the_failure(
-    reason: str, code: int, jobs: Kubectl, steelyard: Steelyard, manifest: Path
-) -> None:
-    assert steelyard("submit", manifest)[0] == 0
-    write_status(jobs, failed(reason))
-    ended, output, errors = steelyard("submit", manifest, "--wait", "-o", "json")
-    assert ended == code and errors == "error: because\n"
-    last = json.loads(output.splitlines()[-1])
-    assert (last["event"], last["reason"], last["exitCode"]) == ("runEnded", reason, code)
-
-
-def test_ctrl_c_ends_the_waiting_only(jobs: Kubectl, manifest: Path) -> None:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "steelyard.cli.main", "submit", str(manifest), "--wait"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    jobs.wait_for("trainingjob", "tiny", lambda _: True)
-    write_status(jobs, {"phase": "Training", "stages": [{"name": "train", "key": "k", "workers": 2, "startTime": AT}]})
-    assert process.stdout is not None and "train: started" in process.stdout.readline()
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
-    assert process.returncode == 130 and "the TrainingJob tiny runs on" in errors and "Traceback" not in errors
-    assert len(jobs.list("trainingjobs")) == 1
-
-
 # --- who may what, and a cluster without Steelyard --------------------------------------------------------------------
 
 
@@ -439,131 +215,8 @@ def test_a_cluster_without_steelyard_and_no_cluster_at_all(
         assert code == 78 and expected in errors and "KUBECONFIG" in errors, name
 
 
-# --- logs and fetch: what needs no container --------------------------------------------------------------------------
-
-
-def test_logs_says_why_there_are_none(jobs: Kubectl, client: Client, steelyard: Steelyard) -> None:
-    client.submit(yaml.safe_load(MANIFEST))
-    waiting = {"type": "Waiting", "status": "True", "reason": "ClaimNotFound", "message": "claim data is not there"}
-    write_status(jobs, {"phase": "Waiting", "conditions": [{**waiting, "lastTransitionTime": AT}]})
-    code, _, errors = steelyard("logs", "tiny")
-    assert code == 78 and "tiny has no pod, so there is no log; it is Waiting: claim data is not there" in errors
-    assert "no pod of stage train" in steelyard("logs", "tiny", "--stage", "train")[2]
-    code, _, errors = steelyard("logs", "tiny", "--worker", "2")
-    assert code == 78 and "--worker 2" in errors and "allowed: 0 to 1" in errors
-    assert "allowed: 0\n" in steelyard("logs", "tiny", "--stage", "finish", "--worker", "1", "-f")[2]
-    assert steelyard("logs", "tiny", "--stage", "evaluate")[0] == 2
-
-
-def finish_job(jobs: Kubectl, **pod_fields: Any) -> None:
-    """The Job of the last stage; none of its pods is ever made."""
-    container = {
-        "name": "trainer",
-        "image": "steelyard/trainer:test",
-        "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
-    }
-    security = {"runAsNonRoot": True, "runAsUser": 65532, "seccompProfile": {"type": "RuntimeDefault"}}
-    pod = {"restartPolicy": "Never", "containers": [container], "securityContext": security, **pod_fields}
-    job = {"suspend": True, "template": {"spec": pod}}
-    jobs.create({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "tiny-finish"}, "spec": job})
-
-
-def test_fetch_says_what_can_not_be_fetched(
-    jobs: Kubectl, client: Client, steelyard: Steelyard, tmp_path: Path
-) -> None:
-    folder = tmp_path / "model"
-    client.submit(yaml.safe_load(MANIFEST))
-    write_status(jobs, {"phase": "Training", "progress": "train 7/10"})
-    code, _, errors = steelyard("fetch", "tiny", folder)
-    assert code == 78 and "tiny has no model yet: it is Training: train 7/10" in errors
-    nowhere = {**COMPLETE, "model": {**COMPLETE["model"], "published": []}}
-    write_status(jobs, nowhere)
-    assert "published nowhere" in steelyard("fetch", "tiny", folder)[2]
-    write_status(jobs, COMPLETE)
-    assert "the Job tiny-finish" in steelyard("fetch", "tiny", folder)[2]
-    folder.mkdir()
-    (folder / "diary.txt").touch()
-    code, _, errors = steelyard("fetch", "tiny", folder)
-    assert code == 78 and f"{folder} is not empty and does not hold this model" in errors
-    assert "is a file" in steelyard("fetch", "tiny", folder / "diary.txt")[2]
-    assert (
-        sorted(path.name for path in tmp_path.iterdir()) == ["job.yaml", "model"] or not folder.joinpath("x").exists()
-    )
-    assert jobs.list("pods") == []
-
-
-def test_fetch_says_why_its_pod_does_not_start_and_removes_it(
-    jobs: Kubectl, client: Client, steelyard: Steelyard, tmp_path: Path
-) -> None:
-    client.submit(yaml.safe_load(MANIFEST))
-    write_status(jobs, COMPLETE)
-    finish_job(jobs, nodeSelector={"disk": "none"})
-    code, output, errors = steelyard("fetch", "tiny", tmp_path / "model", "--timeout", "3")
-    assert code == 78 and "did not start within 3 s" in errors
-    assert 'persistentvolumeclaim "models" not found' in errors and "waits: Unschedulable" in output
-    jobs.create(
-        {
-            "apiVersion": "v1",
-            "kind": "PersistentVolumeClaim",
-            "metadata": {"name": "models"},
-            "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}},
-        }
-    )
-    code, _, errors = steelyard("fetch", "tiny", tmp_path / "model", "--timeout", "3")
-    assert code == 78 and "node affinity/selector" in errors
-    jobs("create", "quota", "none", "--hard=pods=0")
-    jobs.wait_for("resourcequota", "none", lambda quota: "hard" in quota.get("status", {}))
-    code, _, errors = steelyard("fetch", "tiny", tmp_path / "model", "--timeout", "3")
-    assert code == 78 and "exceeded quota" in errors
-    until = time.monotonic() + 60
-    while jobs.list("pods"):
-        assert time.monotonic() < until
-    assert not (tmp_path / "model").exists() and not list(tmp_path.glob(".model.*"))
-
-
-def test_fetch_names_the_permission_for_commands_in_pods(
-    control_plane: SimulatedCluster,
-    jobs: Kubectl,
-    client: Client,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    handle = client.submit(yaml.safe_load(MANIFEST))
-    write_status(jobs, COMPLETE)
-    finish_job(jobs)
-    jobs.create(
-        {
-            "apiVersion": "v1",
-            "kind": "PersistentVolumeClaim",
-            "metadata": {"name": "models"},
-            "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}},
-        }
-    )
-    jobs(
-        "create",
-        "role",
-        "few",
-        "--verb=get,list,create,delete",
-        "--resource=pods,jobs.batch,trainingjobs.steelyard.dev",
-    )
-    jobs("create", "rolebinding", "few", "--role=few", "--user=joe")
-    monkeypatch.setenv("KUBECONFIG", str(control_plane.kubeconfig_of_user("joe")))
-    with Client.from_kubeconfig(namespace=jobs.namespace) as joe:
-        until = time.monotonic() + 30
-        while True:
-            try:
-                own: JobHandle = joe.get(handle.name)
-                break
-            except NotAllowedError:
-                assert time.monotonic() < until
-        with pytest.raises(NotAllowedError, match=r"create pods/exec in the namespace \S+ are missing; .*`edit`"):
-            own.fetch(tmp_path / "model")
-    assert all("deletionTimestamp" in pod["metadata"] for pod in jobs.list("pods"))
-    assert list(tmp_path.iterdir()) == []
-
-
 def test_a_program_gets_errors_of_one_kind(jobs: Kubectl, client: Client, tmp_path: Path) -> None:
-    assert os.environ["KUBECONFIG"].endswith(f"{jobs.namespace}.kubeconfig")
+    assert client.namespace == jobs.namespace
     for wrong in (tmp_path / "none.yaml", {"kind": "TrainingJob"}, {}):
         with pytest.raises(SteelyardError):
             client.submit(wrong)

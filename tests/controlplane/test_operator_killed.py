@@ -1,4 +1,4 @@
-"""The operator is killed at every write that a job takes: each child is made once all the same, and the job completes."""
+"""The operator is killed at every write that a job takes: each child is made once, and the job completes."""
 
 import time
 from collections import Counter

@@ -82,7 +82,7 @@ def namespace(cluster: Cluster) -> Iterator[Kubectl]:
         yield kubectl
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def operator(cluster: Cluster) -> Iterator[str]:
     """The operator, installed by Helm with no value set; its namespace."""
     with installed(cluster.kubeconfig, "steelyard-system"):

@@ -6,12 +6,13 @@ like. The namespace enforces the restricted Pod Security level.
 
 import textwrap
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cluster.kubectl import Kubectl
+from cluster.kubectl import Kubectl, KubectlError
 
 from steelyard import __version__
 from steelyard.api.contract import Reason
@@ -42,11 +43,29 @@ Document = dict[str, Any]
 
 
 @pytest.fixture
-def connection(namespace: Kubectl, monkeypatch: pytest.MonkeyPatch) -> Iterator[Connection]:
-    monkeypatch.setenv("KUBECONFIG", str(namespace.kubeconfig))
-    connection = Connection(namespace=namespace.namespace)
+def connection(
+    namespace: Kubectl, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Connection]:
+    """Of a user with the role `edit`, of which the documents say that it is enough."""
+    name = str(namespace.namespace)
+    namespace("create", "serviceaccount", "jane")
+    namespace("create", "rolebinding", "jane", "--clusterrole=edit", f"--serviceaccount={name}:jane")
+    jane = namespace.as_service_account(name, "jane", tmp_path_factory.mktemp("jane") / "kubeconfig")
+    until = time.monotonic() + 60
+    while not is_allowed(jane):
+        assert time.monotonic() < until
+    monkeypatch.setenv("KUBECONFIG", str(jane.kubeconfig))
+    connection = Connection()
     yield connection
     connection.close()
+
+
+def is_allowed(user: Kubectl) -> bool:
+    """Whether the role has reached the API server's authorizer."""
+    try:
+        return "yes" in user("auth", "can-i", "create", "pods/exec")
+    except KubectlError:  # It ends with 1 where the answer is no.
+        return False
 
 
 def pod_spec(program: str, claim: str | None = None) -> Document:

@@ -16,6 +16,12 @@ from steelyard.api.errors import ConfigurationError, DataError
 from steelyard.api.loading import parse_training_job
 from steelyard.api.outcome import RunPolicy
 from steelyard.api.workspace import Workspace
+from steelyard.local.decisions import decide
+from steelyard.local.follower import LogFollower, parse_event, tail_of
+from steelyard.local.retries import Again, Attempts, Done, Failed, ProcessEnd, judge
+from steelyard.local.source import source_digest, source_findings
+from steelyard.local.state import StageRecord, State
+from steelyard.planning import Plan, Stage
 from steelyard.planning.conditions import (
     Condition,
     after_failure,
@@ -24,12 +30,6 @@ from steelyard.planning.conditions import (
     after_success,
     set_condition,
 )
-from steelyard.local.decisions import decide
-from steelyard.local.follower import LogFollower, parse_event, tail_of
-from steelyard.local.retries import Again, Attempts, Done, Failed, ProcessEnd, judge
-from steelyard.local.source import source_digest, source_findings
-from steelyard.local.state import StageRecord, State
-from steelyard.planning import Plan, Stage
 
 JOB = parse_training_job(
     {

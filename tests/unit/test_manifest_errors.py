@@ -211,8 +211,8 @@ WRONG = [
     (
         "dataset.uri=s3://bucket/a.csv",
         "spec.dataset.uri",
-        "'s3://bucket/a.csv' is not a source that is read here; allowed: pvc://CLAIM/PATH, sklearn:NAME, a file's path, "
-        "file:PATH",
+        "'s3://bucket/a.csv' is not a source that is read here; allowed: pvc://CLAIM/PATH, sklearn:NAME, "
+        "a file's path, file:PATH",
     ),
     (
         "dataset.uri=sklearn:mnist",

@@ -23,7 +23,7 @@
 - name: STEELYARD_TRAINER_IMAGE_PULL_POLICY
   value: {{ .Values.trainer.image.pullPolicy }}
 - name: STEELYARD_STAGE_RESOURCES
-  value: {{ .Values.trainer.resources | toJson | quote }}
+  value: {{ include "steelyard.resources" .Values.trainer.resources | quote }}
 - name: STEELYARD_RUN_AS_USER
   value: {{ include "steelyard.number" .Values.trainer.runAsUser | quote }}
 - name: STEELYARD_RUN_AS_GROUP

@@ -38,6 +38,23 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end -}}
 {{- end }}
 
+{{/* Quantities by stage, all as texts, as JSON: YAML makes a number of `cpu: 2`, and toString 4e+09 of a large one. */}}
+{{- define "steelyard.resources" -}}
+{{- $stages := dict -}}
+{{- range $stage, $resources := . -}}
+{{- $texts := dict -}}
+{{- range $kind, $quantities := $resources -}}
+{{- $of := dict -}}
+{{- range $name, $quantity := $quantities -}}
+{{- $_ := set $of $name (toJson $quantity | trimAll "\"") -}}
+{{- end -}}
+{{- $_ := set $texts $kind $of -}}
+{{- end -}}
+{{- $_ := set $stages $stage $texts -}}
+{{- end -}}
+{{- toJson $stages -}}
+{{- end }}
+
 {{/* A whole number as text; unset stays empty. Helm hands numbers of a file over as floats. */}}
 {{- define "steelyard.number" -}}
 {{- if not (kindIs "invalid" .) }}{{ int64 . }}{{ end -}}

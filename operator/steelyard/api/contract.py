@@ -151,5 +151,13 @@ class Result:
 
     @classmethod
     def from_json(cls, document: dict[str, Any]) -> "Result":
-        """Raises TypeError where the document is no result."""
-        return cls(**document)
+        """Raises TypeError where the document is no result: it may be another program's."""
+        result = cls(**document)
+        _require(str, result.stage, result.key, result.reason, result.message)
+        _require(dict, result.summary)
+        return result
+
+
+def _require(kind: type, *values: object) -> None:
+    if not all(isinstance(value, kind) for value in values):
+        raise TypeError(f"{values!r:.100} should be {kind.__name__}")

@@ -1,11 +1,12 @@
-"""`steelyard submit`: a manifest to a job on a cluster. Imports typer, rich, local, the api and the client."""
+"""`steelyard submit`: a manifest to a job on a cluster. Imports typer, rich, local, planning, api and client."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
-from steelyard.api.contract import ExitCode, Reason
+from steelyard.api.contract import ExitCode, Reason, StageName
 from steelyard.api.errors import SteelyardError
 from steelyard.api.loading import load_training_job
 from steelyard.api.status import TrainingJobStatus
@@ -14,6 +15,7 @@ from steelyard.cli.display import display
 from steelyard.cli.output import ManifestArgument, OutputFormat, OutputOption, SetOption, print_json
 from steelyard.cli.status import model_lines, summary_of
 from steelyard.local.events import RunEnded
+from steelyard.planning import plan
 
 if TYPE_CHECKING:
     from steelyard.client import JobHandle
@@ -40,7 +42,7 @@ def submit(
         with connected(context, namespace) as client:
             handle = client.submit(job)
             if wait:
-                _wait(handle, output)
+                _wait(handle, [each.name for each in plan(job, source_digest="", trainer_version="").stages], output)
     except SteelyardError as error:
         if wait and output is OutputFormat.JSON:
             _print_end(handle, error.reason, error.message, error.exit_code)
@@ -54,13 +56,13 @@ def submit(
         print("\n".join(_done(handle) if wait else _submitted(handle)))
 
 
-def _wait(handle: "JobHandle", output: OutputFormat) -> None:
+def _wait(handle: "JobHandle", stages: Sequence[StageName], output: OutputFormat) -> None:
     """Shows the job's events until it has ended. Raises SteelyardError where it failed."""
     from steelyard.cli.watching import events_between
 
     before = TrainingJobStatus()
     try:
-        with display(output, Console()) as report:
+        with display(output, Console(), stages) as report:
 
             def show(after: TrainingJobStatus) -> None:
                 nonlocal before

@@ -152,6 +152,16 @@ async def delete(api: Requester, resource: str, namespace: str, name: str, uid: 
             raise
 
 
+async def stop_job(api: Requester, job: StageJob) -> None:
+    """Ends a Job's living pods and lets it make no more; nothing where it is gone."""
+    changes = {"metadata": {"uid": job.uid}, "spec": {"suspend": True}}
+    try:
+        await api.request("PATCH", path_of("jobs", job.namespace, job.name), changes, content_type=MERGE_PATCH)
+    except ApiError as error:
+        if error.status not in (404, 409):
+            raise
+
+
 async def give_up_pod(api: Requester, namespace: str, pod: Pod) -> None:
     """Says in a dead kubelet's stead that a pod has failed, so that another is made, and removes it."""
     changes = {"metadata": {"uid": pod.uid}, "status": {"phase": "Failed"}}
@@ -180,7 +190,7 @@ async def newest_progress(api: Api, namespace: str, pod: Pod) -> Progress | None
         _, _, words = line.partition(" ")
         try:
             document = json.loads(words)
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
         if isinstance(document, dict) and document.pop("event", None) == "progress":
             try:

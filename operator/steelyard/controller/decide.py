@@ -48,6 +48,13 @@ class DeleteJob:
 
 
 @dataclass(frozen=True)
+class StopJob:
+    """Ends the pods of a stage's Job that live. The dead ones stay, for whoever wants to read their logs."""
+
+    job: StageJob
+
+
+@dataclass(frozen=True)
 class MakeChildren:
     """Makes what a stage needs, and its Job. What is there already stays."""
 
@@ -56,7 +63,7 @@ class MakeChildren:
     """Whether also what an earlier stage has made may be gone."""
 
 
-Action: TypeAlias = GiveUpPod | DeletePod | DeleteJob | MakeChildren
+Action: TypeAlias = GiveUpPod | DeletePod | DeleteJob | StopJob | MakeChildren
 
 
 @dataclass(frozen=True)
@@ -187,6 +194,7 @@ def _watch_over(decision: Decision, seen: Observation, stage: Stage, now: dateti
         what = (last.result.message if last.result else last.disruption) if last is not None else ""
         message = f"pods were interrupted {counted.count} times and spec.runPolicy.disruptionLimit is {limit}"
         _fail(decision, seen, stage.name, Reason.RETRIES_EXHAUSTED, f"{message}; last: {what}" if what else message)
+        decision.before += [DeletePod(pod) for pod in disruptions.superfluous(seen.pods, counted)]
         return
     decision.before += [GiveUpPod(pod) for pod in lost_nodes.pods_to_give_up(seen.pods, seen.dead_pod_seconds, now)]
     # Only pods that an earlier, written status has counted.
@@ -262,11 +270,11 @@ def _complete(decision: Decision, seen: Observation) -> None:
 
 
 def _fail(decision: Decision, seen: Observation, stage: StageName | None, reason: str, message: str) -> Decision:
-    """The end of a job: nothing is made any more, and what runs is removed before the status says so."""
+    """The end of a job: nothing is made any more, and what runs is stopped before the status says so."""
     decision.draft.fail(stage, seen.job, reason, message)
     decision.happenings.append(Happening(reason, message, is_warning=True))
     running = [job for job in seen.jobs.values() if job.outcome == "Running" and not job.is_going]
-    decision.before = [DeleteJob(job) for job in running]
+    decision.before = [StopJob(job) for job in running]
     decision.after.clear()
     decision.again_after = None
     decision.is_over = True

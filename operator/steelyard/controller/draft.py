@@ -1,4 +1,5 @@
-"""The status of a job while it is being decided: a copy that remembers what it was. Pure; imports planning and the api.
+"""The status of a job while it is being decided: a copy that remembers what it was. Pure; imports pydantic, planning
+and the api.
 
 Plain JSON values and not the API's model: it is read and written at every reconcile.
 """
@@ -7,7 +8,11 @@ import copy
 from datetime import datetime
 from typing import Any
 
+from pydantic import ValidationError
+
+from steelyard.api.base import Part
 from steelyard.api.contract import Progress, Result, StageName
+from steelyard.api.status import ModelStatus, StageStatus
 from steelyard.api.training_job import TrainingJob
 from steelyard.controller.columns import figure_text, metric_text, progress_text, size_text
 from steelyard.controller.observation import text_of, time_of
@@ -24,6 +29,18 @@ def is_terminal(status: dict[str, Any]) -> bool:
         condition.get("type") in ("Complete", "Failed") and condition.get("status") == "True"
         for condition in status.get("conditions") or ()
     )
+
+
+def _take(entry: dict[str, Any], part: type[Part], values: dict[str, Any]) -> bool:
+    """Puts values into a part of the status if the API server takes them: containers may say anything."""
+    try:
+        whole = part.model_validate({**entry, **values})
+    except ValidationError:
+        return False
+    if None in values.values():
+        return False
+    entry |= whole.model_dump(by_alias=True, exclude_none=True)
+    return True
 
 
 class StatusDraft:
@@ -99,9 +116,11 @@ class StatusDraft:
         entry = self.stage(stage)
         if entry is None or sample.stage != stage:
             return
-        entry |= {"done": sample.done, "total": sample.total, "unit": sample.unit}
+        shown = {"done": sample.done, "total": sample.total, "unit": sample.unit}
         if sample.values:
-            entry["values"] = dict(sample.values)
+            shown["values"] = sample.values
+        if not _take(entry, StageStatus, shown):
+            return
         self.status["progress"] = progress_text(stage, sample.done, sample.total)
         if figure := figure_text(sample.values):
             self.status["metric"] = figure
@@ -133,11 +152,11 @@ class StatusDraft:
         entry |= {"completionTime": self._now, "message": result.message}
         if "done" in entry:
             entry["done"] = entry["total"]
-        if isinstance(restarts := result.summary.get("restarts"), int):
-            entry["restarts"] = restarts
+        if "restarts" in result.summary:
+            _take(entry, StageStatus, {"restarts": result.summary["restarts"]})
         conditions = after_success(self._conditions(), stage.name, job, result.reason, result.message, self._now)
         self._set_conditions(conditions)
-        if "metric" in result.summary:
+        if result.summary.get("metric") is not None:
             self._show_model(result.summary)
 
     def complete(self, reason: str, message: str) -> None:
@@ -147,7 +166,8 @@ class StatusDraft:
 
     def fail(self, stage: StageName | None, job: TrainingJob | None, reason: str, message: str) -> None:
         """The job has failed for good."""
-        self.status.pop("waitingSince", None)
+        if self.status.pop("waitingSince", None) is not None:
+            self._condition("Waiting", "False", reason, message)
         if stage is not None and job is not None:
             conditions = after_failure(self._conditions(), stage, job, reason, message, self._now)
         else:
@@ -160,12 +180,18 @@ class StatusDraft:
     def _show_model(self, summary: dict[str, Any]) -> None:
         """The model and its evidence, in the fields that the status has for them."""
         names = ("chosen", "bytes", "baselineBytes", "metric", "metricDrop", "digest", "published", "candidates")
-        model = {name: summary[name] for name in names if summary.get(name) is not None}
-        metrics = {
-            name: {"value": value, **({} if error is None else {"standardError": error})}
-            for name, (value, error) in (summary.get("metrics") or {}).items()
-        }
-        self.status["model"] = {**model, "metrics": metrics}
+        shown = {name: summary[name] for name in names if summary.get(name) is not None}
+        try:
+            metrics = {
+                name: {"value": value, **({} if error is None else {"standardError": error})}
+                for name, (value, error) in (summary.get("metrics") or {}).items()
+            }
+        except (TypeError, ValueError, AttributeError):
+            return
+        model: dict[str, Any] = {}
+        if not _take(model, ModelStatus, {**shown, "metrics": metrics}):
+            return
+        self.status["model"] = model
         if model["metric"] in metrics:
             self.status["metric"] = metric_text(model["metric"], metrics[model["metric"]]["value"])
         if "bytes" in model:

@@ -1,19 +1,19 @@
-"""What a job's children are called, how they are labelled and where pods find things. Imports the api only.
+"""What a job's children are called, how they are labelled and where pods find things. Imports kube and the api only.
 
 Names are deterministic: a second attempt to make a child meets the first one's.
 """
 
 from typing import Any
 
-from steelyard.api.contract import StageName
 from steelyard.api.training_job import API_VERSION
+from steelyard.kube.names import CONTAINER as CONTAINER
+from steelyard.kube.names import JOB_LABEL as JOB_LABEL
+from steelyard.kube.names import STAGE_LABEL as STAGE_LABEL
+from steelyard.kube.names import stage_job_name as stage_job_name
 
 MANAGED_BY = "app.kubernetes.io/managed-by=steelyard"
 """Selects every object of ours."""
-JOB_LABEL = "steelyard.dev/job"
-STAGE_LABEL = "steelyard.dev/stage"
 STAGE_KEY_ANNOTATION = "steelyard.dev/stage-key"
-CONTAINER = "trainer"
 
 TENSORFLOW_PORT = 2222
 SUPERVISOR_PORT = 2223
@@ -23,11 +23,6 @@ CLAIMS_FOLDER = "/steelyard/claims"
 SPEC_FOLDER = "/steelyard/spec"
 SPEC_FILE = "job.json"
 RESULT_FILE = "/dev/termination-log"
-
-
-def stage_job_name(job: str, stage: StageName) -> str:
-    """The Job of a stage; also the headless Service of its workers."""
-    return f"{job}-{stage}"
 
 
 def workspace_claim_name(job: str) -> str:

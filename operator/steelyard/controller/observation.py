@@ -11,6 +11,8 @@ from typing import Any, Literal
 from steelyard.api.contract import ExitCode, Result, StageName
 from steelyard.controller.names import CONTAINER, JOB_LABEL, STAGE_LABEL
 
+_LONGEST_REASON = 256
+"""What the status has room for."""
 _INDEX_LABEL = "batch.kubernetes.io/job-completion-index"
 
 
@@ -169,8 +171,13 @@ def _what_it_waits_for(conditions: dict[str, Any], container: dict[str, Any]) ->
 
 
 def _result_of(message: str) -> Result | None:
-    """The result document in a termination message; None for anything else."""
+    """The result document in a termination message; None for anything else: a container may leave what it likes."""
     try:
-        return Result.from_json(json.loads(message))
-    except (ValueError, TypeError):
+        result = Result.from_json(json.loads(message, parse_constant=_refuse_constant))
+    except (ValueError, TypeError, RecursionError):
         return None
+    return result if len(result.reason) <= _LONGEST_REASON else None
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON")

@@ -120,10 +120,13 @@ def _threads(resources: ResourceRequirements) -> int | None:
     Said and not left to be found out: the number of threads is part of what makes a training repeatable, and inside a
     container the node's CPUs are seen, not the limit.
     """
-    cpu = (resources.limits or {}).get("cpu")
-    if cpu is None:
+    cpu = (resources.limits or {}).get("cpu", "")
+    try:
+        cpus = float(cpu.removesuffix("m")) / (1000 if cpu.endswith("m") else 1)
+    except ValueError:
+        # None is given, or it is in thousands, which no node has.
         return None
-    return max(1, int(cpu.removesuffix("m")) // 1000 if cpu.endswith("m") else int(float(cpu)))
+    return max(1, int(cpus))
 
 
 def _container(context: JobContext, stage: Stage, mounts: "_Mounts") -> dict[str, Any]:
@@ -168,8 +171,8 @@ def _environment(context: JobContext, stage: Stage, mounts: "_Mounts") -> list[d
     if context.has_large_spec:
         values[Env.SPEC_FILE] = f"{SPEC_FOLDER}/{SPEC_FILE}"
     else:
-        # Kubernetes takes $(NAME) for a variable; doubled, it is the text itself.
-        values[Env.SPEC] = context.spec_json().replace("$(", "$$(")
+        # Kubernetes takes $(NAME) for a variable, and $$ for one dollar.
+        values[Env.SPEC] = context.spec_json().replace("$", "$$")
     variables: list[dict[str, Any]] = [
         variable.model_dump(by_alias=True, exclude_none=True) for variable in context.job.spec.template.env
     ]
@@ -258,23 +261,30 @@ class _Mounts:
             _mount("claim-0", WORKSPACE_FOLDER),
             _mount("scratch", "/tmp"),
         ]
-        folders = {}
-        for claim, is_written in _claims_of_stage(context.job, stage).items():
+
+        def mount_claim(claim: str, path: str, *, read_only: bool) -> None:
             if claim not in claims:
                 claims.append(claim)
+            mounts.append(_mount(f"claim-{claims.index(claim)}", path, read_only=read_only))
+
+        folders = {}
+        for claim, is_written in _claims_of_stage(context.job, stage).items():
             folders[claim] = f"{CLAIMS_FOLDER}/{claim}"
-            mounts.append(_mount(f"claim-{claims.index(claim)}", folders[claim], read_only=not is_written))
-        volumes = [
-            {"name": f"claim-{index}", "persistentVolumeClaim": {"claimName": claim}}
-            for index, claim in enumerate(claims)
-        ]
-        volumes.append({"name": "scratch", "emptyDir": {"sizeLimit": SCRATCH_LIMIT}})
+            mount_claim(claim, folders[claim], read_only=not is_written)
+        volumes: list[dict[str, Any]] = [{"name": "scratch", "emptyDir": {"sizeLimit": SCRATCH_LIMIT}}]
         if context.has_large_spec:
             volumes.append({"name": "spec", "configMap": {"name": spec_config_map_name(context.name)}})
             mounts.append(_mount("spec", SPEC_FOLDER, read_only=True))
         for index, volume in enumerate(spec.template.volumes):
-            volumes.append({"name": f"volume-{index}", **_volume_source(volume)})
-            mounts.append(_mount(f"volume-{index}", volume.mount_path, read_only=True))
+            if volume.source.claim is not None:
+                mount_claim(volume.source.claim, volume.mount_path, read_only=True)
+            else:
+                volumes.append({"name": f"volume-{index}", **_volume_source(volume)})
+                mounts.append(_mount(f"volume-{index}", volume.mount_path, read_only=True))
+        volumes += [
+            {"name": f"claim-{index}", "persistentVolumeClaim": {"claimName": claim}}
+            for index, claim in enumerate(claims)
+        ]
         # A claim of the user's may hold more than this job: its files lie in a folder of its own.
         workspace = WORKSPACE_FOLDER if own is None else f"{WORKSPACE_FOLDER}/{context.name}"
         return cls(volumes, mounts, workspace, folders)
@@ -301,9 +311,6 @@ def _mount(volume: str, path: str, *, read_only: bool = False) -> dict[str, Any]
 
 
 def _volume_source(volume: MountedVolume) -> dict[str, Any]:
-    source = volume.source
-    if source.secret is not None:
-        return {"secret": {"secretName": source.secret}}
-    if source.config_map is not None:
-        return {"configMap": {"name": source.config_map}}
-    return {"persistentVolumeClaim": {"claimName": source.claim, "readOnly": True}}
+    if volume.source.secret is not None:
+        return {"secret": {"secretName": volume.source.secret}}
+    return {"configMap": {"name": volume.source.config_map}}

@@ -27,6 +27,7 @@ from steelyard.controller.decide import (
     Happening,
     MakeChildren,
     Observation,
+    StopJob,
     all_run,
     decide,
 )
@@ -100,6 +101,9 @@ class Reconciler:
                 self.cache.put_job(await cluster.find_job(self.api, *key))
                 raise NotNowError("the job was changed meanwhile") from None
             raise
+        finally:
+            if self.cache.job(key) is None:
+                self._known.pop(key, None)
 
     async def _reconcile(self, key: Key, body: Object) -> float | None:
         known = self._recall(key, body)
@@ -242,6 +246,8 @@ class Reconciler:
             case DeleteJob(job):
                 await cluster.delete(self.api, "jobs", namespace, job.name, job.uid)
                 self.cache.drop_stage_job(job)
+            case StopJob(job):
+                await cluster.stop_job(self.api, job)
             case MakeChildren(stage, is_lacking) if is_lacking:
                 for resource, child in stage_children(admitted.context, stage):
                     await cluster.ensure_child(self.api, resource, child)
@@ -255,11 +261,11 @@ class Reconciler:
                 self.cache.put_stage_job(made)
 
     async def _refuse(self, key: Key, body: Object, defect: Broken) -> None:
-        """Fails a job that can't be run; what runs of it is removed."""
+        """Fails a job that can't be run; what runs of it is stopped."""
         metadata = body["metadata"]
         for job in self.cache.stage_jobs(key, metadata["uid"]).values():
             if job.outcome == "Running":
-                await cluster.delete(self.api, "jobs", job.namespace, job.name, job.uid)
+                await cluster.stop_job(self.api, job)
         draft = StatusDraft(body.get("status") or {}, metadata.get("generation", 1), _now())
         draft.fail(None, None, defect.reason, defect.message)
         story = [Happening(defect.reason, defect.message, is_warning=True)]

@@ -1,0 +1,112 @@
+"""The cache: the newest body counts, successors of the same name are told apart, what is over is forgotten."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from controller_support import NAME, NAMESPACE, UID, stage_job
+
+from steelyard.controller.cache import Cache
+
+KEY = (NAMESPACE, NAME)
+
+
+def body(version: str | None = "5", uid: str = UID, **fields: Any) -> dict[str, Any]:
+    """A TrainingJob; `status` and `deletionTimestamp` as they are given."""
+    metadata = {"namespace": NAMESPACE, "name": NAME, "uid": uid, "resourceVersion": version}
+    if "deletionTimestamp" in fields:
+        metadata["deletionTimestamp"] = fields.pop("deletionTimestamp")
+    return {"metadata": metadata, **fields}
+
+
+OVER = {"conditions": [{"type": "Prepared", "status": "True"}, {"type": "Complete", "status": "True"}]}
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "kept"),
+    [
+        ("5", "6", "6"),
+        ("6", "5", "6"),
+        ("9", "10", "10"),
+        ("10", "9", "10"),
+        ("5", "5", "5"),
+        ("5", None, None),
+        ("x", "5", "5"),
+    ],
+)
+def test_the_newer_body_is_kept_whatever_comes_last(first: str, second: str | None, kept: str | None) -> None:
+    cache = Cache()
+    assert cache.put_job(body(first)) == cache.put_job(body(second)) == KEY
+    found = cache.job(KEY)
+    assert found is not None and found["metadata"]["resourceVersion"] == kept
+
+
+def test_a_successor_of_the_same_name_is_another_job() -> None:
+    cache = Cache()
+    cache.put_job(body("9"))
+    cache.put_job(body("5", uid="successor"))
+    cache.drop_job(*KEY, UID)
+    found = cache.job(KEY)
+    assert found is not None and found["metadata"]["uid"] == "successor"
+    cache.drop_job(*KEY, "successor")
+    assert cache.job(KEY) is None and cache.all_keys() == []
+    cache.drop_job(*KEY, "successor")
+
+
+@pytest.mark.parametrize("fields", [{"status": OVER}, {"deletionTimestamp": "2026-01-02T03:04:05Z"}])
+def test_what_is_over_or_goes_is_forgotten(fields: dict[str, Any]) -> None:
+    cache = Cache()
+    cache.put_job(body())
+    assert cache.all_keys() == [KEY]
+    cache.put_job(body("6", **fields))
+    assert cache.job(KEY) is None and cache.all_keys() == []
+
+
+@pytest.mark.parametrize(
+    "conditions", [[], [{"type": "Complete", "status": "False"}], [{"type": "Trained", "status": "True"}]]
+)
+def test_what_is_not_over_is_kept(conditions: list[dict[str, str]]) -> None:
+    cache = Cache()
+    cache.put_job(body(status={"conditions": conditions}))
+    assert cache.job(KEY) is not None
+
+
+def test_an_old_word_of_the_end_does_not_end_it_again() -> None:
+    """A job is read again after a conflict; the watch says afterwards what it was before."""
+    cache = Cache()
+    cache.put_job(body("6"))
+    cache.put_job(body("5", status=OVER))
+    assert cache.job(KEY) is not None
+
+
+def test_jobs_of_stages_are_their_controllers() -> None:
+    cache = Cache()
+    own, foreign = stage_job("prepare"), stage_job("train", owner_uid="another")
+    assert cache.put_stage_job(own) == cache.put_stage_job(foreign) == KEY
+    assert cache.stage_jobs(KEY, UID) == {"prepare": own}
+    assert cache.stage_jobs(KEY, "another") == {"train": foreign}
+    assert cache.stage_jobs(("other", NAME), UID) == {}
+
+
+def test_the_newer_job_of_a_stage_is_kept() -> None:
+    cache = Cache()
+    new = stage_job("train", resource_version="10")
+    cache.put_stage_job(new)
+    cache.put_stage_job(stage_job("train", "Failed", resource_version="9"))
+    assert cache.stage_jobs(KEY, UID) == {"train": new}
+    again = stage_job("train", uid="made again", resource_version="8")
+    cache.put_stage_job(again)
+    assert cache.stage_jobs(KEY, UID) == {"train": again}
+
+
+def test_a_job_of_a_stage_goes_but_not_its_successor() -> None:
+    cache = Cache()
+    old = stage_job("train")
+    new = replace(old, uid="made again")
+    cache.put_stage_job(old)
+    cache.put_stage_job(new)
+    assert cache.drop_stage_job(old) == KEY
+    assert cache.stage_jobs(KEY, UID) == {"train": new}
+    cache.drop_stage_job(new)
+    cache.drop_stage_job(new)
+    assert cache.stage_jobs(KEY, UID) == {} and not cache._stage_jobs

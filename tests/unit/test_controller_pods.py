@@ -1,0 +1,362 @@
+"""The pod templates: what every pod keeps, what a manifest may add, where claims and workers are."""
+
+import json
+import re
+from typing import Any
+
+import pytest
+from controller_support import context_with, long_labels, stage_of
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from steelyard.api.contract import Env, StageName
+from steelyard.api.loading import parse_training_job
+from steelyard.api.pods import ResourceRequirements, StageResources
+from steelyard.controller.pods import JobContext, pod_template
+
+PREPARED = "dataset.format=Prepared"
+
+
+def template(stage: StageName, *overrides: str, **settings: Any) -> dict[str, Any]:
+    return pod_template(context_with(*overrides, **settings), stage_of(stage, *overrides))
+
+
+def container(stage: StageName, *overrides: str, **settings: Any) -> dict[str, Any]:
+    (found,) = template(stage, *overrides, **settings)["spec"]["containers"]
+    return found
+
+
+def environment(stage: StageName, *overrides: str, **settings: Any) -> dict[str, Any]:
+    """Values and sources by name; a name that is given twice is no environment."""
+    variables = container(stage, *overrides, **settings)["env"]
+    found = {variable["name"]: variable.get("value", variable.get("valueFrom")) for variable in variables}
+    assert len(found) == len(variables)
+    return found
+
+
+def mounts(stage: StageName, *overrides: str) -> dict[str, tuple[str, bool]]:
+    """What lies at each path: the claim (or the volume without one) and whether it is read-only."""
+    made = template(stage, *overrides)["spec"]
+    volumes = {volume["name"]: volume for volume in made["volumes"]}
+    assert len(volumes) == len(made["volumes"])
+    (trainer,) = made["containers"]
+    claims = [volume["persistentVolumeClaim"]["claimName"] for volume in volumes.values() if is_claim(volume)]
+    assert len(claims) == len(set(claims)), "one volume per claim"
+    assert {mount["name"] for mount in trainer["volumeMounts"]} == set(volumes), "each volume is mounted"
+    return {
+        mount["mountPath"]: (
+            volumes[mount["name"]].get("persistentVolumeClaim", {}).get("claimName") or mount["name"],
+            mount.get("readOnly", False),
+        )
+        for mount in trainer["volumeMounts"]
+    }
+
+
+def is_claim(volume: dict[str, Any]) -> bool:
+    return "persistentVolumeClaim" in volume
+
+
+# --- what every pod keeps ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("stage", ["prepare", "train", "finish"])
+def test_every_pod_is_restricted_and_has_no_token(stage: StageName) -> None:
+    spec = template(stage)["spec"]
+    assert spec["automountServiceAccountToken"] is False and spec["enableServiceLinks"] is False
+    assert spec["restartPolicy"] == "Never" and spec["terminationGracePeriodSeconds"] == 60
+    assert spec["securityContext"] == {
+        "runAsNonRoot": True,
+        "seccompProfile": {"type": "RuntimeDefault"},
+        "runAsUser": 65532,
+        "runAsGroup": 65532,
+        "fsGroup": 65532,
+        "fsGroupChangePolicy": "OnRootMismatch",
+    }
+    (trainer,) = spec["containers"]
+    assert (trainer["name"], trainer["args"]) == ("trainer", [stage])
+    assert trainer["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    assert trainer["terminationMessagePath"] == "/dev/termination-log"
+    assert trainer["resources"]["requests"] and trainer["resources"]["limits"]
+    folders = {"HOME": "/tmp/home", "KERAS_HOME": "/tmp/keras", "TMPDIR": "/tmp"}
+    assert folders.items() <= environment(stage).items()
+    scratch = next(volume for volume in spec["volumes"] if volume["name"] == "scratch")
+    assert scratch["emptyDir"]["sizeLimit"] == "2Gi"
+
+
+def test_labels_select_the_pods_of_a_stage_and_a_manifest_adds_its_own() -> None:
+    metadata = template("train", "template.labels={team: vision}", "template.annotations={note: hello}")["metadata"]
+    assert metadata["labels"] == {
+        "team": "vision",
+        "app.kubernetes.io/name": "steelyard",
+        "app.kubernetes.io/managed-by": "steelyard",
+        "app.kubernetes.io/component": "train",
+        "app.kubernetes.io/instance": "digits",
+        "steelyard.dev/job": "digits",
+        "steelyard.dev/stage": "train",
+    }
+    assert metadata["annotations"] == {"note": "hello"}
+    assert "annotations" not in template("train")["metadata"]
+
+
+def test_lost_nodes_are_tolerated_for_the_time_of_the_setting_only() -> None:
+    own = {"key": "gpu", "operator": "Exists", "effect": "NoSchedule"}
+    found = template("train", f"template.tolerations=[{json.dumps(own)}]", node_lost_toleration_seconds=7)
+    first, *others = found["spec"]["tolerations"]
+    assert first == own
+    assert [(each["key"], each["effect"], each["tolerationSeconds"]) for each in others] == [
+        ("node.kubernetes.io/not-ready", "NoExecute", 7),
+        ("node.kubernetes.io/unreachable", "NoExecute", 7),
+    ]
+
+
+# --- what a manifest may say ------------------------------------------------------------------------------------------
+
+
+def test_the_users_numbers_are_the_settings_unless_a_manifest_says_others() -> None:
+    unset = template("train", run_as_user=None, run_as_group=None, fs_group=None)["spec"]["securityContext"]
+    assert unset == {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
+    given = "template.securityContext={runAsUser: 1000, runAsGroup: 0, fsGroup: 0, supplementalGroups: [5, 6]}"
+    own = template("train", given, run_as_user=None, run_as_group=7, fs_group=None)["spec"]["securityContext"]
+    assert own == {
+        **unset,
+        "runAsUser": 1000,
+        "runAsGroup": 0,
+        "fsGroup": 0,
+        "supplementalGroups": [5, 6],
+        "fsGroupChangePolicy": "OnRootMismatch",
+    }
+
+
+def test_the_template_goes_into_the_pod() -> None:
+    found = template(
+        "train",
+        "template.serviceAccountName=trainer",
+        "template.nodeSelector={gpu: a100}",
+        "template.priorityClassName=high",
+        "template.runtimeClassName=nvidia",
+        "template.imagePullSecrets=[{name: pull}]",
+        "template.terminationGracePeriodSeconds=5",
+        "template.imagePullPolicy=Always",
+    )["spec"]
+    expected = {
+        "serviceAccountName": "trainer",
+        "nodeSelector": {"gpu": "a100"},
+        "priorityClassName": "high",
+        "runtimeClassName": "nvidia",
+        "imagePullSecrets": [{"name": "pull"}],
+        "terminationGracePeriodSeconds": 5,
+    }
+    assert expected.items() <= found.items()
+    assert found["containers"][0]["imagePullPolicy"] == "Always"
+    assert not expected.keys() - {"terminationGracePeriodSeconds"} & template("train")["spec"].keys()
+
+
+def test_variables_of_a_manifest_come_before_ours() -> None:
+    variables = container(
+        "train",
+        "template.env=[{name: A, value: b}, {name: S, valueFrom: {secretKeyRef: {name: s, key: k}}}]",
+    )["env"]
+    assert variables[:2] == [
+        {"name": "A", "value": "b"},
+        {"name": "S", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}},
+    ]
+
+
+def test_resources_are_the_stages_own() -> None:
+    settings = StageResources(finish=ResourceRequirements(limits={"memory": "8Gi"}))
+    own = "template.resources={train: {limits: {cpu: '3', nvidia.com/gpu: '1'}}}"
+    found = {
+        stage: container(stage, own, stage_resources=settings)["resources"] for stage in ("train", "finish", "prepare")
+    }
+    assert found["train"] == {"limits": {"cpu": "3", "nvidia.com/gpu": "1"}}
+    assert found["finish"] == {"limits": {"memory": "8Gi"}}
+    assert {*found["prepare"]} == {"requests", "limits"}
+
+
+@pytest.mark.parametrize(
+    ("cpu", "threads"),
+    [("3", "3"), ("2500m", "2"), ("2.5", "2"), ("100m", "1"), ("0.5m", "1"), ("1k", None), ("1Ki", None)],
+)
+def test_threads_are_the_whole_cpus_of_the_limit(cpu: str, threads: str | None) -> None:
+    assert (
+        environment("train", f"template.resources={{train: {{limits: {{cpu: '{cpu}'}}}}}}").get(Env.THREADS) == threads
+    )
+    assert Env.THREADS not in environment("train", "template.resources={train: {limits: {memory: 1Gi}}}")
+
+
+# --- the spec ---------------------------------------------------------------------------------------------------------
+
+
+def test_the_spec_reaches_the_stages_without_what_is_the_pods() -> None:
+    overrides = ["template.serviceAccountName=trainer", "workspace.storage=1Gi", "training.epochs=7"]
+    text = environment("train", *overrides)[Env.SPEC]
+    job = parse_training_job(json.loads(text))
+    assert job.spec.training.epochs == 7 and job.spec.publish == context_with().job.spec.publish
+    assert "template" not in text and "workspace" not in text
+
+
+@pytest.mark.parametrize("overrides", [["publish=[]", "compression=null"], ["training.workers=1"], [PREPARED]])
+def test_the_stages_read_the_job_that_was_planned(overrides: list[str]) -> None:
+    """Left out defaults must not make another job: an empty list of targets is not the same as none."""
+    context = context_with(*overrides)
+    assert parse_training_job(json.loads(context.spec_json())).spec == context.job.spec
+
+
+def expand(text: str, variables: dict[str, str]) -> str:
+    """What a container gets of a variable's value: Kubernetes' Expand, in which $$ is a dollar."""
+    return re.sub(r"\$(\$|\(([^)]*)\))", lambda found: variables.get(found[2], found[0]) if found[2] else "$", text)
+
+
+@given(st.text(alphabet="$()AHOME x", min_size=1, max_size=20))
+@example("$(HOME)")
+@example("$$(HOME) costs $$5")
+def test_dollars_in_a_spec_are_text(target: str) -> None:
+    text = environment("prepare", f"dataset.target={json.dumps(target)}")[Env.SPEC]
+    assert json.loads(expand(text, {"HOME": "/home", "A": "a"}))["spec"]["dataset"]["target"] == target
+
+
+def spec_of(size: int) -> JobContext:
+    """Of a job whose spec has so many bytes."""
+    labels = long_labels(64200)
+    rest = size - len(context_with(labels, "dataset.target=t").spec_json())
+    return context_with(labels, f"dataset.target={'t' * (1 + rest)}")
+
+
+@pytest.mark.parametrize(("size", "is_large"), [(64 * 1024, False), (64 * 1024 + 1, True)])
+def test_a_spec_above_64_kib_goes_into_a_file(size: int, is_large: bool) -> None:
+    context = spec_of(size)
+    assert len(context.spec_json()) == size
+    made = pod_template(context, stage_of("prepare"))["spec"]
+    variables = {variable["name"]: variable.get("value") for variable in made["containers"][0]["env"]}
+    assert variables.get(Env.SPEC_FILE) == ("/steelyard/spec/job.json" if is_large else None)
+    assert (Env.SPEC in variables) == (not is_large)
+    mount = {"name": "spec", "mountPath": "/steelyard/spec", "readOnly": True}
+    assert (mount in made["containers"][0]["volumeMounts"]) == is_large
+    assert ({"name": "spec", "configMap": {"name": "digits-spec"}} in made["volumes"]) == is_large
+
+
+# --- claims -----------------------------------------------------------------------------------------------------------
+
+SCRATCH = {"/tmp": ("scratch", False)}
+WORKSPACE = {"/steelyard/workspace": ("digits-workspace", False)}
+DATA, MODELS = "/steelyard/claims/data", "/steelyard/claims/models"
+
+
+@pytest.mark.parametrize(
+    ("stage", "overrides", "expected"),
+    [
+        ("prepare", [], {DATA: ("data", True), MODELS: ("models", False)}),
+        ("train", [], {}),
+        ("finish", [], {MODELS: ("models", False)}),
+        ("train", [PREPARED], {DATA: ("data", True)}),
+        ("finish", [PREPARED], {MODELS: ("models", False)}),
+        ("train", ["publish=[]", "compression=null"], {}),
+        ("prepare", ["publish=[]", "compression=null"], {DATA: ("data", True)}),
+        ("prepare", ["dataset.uri=sklearn:digits"], {MODELS: ("models", False)}),
+        ("prepare", ["publish=[{uri: 'pvc://data/models'}]"], {DATA: ("data", False)}),
+        ("train", ["publish=[{uri: 'pvc://data/models'}]", PREPARED], {DATA: ("data", True)}),
+    ],
+)
+def test_each_stage_sees_the_claims_that_it_needs(
+    stage: StageName, overrides: list[str], expected: dict[str, tuple[str, bool]]
+) -> None:
+    assert mounts(stage, *overrides) == {**WORKSPACE, **SCRATCH, **expected}
+    folders = {path.rpartition("/")[2]: path for path in expected}
+    assert json.loads(environment(stage, *overrides)[Env.CLAIMS]) == folders
+
+
+def test_a_workspace_of_the_users_is_used_in_a_folder_of_the_jobs() -> None:
+    assert environment("train")[Env.WORKSPACE] == "/steelyard/workspace"
+    overrides = ["workspace.claimName=models"]
+    assert environment("train", *overrides)[Env.WORKSPACE] == "/steelyard/workspace/digits"
+    assert mounts("finish", *overrides) == {
+        **SCRATCH,
+        "/steelyard/workspace": ("models", False),
+        MODELS: ("models", False),
+    }
+
+
+def test_files_of_the_manifest_are_mounted_read_only() -> None:
+    volumes = [
+        {"mountPath": "/var/secret", "source": {"secret": "s"}},
+        {"mountPath": "/var/config", "source": {"configMap": "c"}},
+        {"mountPath": "/var/models", "source": {"claim": "models"}},
+        {"mountPath": "/var/extra", "source": {"claim": "extra"}},
+        {"mountPath": "/var/again", "source": {"claim": "extra"}},
+    ]
+    override = f"template.volumes={json.dumps(volumes)}"
+    found = mounts("finish", override)
+    assert {path: found[path] for path in found if path.startswith("/var/")} == {
+        "/var/secret": ("volume-0", True),
+        "/var/config": ("volume-1", True),
+        "/var/models": ("models", True),
+        "/var/extra": ("extra", True),
+        "/var/again": ("extra", True),
+    }
+    assert found[MODELS] == ("models", False)
+    made = template("finish", override)["spec"]["volumes"]
+    assert {"name": "volume-0", "secret": {"secretName": "s"}} in made
+    assert {"name": "volume-1", "configMap": {"name": "c"}} in made
+
+
+# --- workers ----------------------------------------------------------------------------------------------------------
+
+
+def test_workers_find_each_other_by_name() -> None:
+    made = template("train")["spec"]
+    assert made["subdomain"] == "digits-train"
+    assert [port["containerPort"] for port in made["containers"][0]["ports"]] == [2222, 2223]
+    found = environment("train")
+    assert (
+        found[Env.SUPERVISORS] == "digits-train-0.digits-train.team.svc:2223,digits-train-1.digits-train.team.svc:2223"
+    )
+    field = {"fieldRef": {"fieldPath": "metadata.annotations['batch.kubernetes.io/job-completion-index']"}}
+    assert found[Env.WORKER_INDEX] == field
+    # Kubernetes puts the index in where it is named, if it was named before.
+    names = [*found]
+    assert names.index(Env.WORKER_INDEX) < names.index(Env.TF_CONFIG)
+    cluster = json.loads(found[Env.TF_CONFIG].replace(f"$({Env.WORKER_INDEX})", "1"))
+    assert cluster["task"] == {"type": "worker", "index": 1}
+    assert cluster["cluster"]["worker"][1] == "digits-train-1.digits-train.team.svc:2222"
+
+
+def test_a_worker_alone_needs_no_other() -> None:
+    made = template("train", "training.workers=1")["spec"]
+    assert "subdomain" not in made and "ports" not in made["containers"][0]
+    assert not {Env.SUPERVISORS, Env.TF_CONFIG, Env.WORKER_INDEX} & environment("train", "training.workers=1").keys()
+
+
+TOGETHER = {"labelSelector": {"matchLabels": {"steelyard.dev/job": "digits"}}, "topologyKey": "kubernetes.io/hostname"}
+REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
+
+
+def test_a_workspace_of_one_node_holds_all_pods_there() -> None:
+    found = template("prepare")["spec"]
+    assert found["affinity"] == {"podAffinity": {REQUIRED: [TOGETHER]}}
+    assert "topologySpreadConstraints" not in found
+
+
+def test_the_users_affinity_is_kept_beside_ours() -> None:
+    own = {"nodeAffinity": {"a": 1}, "podAffinity": {REQUIRED: [{"topologyKey": "zone"}], "preferred": []}}
+    found = template("train", f"template.affinity={json.dumps(own)}")["spec"]["affinity"]
+    assert found["nodeAffinity"] == {"a": 1}
+    assert found["podAffinity"] == {REQUIRED: [{"topologyKey": "zone"}, TOGETHER], "preferred": []}
+    shared = template("train", f"template.affinity={json.dumps(own)}", "workspace.accessMode=ReadWriteMany")["spec"]
+    assert shared["affinity"] == own
+
+
+def test_a_shared_workspace_lets_pods_spread_where_they_can() -> None:
+    found = template("train", "workspace.accessMode=ReadWriteMany")["spec"]
+    assert "affinity" not in found
+    (spread,) = found["topologySpreadConstraints"]
+    assert spread["whenUnsatisfiable"] == "ScheduleAnyway" and spread["labelSelector"] == TOGETHER["labelSelector"]
+
+
+@pytest.mark.parametrize("affinity", ['{"podAffinity": []}', f'{{"podAffinity": {{"{REQUIRED}": {{}}}}}}', '{"x": 1}'])
+def test_an_affinity_that_is_none_is_left_to_kubernetes_to_refuse(affinity: str) -> None:
+    made = template("train", f"template.affinity={affinity}")["spec"]
+    assert made["affinity"].keys() >= json.loads(affinity).keys()
