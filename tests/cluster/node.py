@@ -100,9 +100,13 @@ class Node:
         done = subprocess.run([*self.processes.prefix, *command], check=True, capture_output=True, text=True)
         return done.stdout
 
+    def ctr(self, *arguments: str) -> str:
+        """Talks to the node's containerd; gives the output. Raises CalledProcessError."""
+        return self.run("ctr", f"--address={node_files.SOCKET}", "--namespace=k8s.io", *arguments)
+
     def _has_containerd(self) -> bool:
         with suppress(subprocess.CalledProcessError):
-            self.run("ctr", f"--address={node_files.SOCKET}", "--timeout=1s", "version")
+            self.ctr("--timeout=1s", "version")
             return True
         return False
 

@@ -155,12 +155,16 @@ def operated(cluster: SimulatedCluster, folder: Path, user: str, namespaces: int
 
 
 def claim(name: str) -> dict[str, Any]:
-    """A claim of a user's, which gets its volume when a pod wants it."""
+    """A claim of a user's, on storage that all nodes reach: jobs side by side name several."""
     return {
         "apiVersion": "v1",
         "kind": "PersistentVolumeClaim",
         "metadata": {"name": name},
-        "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}},
+        "spec": {
+            "accessModes": ["ReadWriteMany"],
+            "storageClassName": "shared",
+            "resources": {"requests": {"storage": "1Gi"}},
+        },
     }
 
 

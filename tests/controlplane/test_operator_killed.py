@@ -15,7 +15,7 @@ from cluster.api import Api
 from cluster.kubectl import fresh_namespace
 from cluster.simulation import SimulatedCluster
 from crd_support import install_crds
-from operator_support import OperatorProcess, training_job
+from operator_support import OperatorProcess, claim, training_job
 from training_jobs import condition, is_over
 
 SIDE_BY_SIDE = 4
@@ -69,6 +69,7 @@ class Life:
         folder.mkdir()
         with fresh_namespace(self.cluster.kubectl) as kubectl, ApiProxy(self.kubeconfig, folder) as proxy:
             assert kubectl.namespace is not None
+            kubectl.create(claim("models"))
             log = self.cluster.audit.since()
             kubectl.create(training_job("job", template={"annotations": {"steelyard.test/duration": "200ms"}}))
             operator = OperatorProcess(proxy.kubeconfig, folder, namespaces=kubectl.namespace)

@@ -117,7 +117,7 @@ def test_workers_killed_deleted_and_evicted_are_replaced_and_the_training_goes_o
 
     def kill(pod: dict[str, Any]) -> None:
         container = pod["status"]["containerStatuses"][0]["containerID"].removeprefix("containerd://")
-        own_cluster.nodes[0].run("ctr", "--namespace=k8s.io", "tasks", "kill", "--signal=SIGKILL", container)
+        own_cluster.nodes[0].ctr("tasks", "kill", "--signal=SIGKILL", container)
 
     def delete(pod: dict[str, Any]) -> None:
         namespace.delete("pod", pod["metadata"]["name"], wait=False)
@@ -168,9 +168,7 @@ def test_an_upgrade_in_mid_training_leaves_the_workers_alone(own_cluster: RealCl
     pods = {worker: uid(pod) for worker, pod in workers(namespace, "upgraded").items()}
     image = own_cluster.kubectl.within("steelyard-system").list("deployments")[0]["spec"]["template"]["spec"]
     # The same program under another name is another image to Kubernetes.
-    own_cluster.nodes[0].run(
-        "ctr", "--namespace=k8s.io", "images", "tag", image["containers"][0]["image"], "steelyard.dev/operator:next"
-    )
+    own_cluster.nodes[0].ctr("images", "tag", "--force", image["containers"][0]["image"], "steelyard.dev/operator:next")
     try:
         install(
             own_cluster.kubeconfig,

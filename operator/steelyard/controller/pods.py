@@ -291,18 +291,20 @@ class _Mounts:
 
 
 def _claims_of_stage(job: TrainingJob, stage: Stage) -> dict[str, bool]:
-    """The claims that a stage needs, and whether it writes to them.
+    """The claims that a stage is given, and whether it writes to them.
 
-    prepare, the first, looks whether the model can be published at all, so that nobody trains in vain.
+    The first stage gets all of them. prepare looks whether the model can be published at all, so that nobody trains in
+    vain; and a workspace that is made for its pod comes to lie where the other volumes can be reached. Workers that
+    are spread over nodes are not bound to one for that.
     """
     spec = job.spec
-    source = is_claim_uri(spec.dataset.uri)
-    source_claim = ClaimUri.parse(spec.dataset.uri).claim if source else None
-    reads_source = stage.name == "prepare" or (stage.name == "train" and spec.dataset.is_prepared)
+    source = ClaimUri.parse(spec.dataset.uri).claim if is_claim_uri(spec.dataset.uri) else None
+    is_first = stage.name == "prepare" or (stage.name == "train" and spec.dataset.is_prepared)
+    is_spread = stage.name == "train" and spec.workspace.access_mode == "ReadWriteMany"
     return {
         claim: is_written and stage.name != "train"
         for claim, is_written in claims_of(spec).items()
-        if (claim == source_claim and reads_source) or (is_written and stage.name != "train")
+        if (is_first and (claim == source or not is_spread)) or (is_written and stage.name == "finish")
     }
 
 
