@@ -15,23 +15,41 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from cluster.kubectl import Kubectl, fresh_namespace
+import yaml
+from cluster.binaries import binary
+from cluster.kubectl import Kubectl, KubectlError, fresh_namespace
 from cluster.simulation import SimulatedCluster
 from crd_support import install_crds
 from training_jobs import condition, is_over
 
 __all__ = [
+    "ONE_STAGE",
     "Operated",
     "OperatorProcess",
     "claim",
     "condition",
+    "end_pods",
+    "ended",
+    "events_about",
+    "granted",
     "is_over",
     "operated",
     "simulated",
     "training_job",
+    "unmanaged",
 ]
 
+CHART = Path(__file__).parents[2] / "charts" / "steelyard"
+OPERATORS = "steelyard-operators"
+"""The group whose users have what the chart grants."""
 STARTS_WITHIN_SECONDS = 60.0
+PATIENCE_SECONDS = 300.0
+ONE_STAGE: dict[str, Any] = {
+    "dataset": {"uri": "pvc://data/digits", "target": "target", "format": "Prepared"},
+    "training": {"workers": 1},
+    "publish": [],
+}
+"""What makes a job train and nothing else."""
 
 
 class OperatorProcess:
@@ -136,22 +154,68 @@ class Operated:
 
 
 @contextmanager
-def operated(cluster: SimulatedCluster, folder: Path, user: str, namespaces: int = 1) -> Iterator[Operated]:
-    """An operator that serves so many new namespaces. They enforce the restricted Pod Security level; each has the
-    claims `data` and `models`."""
+def operated(
+    cluster: SimulatedCluster, folder: Path, user: str, namespaces: int = 1, **settings: str
+) -> Iterator[Operated]:
+    """An operator that serves so many new namespaces and may do what the chart grants. They enforce the restricted Pod
+    Security level; each has the claims `data` and `models`."""
     install_crds(cluster.kubectl)
+    _grant(cluster.kubectl)
     with ExitStack() as stack:
         labels = {"pod-security.kubernetes.io/enforce": "restricted"}
         made = [stack.enter_context(fresh_namespace(cluster.kubectl, **labels)) for _ in range(namespaces)]
         for namespace in made:
             namespace.create(claim("data"), claim("models"))
         process = OperatorProcess(
-            cluster.kubeconfig_of_user(user, "system:masters"),
+            cluster.kubeconfig_of_user(user, OPERATORS),
             folder,
             namespaces=",".join(str(namespace.namespace) for namespace in made),
             progress_seconds="1",
+            **settings,
         )
         yield Operated(cluster, user, stack.enter_context(process), made)
+
+
+def operators_role() -> dict[str, Any]:
+    """The ClusterRole that the chart makes for the operator."""
+    command = [binary("helm"), "template", "steelyard", str(CHART), "--kube-version=1.34.4"]
+    rendered = subprocess.run([*command, "--show-only=templates/rbac.yaml"], capture_output=True, check=True).stdout
+    roles = [each for each in yaml.safe_load_all(rendered) if each and each["kind"] == "ClusterRole"]
+    (role,) = roles
+    return dict(role)
+
+
+def granted() -> set[tuple[str, str]]:
+    """The (verb, resource) pairs of that."""
+    rules = operators_role()["rules"]
+    return {(verb, resource) for rule in rules for verb in rule["verbs"] for resource in rule["resources"]}
+
+
+def _grant(kubectl: Kubectl) -> None:
+    """Lets the operators do what the chart grants, and waits until they may."""
+    role = operators_role()
+    role["metadata"] = {"name": OPERATORS}
+    api = "rbac.authorization.k8s.io"
+    binding = {
+        "apiVersion": f"{api}/v1",
+        "kind": "ClusterRoleBinding",
+        "metadata": {"name": OPERATORS},
+        "roleRef": {"apiGroup": api, "kind": "ClusterRole", "name": OPERATORS},
+        "subjects": [{"apiGroup": api, "kind": "Group", "name": OPERATORS}],
+    }
+    kubectl.apply(role, binding)
+
+    def may() -> bool:
+        try:
+            kubectl("auth", "can-i", "list", "trainingjobs", "--as=someone", f"--as-group={OPERATORS}", "-A")
+        except KubectlError:
+            return False
+        return True
+
+    until = time.monotonic() + STARTS_WITHIN_SECONDS
+    while not may():
+        assert time.monotonic() < until
+        time.sleep(0.1)
 
 
 def claim(name: str) -> dict[str, Any]:
@@ -188,6 +252,36 @@ def training_job(name: str, **spec: Any) -> dict[str, Any]:
             **spec,
         },
     }
+
+
+def ended(namespace: Kubectl, name: str) -> dict[str, Any]:
+    """A job that is over."""
+    return namespace.wait_for("trainingjob", name, is_over, PATIENCE_SECONDS)
+
+
+def events_about(namespace: Kubectl, job: dict[str, Any]) -> list[tuple[str, str]]:
+    """Type and reason of a job's Events, sorted."""
+    uid = job["metadata"]["uid"]
+    events = [event for event in namespace.list("events") if event["involvedObject"]["uid"] == uid]
+    return sorted((event["type"], event["reason"]) for event in events)
+
+
+def end_pods(namespace: Kubectl, name: str, stage: str) -> None:
+    """Waits until the pods of a job's stage run, and has them end well."""
+    stage_job = namespace.wait_for("job", f"{name}-{stage}", _is_running, PATIENCE_SECONDS)
+    selector = f"--selector=batch.kubernetes.io/controller-uid={stage_job['metadata']['uid']}"
+    namespace("annotate", "pods", selector, "--overwrite", "steelyard.test/duration=10ms")
+
+
+def unmanaged(thing: dict[str, Any]) -> dict[str, Any]:
+    """What a user can say of an object: all but its status and what changes with every write."""
+    passing = ("resourceVersion", "managedFields")
+    metadata = {name: value for name, value in thing["metadata"].items() if name not in passing}
+    return {**{name: value for name, value in thing.items() if name != "status"}, "metadata": metadata}
+
+
+def _is_running(stage_job: dict[str, Any]) -> bool:
+    return (stage_job.get("status") or {}).get("ready") == stage_job["spec"]["parallelism"]
 
 
 def _free_port() -> int:

@@ -51,7 +51,7 @@ def _rights_to_training_jobs(namespace: str) -> str:
         {"apiGroups": ["steelyard.dev"], "resources": ["trainingjobs/finalizers"], "verbs": ["update"]},
         # A role can't give what its giver has not: `admin` lacks these.
         {"apiGroups": [""], "resources": ["pods/status"], "verbs": ["patch"]},
-        {"apiGroups": [""], "resources": ["events"], "verbs": ["create", "patch"]},
+        {"apiGroups": [""], "resources": ["events"], "verbs": ["create"]},
     ]
     subject = {"kind": "ServiceAccount", "name": "jane", "namespace": namespace}
     role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "training-jobs"}

@@ -90,17 +90,17 @@ def settings_of(manifests: Iterable[Manifest]) -> Settings:
 
 
 OPERATOR_RIGHTS = {
-    "steelyard.dev/trainingjobs": "get list watch",
+    "steelyard.dev/trainingjobs": "list watch",
     "steelyard.dev/trainingjobs/status": "patch",
     "steelyard.dev/trainingjobs/finalizers": "update",
     "batch/jobs": "get list watch create patch delete",
-    "/services": "get create delete",
-    "/persistentvolumeclaims": "get create delete",
+    "/services": "get create",
+    "/persistentvolumeclaims": "get create",
     "/configmaps": "get create",
-    "/pods": "get list delete",
+    "/pods": "list delete",
     "/pods/status": "patch",
     "/pods/log": "get",
-    "/events": "create patch list",
+    "/events": "create list",
 }
 
 

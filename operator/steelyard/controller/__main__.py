@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import os
-import signal
 import sys
 
 from prometheus_client import CollectorRegistry
@@ -69,9 +68,6 @@ async def run(settings: Settings) -> None:
             heartbeat,
             queue,
         )
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, operator.stop)
         alive, ready = {"reconcilers": heartbeat}, {"watches": operator.is_ready}
         async with HealthServer(settings.port, metrics.registry, alive=alive, ready=ready):
             await operator.run()

@@ -127,11 +127,6 @@ async def pods_of(api: Requester, namespace: str, job: str, stage: StageName, ui
     return [Pod.of(body) for body in answer["items"] if controller_uid(body["metadata"]) == uid]
 
 
-async def find_job(api: Requester, namespace: str, name: str) -> Object:
-    """A TrainingJob as it is now. Raises ApiError."""
-    return await api.request("GET", path_of("trainingjobs", namespace, name))
-
-
 async def find_stage_job(api: Requester, job: StageJob) -> StageJob | None:
     """A stage's Job as it is now; None where it is gone."""
     try:

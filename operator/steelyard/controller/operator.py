@@ -6,6 +6,7 @@ no state in annotations, adds no finalizer, posts no Events. Imports kopf, kube 
 
 import asyncio
 import logging
+import signal
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -60,12 +61,13 @@ class Operator:
         return None if self._is_watching.is_set() else "the watches are not yet open"
 
     async def run(self) -> None:
-        """Runs until `stop` is called.
+        """Runs until SIGTERM, SIGINT, or a call of `stop`.
 
         Raises:
             ConfigurationError: the cluster does not serve our resources.
             LeadershipLostError: another replica may lead by now; the process must end.
         """
+        self._handle_signals()
         await check_resources_are_served(self.api, self.settings)
         watching = asyncio.create_task(self._watch(), name="watch")
         working = asyncio.create_task(self._lead(), name="lead")
@@ -74,15 +76,22 @@ class Operator:
             done, _ = await asyncio.wait({watching, working, stopping}, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 task.result()
-            if stopping not in done:
-                raise RuntimeError("a part of the operator ended by itself")
+            # kopf's watching ends by itself at a signal that came before it was ready.
+            if done == {working}:
+                raise RuntimeError("the operator's work ended by itself")
         finally:
-            await _end(working, watching, stopping)
+            await _end(working, stopping)
             # A request that was sent may still be carried out when another replica begins: its answer is waited for.
             if self._under_way:
                 await asyncio.wait(self._under_way, timeout=STOP_SECONDS)
             await _end(*self._under_way)
             await self.leadership.release()
+            # The last, as kopf cancels every task that is younger than its own.
+            await _end(watching)
+
+    def _handle_signals(self) -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, self.stop)
 
     # --- watching -----------------------------------------------------------------------------------------------------
 
@@ -100,7 +109,6 @@ class Operator:
             clusterwide=not self.settings.namespaces,
             namespaces=self.settings.namespaces,
             ready_flag=self._is_watching,
-            stop_flag=self._stop,
         )
 
     async def _log_in(self, **_: Any) -> kopf.ConnectionInfo:
@@ -143,6 +151,8 @@ class Operator:
     async def _lead(self) -> None:
         """Waits for the leadership, then works for as long as it is held."""
         await self._is_watching.wait()
+        # kopf has taken the signals for itself, and would cancel reconciles that are under way.
+        self._handle_signals()
         await self.leadership.acquire()
         self.metrics.is_leader.set(1)
         await self._fill_cache()

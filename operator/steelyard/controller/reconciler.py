@@ -97,8 +97,7 @@ class Reconciler:
                 self.cache.drop_job(*key, body["metadata"]["uid"])
                 return None
             if error.status == 409:
-                # Somebody else changed the job. Its event may be on the way, or was missed.
-                self.cache.put_job(await cluster.find_job(self.api, *key))
+                # Somebody else changed the job, and its event is on the way.
                 raise NotNowError("the job was changed meanwhile") from None
             raise
         finally:
