@@ -42,7 +42,8 @@ def granted(kubeconfig: Path, *values: str) -> set[tuple[str, str]]:
         ("delete", "trainingjobs"),
         ("create", "serviceaccounts"),
         ("patch", "deployments"),
-        ("get", "configmaps.example.com"),
+        ("list", "configmaps"),
+        ("get", "trainingjobs"),
         ("escalate", "clusterroles"),
     ],
 )

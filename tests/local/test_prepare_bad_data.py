@@ -368,7 +368,7 @@ def test_a_full_disk(tmp_path, small_disk, rows):
     ended = run_stage_process(tmp_path, {"uri": "t.csv"}, workspace=small_disk / "workspace")
     assert ended.exit_code == 78, ended.output
     assert ended.result.reason == Reason.NO_SPACE
-    assert "no room left on the disk" in ended.result.message
+    assert "no room left on the disk" in ended.result.message and "--workspace" in ended.result.message
     assert str(small_disk / "workspace") in ended.result.message
     assert "Traceback" not in ended.output
     assert [path.name for path in (small_disk / "workspace").iterdir()] == ["attempts"]

@@ -63,6 +63,11 @@ def test_a_full_or_closed_disk_is_explained(number, reason, word):
     assert "/some/where" in explained.message
 
 
+def test_a_full_disk_on_a_cluster_names_the_fields_that_help():
+    explained = explain_os_error(OSError(errno.ENOSPC, "full"), MORE_ROOM_ON_A_CLUSTER)
+    assert "spec.workspace.storage" in explained.message and "spec.workspace.claimName" in explained.message
+
+
 def test_other_faults_of_the_system_are_no_users_mistake():
     assert explain_os_error(OSError(errno.EIO, "I/O error")) is None
 

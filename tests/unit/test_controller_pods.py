@@ -203,7 +203,7 @@ def test_the_spec_reaches_the_stages_without_what_is_the_pods() -> None:
 def test_the_stages_read_the_job_that_was_planned(overrides: list[str]) -> None:
     """Left out defaults must not make another job: an empty list of targets is not the same as none."""
     context = context_with(*overrides)
-    assert parse_training_job(json.loads(context.spec_json())).spec == context.job.spec
+    assert parse_training_job(json.loads(context.spec_json)).spec == context.job.spec
 
 
 def expand(text: str, variables: dict[str, str]) -> str:
@@ -222,14 +222,14 @@ def test_dollars_in_a_spec_are_text(target: str) -> None:
 def spec_of(size: int) -> JobContext:
     """Of a job whose spec has so many bytes."""
     labels = long_labels(64200)
-    rest = size - len(context_with(labels, "dataset.target=t").spec_json())
+    rest = size - len(context_with(labels, "dataset.target=t").spec_json)
     return context_with(labels, f"dataset.target={'t' * (1 + rest)}")
 
 
 @pytest.mark.parametrize(("size", "is_large"), [(64 * 1024, False), (64 * 1024 + 1, True)])
 def test_a_spec_above_64_kib_goes_into_a_file(size: int, is_large: bool) -> None:
     context = spec_of(size)
-    assert len(context.spec_json()) == size
+    assert len(context.spec_json) == size
     made = pod_template(context, stage_of("prepare"))["spec"]
     variables = {variable["name"]: variable.get("value") for variable in made["containers"][0]["env"]}
     assert variables.get(Env.SPEC_FILE) == ("/steelyard/spec/job.json" if is_large else None)

@@ -19,7 +19,13 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from steelyard.api.contract import RESULT_LIMIT_BYTES, Env, ExitCode, Notice, Progress, Reason, Result, StageName
-from steelyard.api.errors import ConfigurationError, SteelyardError, explain_os_error
+from steelyard.api.errors import (
+    MORE_ROOM_HERE,
+    MORE_ROOM_ON_A_CLUSTER,
+    ConfigurationError,
+    SteelyardError,
+    explain_os_error,
+)
 from steelyard.api.loading import parse_training_job
 from steelyard.api.training_job import TrainingJob
 from steelyard.api.uris import ClaimUri, is_claim_uri
@@ -128,7 +134,8 @@ def run_stage(stage: StageName, work: Callable[[StageContext], Outcome]) -> NoRe
     except SteelyardError as error:
         end(Result(stage, key, error.reason, error.message), error.exit_code)
     except OSError as error:
-        if (explained := explain_os_error(error) or explain_lost_storage(error)) is None:
+        more_room = MORE_ROOM_HERE if Env.BASE_DIR in os.environ else MORE_ROOM_ON_A_CLUSTER
+        if (explained := explain_os_error(error, more_room) or explain_lost_storage(error)) is None:
             _end_crashed(stage, key, error)
         end(Result(stage, key, explained.reason, explained.message), explained.exit_code)
     except Exception as error:  # noqa: BLE001 - whatever it is, the result must say so

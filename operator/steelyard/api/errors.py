@@ -40,13 +40,18 @@ class DataError(SteelyardError):
         super().__init__(message, reason=reason, exit_code=ExitCode.DATA)
 
 
-def explain_os_error(error: OSError) -> SteelyardError | None:
-    """A full disk or a place that can't be written to, in a user's words; None for what is no user's mistake."""
+MORE_ROOM_HERE = "free some, or use another --workspace"
+MORE_ROOM_ON_A_CLUSTER = "give spec.workspace.storage more, or name a larger claim in spec.workspace.claimName"
+
+
+def explain_os_error(error: OSError, more_room: str = MORE_ROOM_HERE) -> SteelyardError | None:
+    """A full disk or a place that can't be written to, in a user's words; None for what is no user's mistake.
+
+    `more_room` is what to do about a full disk.
+    """
     where = f" at {error.filename}" if error.filename else ""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return ConfigurationError(
-            f"there is no room left on the disk{where}: free some, or use another --workspace", reason=Reason.NO_SPACE
-        )
+        return ConfigurationError(f"there is no room left on the disk{where}: {more_room}", reason=Reason.NO_SPACE)
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return ConfigurationError(
             f"{error.filename or 'a file'} can't be written or read by user {os.getuid()}: {error.strerror}",

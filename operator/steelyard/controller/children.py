@@ -55,7 +55,7 @@ def workspace_claim(context: JobContext) -> dict[str, Any]:
 def spec_config_map(context: JobContext) -> dict[str, Any]:
     """A spec that is too large for an environment variable."""
     metadata = _metadata(context, spec_config_map_name(context.name), "spec")
-    data = {SPEC_FILE: context.spec_json()}
+    data = {SPEC_FILE: context.spec_json}
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "immutable": True, "data": data}
 
 

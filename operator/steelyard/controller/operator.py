@@ -217,6 +217,19 @@ class Operator:
                 self.queue.add_after(key, again_after)
 
 
+class _NoDiffs(kopf.DiffBaseStorage):
+    """Nothing to compare: kopf would copy each object at each event to find out what changed, and nobody asks."""
+
+    def build(self, **_: Any) -> kopf.BodyEssence:
+        return kopf.BodyEssence()
+
+    def fetch(self, **_: Any) -> None:
+        """There is no former state."""
+
+    def store(self, **_: Any) -> None:
+        """Nothing is kept."""
+
+
 def kopf_settings() -> kopf.OperatorSettings:
     """kopf as a mere watcher."""
     settings = kopf.OperatorSettings()
@@ -225,6 +238,7 @@ def kopf_settings() -> kopf.OperatorSettings:
     # Rights to list namespaces and CRDs are neither had nor needed.
     settings.scanning.disabled = True
     settings.posting.enabled = False
+    settings.persistence.diffbase_storage = _NoDiffs()
     settings.watching.label_selectors["batch", "v1", "jobs"] = MANAGED_BY
     # A watch that is silent for ever would otherwise not be noticed.
     settings.watching.server_timeout = WATCH_SECONDS

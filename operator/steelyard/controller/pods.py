@@ -6,6 +6,7 @@ Every pod keeps the restricted Pod Security level: no root, no privileges, a rea
 
 import json
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from steelyard.api.clusters import claims_of
@@ -55,6 +56,7 @@ class JobContext:
         """The job's name."""
         return self.job.metadata.name
 
+    @cached_property
     def spec_json(self) -> str:
         """The manifest as the stages read it: without what only concerns pods."""
         spec = self.job.spec.model_copy(
@@ -69,7 +71,7 @@ class JobContext:
     @property
     def has_large_spec(self) -> bool:
         """Whether the spec goes into a ConfigMap."""
-        return len(self.spec_json().encode()) > LARGEST_INLINE_SPEC_BYTES
+        return len(self.spec_json.encode()) > LARGEST_INLINE_SPEC_BYTES
 
 
 def pod_template(context: JobContext, stage: Stage) -> dict[str, Any]:
@@ -172,7 +174,7 @@ def _environment(context: JobContext, stage: Stage, mounts: "_Mounts") -> list[d
         values[Env.SPEC_FILE] = f"{SPEC_FOLDER}/{SPEC_FILE}"
     else:
         # Kubernetes takes $(NAME) for a variable, and $$ for one dollar.
-        values[Env.SPEC] = context.spec_json().replace("$", "$$")
+        values[Env.SPEC] = context.spec_json.replace("$", "$$")
     variables: list[dict[str, Any]] = [
         variable.model_dump(by_alias=True, exclude_none=True) for variable in context.job.spec.template.env
     ]

@@ -18,7 +18,7 @@ from typing import NoReturn
 
 from steelyard import __version__
 from steelyard.api.contract import Env, ExitCode, Reason, Result, StageName
-from steelyard.api.errors import ConfigurationError, SteelyardError, explain_os_error
+from steelyard.api.errors import MORE_ROOM_HERE, ConfigurationError, SteelyardError, explain_os_error
 from steelyard.local.decisions import Decision, decide, files_present
 from steelyard.local.events import Report, RunEnded, StageEnded, StageRetried, StageSkipped, StageStarted
 from steelyard.local.files import write_json
@@ -289,9 +289,7 @@ class LocalRunner:
         """Raises ConfigurationError where the process died because the disk is full, and could not even say so."""
         result = self._read_result(stage, process.index)
         if result is None and code != 0 and shutil.disk_usage(self.job.workspace.root).free < _FULL_DISK_BYTES:
-            message = (
-                f"there is no room left on the disk of {self.job.workspace.root}: free some, or use another --workspace"
-            )
+            message = f"there is no room left on the disk of {self.job.workspace.root}: {MORE_ROOM_HERE}"
             result, code = Result(stage.name, stage.key, Reason.NO_SPACE, message), ExitCode.CONFIGURATION
         last_lines = "" if result else tail_of(process.log, _QUOTED_LINES)
         return ProcessEnd(process.index, code, result, last_lines)

@@ -206,7 +206,7 @@ def _sklearn_source(dataset: Dataset) -> Source:
 
 def _check_file(path: Path, context: StageContext) -> None:
     if path.is_dir():
-        raise DataError(f"spec.dataset.uri: {path.resolve()} is a folder, not a file")
+        raise DataError(f"spec.dataset.uri: {path.resolve()} is a folder, not a file", reason=Reason.SOURCE_NOT_FOUND)
     if not path.exists():
         folder = path.parent
         files = [entry.name for entry in folder.iterdir() if entry.is_file()] if folder.is_dir() else []
