@@ -40,6 +40,7 @@ def installed(kubeconfig: Path, namespace: str, **values: Any) -> Iterator[None]
 
 def install(kubeconfig: Path, namespace: str, **values: Any) -> None:
     """Installs or upgrades the chart and waits until the operator is ready."""
+    is_own = values.get("namespaces") == [namespace]
     helm(
         kubeconfig,
         "upgrade",
@@ -48,7 +49,8 @@ def install(kubeconfig: Path, namespace: str, **values: Any) -> None:
         str(CHART),
         "--namespace",
         namespace,
-        "--create-namespace",
+        # Who installs into a namespace that is there need not be allowed to make one.
+        *([] if is_own else ["--create-namespace"]),
         "--wait",
         "--timeout=5m",
         *(f"--set-json={name.replace('__', '.')}={json.dumps(value)}" for name, value in values.items()),
