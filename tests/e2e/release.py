@@ -50,7 +50,8 @@ def install(kubeconfig: Path, namespace: str, **values: Any) -> None:
         "--namespace",
         namespace,
         # Who installs into a namespace that is there need not be allowed to make one.
-        *([] if is_own else ["--create-namespace"]),
+        # The CRDs may lie there from another release, or from kubectl.
+        *([] if is_own else ["--create-namespace", "--take-ownership"]),
         "--wait",
         "--timeout=5m",
         *(f"--set-json={name.replace('__', '.')}={json.dumps(value)}" for name, value in values.items()),
