@@ -1,22 +1,22 @@
 """A cluster makes of each manifest what any runner must, and the same model and evidence as a run on this machine."""
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from cluster.kubectl import Kubectl, fresh_namespace
 from conformance import assert_equal_outcomes, conditions_of, run_locally
 from conformance_cases import CASES, CLAIM_FILES, Case, Outcome
-from conftest import Cluster
+from test_digits import steelyard
 from training_jobs import condition, is_over
 
 from steelyard import __version__
 from steelyard.api.published import REPORT_FILE
+
+if TYPE_CHECKING:
+    from conftest import Cluster
 
 GENEROUS_SECONDS = 1200
 
@@ -32,7 +32,7 @@ for claim, files in json.loads(os.environ["FILES"]).items():
 
 
 @pytest.fixture(scope="module")
-def jobs(cluster: Cluster, operator: str) -> Iterator[Kubectl]:  # noqa: ARG001
+def jobs(cluster: "Cluster", operator: str) -> Iterator[Kubectl]:  # noqa: ARG001
     """A namespace where all cases run side by side."""
     with fresh_namespace(cluster.kubectl, **{"pod-security.kubernetes.io/enforce": "restricted"}) as namespace:
         namespace.create(*map(_claim, CLAIM_FILES), _writer())
@@ -64,19 +64,11 @@ def outcome_of(job: dict[str, Any], namespace: Kubectl, folder: Path) -> Outcome
     end = condition(job, "Complete") or condition(job, "Failed")
     report = None
     if model.get("published"):
-        fetch(job["metadata"]["name"], folder, namespace)
+        name, where = job["metadata"]["name"], f"--namespace={namespace.namespace}"
+        steelyard("fetch", name, str(folder), where, KUBECONFIG=str(namespace.kubeconfig))
         report = json.loads((folder / REPORT_FILE).read_bytes())
     message = end["message"].replace("/steelyard/claims/", "pvc://")
     return Outcome(conditions_of(status["conditions"]), message, model, report)
-
-
-def fetch(job: str, folder: Path, namespace: Kubectl) -> None:
-    """Gets a published model. Raises CalledProcessError."""
-    subprocess.run(
-        [sys.executable, "-m", "steelyard.cli.main", "fetch", job, folder, f"--namespace={namespace.namespace}"],
-        env={**os.environ, "KUBECONFIG": str(namespace.kubeconfig)},
-        check=True,
-    )
 
 
 def _claim(name: str) -> dict[str, Any]:

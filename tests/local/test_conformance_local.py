@@ -1,0 +1,19 @@
+"""The local runner makes of each manifest what any runner must; tests/e2e/test_conformance.py is the cluster's side."""
+
+from pathlib import Path
+
+import pytest
+from conformance import run_locally
+from conformance_cases import CASES, Case
+
+from steelyard.api.contract import ExitCode
+from steelyard.client.outcome import exit_code_of
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_a_local_run_ends_as_any_must(case: Case, tmp_path: Path) -> None:
+    outcome, exit_code = run_locally(case, tmp_path)
+    case.check(outcome)
+    # What `steelyard submit --wait` ends with, which knows a job's conditions only.
+    expected = exit_code_of(outcome.conditions["Failed"][1]) if "Failed" in outcome.conditions else ExitCode.DONE
+    assert exit_code == expected
