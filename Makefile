@@ -12,7 +12,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .PHONY: help
 help: ## List what can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-17s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-20s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 .PHONY: run
 run: .venv/.run ## Set up, then train, compress and publish the digits example
@@ -79,10 +79,20 @@ format: .venv/.dev ## Format the code and mend what the linter can
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+.PHONY: bench
+bench: .venv/.dev cluster-build ## Every benchmark at full size: about an hour, with 8 GiB of disk
+	$(BIN)/python benchmarks/training.py
+	$(BIN)/python benchmarks/prepare.py --gigabytes 2
+	$(BIN)/python benchmarks/operator_load.py
+
 .PHONY: bench-small
-bench-small: .venv/.dev ## Every benchmark at a size that takes seconds: shows that it runs, measures nothing
+bench-small: .venv/.dev ## The benchmarks that need no cluster at a size that takes seconds: shows that they run, measures nothing
 	$(BIN)/python benchmarks/training.py --small
 	$(BIN)/python benchmarks/prepare.py --rows 20000 --rounds 1
+
+.PHONY: bench-operator-small
+bench-operator-small: .venv/.dev cluster-build ## The operator's benchmark with few jobs: holds it to its writes
+	$(BIN)/python benchmarks/operator_load.py --small
 
 .PHONY: docs
 docs: .venv/.dev ## Write docs/manifest.md from the API models

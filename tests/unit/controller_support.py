@@ -80,7 +80,6 @@ def stage_job(stage: StageName, outcome: Any = "Running", **fields: Any) -> Stag
         outcome=outcome,
         reason="",
         message="",
-        ready=0,
         failed=0,
     )
     return replace(job, **fields)
@@ -93,7 +92,6 @@ def pod(name: str = "pod", phase: str = "Running", **fields: Any) -> Pod:
         uid=f"uid-{name}",
         worker=0,
         phase=phase,
-        is_ready=phase == "Running",
         exit_code=None,
         result=None,
         finished_at=None,

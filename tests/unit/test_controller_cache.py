@@ -36,7 +36,8 @@ OVER = {"conditions": [{"type": "Prepared", "status": "True"}, {"type": "Complet
 )
 def test_the_newer_body_is_kept_whatever_comes_last(first: str, second: str | None, kept: str | None) -> None:
     cache = Cache()
-    assert cache.put_job(body(first)) == cache.put_job(body(second)) == KEY
+    assert cache.put_job(body(first)) == KEY
+    assert cache.put_job(body(second)) == (KEY if kept == second != first else None)
     found = cache.job(KEY)
     assert found is not None and found["metadata"]["resourceVersion"] == kept
 
@@ -97,6 +98,20 @@ def test_the_newer_job_of_a_stage_is_kept() -> None:
     again = stage_job("train", uid="made again", resource_version="8")
     cache.put_stage_job(again)
     assert cache.stage_jobs(KEY, UID) == {"train": again}
+
+
+def test_only_what_says_something_new_of_a_stage_is_news() -> None:
+    cache = Cache()
+    running = stage_job("train", resource_version="5")
+    assert cache.put_stage_job(running) == KEY
+    assert cache.put_stage_job(running) is None, "the echo of what was made"
+    assert cache.put_stage_job(replace(running, resource_version="6")) is None
+    assert cache.put_stage_job(replace(running, resource_version="5", failed=1)) is None, "an old one"
+    assert cache.put_stage_job(replace(running, resource_version="7", failed=1)) == KEY
+    complete = replace(running, resource_version="8", failed=1, outcome="Complete")
+    assert cache.put_stage_job(complete) == KEY
+    assert cache.put_stage_job(replace(complete, uid="made again", resource_version="9")) == KEY
+    assert cache.stage_jobs(KEY, UID)["train"].uid == "made again"
 
 
 def test_a_job_of_a_stage_goes_but_not_its_successor() -> None:

@@ -324,10 +324,12 @@ def test_the_last_dead_pods_are_left_to_read_of_a_job_that_was_interrupted_too_o
     assert decision.before == [StopJob(stage_job("train")), DeletePod(dead[0]), DeletePod(dead[1])]
 
 
-def test_a_pod_on_a_dead_node_is_given_up() -> None:
+def test_a_pod_on_a_dead_node_is_given_up_and_counted() -> None:
     lost = pod("a", is_disrupted=True, deleted_at=ago(60))
     decision = decided(JOB, begun(JOB, "prepare", "train"), stage_job("train"), pods=[lost, pod("b", worker=1)])
     assert decision.before == [GiveUpPod(lost)]
+    # It leaves nothing that could be counted at the next look.
+    assert decision.draft.status["disruptions"] == 1
 
 
 # --- what never happens -----------------------------------------------------------------------------------------------

@@ -79,6 +79,19 @@ def test_a_stage_that_is_done_has_done_all_of_it() -> None:
     assert draft.finished_stages()[0]["done"] == 10
 
 
+def test_words_of_others_are_cut_to_the_room_that_the_status_has() -> None:
+    """An API server that refuses a child may quote all of it."""
+    job = job_with()
+    waiting, failed = StatusDraft(begun(job, "prepare"), 1, NOW), StatusDraft(begun(job, "prepare"), 1, NOW)
+    waiting.wait("prepare", "R" * 300, "x" * 40_000)
+    failed.fail("prepare", job, "R" * 300, "x" * 40_000)
+    for draft in (waiting, failed):
+        TrainingJobStatus.model_validate(draft.status)
+        said = draft.status["conditions"][-1]
+        assert said["reason"] == "R" * 256
+        assert said["message"].startswith("xxx") and said["message"].endswith("xxx...")
+
+
 def test_a_failure_before_any_stage_is_one_all_the_same() -> None:
     draft = StatusDraft({}, 1, NOW)
     draft.fail(None, None, "InvalidManifest", "spec.model: ...")

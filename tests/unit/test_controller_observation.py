@@ -33,7 +33,7 @@ def test_a_new_job_runs() -> None:
     job = StageJob.of({"metadata": job_body()["metadata"]})
     assert job is not None
     assert (job.outcome, job.job, job.stage, job.owner_uid) == ("Running", "digits", "train", "uid-1")
-    assert (job.ready, job.failed, job.is_going) == (0, 0, False)
+    assert (job.failed, job.is_going) == (0, False)
 
 
 @pytest.mark.parametrize("kind", ["Complete", "Failed"])
@@ -80,10 +80,18 @@ def test_a_pod_is_read_by_its_trainer_and_not_by_a_container_beside_it() -> None
     assert found.finished_at == datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
+@pytest.mark.parametrize("index", ["", "x", "-1", "1.5"])
+def test_a_label_that_somebody_else_wrote_is_no_index(index: str) -> None:
+    body = pod_body(terminated())
+    assert Pod.of(body).worker == 3
+    body["metadata"]["labels"]["batch.kubernetes.io/job-completion-index"] = index
+    assert Pod.of(body).worker == 0
+
+
 def test_a_pod_that_is_just_made_has_no_facts() -> None:
     found = Pod.of({"metadata": {"name": "p", "uid": "u"}})
     assert (found.phase, found.worker, found.exit_code, found.result) == ("Pending", 0, None, None)
-    assert not found.is_ready and not found.was_interrupted and found.waiting_reason == ""
+    assert not found.was_interrupted and found.waiting_reason == ""
 
 
 GOOD = {"stage": "train", "key": "k", "reason": "Succeeded", "message": "m", "summary": {}}
@@ -151,3 +159,7 @@ def test_what_a_pod_waits_for(conditions: list[dict[str, str]], waiting: Any, ex
 def test_times_come_back_to_the_second(time: datetime) -> None:
     assert time_of(text_of(time)) == time.astimezone(UTC).replace(microsecond=0)
     assert time_of(None) is None and time_of("") is None
+
+
+def test_a_time_may_be_written_in_small_letters() -> None:
+    assert time_of("2026-01-02t03:04:05z") == datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)

@@ -357,7 +357,17 @@ def test_a_shared_workspace_lets_pods_spread_where_they_can() -> None:
     assert spread["whenUnsatisfiable"] == "ScheduleAnyway" and spread["labelSelector"] == TOGETHER["labelSelector"]
 
 
-@pytest.mark.parametrize("affinity", ['{"podAffinity": []}', f'{{"podAffinity": {{"{REQUIRED}": {{}}}}}}', '{"x": 1}'])
+@pytest.mark.parametrize(
+    "affinity",
+    [
+        '{"podAffinity": []}',
+        '{"podAffinity": "near"}',
+        '{"podAffinity": ["near"]}',
+        f'{{"podAffinity": {{"{REQUIRED}": {{}}}}}}',
+        f'{{"podAffinity": {{"{REQUIRED}": 1}}}}',
+        '{"x": 1}',
+    ],
+)
 def test_an_affinity_that_is_none_is_left_to_kubernetes_to_refuse(affinity: str) -> None:
     made = template("train", f"template.affinity={affinity}")["spec"]
     assert made["affinity"].keys() >= json.loads(affinity).keys()

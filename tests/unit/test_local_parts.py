@@ -88,6 +88,7 @@ def test_a_condition_keeps_its_time_while_its_status_stays() -> None:
     assert conditions == (Condition("Prepared", "True", "B", "", "1"),)
     assert set_condition(conditions, Condition("Prepared", "False", "C", "", "3"))[0].last_transition_time == "3"
     assert Condition.from_json(conditions[0].to_json()) == conditions[0]
+    assert Condition.from_json({**conditions[0].to_json(), "observedGeneration": 3}) == conditions[0]
 
 
 def test_conditions_tell_the_story() -> None:

@@ -3,7 +3,7 @@
 A body that is older than the one that is kept is passed over: answers to our own writes come before their echoes.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 from steelyard.api.contract import StageName
@@ -21,13 +21,16 @@ class Cache:
     _jobs: dict[Key, dict[str, Any]] = field(default_factory=dict)
     _stage_jobs: dict[Key, dict[str, StageJob]] = field(default_factory=dict)
 
-    def put_job(self, body: dict[str, Any]) -> Key:
-        """Takes a TrainingJob's body; one that is over is forgotten, since nothing is to be done about it."""
+    def put_job(self, body: dict[str, Any]) -> Key | None:
+        """Takes a TrainingJob's body, and gives its key where that is news; one that is over is forgotten, since
+        nothing is to be done about it."""
         metadata = body["metadata"]
+        # Half of a body, and of no use here.
+        metadata.pop("managedFields", None)
         key = (metadata["namespace"], metadata["name"])
         known = self._jobs.get(key)
-        if known is not None and _is_older(metadata, known["metadata"]):
-            return key
+        if known is not None and not _is_newer(metadata, known["metadata"]):
+            return None
         if is_terminal(body.get("status") or {}) or "deletionTimestamp" in metadata:
             self._jobs.pop(key, None)
         else:
@@ -48,18 +51,21 @@ class Cache:
         """All TrainingJobs that are not over."""
         return list(self._jobs)
 
-    def put_stage_job(self, stage_job: StageJob) -> Key:
-        """Takes a stage's Job."""
+    def put_stage_job(self, stage_job: StageJob) -> Key | None:
+        """Takes a stage's Job, and gives the key of its TrainingJob where it says anything new. Most changes of a Job
+        are of its pods' number, which nobody here asks for."""
         key = (stage_job.namespace, stage_job.job)
         siblings = self._stage_jobs.setdefault(key, {})
         known = siblings.get(stage_job.name)
         if (
-            known is None
-            or known.uid != stage_job.uid
-            or not _is_lower(stage_job.resource_version, known.resource_version)
+            known is not None
+            and known.uid == stage_job.uid
+            and _is_lower(stage_job.resource_version, known.resource_version)
         ):
-            siblings[stage_job.name] = stage_job
-        return key
+            return None
+        siblings[stage_job.name] = stage_job
+        is_same = known is not None and replace(known, resource_version=stage_job.resource_version) == stage_job
+        return None if is_same else key
 
     def drop_stage_job(self, stage_job: StageJob) -> Key:
         """Forgets a stage's Job that is gone, but not its successor of the same name."""
@@ -77,8 +83,9 @@ class Cache:
         return {job.stage: job for job in self._stage_jobs.get(key, {}).values() if job.owner_uid == uid}
 
 
-def _is_older(metadata: dict[str, Any], than: dict[str, Any]) -> bool:
-    return metadata["uid"] == than["uid"] and _is_lower(metadata.get("resourceVersion"), than.get("resourceVersion"))
+def _is_newer(metadata: dict[str, Any], than: dict[str, Any]) -> bool:
+    version, known = metadata.get("resourceVersion"), than.get("resourceVersion")
+    return metadata["uid"] != than["uid"] or (version != known and not _is_lower(version, known))
 
 
 def _is_lower(version: str | None, than: str | None) -> bool:

@@ -174,7 +174,8 @@ async def words_about(api: Requester, namespace: str, uid: str) -> Wait | None:
     query = {"fieldSelector": f"involvedObject.uid={uid},type=Warning"}
     answer = await api.request("GET", path_of("events", namespace), query=query)
     events = sorted(answer["items"], key=lambda event: event.get("lastTimestamp") or event.get("eventTime") or "")
-    return Wait(events[-1]["reason"], events[-1]["message"]) if events else None
+    # Neither field is one that an Event must have.
+    return Wait(events[-1].get("reason") or "Warning", events[-1].get("message") or "") if events else None
 
 
 async def newest_progress(api: Api, namespace: str, pod: Pod) -> Progress | None:
@@ -198,7 +199,9 @@ async def newest_progress(api: Api, namespace: str, pod: Pod) -> Progress | None
 async def post_event(api: Requester, body: Object, happening: Happening, now: datetime) -> None:
     """Tells a job's story. The name makes the same happening of a job come out once, however often it is told."""
     metadata = body["metadata"]
-    digest = hashlib.sha256("\0".join((metadata["uid"], happening.reason, happening.message)).encode()).hexdigest()
+    digest = hashlib.sha256(
+        "\0".join((metadata["uid"], happening.reason, happening.message)).encode(errors="replace")
+    ).hexdigest()
     time = text_of(now)
     event = {
         "apiVersion": "v1",

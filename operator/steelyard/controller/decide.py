@@ -6,7 +6,7 @@ Imports planning, the api and the controller's pure parts.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, TypeAlias
 
@@ -183,7 +183,10 @@ def _watch_over(decision: Decision, seen: Observation, stage: Stage, now: dateti
         draft.show_progress(stage.name, seen.sample)
     if seen.pods is None:
         return
-    counted = disruptions.count_disruptions(seen.pods, draft.disruptions)
+    lost = lost_nodes.pods_to_give_up(seen.pods, seen.dead_pod_seconds, now)
+    # They will be gone at the next look.
+    ends = [replace(pod, phase="Failed", finished_at=now) for pod in lost]
+    counted = disruptions.count_disruptions([*seen.pods, *ends], draft.disruptions)
     draft.count(counted)
     if counted.newest is not None:
         # Workers that lost each other may have lost the Service.
@@ -196,7 +199,7 @@ def _watch_over(decision: Decision, seen: Observation, stage: Stage, now: dateti
         _fail(decision, seen, stage.name, Reason.RETRIES_EXHAUSTED, f"{message}; last: {what}" if what else message)
         decision.before += [DeletePod(pod) for pod in disruptions.superfluous(seen.pods, counted)]
         return
-    decision.before += [GiveUpPod(pod) for pod in lost_nodes.pods_to_give_up(seen.pods, seen.dead_pod_seconds, now)]
+    decision.before += [GiveUpPod(pod) for pod in lost]
     # Only pods that an earlier, written status has counted.
     written = disruptions.Disruptions(0, StatusDraft(dict(seen.status), seen.generation, now).disruptions.last)
     decision.before += [DeletePod(pod) for pod in disruptions.superfluous(seen.pods, written)]

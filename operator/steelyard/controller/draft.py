@@ -4,7 +4,6 @@ and the api.
 Plain JSON values and not the API's model: it is read and written at every reconcile.
 """
 
-import copy
 from datetime import datetime
 from typing import Any
 
@@ -20,6 +19,9 @@ from steelyard.controller.policies.disruptions import Disruptions
 from steelyard.planning import Stage
 from steelyard.planning.conditions import Condition, after_all, after_failure, after_success, set_condition
 
+_LONGEST_MESSAGE = 4096
+"""Room for a result document; an API server's refusal may quote the whole object, which the status has no room for."""
+_LONGEST_REASON = 256
 _PHASES = {"prepare": "Preparing", "train": "Training", "finish": "Finishing"}
 
 
@@ -43,13 +45,22 @@ def _take(entry: dict[str, Any], part: type[Part], values: dict[str, Any]) -> bo
     return True
 
 
+def _shortened(reason: str, message: str) -> tuple[str, str]:
+    """What others say, as far as the status has room for it."""
+    is_long = len(message) > _LONGEST_MESSAGE
+    return reason[:_LONGEST_REASON], message[: _LONGEST_MESSAGE - 3] + "..." if is_long else message
+
+
 class StatusDraft:
     """A status that changes."""
 
     def __init__(self, status: dict[str, Any], generation: int, now: datetime) -> None:
         self._before = status
         self._now = text_of(now)
-        self.status: dict[str, Any] = copy.deepcopy(status)
+        # Its parts are replaced and never changed, but for the stages' entries.
+        self.status: dict[str, Any] = dict(status)
+        if status.get("stages"):
+            self.status["stages"] = [dict(stage) for stage in status["stages"]]
         if self.status.get("observedGeneration") != generation:
             self.status["observedGeneration"] = generation
 
@@ -127,7 +138,7 @@ class StatusDraft:
 
     def wait(self, stage: StageName, reason: str, message: str) -> None:
         """The job waits for something."""
-        self._condition("Waiting", "True", reason, message)
+        self._condition("Waiting", "True", *_shortened(reason, message))
         self.status["phase"] = "Waiting"
         self.status.setdefault("waitingSince", self._now)
         self.status["progress"] = stage
@@ -166,6 +177,7 @@ class StatusDraft:
 
     def fail(self, stage: StageName | None, job: TrainingJob | None, reason: str, message: str) -> None:
         """The job has failed for good."""
+        reason, message = _shortened(reason, message)
         if self.status.pop("waitingSince", None) is not None:
             self._condition("Waiting", "False", reason, message)
         if stage is not None and job is not None:

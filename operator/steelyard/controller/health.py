@@ -2,6 +2,7 @@
 
 import errno
 import logging
+import os
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -87,7 +88,8 @@ class HealthServer:
             await self._runner.cleanup()
             if error.errno not in (errno.EADDRINUSE, errno.EACCES, errno.EADDRNOTAVAIL):
                 raise
-            raise ConfigurationError(f"port {self.port} can't be listened on: {error.strerror}") from None
+            # The error's own text is asyncio's, and names an address that nobody has set.
+            raise ConfigurationError(f"port {self.port} can't be listened on: {os.strerror(error.errno)}") from None
         self.port = self._runner.addresses[0][1]
         return self
 

@@ -34,8 +34,6 @@ class StageJob:
     reason: str
     """The Job controller's, where it has failed."""
     message: str
-    ready: int
-    """How many of its pods are ready."""
     failed: int
     """How many of its pods have failed; ignored ones are not counted by the Job controller."""
 
@@ -65,7 +63,6 @@ class StageJob:
             outcome=outcome,
             reason=reason,
             message=message,
-            ready=int(status.get("ready") or 0),
             failed=int(status.get("failed") or 0),
         )
 
@@ -80,7 +77,6 @@ class Pod:
     """Its index among the stage's workers."""
     phase: str
     """Pending, Running, Succeeded or Failed."""
-    is_ready: bool
     exit_code: int | None
     """Of the trainer, where it has ended."""
     result: Result | None
@@ -115,9 +111,8 @@ class Pod:
         return cls(
             name=metadata["name"],
             uid=metadata["uid"],
-            worker=int((metadata.get("labels") or {}).get(_INDEX_LABEL, "0")),
+            worker=_index_of(metadata.get("labels") or {}),
             phase=status.get("phase", "Pending"),
-            is_ready=conditions.get("Ready", {}).get("status") == "True",
             exit_code=terminated.get("exitCode"),
             result=_result_of(terminated.get("message", "")),
             finished_at=time_of(terminated.get("finishedAt")),
@@ -139,13 +134,19 @@ def controller_uid(metadata: dict[str, Any]) -> str:
 
 
 def time_of(text: str | None) -> datetime | None:
-    """An RFC 3339 time of the API server's."""
-    return datetime.fromisoformat(text) if text else None
+    """An RFC 3339 time of the API server's; in a status that somebody has edited, 't' and 'z' are allowed as well."""
+    return datetime.fromisoformat(text.upper()) if text else None
 
 
 def text_of(time: datetime) -> str:
     """As the API server writes a time: RFC 3339, whole seconds, UTC."""
     return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _index_of(labels: dict[str, str]) -> int:
+    """0 too where somebody else has written a label that is no index."""
+    index = labels.get(_INDEX_LABEL, "")
+    return int(index) if index.isdecimal() else 0
 
 
 def _container_state(status: dict[str, Any]) -> dict[str, Any]:

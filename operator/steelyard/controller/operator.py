@@ -129,10 +129,8 @@ class Operator:
         metadata = body["metadata"]
         if event["type"] == "DELETED":
             self.cache.drop_job(metadata["namespace"], metadata["name"], metadata["uid"])
-            key = (metadata["namespace"], metadata["name"])
         else:
-            key = self.cache.put_job(body)
-        self._enqueue(key)
+            self._enqueue(self.cache.put_job(body))
 
     async def _on_stage_job(self, event: Any, **_: Any) -> None:
         stage_job = StageJob.of(dict(event["object"]))
@@ -141,9 +139,9 @@ class Operator:
         gone = event["type"] == "DELETED"
         self._enqueue(self.cache.drop_stage_job(stage_job) if gone else self.cache.put_stage_job(stage_job))
 
-    def _enqueue(self, key: Key) -> None:
-        """What is over costs nothing more than its event."""
-        if self.cache.job(key) is not None:
+    def _enqueue(self, key: Key | None) -> None:
+        """What is over, and what says nothing new, costs nothing more than its event."""
+        if key is not None and self.cache.job(key) is not None:
             self.queue.add(key)
 
     # --- working ------------------------------------------------------------------------------------------------------
@@ -239,6 +237,7 @@ def kopf_settings() -> kopf.OperatorSettings:
     settings.scanning.disabled = True
     settings.posting.enabled = False
     settings.persistence.diffbase_storage = _NoDiffs()
+    settings.persistence.progress_storage = kopf.MultiProgressStorage([])
     settings.watching.label_selectors["batch", "v1", "jobs"] = MANAGED_BY
     # A watch that is silent for ever would otherwise not be noticed.
     settings.watching.server_timeout = WATCH_SECONDS

@@ -237,10 +237,12 @@ def _placement(context: JobContext) -> dict[str, Any]:
         }
         return {"topologySpreadConstraints": [spread], **({"affinity": affinity} if affinity else {})}
     together = {"labelSelector": selector, "topologyKey": _HOSTNAME_TOPOLOGY}
-    pods = dict(affinity.get("podAffinity") or {})
     required = "requiredDuringSchedulingIgnoredDuringExecution"
-    pods[required] = [*(pods.get(required) or []), together]
-    return {"affinity": {**affinity, "podAffinity": pods}}
+    pods = affinity.get("podAffinity") or {}
+    # What is no affinity at all is left to Kubernetes to refuse.
+    if isinstance(pods, dict) and isinstance(own := pods.get(required) or [], list):
+        affinity["podAffinity"] = {**pods, required: [*own, together]}
+    return {"affinity": affinity}
 
 
 @dataclass(frozen=True)

@@ -189,7 +189,7 @@ class Reconciler:
             self.cache.drop_stage_job(job)
             raise NotNowError(f"the Job {job.name} is gone")
         if not seen.pods and found is not None:
-            self.cache.put_stage_job(found)
+            self._learn(found)
         return replace(seen, words=await self._words(seen, job))
 
     async def _words(self, seen: Observation, job: StageJob) -> Wait | None:
@@ -224,7 +224,10 @@ class Reconciler:
         """Does what was decided; returns the job as it is then."""
         for action in decision.before:
             await self._do(key, admitted, action)
-        if changes := decision.draft.changes():
+        changes = decision.draft.changes()
+        # Children are made of a job that is still there, as it was read: a watch that was interrupted may have missed
+        # its end, and the garbage collector would remove what is made again and again.
+        if changes or any(isinstance(action, MakeChildren) for action in decision.after):
             body = await cluster.patch_status(self.api, body, changes)
             self.cache.put_job(body)
             self._count(decision)
@@ -257,7 +260,13 @@ class Reconciler:
                 await asyncio.gather(*(cluster.make_child(self.api, kind, child) for kind, child in others))
                 made = StageJob.of(await cluster.make_child(self.api, resource, job_body))
                 assert made is not None
-                self.cache.put_stage_job(made)
+                self._learn(made)
+
+    def _learn(self, job: StageJob) -> None:
+        """Takes what a request said of a Job. Its event will be no news then, so nobody would look at its end."""
+        self.cache.put_stage_job(job)
+        if job.outcome != "Running":
+            raise NotNowError(f"the Job {job.name} is over already")
 
     async def _refuse(self, key: Key, body: Object, defect: Broken) -> None:
         """Fails a job that can't be run; what runs of it is stopped."""
@@ -269,8 +278,16 @@ class Reconciler:
         draft.fail(None, None, defect.reason, defect.message)
         story = [Happening(defect.reason, defect.message, is_warning=True)]
         decision = Decision(draft, happenings=story, is_over=True)
-        self.cache.put_job(await cluster.patch_status(self.api, body, draft.changes()))
-        self._count(decision)
+        try:
+            self.cache.put_job(await cluster.patch_status(self.api, body, draft.changes()))
+        except ApiError as error:
+            if error.status != 422:
+                raise
+            # An older CRD let it in, and today's has the API server refuse every change of it but a mended spec.
+            logger.warning("the job can't be run, nor its status be written: %s", defect.message)
+            self.cache.drop_job(*key, metadata["uid"])
+        else:
+            self._count(decision)
         await self._tell(body, decision)
 
     async def _tell(self, body: Object, decision: Decision) -> None:
@@ -305,8 +322,9 @@ class Reconciler:
         if decision.again_after is None:
             return left
         if decision.again_after <= CHECK_AGAIN_SECONDS:
-            # Something is lacking: the pods are looked at then.
-            known.next_check = min(known.next_check, now + decision.again_after)
+            # Something is lacking: the pods are looked at then, or, where many jobs wait for a busy cluster, later.
+            pause = max(decision.again_after, len(self._known) / JOBS_SAMPLED_PER_SECOND)
+            known.next_check = min(known.next_check, now + pause)
         return min(left, decision.again_after)
 
 

@@ -119,7 +119,7 @@ class Api:
         """See `Requester.request`."""
         async with self._open(method, path, body, query, content_type, timeout) as response:
             try:
-                document: Object = await response.json(content_type=None)
+                document: Object = json.loads(await response.read())
             except ValueError:
                 raise ConnectionFailedError(f"{self.host} answers, but not as an API server does") from None
             return document

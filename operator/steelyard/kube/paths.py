@@ -1,6 +1,8 @@
-"""Where kinds of objects lie on an API server. Imports nothing."""
+"""Where kinds of objects lie on an API server. Imports the api only."""
 
 from urllib.parse import quote
+
+from steelyard.api.errors import ConfigurationError
 
 _ROOTS = {
     "trainingjobs": "/apis/steelyard.dev/v1alpha1",
@@ -23,10 +25,23 @@ def path_of(
         namespace: None for what has none, and for all namespaces together.
         name: None for the collection.
         subresource: such as status or log.
+
+    Raises:
+        ConfigurationError: a name is none. An empty one, or a dot, would lead to the collection, and a DELETE there
+            removes all of it.
     """
     parts = [_ROOTS.get(resource, _CORE)]
     if namespace is not None:
-        parts += ["namespaces", quote(namespace, safe="")]
+        parts += ["namespaces", _segment(namespace, "a namespace's name")]
     parts.append(resource)
-    parts += [quote(part, safe="") for part in (name, subresource) if part is not None]
+    if name is not None:
+        parts.append(_segment(name, "a name"))
+    if subresource is not None:
+        parts.append(subresource)
     return "/".join(parts)
+
+
+def _segment(name: str, what: str) -> str:
+    if name in ("", ".", "..") or "/" in name or "%" in name:
+        raise ConfigurationError(f"'{name}' is not {what}; allowed: lower-case letters, digits, '-' and '.'")
+    return quote(name, safe="")

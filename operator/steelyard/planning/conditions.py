@@ -31,7 +31,8 @@ class Condition:
     @classmethod
     def from_json(cls, document: dict[str, Any]) -> "Condition":
         """Raises TypeError or KeyError where the document is no condition."""
-        fields = dict(document)
+        # The CRD allows it, for writers that keep it; it is not kept here.
+        fields = {name: value for name, value in document.items() if name != "observedGeneration"}
         return cls(last_transition_time=fields.pop("lastTransitionTime"), **fields)
 
 

@@ -1,0 +1,68 @@
+"""What a reconcile asks of the API server and reads in its answers, where a real one takes long to come to it."""
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+from controller_support import MANIFEST, NAME, NAMESPACE, NOW, UID, begun, job_with
+from prometheus_client import CollectorRegistry
+
+from steelyard.controller.cache import Cache
+from steelyard.controller.cluster import post_event, words_about
+from steelyard.controller.decide import Happening
+from steelyard.controller.metrics import Metrics
+from steelyard.controller.policies.waiting import Wait
+from steelyard.controller.reconciler import Reconciler
+from steelyard.controller.settings import Settings
+from steelyard.kube import ApiError
+from steelyard.kube.errors import Object
+
+KEY = (NAMESPACE, NAME)
+
+
+METADATA = {"namespace": NAMESPACE, "name": NAME, "uid": UID, "generation": 1, "resourceVersion": "7"}
+
+
+class Server:
+    """An API server without any TrainingJob; everything else can be made. Its Events have no more than they must."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, str]] = []
+
+    async def request(self, method: str, path: str, body: Object | None = None, **_: Any) -> Object:
+        self.asked.append((method, path.rpartition(f"/{NAMESPACE}/")[2]))
+        if "/trainingjobs/" in path:
+            raise ApiError(404, "NotFound", f'trainingjobs.steelyard.dev "{NAME}" not found')
+        if method == "GET":
+            return {"items": [{"metadata": {"name": "event"}}]}
+        assert body is not None
+        return {**body, "metadata": {**body["metadata"], "uid": "child"}}
+
+
+@pytest.fixture
+def server() -> Server:
+    return Server()
+
+
+def test_no_child_is_made_again_of_a_job_that_is_gone(server: Server) -> None:
+    """A watch that was interrupted missed its end; the garbage collector has removed its children."""
+    cache = Cache()
+    cache.put_job({**MANIFEST, "metadata": dict(METADATA), "status": begun(job_with(), "prepare")})
+    settings, metrics = Settings(trainer_image="trainer:1"), Metrics(CollectorRegistry())
+    # Logs are not looked at.
+    reconciler = Reconciler(cache, server, server, settings, metrics)  # type: ignore[arg-type]
+    assert asyncio.run(reconciler.reconcile(KEY)) is None
+    assert server.asked == [("PATCH", f"trainingjobs/{NAME}/status")]
+    assert cache.job(KEY) is None
+
+
+def test_an_event_that_says_nothing_is_one_all_the_same(server: Server) -> None:
+    assert asyncio.run(words_about(server, NAMESPACE, UID)) == Wait("Warning", "")
+
+
+def test_words_that_are_no_text_can_be_posted(server: Server) -> None:
+    """A container's result document may hold half a character, as JSON can."""
+    happening = Happening("Complete", json.loads('"half \\ud800"'))
+    asyncio.run(post_event(server, {**MANIFEST, "metadata": METADATA}, happening, NOW))
+    assert server.asked == [("POST", "events")]
