@@ -73,7 +73,21 @@ BY_SCHEMA = [
     (["workspace.accessMode=ReadOnlyMany"], "spec.workspace.accessMode", 'supported values: "ReadWriteOnce"'),
     (["workspace.storage=10 GB"], "spec.workspace.storage", "should match"),
     (["workspace.claimName=My_claim"], "spec.workspace.claimName", "should match"),
-    (["template.volumes=[{mountPath: certs, source: {secret: a}}]"], "spec.template.volumes[0].mountPath", "match '^/"),
+    (
+        ["template.volumes=[{mountPath: certs, source: {secret: a}}]"],
+        "spec.template.volumes[0].mountPath",
+        "match '^(/",
+    ),
+    (
+        ["template.volumes=[{mountPath: /a/../tmp, source: {secret: a}}]"],
+        "spec.template.volumes[0].mountPath",
+        "match '^(/",
+    ),
+    (
+        ["template.volumes=[{mountPath: //tmp, source: {secret: a}}]"],
+        "spec.template.volumes[0].mountPath",
+        "match '^(/",
+    ),
     (['template.labels={"": a}'], "spec.template.labels", "a key is a text of 1 to 317 characters"),
 ]
 
@@ -276,6 +290,21 @@ BY_RULE = [
         "/tmp/certs is the container's own; allowed is any other absolute path",
     ),
     (
+        ["template.volumes=[{mountPath: /etc, source: {secret: a}}]"],
+        "spec.template.volumes[0].mountPath",
+        "/etc is the container's own; allowed is any other absolute path",
+    ),
+    (
+        ["publish=[{uri: pvc://m/q}, {uri: pvc://m/q/r}]"],
+        "spec.publish",
+        "'pvc://m/q' is given twice, or another target lies in it",
+    ),
+    (
+        ["publish=[{uri: pvc://m/q}, {uri: pvc://m/q}]"],
+        "spec.publish",
+        "'pvc://m/q' is given twice, or another target lies in it",
+    ),
+    (
         ["template.volumes=[{mountPath: /m, source: {secret: a, claim: b}}]"],
         "spec.template.volumes[0].source",
         "exactly one of secret, configMap, claim is allowed, but secret and claim are given",
@@ -343,6 +372,8 @@ RIGHT = [
         "template.tolerations=[{operator: Exists}]",
         'template.resources={train: {requests: {cpu: "1", nvidia.com/gpu: "1"}, limits: {memory: 2.5Gi}}}',
     ],
+    ["publish=[{uri: pvc://m/q}, {uri: pvc://m/qr}, {uri: pvc://n/q}]"],
+    ["template.volumes=[{mountPath: /etc/.own, source: {secret: c}}, {mountPath: /var/..a/b.c, source: {secret: d}}]"],
     ["runPolicy={activeDeadlineSeconds: 2147483647, startTimeoutSeconds: 0, disruptionLimit: 0}"],
 ]
 

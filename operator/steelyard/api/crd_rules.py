@@ -7,7 +7,7 @@ words wherever CEL can say them; `NOT_IN_CEL` holds the rest. Imports the api on
 from steelyard.api.cel import Rule, literal_list, quote
 from steelyard.api.dataset import SKLEARN_DATASETS, Split
 from steelyard.api.outcome import AT_MOST_ONE, RunPolicy
-from steelyard.api.pods import OWN_FOLDERS, OWN_LABEL_NAMES, OWN_LABELS, OWN_VARIABLE, OWN_VARIABLES
+from steelyard.api.pods import HIDING_FOLDERS, OWN_FOLDERS, OWN_LABEL_NAMES, OWN_LABELS, OWN_VARIABLE, OWN_VARIABLES
 from steelyard.api.schema import one_line
 from steelyard.api.training import OPTIMIZER_SETTINGS, Optimizer
 from steelyard.api.training_job import METRICS_OF_TASK, NAME_PATTERN, Metadata, TrainingJobSpec
@@ -270,7 +270,7 @@ _ENV_VAR = [
     ),
 ]
 
-_OWN_PATHS = "^(/*|(" + "|".join(OWN_FOLDERS) + ")(/.*)?)$"
+_OWN_PATHS = "^((" + "|".join(HIDING_FOLDERS) + ")/?|(" + "|".join(OWN_FOLDERS) + ")(/.*)?)$"
 
 _MOUNTED_VOLUME = [
     Rule(
@@ -317,12 +317,22 @@ def _foreign_monitor(task: str, figure: str) -> Rule:
     return _foreign(task, is_foreign, f"{{{monitor}}} is no figure of {task}", "training.earlyStopping.monitor")
 
 
+# Of each pair, the one in which the other lies. A target lies in itself, once.
+_LIES_IN = "has(inner.uri) && (inner.uri + '/').startsWith(outer.uri + '/')"
+_NESTED = f"self.publish.filter(outer, has(outer.uri) && self.publish.filter(inner, {_LIES_IN}).size() > 1)"
+
 _SPEC = [
     Rule(
         "!has(self.publish) || self.publish.size() > 0 || !has(self.compression)",
         "nothing is published, so nothing need be compressed; leave out compression",
         "publish",
         "_publishes_what_it_compresses",
+    ),
+    Rule(
+        f"!has(self.publish) || {_NESTED}.size() == 0",
+        f"'{{{_NESTED}[0].uri}}' is given twice, or another target lies in it; give each model a folder of its own",
+        "publish",
+        "_publishes_apart",
     ),
     Rule(
         "has(self.publish)",

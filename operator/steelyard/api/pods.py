@@ -18,6 +18,8 @@ LabelValue = Annotated[str, Field(max_length=63)]
 NumericId = Annotated[int, Field(ge=0, le=2**31 - 1)]
 
 # A mounted file must not hide what the trainer needs.
+HIDING_FOLDERS = ("/etc", "/var", "/var/run")
+"""Under these, but not over them."""
 OWN_FOLDERS = ("/steelyard", "/tmp", "/dev", "/proc", "/sys", "/usr", "/opt", "/etc/passwd", "/bin", "/lib", "/lib64")
 OWN_LABELS = ("app.kubernetes.io/", "steelyard.dev/", "batch.kubernetes.io/")
 OWN_LABEL_NAMES = ("job-name", "controller-uid")
@@ -142,15 +144,16 @@ class VolumeSource(ExactlyOneOf):
 class MountedVolume(Part):
     """Files that are mounted into the pods, read-only."""
 
-    mount_path: Annotated[str, Field(pattern=r"^/[^:]+$", max_length=1024)]
-    """An absolute path in the container, without ':', such as /var/secrets/registry."""
+    # RE2 looks neither ahead nor back: a part is anything but empty, '.' and '..'.
+    mount_path: Annotated[str, Field(pattern=r"^(/([^:/.][^:/]*|\.[^:/.][^:/]*|\.\.[^:/]+))+/?$", max_length=1024)]
+    """An absolute path in the container, such as /var/secrets/NAME; no ':', no empty, '.' or '..' parts."""
     source: VolumeSource
     """What is mounted there."""
 
     @model_validator(mode="after")
     def _hides_nothing(self) -> Self:
-        path = self.mount_path.rstrip("/") or "/"
-        if path == "/" or any(path == own or path.startswith(own + "/") for own in OWN_FOLDERS):
+        path = self.mount_path.rstrip("/")
+        if path in HIDING_FOLDERS or any(path == own or path.startswith(own + "/") for own in OWN_FOLDERS):
             raise refuse(
                 "mountPath",
                 "{path} is the container's own; allowed is any other absolute path, such as /var/secrets/NAME",

@@ -70,6 +70,18 @@ class TrainingJobSpec(Part):
         return self
 
     @model_validator(mode="after")
+    def _publishes_apart(self) -> Self:
+        places = [target.uri.rstrip("/") + "/" for target in self.publish or []]
+        for outer in places:
+            if sum(inner.startswith(outer) for inner in places) > 1:
+                raise refuse(
+                    "publish",
+                    "'{uri}' is given twice, or another target lies in it; give each model a folder of its own",
+                    uri=outer.removesuffix("/"),
+                )
+        return self
+
+    @model_validator(mode="after")
     def _fits_its_task(self) -> Self:
         if self.task is not None:
             self.check_task(self.task)
