@@ -1,12 +1,12 @@
 """`python -m steelyard.controller`: the operator's process. Puts the parts together; imports all of the controller."""
 
-import asyncio
 import gc
 import logging
 import os
 import sys
 
 import kopf
+import uvloop
 from prometheus_client import CollectorRegistry
 
 from steelyard.api.contract import ExitCode
@@ -42,7 +42,7 @@ def main() -> int:
         settings = Settings.from_environment(os.environ)
         configure_logs(settings.log_format, settings.log_level)
         _spare_the_collector()
-        asyncio.run(run(settings))
+        uvloop.run(run(settings))
     except SteelyardError as error:
         logger.critical(error.message)
         return error.exit_code
