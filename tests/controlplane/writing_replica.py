@@ -9,7 +9,13 @@ import asyncio
 import signal
 import sys
 
-from steelyard.controller.leadership import Fenced, LeadershipLostError, LeaseLeadership, new_identity
+from steelyard.controller.leadership import (
+    Fenced,
+    LeadershipLostError,
+    LeaseLeadership,
+    end_when_lost_in_a_stop,
+    new_identity,
+)
 from steelyard.controller.lease import Timing
 from steelyard.kube import Api, Requester, path_of
 
@@ -37,6 +43,7 @@ async def lead(api: Api, namespace: str, name: str) -> int:
     leadership = LeaseLeadership(api, namespace=namespace, name=LEASE, identity=new_identity(name), timing=TIMING)
     fenced = Fenced(api, leadership)
     await leadership.acquire()
+    end_when_lost_in_a_stop(leadership, LOST)
     end = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, end.set)
     try:

@@ -4,7 +4,9 @@ the API connection (kube) and the pure rules of the election (`lease`) only.
 
 import asyncio
 import logging
+import os
 import random
+import signal
 import time
 import uuid
 from collections.abc import Callable
@@ -258,6 +260,22 @@ class Fenced:
                     f"{method} {path} was not answered before another replica may write"
                 ) from None
             raise
+
+
+def end_when_lost_in_a_stop(leadership: Leadership, exit_code: int) -> None:
+    """Has the process end at once where it goes on after SIGSTOP and no longer leads. To be called once it leads.
+
+    A check before a write is no help where the process is stopped between the two. This one comes first of all when it
+    goes on, before the next instruction of Python's.
+    """
+
+    def check(_number: int, _frame: object) -> None:
+        if not leadership.is_leader_now():
+            # Nothing else is safe here: a lock of the log may be held by what was interrupted.
+            os.write(2, b"the leadership was lost while this process was stopped: it ends\n")
+            os._exit(exit_code)
+
+    signal.signal(signal.SIGCONT, check)
 
 
 def new_identity(pod_name: str) -> str:

@@ -12,12 +12,12 @@ from typing import Any
 
 import kopf
 
-from steelyard.api.contract import Reason
+from steelyard.api.contract import ExitCode, Reason
 from steelyard.api.errors import ConfigurationError
 from steelyard.controller.cache import Cache, Key
 from steelyard.controller.cluster import NotNowError
 from steelyard.controller.health import Heartbeat
-from steelyard.controller.leadership import Leadership, LeadershipLostError
+from steelyard.controller.leadership import Leadership, LeadershipLostError, end_when_lost_in_a_stop
 from steelyard.controller.logs import about_job
 from steelyard.controller.metrics import Metrics
 from steelyard.controller.names import MANAGED_BY
@@ -152,6 +152,7 @@ class Operator:
         # kopf has taken the signals for itself, and would cancel reconciles that are under way.
         self._handle_signals()
         await self.leadership.acquire()
+        end_when_lost_in_a_stop(self.leadership, ExitCode.TRY_AGAIN)
         self.metrics.is_leader.set(1)
         await self._fill_cache()
         workers = [asyncio.create_task(self._work(), name=f"worker-{i}") for i in range(self.settings.reconcilers)]
