@@ -58,7 +58,12 @@ class _Known:
     admitted: Admitted | Broken
     next_check: float = 0.0
     """By the monotonic clock."""
+    chief: str = ""
+    """The uid of the pod whose log was looked into last."""
     failed_samples: int = 0
+    """How often that failed since it last went well."""
+    next_sample: float = 0.0
+    """By the monotonic clock."""
 
 
 @dataclass
@@ -207,11 +212,17 @@ class Reconciler:
         chief: Pod | None = next((pod for pod in pods if pod.worker == 0 and pod.phase == "Running"), None)
         if chief is None:
             return None
+        now = time.monotonic()
+        if chief.uid != known.chief:  # What another pod's node could not give says nothing of this one's.
+            known.chief, known.failed_samples, known.next_sample = chief.uid, 0, now
+        if now < known.next_sample:
+            return None
         try:
             async with self._sampling:
                 sample = await cluster.newest_progress(self.logs, job.namespace, chief)
         except (ApiError, ConnectionFailedError) as error:
             known.failed_samples += 1
+            known.next_sample = now + self._check_interval() * min(2**known.failed_samples, 60)
             self.metrics.progress_samples_failed.inc()
             logger.debug("no progress could be read from %s: %s", chief.name, error)
             return None
@@ -316,8 +327,7 @@ class Reconciler:
         """The time until the next look at the pods, or what the decision asks for."""
         now = time.monotonic()
         if now >= known.next_check:
-            interval = self._check_interval()
-            known.next_check = now + min(interval * 2**known.failed_samples, 60 * interval)
+            known.next_check = now + self._check_interval()
         left = known.next_check - now
         if decision.again_after is None:
             return left
