@@ -79,6 +79,20 @@ def test_a_stage_that_is_done_has_done_all_of_it() -> None:
     assert draft.finished_stages()[0]["done"] == 10
 
 
+def test_a_training_whose_log_was_never_read_has_the_epochs_of_its_result() -> None:
+    draft = StatusDraft(begun(JOB, "prepare", "train"), 1, NOW)
+    draft.finish_stage(TRAIN, result(TRAIN, epochs=3), JOB)
+    (train,) = draft.finished_stages()
+    assert (train["done"], train["total"], train["unit"]) == (3, JOB.spec.training.epochs, "epochs")
+
+
+@pytest.mark.parametrize("epochs", [-1, "2", None, [1]])
+def test_epochs_that_are_no_count_are_left_out(epochs: Any) -> None:
+    draft = StatusDraft(begun(JOB, "prepare", "train"), 1, NOW)
+    draft.finish_stage(TRAIN, result(TRAIN, epochs=epochs), JOB)
+    assert not {"done", "total", "unit"} & set(draft.finished_stages()[0])
+
+
 def test_words_of_others_are_cut_to_the_room_that_the_status_has() -> None:
     """An API server that refuses a child may quote all of it."""
     job = job_with()

@@ -163,6 +163,9 @@ class StatusDraft:
         entry |= {"completionTime": self._now, "message": result.message}
         if "done" in entry:
             entry["done"] = entry["total"]
+        elif "epochs" in result.summary:  # So short, or so out of reach, that its log was never read.
+            done = {"done": result.summary["epochs"], "total": job.spec.training.epochs, "unit": "epochs"}
+            _take(entry, StageStatus, done)
         if "restarts" in result.summary:
             _take(entry, StageStatus, {"restarts": result.summary["restarts"]})
         conditions = after_success(self._conditions(), stage.name, job, result.reason, result.message, self._now)
