@@ -305,6 +305,11 @@ BY_RULE = [
         "'pvc://m/q' is given twice, or another target lies in it",
     ),
     (
+        ["metadata.name=j", "workspace.claimName=m", "publish=[{uri: pvc://m/k}, {uri: pvc://m/j/q}]"],
+        "spec.publish",
+        "'pvc://m/j/q' lies in the job's workspace, pvc://m/j; give the model another folder",
+    ),
+    (
         ["template.volumes=[{mountPath: /m, source: {secret: a, claim: b}}]"],
         "spec.template.volumes[0].source",
         "exactly one of secret, configMap, claim is allowed, but secret and claim are given",
@@ -345,6 +350,7 @@ def local_problems(document: dict[str, object]) -> dict[str, str]:
 # Manifests that look odd and are right.
 RIGHT = [
     [],
+    ["workspace.claimName=m", "publish=[{uri: 'pvc://m/digits-2'}]"],
     ["metadata.name=a-7"],
     [f"metadata.name={'a' * 40}"],
     ["dataset.uri=sklearn:wine"],

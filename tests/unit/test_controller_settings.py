@@ -100,6 +100,12 @@ def test_a_stage_without_resources_of_its_own_has_requests_and_limits_as_quotas_
         assert {*resources.requests} == {*resources.limits} == {"cpu", "memory"}
 
 
+@pytest.mark.parametrize("name", ["ALLOWED_CLAIMS", "ALLOWED_SECRETS", "ALLOWED_SERVICE_ACCOUNTS", "NAMESPACES"])
+def test_a_list_of_commas_does_not_allow_everything(name: str) -> None:
+    (said,) = problems(NEEDED | {f"STEELYARD_{name}": " , "}).values()
+    assert said.startswith('" , " is not allowed; allowed: a list, each ')
+
+
 def test_all_mistakes_are_named_at_once() -> None:
     said = problems(
         {

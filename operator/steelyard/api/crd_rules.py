@@ -381,7 +381,18 @@ def _fields(model: type[TrainingJobSpec] | type[RunPolicy]) -> list[str]:
 
 _NAME = one_line(str(Metadata.model_fields["name"].description))
 
+_SCRATCH = "'pvc://' + self.spec.workspace.claimName + '/' + self.metadata.name + '/'"
+_IN_SCRATCH = f"self.spec.publish.filter(target, has(target.uri) && (target.uri + '/').startsWith({_SCRATCH}))"
+
 _ROOT = [
+    Rule(
+        "!has(self.spec.workspace) || !has(self.spec.workspace.claimName) || !has(self.spec.publish) || "
+        f"{_IN_SCRATCH}.size() == 0",
+        f"'{{{_IN_SCRATCH}[0].uri}}' lies in the job's workspace, pvc://{{self.spec.workspace.claimName}}/"
+        "{self.metadata.name}; give the model another folder",
+        "spec.publish",
+        "_publishes_outside_its_workspace",
+    ),
     Rule(
         f"self.metadata.name.matches('{NAME_PATTERN}')",
         f'"{{self.metadata.name}}" is not allowed; allowed: {_NAME}',

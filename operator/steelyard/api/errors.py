@@ -103,7 +103,7 @@ def _explain(item: dict[str, Any], schema: Schema) -> tuple[str, str]:
         case "missing":
             return path, f"this field is needed, but it is missing; allowed: {schema.words(node)}"
         case "cross_field":
-            return f"{path}.{context['field']}", item["msg"]
+            return f"{path}.{context['field']}" if item["loc"] else context["field"], item["msg"]
         case "exactly_one_of":
             return path, item["msg"]
         case "invalid_key":

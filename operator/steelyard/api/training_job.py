@@ -134,6 +134,20 @@ class TrainingJob(Part):
     spec: TrainingJobSpec
     """What to do."""
 
+    @model_validator(mode="after")
+    def _publishes_outside_its_workspace(self) -> Self:
+        claim = self.spec.workspace.claim_name
+        for index, target in enumerate(self.spec.publish or []):
+            if claim is not None and f"{target.uri}/".startswith(f"pvc://{claim}/{self.metadata.name}/"):
+                raise refuse(
+                    f"spec.publish[{index}].uri",
+                    "'{uri}' lies in the job's workspace, pvc://{claim}/{name}; give the model another folder",
+                    uri=target.uri,
+                    claim=claim,
+                    name=self.metadata.name,
+                )
+        return self
+
     def to_manifest(self) -> dict[str, object]:
         """The manifest as JSON values that parse to an equal job; fields that were not given stay out."""
         return self.model_dump(mode="json", by_alias=True, exclude_unset=True)

@@ -28,7 +28,10 @@ def _split(value: object) -> object:
     """The names between the commas, each once, in the order given."""
     if not isinstance(value, str):
         return value
-    return tuple(dict.fromkeys(name for part in value.split(",") if (name := part.strip())))
+    names = tuple(dict.fromkeys(name for part in value.split(",") if (name := part.strip())))
+    if not names:  # An empty list would allow everything.
+        raise ValueError("no name between the commas")
+    return names
 
 
 def _parse_json(value: object) -> object:
