@@ -10,7 +10,7 @@ from steelyard.api.errors import ConfigurationError, ManifestError, Problem, Ste
 from steelyard.kube import ApiError
 
 RESOURCE = "trainingjobs.steelyard.dev"
-INSTALL = "helm install steelyard charts/steelyard --namespace steelyard --create-namespace"
+INSTALL = "helm install steelyard charts/steelyard --namespace steelyard-system --create-namespace"
 GRANT = "an admin can grant it, such as by the role `edit`, which holds all that Steelyard's commands need"
 
 
