@@ -272,7 +272,7 @@ def test_each_stage_sees_the_claims_that_it_needs(
 
 def test_a_workspace_of_the_users_is_used_in_a_folder_of_the_jobs() -> None:
     assert environment("train")[Env.WORKSPACE] == "/steelyard/workspace"
-    overrides = ["workspace.claimName=models"]
+    overrides = ["workspace.claimName=models", "publish=[{uri: 'pvc://models/published'}]"]
     assert environment("train", *overrides)[Env.WORKSPACE] == "/steelyard/workspace/digits"
     assert mounts("finish", *overrides) == {
         **SCRATCH,
