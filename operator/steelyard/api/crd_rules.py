@@ -386,8 +386,9 @@ _IN_SCRATCH = f"self.spec.publish.filter(target, has(target.uri) && (target.uri 
 
 _ROOT = [
     Rule(
-        "!has(self.spec.workspace) || !has(self.spec.workspace.claimName) || !has(self.spec.publish) || "
-        f"{_IN_SCRATCH}.size() == 0",
+        # An older CRD may have let in a job without a spec: its status must still be written.
+        "!has(self.spec) || !has(self.spec.workspace) || !has(self.spec.workspace.claimName) || "
+        f"!has(self.spec.publish) || {_IN_SCRATCH}.size() == 0",
         f"'{{{_IN_SCRATCH}[0].uri}}' lies in the job's workspace, pvc://{{self.spec.workspace.claimName}}/"
         "{self.metadata.name}; give the model another folder",
         "spec.publish",
