@@ -112,7 +112,7 @@ lock: ## Write the lock files from pyproject.toml; make lock UPGRADE=--upgrade t
 	set -e; for lock in $(IMAGE_LOCKS); do $(COMPILE_ANY) images/$$lock.in --constraint requirements-dev.lock --output-file images/$$lock.lock; done
 
 IMAGE_LOCKS = operator/requirements trainer/requirements-cpu trainer/requirements-gpu
-COMPILE = $(COMPILE_ANY) pyproject.toml --extra trainer --no-emit-package steelyard
+COMPILE = $(COMPILE_ANY) pyproject.toml --extra trainer --extra tuning --no-emit-package steelyard
 COMPILE_ANY = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header $(UPGRADE)
 
 .PHONY: clean

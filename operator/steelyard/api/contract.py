@@ -66,6 +66,14 @@ class Reason(StrEnum):
     START_TIMEOUT = "StartTimeout"
     NOT_ALLOWED = "NotAllowed"
     NO_CONNECTION = "NoConnection"
+    PRUNED = "Pruned"
+    TARGET_REACHED = "TargetReached"
+    NO_IMPROVEMENT = "NoImprovement"
+    TIME_IS_UP = "TimeIsUp"
+    SPACE_EXHAUSTED = "SpaceExhausted"
+    TOO_MANY_FAILED_TRIALS = "TooManyFailedTrials"
+    NO_ANSWER = "NoAnswer"
+    LOG_TOO_LARGE = "LogTooLarge"
 
 
 class Env(StrEnum):
@@ -97,6 +105,13 @@ class Env(StrEnum):
     ATTEMPT = "STEELYARD_ATTEMPT"
     """The number of the attempt that a supervisor took in the workspace, for its TensorFlow process; no runner sets it.
     A process with an older number than the workspace's writes nothing more."""
+    SEARCH_FILE = "STEELYARD_SEARCH_FILE"
+    """finish of a search's best job: a JSON file with the search and its log (api/search_log.py: SearchDocument), to be
+    published with the model; unset elsewhere."""
+    PACK_FILE = "STEELYARD_PACK_FILE"
+    """pack: a JSON file {"trials": [TrainingJob, ...]} with the trials' manifests."""
+    PACK_PROCESSES = "STEELYARD_PACK_PROCESSES"
+    """pack: how many trials run at the same time. Default: 1."""
     THREADS = "STEELYARD_THREADS"
     """Threads of one TensorFlow operation; part of what makes a run repeatable. Default: the CPUs of the process."""
 

@@ -5,6 +5,17 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from steelyard.api.base import ExactlyOneOf, Part
+from steelyard.api.estimators import ElasticNet, Lasso, LogisticRegression, NearestNeighbors, RandomForest, Ridge
+
+NETWORKS = frozenset({"mlp", "linear"})
+"""The kinds that are trained by TensorFlow, on one or several workers; the others are scikit-learn's."""
+TASK_OF_MODEL: dict[str, Literal["Classification", "Regression"]] = {
+    "ridge": "Regression",
+    "lasso": "Regression",
+    "elasticNet": "Regression",
+    "logisticRegression": "Classification",
+}
+"""The kinds that have one task only."""
 
 Activation = Literal["relu", "gelu", "elu", "silu", "tanh", "sigmoid"]
 
@@ -46,4 +57,36 @@ class Model(ExactlyOneOf):
     mlp: Mlp | None = None
     """A multi-layer perceptron."""
     linear: Linear | None = None
-    """Logistic or linear regression."""
+    """Logistic or linear regression, trained as a network."""
+    random_forest: RandomForest | None = None
+    """scikit-learn: a random forest."""
+    ridge: Ridge | None = None
+    """scikit-learn: ridge regression."""
+    lasso: Lasso | None = None
+    """scikit-learn: the lasso (regression)."""
+    elastic_net: ElasticNet | None = None
+    """scikit-learn: the elastic net (regression)."""
+    logistic_regression: LogisticRegression | None = None
+    """scikit-learn: logistic regression (classification)."""
+    nearest_neighbors: NearestNeighbors | None = None
+    """scikit-learn: k nearest neighbours."""
+
+    @property
+    def is_estimator(self) -> bool:
+        """Whether scikit-learn fits it, in one process and without epochs."""
+        return self.kind not in NETWORKS
+
+    @property
+    def estimator(self) -> RandomForest | Ridge | Lasso | ElasticNet | LogisticRegression | NearestNeighbors:
+        """The model of scikit-learn that is given. Raises TypeError where it is a network."""
+        for estimator in (
+            self.random_forest,
+            self.ridge,
+            self.lasso,
+            self.elastic_net,
+            self.logistic_regression,
+            self.nearest_neighbors,
+        ):
+            if estimator is not None:
+                return estimator
+        raise TypeError(f"{self.kind} is no model of scikit-learn")

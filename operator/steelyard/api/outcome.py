@@ -13,7 +13,7 @@ from steelyard.api.uris import ClaimUri, is_claim_uri
 ClassificationMetric = Literal["accuracy", "macroF1", "logLoss"]
 RegressionMetric = Literal["r2", "rmse", "mae"]
 Metric = Literal["accuracy", "macroF1", "logLoss", "r2", "rmse", "mae"]
-Candidate = Literal["None", "DynamicRange", "Float16", "Int8"]
+Candidate = Literal["None", "DynamicRange", "Float16", "Int8", "Onnx"]
 
 AT_MOST_ONE = frozenset({"accuracy", "macroF1", "r2"})
 
@@ -47,11 +47,22 @@ class Requirement(Part):
         return self
 
 
+class CrossValidation(Part):
+    """Scores on folds as scikit-learn's `cross_val_score(cv=FOLDS)` makes them: StratifiedKFold for classes, KFold for
+    numbers, without shuffling, over all rows but the test part in the source's order. What fills gaps and scales is
+    learned inside each fold."""
+
+    folds: Annotated[int, Field(ge=2, le=20)] = 5
+    """How many; each is scored by a model that was fitted on the others."""
+
+
 class Evaluation(Part):
     """Gates: a model that does not meet them is not published, and the job fails with reason GateFailed."""
 
     require: Annotated[list[Requirement], Field(max_length=16)] = []
     """Bounds on the chosen model's metrics on the test part."""
+    cross_validation: CrossValidation | None = None
+    """Scores on folds beside those on the split's parts; for scikit-learn's models."""
     max_generalization_gap: Share | None = None
     """The most by which the chosen model's accuracy (regression: r2) may be better on the training part than on the
     test part."""

@@ -10,6 +10,7 @@ from steelyard.api.model import Model
 from steelyard.api.outcome import Compression, Evaluation, PublishTarget, RunPolicy
 from steelyard.api.pods import LabelKey, LabelValue, ObjectName, PodTemplate, WorkspaceSpec
 from steelyard.api.training import Training
+from steelyard.api.trial import Trained, Trial
 
 API_VERSION = "steelyard.dev/v1alpha1"
 NAME_PATTERN = r"^[a-z]([-a-z0-9]{0,38}[a-z0-9])?$"
@@ -51,6 +52,12 @@ class TrainingJobSpec(Part):
     publish: Annotated[list[PublishTarget], Field(max_length=8)] | None = None
     """Where the model goes; an empty list: nowhere, it is trained and judged only. Default for `steelyard run`:
     models/NAME beside the manifest; on a cluster it must be given."""
+    only_prepare: bool = False
+    """Whether the job ends when the data is prepared, for other jobs to use by `format: Prepared`."""
+    trained: Trained | None = None
+    """A model that another job has trained, to be compressed and published; left out, this job trains."""
+    trial: Trial | None = None
+    """What a TuningJob asks of its trials; written by Steelyard."""
     workspace: WorkspaceSpec = WorkspaceSpec()
     """The scratch volume of the job's pods on a cluster."""
     template: PodTemplate = PodTemplate()

@@ -1,0 +1,103 @@
+"""The models of scikit-learn in `spec.model`. Imports the api only.
+
+Defaults are scikit-learn's own. The random state is `spec.training.seed`.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from steelyard.api.base import Part, Share
+
+Scaling = Literal["Standard", "None"]
+
+# An unbounded depth is told apart from a bound by the field's absence.
+Depth = Annotated[int, Field(ge=1, le=10000)]
+
+
+class RandomForest(Part):
+    """A forest of decision trees, each grown on a sample of the rows (Breiman, "Random Forests", 2001)."""
+
+    n_estimators: Annotated[int, Field(ge=1, le=10000)] = 100
+    """Trees."""
+    max_depth: Depth | None = None
+    """The longest way from a tree's root to a leaf; left out, trees grow until their leaves are pure."""
+    min_samples_split: Annotated[int, Field(ge=2, le=10**9)] = 2
+    """The fewest rows that are still split."""
+    min_samples_leaf: Annotated[int, Field(ge=1, le=10**9)] = 1
+    """The fewest rows of a leaf."""
+    max_features: Annotated[float, Field(gt=0, le=1)] | None = None
+    """Fraction of the features that a split may choose from. Default: their square root for classification, all for
+    regression."""
+    bootstrap: bool = True
+    """Whether each tree sees a sample of the rows, drawn with replacement, or all of them."""
+
+
+class Ridge(Part):
+    """Linear regression with a penalty on the squares of the weights."""
+
+    alpha: Annotated[float, Field(ge=0, le=1e12)] = 1.0
+    """Factor of the penalty."""
+    fit_intercept: bool = True
+    """Whether there is a constant term."""
+    scaling: Scaling = "Standard"
+    """Standard: each feature to mean 0 and deviation 1 over the rows that are learned from; None: as they are."""
+
+
+class Lasso(Part):
+    """Linear regression with a penalty on the absolute values of the weights, which makes some of them 0."""
+
+    alpha: Annotated[float, Field(gt=0, le=1e12)] = 1.0
+    """Factor of the penalty."""
+    fit_intercept: bool = True
+    """Whether there is a constant term."""
+    max_iterations: Annotated[int, Field(ge=1, le=10**7)] = 1000
+    """Passes over the features, at most."""
+    scaling: Scaling = "Standard"
+    """Standard: each feature to mean 0 and deviation 1 over the rows that are learned from; None: as they are."""
+
+
+class ElasticNet(Part):
+    """Linear regression with both penalties."""
+
+    alpha: Annotated[float, Field(gt=0, le=1e12)] = 1.0
+    """Factor of both penalties."""
+    l1_ratio: Share = 0.5
+    """Share of the penalty on absolute values; the rest is on squares."""
+    fit_intercept: bool = True
+    """Whether there is a constant term."""
+    max_iterations: Annotated[int, Field(ge=1, le=10**7)] = 1000
+    """Passes over the features, at most."""
+    scaling: Scaling = "Standard"
+    """Standard: each feature to mean 0 and deviation 1 over the rows that are learned from; None: as they are."""
+
+
+class LogisticRegression(Part):
+    """A linear model of the classes' log odds, with a penalty on the squares of the weights."""
+
+    c: Annotated[float, Field(gt=0, le=1e12)] = 1.0
+    """The inverse of the penalty's factor: smaller is stronger."""
+    fit_intercept: bool = True
+    """Whether there is a constant term."""
+    max_iterations: Annotated[int, Field(ge=1, le=10**7)] = 100
+    """Iterations of the solver (L-BFGS), at most."""
+    scaling: Scaling = "Standard"
+    """Standard: each feature to mean 0 and deviation 1 over the rows that are learned from; None: as they are."""
+
+
+class NearestNeighbors(Part):
+    """The majority, or the mean, of the most similar rows that were learned."""
+
+    neighbors: Annotated[int, Field(ge=1, le=10**6)] = 5
+    """How many rows are asked."""
+    algorithm: Literal["Auto", "KDTree", "BallTree", "Brute"] = "Auto"
+    """How they are found; the neighbours are the same. KDTree is for few features, BallTree for more, Brute computes
+    every distance."""
+    weights: Literal["Uniform", "Distance"] = "Uniform"
+    """Uniform: all count the same; Distance: by the inverse of their distance."""
+    p: Annotated[float, Field(ge=1, le=100)] = 2.0
+    """The power of Minkowski's distance: 1 is Manhattan's, 2 is Euclid's."""
+    leaf_size: Annotated[int, Field(ge=1, le=10**6)] = 30
+    """Rows of a tree's leaf: memory and speed, not the outcome."""
+    scaling: Scaling = "Standard"
+    """Standard: each feature to mean 0 and deviation 1 over the rows that are learned from; None: as they are."""

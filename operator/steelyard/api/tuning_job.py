@@ -1,0 +1,119 @@
+"""The TuningJob: a search over a TrainingJob's fields, as a whole, and what only the whole can say. Imports the api
+only."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from steelyard.api.base import Part
+from steelyard.api.search import Algorithm, Choice, FieldPath, Objective, Parameter, Pruning
+from steelyard.api.search_rules import check_search
+from steelyard.api.training_job import Metadata, TrainingJobSpec
+
+TUNING_NAME_PATTERN = r"^[a-z]([-a-z0-9]{0,32}[a-z0-9])?$"
+
+
+class TuningMetadata(Metadata):
+    """What identifies the search."""
+
+    name: Annotated[str, Field(pattern=TUNING_NAME_PATTERN)]
+    """1 to 34 lower-case letters, digits and '-'; begins with a letter, ends with a letter or digit. The trials' names
+    are made of it: NAME-0, NAME-1 ..."""
+
+
+class WarmStart(Part):
+    """What an earlier search found out, for the algorithm to begin with."""
+
+    tuning_job: Annotated[str, Field(min_length=1, max_length=63)]
+    """A finished TuningJob over the same paths: in the same namespace; locally its workspace lies beside this one's."""
+
+
+class Best(Part):
+    """What becomes of the best trial. Then it is compressed and published as the template says."""
+
+    fit: Literal["AsIs", "TrainAndValidation"] = "AsIs"
+    """AsIs: the trial's own model (after cross-validation: one that is trained on the training part).
+    TrainAndValidation: trained anew on both parts, for as many epochs as were best for the trial; the compression is
+    chosen with the trial's own model and split."""
+
+
+class TuningRunPolicy(Part):
+    """How long to wait."""
+
+    suspend: bool = False
+    """Whether to pause: running trials end, and begin again where they were when it is false again. May change while
+    the search runs."""
+    active_deadline_seconds: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = None
+    """Seconds after which a search that still runs is ended and fails; left out, there is no limit. May change while
+    the search runs."""
+
+
+class TuningJobSpec(Part):
+    """What to search, how, and for how long."""
+
+    objective: Objective
+    """What is searched for."""
+    parameters: Annotated[list[Parameter], Field(min_length=1, max_length=64)]
+    """The fields of the template that the search sets."""
+    algorithm: Algorithm = Algorithm()
+    """How the next question is found."""
+    pruning: Pruning | None = None
+    """When a trial is given up before its end; left out, every trial runs to its end."""
+    initial_trials: Annotated[
+        list[Annotated[dict[FieldPath, Choice], Field(max_length=64)]], Field(max_length=100)
+    ] = []
+    """Known good points: the first questions, as maps from a parameter's path to its value. A parameter that is left
+    out has the template's value if that is in its range, else its first."""
+    max_trials: Annotated[int, Field(ge=1, le=10000)]
+    """Questions that are asked at most. It may be raised later, even when the search has finished: it goes on."""
+    parallel_trials: Annotated[int, Field(ge=1, le=256)] = 1
+    """Trials that run at the same time. Question n is asked with the results of the trials 0 to n - parallelTrials."""
+    max_failed_trials: Annotated[int, Field(ge=0, le=10000)] = 3
+    """Trials that may fail; with one more the search fails. A pruned trial has not failed."""
+    max_minutes: Annotated[float, Field(gt=0, le=1e6)] | None = None
+    """Minutes after which no further question is asked; what runs is let end, and the best is published."""
+    max_trials_without_improvement: Annotated[int, Field(ge=1, le=10000)] | None = None
+    """The search ends after so many trials in a row that were not better than the best before them."""
+    trial_deadline_seconds: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = None
+    """Seconds after which a trial that still runs is ended and counts as failed."""
+    trial_seed: Literal["Fixed", "PerTrial"] = "Fixed"
+    """Fixed: every trial has template.training.seed, so that only the parameters differ; PerTrial: that plus the
+    trial's number."""
+    warm_start: WarmStart | None = None
+    """An earlier search to learn from."""
+    asynchronous: bool = False
+    """Whether question n is asked with whatever is known at that time, and not with the results of the trials 0 to
+    n - parallelTrials exactly: no process waits for a slow trial, but two searches of the same seed may differ. The log
+    says which results each question had seen."""
+    placement: Literal["Pods", "Packed", "Auto"] = "Auto"
+    """Pods: a pod (locally: a process) for each trial. Packed: one pod, or one process that stays, works off many
+    trials; for scikit-learn's models. Auto: Packed where the first trials take less time than a pod needs to start."""
+    best: Best = Best()
+    """What becomes of the best trial."""
+    template: TrainingJobSpec
+    """The TrainingJob that every trial is, with other values at the parameters' paths. Its compression and publish are
+    for the best one."""
+    run_policy: TuningRunPolicy = TuningRunPolicy()
+    """How long to wait."""
+
+    @model_validator(mode="after")
+    def _search_is_possible(self) -> Self:
+        check_search(self)
+        return self
+
+
+class TuningJob(Part):
+    """A search for the best model that a TrainingJob's manifest can describe, published as that manifest says."""
+
+    api_version: Literal["steelyard.dev/v1alpha1"]
+    """steelyard.dev/v1alpha1"""
+    kind: Literal["TuningJob"]
+    """TuningJob"""
+    metadata: TuningMetadata
+    """What identifies the search."""
+    spec: TuningJobSpec
+    """What to do."""
+
+    def to_manifest(self) -> dict[str, object]:
+        """The manifest as JSON values that parse to an equal job; fields that were not given stay out."""
+        return self.model_dump(mode="json", by_alias=True, exclude_unset=True)

@@ -1,0 +1,131 @@
+"""The state machine of a search: which questions are asked now, and whether it is over. Pure. Imports the api only.
+
+Question n is asked with the results of the trials 0 to n - parallelTrials, by number and not by who finished first. So
+the log alone says what was known when, and a search is the same wherever it runs and however often it is interrupted.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from steelyard.api.contract import Reason
+from steelyard.api.search import AlgorithmName
+from steelyard.api.search_log import Entry, best_of, is_better
+from steelyard.api.tuning_job import TuningJobSpec
+
+INDEPENDENT: frozenset[AlgorithmName] = frozenset({"Grid", "Random", "QMC"})
+"""The algorithms that learn nothing from answers."""
+
+
+@dataclass(frozen=True)
+class End:
+    """Why no further question is asked."""
+
+    reason: Reason
+    message: str
+    has_failed: bool = False
+
+
+@dataclass(frozen=True)
+class NextStep:
+    """What a runner is to do now."""
+
+    ask: tuple[int, ...] = ()
+    """The numbers of the questions that may be asked now, ascending; they follow each other."""
+    end: End | None = None
+    """No question is left to be asked. The search is over as soon as nothing runs; at once, where it has failed."""
+
+
+def next_step(
+    spec: TuningJobSpec,
+    entries: Mapping[int, Entry],
+    running: Collection[int],
+    *,
+    minutes: float = 0.0,
+    exhausted_at: int | None = None,
+    at_once: int | None = None,
+) -> NextStep:
+    """What is to be done.
+
+    Args:
+        spec: the search.
+        entries: the log, by number.
+        running: the numbers of the questions that are asked and not answered.
+        minutes: for how long the search has run.
+        exhausted_at: the number of a question for which no combination was left.
+        at_once: how many questions may be asked beside those that run; default: what parallelTrials leaves free.
+    """
+    failed = [entry for entry in entries.values() if entry.state == "Failed"]
+    if len(failed) > spec.max_failed_trials:
+        last = max(failed, key=lambda entry: entry.number)
+        return NextStep(
+            end=End(
+                Reason.TOO_MANY_FAILED_TRIALS,
+                f"{len(failed)} trials failed and spec.maxFailedTrials is {spec.max_failed_trials}; the last, trial "
+                f"{last.number}: {last.reason}",
+                has_failed=True,
+            )
+        )
+    free = max(0, spec.parallel_trials - len(running)) if at_once is None else at_once
+    first = max([-1, *entries, *running]) + 1
+    ask: list[int] = []
+    for number in range(first, first + max(1, free)):
+        if (end := _end_before(spec, entries, number, minutes, exhausted_at)) is not None:
+            return NextStep(tuple(ask), None if ask or running else end) if ask else NextStep(end=end)
+        if len(ask) == free or not is_askable(spec, entries, number):
+            break
+        ask.append(number)
+    return NextStep(tuple(ask))
+
+
+def known_to(spec: TuningJobSpec, entries: Mapping[int, Entry], number: int) -> list[Entry]:
+    """The answers that a question is asked with, by number; those of an asynchronous search: all that are there."""
+    known = [entry for entry in entries.values() if entry.number < number]
+    if not spec.asynchronous:
+        known = [entry for entry in known if entry.number <= number - spec.parallel_trials]
+    return sorted(known, key=lambda entry: entry.number)
+
+
+def is_independent(spec: TuningJobSpec) -> bool:
+    """Whether no question, and no trial's end, depends on an answer."""
+    waits_for_answers = spec.objective.target is not None or spec.max_trials_without_improvement is not None
+    return spec.algorithm.name in INDEPENDENT and spec.pruning is None and not waits_for_answers
+
+
+def is_askable(spec: TuningJobSpec, entries: Mapping[int, Entry], number: int) -> bool:
+    """Whether all is known that a question is to be asked with."""
+    if spec.asynchronous or is_independent(spec):
+        return True
+    return all(earlier in entries for earlier in range(number - spec.parallel_trials + 1))
+
+
+def _end_before(
+    spec: TuningJobSpec, entries: Mapping[int, Entry], number: int, minutes: float, exhausted_at: int | None
+) -> End | None:
+    """Why this question is not asked; None where it is."""
+    if exhausted_at is not None and number >= exhausted_at:
+        return End(Reason.SPACE_EXHAUSTED, f"every combination is known after {exhausted_at} questions")
+    known = known_to(spec, entries, number)
+    if (end := _end_by_answers(spec, known)) is not None:
+        return end
+    if number >= spec.max_trials:
+        return End(Reason.SUCCEEDED, f"all {spec.max_trials} questions (spec.maxTrials) are answered")
+    if spec.max_minutes is not None and minutes >= spec.max_minutes:
+        return End(Reason.TIME_IS_UP, f"{spec.max_minutes:g} minutes (spec.maxMinutes) have passed")
+    return None
+
+
+def _end_by_answers(spec: TuningJobSpec, known: Sequence[Entry]) -> End | None:
+    objective = spec.objective
+    best = best_of(known, objective.direction)
+    if best is None or best.value is None:
+        return None
+    target = objective.target
+    if target is not None and not is_better(target, best.value, objective.direction):
+        message = f"trial {best.number} reached {objective.metric} {best.value:.6g}; the target is {target:g}"
+        return End(Reason.TARGET_REACHED, message)
+    patience = spec.max_trials_without_improvement
+    since = sum(entry.number > best.number and entry.state != "Failed" for entry in known)
+    if patience is not None and since >= patience:
+        message = f"{since} trials in a row were not better than trial {best.number} (maxTrialsWithoutImprovement)"
+        return End(Reason.NO_IMPROVEMENT, message)
+    return None

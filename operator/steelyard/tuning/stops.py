@@ -1,0 +1,21 @@
+"""When a trial gives up and what it reports, fixed when it is asked. Imports the api only.
+
+A trial decides by itself: it stops at once, and at the same step however fast anybody reads what it says. So a rule of
+pruning is turned into limits, by the answers that the question was asked with.
+"""
+
+from dataclasses import dataclass
+
+from steelyard.api.trial import PairedLimit
+
+
+@dataclass(frozen=True)
+class Stops:
+    """What becomes of the fields of spec.trial."""
+
+    report_steps: tuple[int, ...] = ()
+    """Epochs whose values are reported."""
+    limits: tuple[tuple[int, float], ...] = ()
+    """(step, worst value with which the trial goes on)."""
+    paired: PairedLimit | None = None
+    """The bound between folds."""
