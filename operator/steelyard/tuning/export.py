@@ -1,0 +1,111 @@
+"""A search as a study of Optuna's, for its dashboard and its own tools. Imports the api; Optuna on use."""
+
+import json
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from steelyard.api.errors import ConfigurationError
+from steelyard.api.search import Parameter
+from steelyard.api.search_log import Entry, SearchDocument
+
+if TYPE_CHECKING:
+    from optuna.distributions import BaseDistribution
+    from optuna.trial import FrozenTrial
+
+
+def export_study(document: SearchDocument, path: Path) -> int:
+    """Writes a study into a SQLite file, which `optuna-dashboard sqlite:///PATH` opens.
+
+    Args:
+        document: the search and its log.
+        path: the file, which must not exist yet.
+
+    Returns:
+        How many trials were written. Pruned and failed ones are among them, with their states.
+
+    Raises:
+        ConfigurationError: the file exists already, or its folder does not.
+        OSError: it can't be written.
+    """
+    if path.exists():
+        raise ConfigurationError(f"{path} exists already; name another file, or remove it")
+    if not path.parent.is_dir():
+        raise ConfigurationError(f"there is no folder {path.parent}; make it, or name another")
+    import optuna
+    from optuna.exceptions import ExperimentalWarning
+
+    objective = document.spec.objective
+    directions: list[Literal["maximize", "minimize"]] = [
+        "maximize" if objective.direction == "Maximize" else "minimize"
+    ]
+    names: list[str] = [objective.metric]
+    if objective.second is not None:
+        directions.append("minimize")
+        names.append(objective.second)
+    before = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    try:
+        study = optuna.create_study(
+            storage=f"sqlite:///{path.absolute()}", study_name=document.name, directions=directions
+        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ExperimentalWarning)
+            study.set_metric_names(names)
+        trials = [_trial(document, entry) for entry in document.entries]
+        study.add_trials(trials)
+    finally:
+        optuna.logging.set_verbosity(before)
+    return len(trials)
+
+
+def _trial(document: SearchDocument, entry: Entry) -> "FrozenTrial":
+    from optuna.trial import TrialState, create_trial
+
+    spec = document.spec
+    present = [parameter for parameter in spec.parameters if parameter.path in entry.values]
+    has_second = spec.objective.second is not None
+    values: list[float] | None = None
+    # A trial with two objectives that lacks one can't be complete for Optuna.
+    is_complete = entry.is_answer and not (has_second and entry.second is None)
+    if is_complete and entry.value is not None:
+        values = [entry.value, *([entry.second] if has_second and entry.second is not None else [])]
+    state = TrialState.COMPLETE if is_complete else TrialState.PRUNED if entry.state == "Pruned" else TrialState.FAIL
+    return create_trial(
+        state=state,
+        values=values,
+        params={parameter.path: _plain(parameter, entry.values[parameter.path]) for parameter in present},
+        distributions={parameter.path: _distribution(parameter) for parameter in present},
+        intermediate_values={} if has_second else dict(entry.steps),
+        user_attrs={
+            "number": entry.number,
+            "state": entry.state,
+            "seconds": entry.seconds,
+            **({"reason": entry.reason} if entry.reason else {}),
+            **({"best epoch": entry.epoch} if entry.epoch is not None else {}),
+        },
+    )
+
+
+def _distribution(parameter: Parameter) -> "BaseDistribution":
+    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+
+    if parameter.type == "Categorical":
+        return CategoricalDistribution([_plain(parameter, value) for value in parameter.values or ()])
+    assert parameter.min is not None and parameter.max is not None
+    if parameter.type == "Int":
+        # Optuna wants the highest to be one of the values.
+        step = int(parameter.step or 1)
+        low, high = int(parameter.min), int(parameter.max)
+        return IntDistribution(low, high - (high - low) % step, log=parameter.log, step=step)
+    high_value = parameter.max
+    if parameter.step is not None and (choices := parameter.choices) is not None:
+        high_value = float(choices[-1])
+    return FloatDistribution(parameter.min, high_value, log=parameter.log, step=parameter.step)
+
+
+def _plain(parameter: Parameter, value: Any) -> Any:
+    """A value that Optuna keeps: lists and maps as JSON."""
+    if parameter.type == "Double":
+        return float(value)
+    return json.dumps(value) if isinstance(value, list | dict) else value

@@ -1,0 +1,61 @@
+"""A search as a study of Optuna's: states, values, distributions, in a file that Optuna itself reads."""
+
+from pathlib import Path
+
+import optuna
+import pytest
+from search_documents import BATCH, MOMENTUM, UNITS, search_document
+
+from steelyard.api.errors import ConfigurationError
+from steelyard.tuning.export import export_study
+
+
+def _load(path: Path) -> optuna.Study:
+    return optuna.load_study(study_name="digits-search", storage=f"sqlite:///{path}")
+
+
+def test_every_trial_is_there_with_its_state_value_and_parameters(tmp_path: Path) -> None:
+    document = search_document()
+    assert export_study(document, tmp_path / "study.db") == 30
+    study = _load(tmp_path / "study.db")
+    assert study.direction.name == "MAXIMIZE"
+    assert study.metric_names == ["accuracy"]
+    states = [trial.state.name for trial in study.trials]
+    assert (states[3], states[4], states.count("COMPLETE")) == ("FAIL", "PRUNED", 28)
+    for entry, trial in zip(document.entries, study.trials, strict=True):
+        assert trial.user_attrs["number"] == entry.number
+        assert trial.params.keys() == entry.values.keys()
+        assert trial.intermediate_values == dict(entry.steps)
+        if entry.is_answer:
+            assert trial.value == entry.value
+    assert study.trials[3].user_attrs["reason"] == "LossNotFinite <b>"
+    assert any(MOMENTUM not in trial.params for trial in study.trials)
+
+
+def test_lists_are_text_and_steps_stay(tmp_path: Path) -> None:
+    export_study(search_document(), tmp_path / "study.db")
+    trial = next(trial for trial in _load(tmp_path / "study.db").trials if MOMENTUM in trial.params)
+    assert trial.params[UNITS] in ("[32]", "[64]", "[128, 64]")
+    assert trial.distributions[BATCH] == optuna.distributions.IntDistribution(16, 128, step=16)
+    assert trial.distributions[MOMENTUM].step == 0.1
+
+
+def test_two_objectives_are_two_of_optunas(tmp_path: Path) -> None:
+    document = search_document(second=True)
+    export_study(document, tmp_path / "study.db")
+    study = _load(tmp_path / "study.db")
+    assert [direction.name for direction in study.directions] == ["MAXIMIZE", "MINIMIZE"]
+    assert study.trials[0].values == [document.entries[0].value, document.entries[0].second]
+    assert study.best_trials
+
+
+def test_a_file_that_exists_is_kept(tmp_path: Path) -> None:
+    (tmp_path / "study.db").write_text("mine")
+    with pytest.raises(ConfigurationError, match=r"study\.db exists already"):
+        export_study(search_document(), tmp_path / "study.db")
+    assert (tmp_path / "study.db").read_text() == "mine"
+
+
+def test_a_folder_that_does_not_exist_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="there is no folder"):
+        export_study(search_document(), tmp_path / "nowhere" / "study.db")
