@@ -8,6 +8,8 @@
 PYTHONS := $(or $(PYTHON),python3.13 python3.12 python3.11 python3)
 EXAMPLE := examples/digits/training-job.yaml
 BIN := .venv/bin
+# Most tests wait more than they compute; a folder's tests stay in one process with --dist loadfile.
+IN_PARALLEL := --numprocesses $(or $(PYTEST_PROCESSES),2) --dist loadfile
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .PHONY: help
@@ -23,7 +25,7 @@ setup: .venv/.dev ## Set up .venv with everything that developing needs
 
 .PHONY: test
 test: .venv/.dev ## Set up, then run the unit tests and the tests with real TensorFlow processes
-	$(BIN)/python -m pytest tests/unit tests/local
+	$(BIN)/python -m pytest $(IN_PARALLEL) tests/unit tests/local
 
 .PHONY: test-unit
 test-unit: .venv/.dev ## The fast tests only
@@ -31,7 +33,7 @@ test-unit: .venv/.dev ## The fast tests only
 
 .PHONY: test-controlplane
 test-controlplane: .venv/.dev cluster-build ## The tests on a real API server with simulated nodes
-	$(BIN)/python -m pytest tests/controlplane
+	$(BIN)/python -m pytest $(IN_PARALLEL) tests/controlplane
 
 .PHONY: test-e2e
 test-e2e: .venv/.dev $(if $(filter existing,$(STEELYARD_TEST_CLUSTER)),,cluster-build) ## The tests with real nodes and containers; as root on Debian, or on a cluster of yours

@@ -1,11 +1,13 @@
 """`steelyard run` as a user runs it: real stages, real TensorFlow, two workers."""
 
 import csv
+import itertools
 import json
 import os
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -166,7 +168,7 @@ def test_a_folder_that_can_not_be_written_to_is_said_before_anything_starts(
     # What is imported must be there before: the interpreter's own files may lie where nobody can read them.
     script = f"import os; from steelyard.cli.main import main; os.setuid({NOBODY}); main()"
     tmp_path.chmod(0o777)
-    for folder in tmp_path.parents[:2]:
+    for folder in itertools.takewhile(lambda folder: folder != Path(tempfile.gettempdir()), tmp_path.parents):
         folder.chmod(0o755)
     run = subprocess.run(
         [sys.executable, "-c", script, "run", "digits.yaml", *option],
