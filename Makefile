@@ -97,9 +97,8 @@ bench-operator-small: .venv/.dev cluster-build ## The operator's benchmark with 
 	$(BIN)/python benchmarks/operator_load.py --small
 
 .PHONY: docs
-docs: .venv/.dev ## Write docs/manifest.md from the API models
-	$(BIN)/python -m steelyard.api.reference > docs/manifest.md.new
-	mv docs/manifest.md.new docs/manifest.md
+docs: .venv/.dev ## Write docs/manifest.md and docs/tuning-job.md from the API models
+	$(BIN)/python -m steelyard.api.reference docs
 
 .PHONY: generate
 generate: .venv/.dev ## Write crds/ and the chart's copy from the API models

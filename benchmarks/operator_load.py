@@ -214,7 +214,8 @@ def installed(folder: Path) -> Iterator[tuple[SimulatedCluster, OperatorProcess]
             stdout=subprocess.DEVNULL,
             check=True,
         )
-        cluster.kubectl("wait", "crd/trainingjobs.steelyard.dev", "--for=condition=Established", "--timeout=60s")
+        crds = ("crd/trainingjobs.steelyard.dev", "crd/tuningjobs.steelyard.dev")
+        cluster.kubectl("wait", *crds, "--for=condition=Established", "--timeout=60s")
         cluster.kubectl("create", "namespace", NAMESPACE)
         namespace = cluster.kubectl.within(NAMESPACE)
         namespace.create(claim("data"), claim("models"))
@@ -284,7 +285,7 @@ def incomplete_jobs(cluster: SimulatedCluster) -> list[str]:
 
 # --- the figures ------------------------------------------------------------------------------------------------------
 
-READS_OF_A_START = {f"{verb} {kind}" for verb in ("list", "watch") for kind in ("trainingjobs", "jobs")}
+READS_OF_A_START = {f"{verb} {kind}" for verb in ("list", "watch") for kind in ("trainingjobs", "tuningjobs", "jobs")}
 
 
 def own(entries: Iterable[Entry]) -> list[Entry]:

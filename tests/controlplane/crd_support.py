@@ -4,7 +4,7 @@ import copy
 import json
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,11 +29,24 @@ _BASE: Manifest = {
 }
 
 
+_TUNING: Manifest = {
+    **_BASE,
+    "kind": "TuningJob",
+    "spec": {
+        "objective": {"metric": "accuracy"},
+        "parameters": [{"path": "model.mlp.dropout", "type": "Double", "min": 0.1, "max": 0.5}],
+        "maxTrials": 30,
+        "template": _BASE["spec"],
+    },
+}
+
+
 def install_crds(kubectl: Kubectl) -> None:
     """Applies crds/ and waits until the API server serves and explains them; what is there is brought up to date."""
     kubectl("apply", "--server-side", "--force-conflicts", f"--filename={ROOT / 'crds'}")
-    wait_until(lambda: kubectl("get", "trainingjobs", "--all-namespaces"))
-    wait_until(lambda: kubectl("explain", "trainingjob.spec"))
+    for kind in ("trainingjob", "tuningjob"):
+        wait_until(lambda kind=kind: kubectl("get", kind, "--all-namespaces"))
+        wait_until(lambda kind=kind: kubectl("explain", f"{kind}.spec"))
 
 
 def wait_until(works: Callable[[], object], seconds: float = 60) -> None:
@@ -51,8 +64,17 @@ def wait_until(works: Callable[[], object], seconds: float = 60) -> None:
 
 
 def manifest(*overrides: str) -> Manifest:
-    """A valid manifest with `path=value` overrides put in; a value `delete` takes the field out."""
-    made = copy.deepcopy(_BASE)
+    """A valid TrainingJob with `path=value` overrides put in; a value `delete` takes the field out."""
+    return _overridden(_BASE, overrides)
+
+
+def tuning_manifest(*overrides: str) -> Manifest:
+    """The same of a TuningJob."""
+    return _overridden(_TUNING, overrides)
+
+
+def _overridden(base: Manifest, overrides: Sequence[str]) -> Manifest:
+    made = copy.deepcopy(base)
     for override in overrides:
         path, _, value = override.partition("=")
         if value == "delete":

@@ -81,9 +81,12 @@ def settings_of(manifests: Iterable[Manifest]) -> Settings:
 
 
 OPERATOR_RIGHTS = {
-    "steelyard.dev/trainingjobs": "list watch",
+    "steelyard.dev/trainingjobs": "get list watch create patch delete",
+    "steelyard.dev/tuningjobs": "get list watch",
     "steelyard.dev/trainingjobs/status": "patch",
+    "steelyard.dev/tuningjobs/status": "patch",
     "steelyard.dev/trainingjobs/finalizers": "update",
+    "steelyard.dev/tuningjobs/finalizers": "update",
     "batch/jobs": "get list watch create patch delete",
     "/services": "get create",
     "/persistentvolumeclaims": "get create",
@@ -160,16 +163,19 @@ def test_without_rbac_create_nothing_is_granted(helm: str) -> None:
     assert {m["kind"] for m in manifests} & {"Role", "ClusterRole", "RoleBinding", "ClusterRoleBinding"} == set()
 
 
-def test_the_clusters_own_roles_get_training_jobs(helm: str) -> None:
+def test_the_clusters_own_roles_get_both_kinds_of_jobs(helm: str) -> None:
     manifests = render(helm)
     viewer, editor = (find(manifests, "ClusterRole", f"steelyard-{name}") for name in ("viewer", "editor"))
     assert viewer["metadata"]["labels"]["rbac.authorization.k8s.io/aggregate-to-view"] == "true"
-    assert pairs(viewer["rules"]) == expected({"steelyard.dev/trainingjobs": "get list watch"})
+    assert pairs(viewer["rules"]) == expected(
+        {f"steelyard.dev/{kind}": "get list watch" for kind in ("trainingjobs", "tuningjobs")}
+    )
     assert {label for label in editor["metadata"]["labels"] if "aggregate" in label} == {
         "rbac.authorization.k8s.io/aggregate-to-edit",
         "rbac.authorization.k8s.io/aggregate-to-admin",
     }
-    assert ("create", "steelyard.dev/trainingjobs") in pairs(editor["rules"])
+    for kind in ("trainingjobs", "tuningjobs"):
+        assert ("create", f"steelyard.dev/{kind}") in pairs(editor["rules"])
 
 
 def test_the_crds_are_the_generated_ones_and_are_kept(helm: str) -> None:

@@ -22,6 +22,10 @@ def kubectl(control_plane: SimulatedCluster) -> Iterator[Kubectl]:
         yield within
 
 
+MODELS = "mlp, linear, randomForest, ridge, lasso, elasticNet, logisticRegression, nearestNeighbors"
+PREPARED = "dataset={uri: pvc://data/prepared, format: Prepared, target: t}"
+TRIAL = "trial={tuningJob: search, number: 3, metric: accuracy, goal: Maximize}"
+
 # What the schema says: overrides, the field, the essence of the message.
 BY_SCHEMA = [
     # what is missing, unknown or of another type
@@ -118,10 +122,10 @@ BY_RULE = [
     (
         ["model={mlp: {}, linear: {}}"],
         "spec.model",
-        "exactly one of mlp, linear is allowed, but mlp and linear are given",
+        f"exactly one of {MODELS} is allowed, but mlp and linear are given",
     ),
-    (["model={}"], "spec.model", "exactly one of mlp, linear is allowed, but none is given"),
-    (["model={mlp: null}"], "spec.model", "exactly one of mlp, linear is allowed, but none is given"),
+    (["model={}"], "spec.model", f"exactly one of {MODELS} is allowed, but none is given"),
+    (["model={mlp: null}"], "spec.model", f"exactly one of {MODELS} is allowed, but none is given"),
     (
         ["training.learningRateSchedule={cosine: {}, exponential: {}}"],
         "spec.training.learningRateSchedule",
@@ -309,6 +313,40 @@ BY_RULE = [
         "spec.publish",
         "'pvc://m/j/q' lies in the job's workspace, pvc://m/j; give the model another folder",
     ),
+    # jobs of a search
+    (["onlyPrepare=true"], "spec.publish", "a job that only prepares the data (onlyPrepare) has no publish"),
+    (
+        ["onlyPrepare=true", "publish=[]", PREPARED],
+        "spec.onlyPrepare",
+        "a dataset of format Prepared is prepared already",
+    ),
+    ([PREPARED, "trained={}"], "spec.trained.uri", "the model that is taken as it is must be named"),
+    ([PREPARED, "trained={uri: pvc://A/x}"], "spec.trained.uri", "'pvc://A/x' names no claim"),
+    ([PREPARED, "trained={uri: a/x}"], "spec.trained.uri", "'a/x' lies on no claim; pods see nothing else"),
+    ([PREPARED, "trained={uri: pvc://a/x, epochs: 3}"], "spec.trained.epochs", "epochs go with refit: true"),
+    ([PREPARED, "trained={refit: true}"], "spec.trained.uri", "a refitted network is weighed by a model"),
+    (["trained={uri: pvc://a/x}"], "spec.dataset.format", "goes with the data of that job"),
+    ([PREPARED, "publish=[]", TRIAL, "trained={uri: pvc://a/x}"], "spec.trained", "a trial trains a model of its own"),
+    (
+        [PREPARED, "trained={uri: pvc://a/x, refit: true}", "training.earlyStopping={}"],
+        "spec.training.earlyStopping",
+        "no validation part is left to watch",
+    ),
+    (
+        [PREPARED, "trained={uri: pvc://a/x, refit: true, epochs: 11}"],
+        "spec.trained.epochs",
+        "11 is more than training.epochs, 10",
+    ),
+    ([TRIAL], "spec.publish", "a trial publishes nothing; say publish: []"),
+    ([TRIAL, "publish=[]", "compression={}"], "spec.compression", "a trial compresses for trial.second only"),
+    ([TRIAL, "publish=[]", "evaluation.maxGeneralizationGap=0.1"], "spec.evaluation", "does not look at the test part"),
+    ([TRIAL, "publish=[]", "task=Regression"], "spec.trial.metric", "accuracy is no metric of Regression"),
+    ([TRIAL, "publish=[]", "trial.pairedLimit={best: [0.5]}"], "spec.trial.pairedLimit", "is not scored on folds"),
+    (
+        [TRIAL, "publish=[]", "trial.metric=macroF1", "trial.reportSteps=[1]"],
+        "spec.trial.metric",
+        "macroF1 is not known after each epoch",
+    ),
     (
         ["template.volumes=[{mountPath: /m, source: {secret: a, claim: b}}]"],
         "spec.template.volumes[0].source",
@@ -403,6 +441,6 @@ def test_all_mistakes_of_the_schema_are_named_at_once(kubectl: Kubectl) -> None:
 
 
 def test_a_breach_is_refused_by_server_side_apply_too(kubectl: Kubectl) -> None:
-    with pytest.raises(Exception, match="exactly one of mlp, linear is allowed, but none is given"):
+    with pytest.raises(Exception, match=f"exactly one of {MODELS} is allowed, but none is given"):
         kubectl.apply(manifest("model={}"), server_side=True)
     assert kubectl.find("trainingjob", "a") is None

@@ -74,6 +74,7 @@ class FinishStage:
         self.workspace.trained.mkdir(exist_ok=True)
         solve(self.prepared(), scale, seed).save(self.workspace.model_file)
         training = {"history": {"loss": [0.2, 0.1]}, "bestEpoch": 2, "epochs": 2, "workers": 1, "steps": 40}
+        training["dataset"] = self.prepared().fingerprint
         self.workspace.training_file.write_text(json.dumps({"key": "trained", "restarts": 0, **training}))
 
     def finish(self, **spec: Any) -> Outcome:

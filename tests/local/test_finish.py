@@ -20,7 +20,7 @@ from sklearn.metrics import accuracy_score, r2_score
 
 from steelyard.api.contract import Reason
 from steelyard.api.errors import ConfigurationError, SteelyardError
-from steelyard.api.published import CONTENT_FILES, SUMS_FILE
+from steelyard.api.published import NETWORK_FILES, SUMS_FILE
 from steelyard.serving.published import digest_of, verify
 from steelyard_trainer.publishing.target import publish
 
@@ -131,7 +131,7 @@ def test_the_summary_is_that_of_the_report(digits: FinishStage) -> None:
 
 def test_the_published_folder_is_whole(digits: FinishStage) -> None:
     model = digits.folder / "model"
-    assert sorted(path.name for path in model.iterdir()) == sorted([*CONTENT_FILES, SUMS_FILE])
+    assert sorted(path.name for path in model.iterdir()) == sorted([*NETWORK_FILES, SUMS_FILE])
     assert verify(model, digits.outcome.summary["digest"]) == []  # type: ignore[attr-defined]
     checked = subprocess.run(
         ["sha256sum", "--check", "--strict", SUMS_FILE], cwd=model, capture_output=True, check=False
@@ -155,7 +155,8 @@ def test_the_card_says_the_figures(digits: FinishStage) -> None:
     for part in report["metrics"].values():
         assert f"{part['accuracy']['value']:.4g} ± {part['accuracy']['standardError']:.2g}" in card
     for candidate in report["choice"]["candidates"]:
-        assert f"| {candidate['name']} | {candidate['bytes']:,} |" in card
+        name = "float32" if candidate["name"] == "None" else candidate["name"]
+        assert f"| {name} | {candidate['bytes']:,} |" in card
     assert report["dataset"]["fingerprint"] in card
 
 
@@ -169,7 +170,7 @@ def test_the_keras_model_computes_the_same_and_bears_no_date(digits: FinishStage
         assert "date" not in archive.read("metadata.json").decode()
 
 
-@pytest.mark.parametrize("name", [*CONTENT_FILES, SUMS_FILE])
+@pytest.mark.parametrize("name", [*NETWORK_FILES, SUMS_FILE])
 def test_one_flipped_bit_in_any_published_file_is_found(model: Path, name: str) -> None:
     whole = (model / name).read_bytes()
     for position in {0, 1, len(whole) // 3, len(whole) // 2, len(whole) - 2, len(whole) - 1}:

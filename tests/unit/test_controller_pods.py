@@ -243,7 +243,9 @@ def test_a_spec_above_64_kib_goes_into_a_file(size: int, is_large: bool) -> None
 
 SCRATCH = {"/tmp": ("scratch", False)}
 WORKSPACE = {"/steelyard/workspace": ("digits-workspace", False)}
-DATA, MODELS = "/steelyard/claims/data", "/steelyard/claims/models"
+DATA, MODELS, OTHERS = "/steelyard/claims/data", "/steelyard/claims/models", "/steelyard/claims/others"
+TRAINED = "trained={uri: 'pvc://others/digits-3/trained'}"
+REFIT = "trained={uri: 'pvc://others/digits-3/trained', refit: true}"
 
 
 @pytest.mark.parametrize(
@@ -254,7 +256,13 @@ DATA, MODELS = "/steelyard/claims/data", "/steelyard/claims/models"
         ("finish", [], {MODELS: ("models", False)}),
         ("train", [PREPARED], {DATA: ("data", True), MODELS: ("models", True)}),
         ("train", [PREPARED, "workspace.accessMode=ReadWriteMany"], {DATA: ("data", True)}),
-        ("finish", [PREPARED], {MODELS: ("models", False)}),
+        ("finish", [PREPARED], {DATA: ("data", True), MODELS: ("models", False)}),
+        ("finish", [PREPARED, TRAINED], {DATA: ("data", True), OTHERS: ("others", True), MODELS: ("models", False)}),
+        (
+            "train",
+            [PREPARED, REFIT, "workspace.accessMode=ReadWriteMany"],
+            {DATA: ("data", True)},
+        ),
         ("train", ["publish=[]", "compression=null"], {}),
         ("prepare", ["publish=[]", "compression=null"], {DATA: ("data", True)}),
         ("prepare", ["dataset.uri=sklearn:digits"], {MODELS: ("models", False)}),

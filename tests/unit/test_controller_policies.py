@@ -1,7 +1,6 @@
 """The policies: endings, disruptions, lost nodes, waiting, the deadline."""
 
 from dataclasses import replace
-from datetime import timedelta
 
 import pytest
 from controller_support import NOW, ago, ended, pod, result, stage_job, stage_of
@@ -15,6 +14,7 @@ from steelyard.controller.policies.deadline import seconds_left
 from steelyard.controller.policies.disruptions import KEPT_DEAD_PODS, Disruptions, count_disruptions, superfluous
 from steelyard.controller.policies.endings import Broken, Done, Lost, ending_of
 from steelyard.controller.policies.lost_nodes import pods_to_give_up
+from steelyard.controller.policies.suspend import seconds_counted
 from steelyard.controller.policies.waiting import Wait, start_seconds_left, wait_of
 
 TRAIN = stage_of("train")
@@ -209,6 +209,12 @@ def test_the_time_left() -> None:
     assert start_seconds_left(RunPolicy(startTimeoutSeconds=0), ago(1e6), NOW) is None
     assert start_seconds_left(RunPolicy(startTimeoutSeconds=60), ago(60), NOW) == 0
     assert start_seconds_left(RunPolicy(), NOW, NOW) == 600
-    assert seconds_left(RunPolicy(), ago(1e6), NOW) is None
-    assert seconds_left(RunPolicy(activeDeadlineSeconds=60), ago(60), NOW) == 0
-    assert seconds_left(RunPolicy(activeDeadlineSeconds=60), NOW + timedelta(seconds=1), NOW) == 61
+    assert seconds_left(RunPolicy(), 1e6) is None
+    assert seconds_left(RunPolicy(activeDeadlineSeconds=60), 60) == 0
+    assert seconds_left(RunPolicy(activeDeadlineSeconds=60), -1) == 61
+
+
+def test_pauses_do_not_count() -> None:
+    assert seconds_counted(ago(100), 0, None, NOW) == 100
+    assert seconds_counted(ago(100), 30, None, NOW) == 70
+    assert seconds_counted(ago(100), 30, ago(20), NOW) == 50

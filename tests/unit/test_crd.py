@@ -11,11 +11,13 @@ from pydantic import Field
 
 from steelyard.api.base import ExactlyOneOf, Part
 from steelyard.api.cel import Rule
-from steelyard.api.crd import LIMIT_BYTES, files, main, training_job_crd
+from steelyard.api.crd import LIMIT_BYTES, files, main, training_job_crd, tuning_job_crd
 from steelyard.api.crd_rules import MUTABLE_RUN_POLICY, NOT_IN_CEL, RULES
 from steelyard.api.crd_schema import UnsayableError, structural_schema
 from steelyard.api.outcome import RunPolicy
+from steelyard.api.search import Choice
 from steelyard.api.training_job import TrainingJobSpec
+from steelyard.api.tuning_job import TuningJobSpec
 
 ROOT = Path(__file__).parents[2]
 API = ROOT / "operator" / "steelyard" / "api"
@@ -23,9 +25,11 @@ COPIES = [ROOT / "crds", ROOT / "charts" / "steelyard" / "files" / "crds"]
 
 Node = dict[str, Any]
 
-CRD = training_job_crd()
-VERSION = CRD["spec"]["versions"][0]
-SCHEMA = VERSION["schema"]["openAPIV3Schema"]
+VERSIONS = {
+    "TrainingJob": training_job_crd()["spec"]["versions"][0],
+    "TuningJob": tuning_job_crd()["spec"]["versions"][0],
+}
+EACH_KIND = pytest.mark.parametrize("kind", VERSIONS)
 
 
 def nodes(node: Node, path: str = "") -> Iterator[tuple[str, Node]]:
@@ -38,8 +42,11 @@ def nodes(node: Node, path: str = "") -> Iterator[tuple[str, Node]]:
             yield from nodes(node[inner], f"{path}[]")
 
 
-NODES = dict(nodes(SCHEMA))
-OURS = {path: node for path, node in NODES.items() if path.startswith((".spec", ".status"))}
+NODES = {kind: dict(nodes(version["schema"]["openAPIV3Schema"])) for kind, version in VERSIONS.items()}
+OURS = {
+    kind: {path: node for path, node in found.items() if path.startswith((".spec", ".status"))}
+    for kind, found in NODES.items()
+}
 
 
 # --- the files --------------------------------------------------------------------------------------------------------
@@ -60,75 +67,108 @@ def test_every_file_is_small_enough_for_kubectl_apply(monkeypatch: pytest.Monkey
 def test_each_folder_that_is_named_gets_the_files(tmp_path: Path) -> None:
     main([str(tmp_path / "a"), str(tmp_path / "b" / "c")])
     for folder in (tmp_path / "a", tmp_path / "b" / "c"):
-        assert [path.name for path in folder.iterdir()] == ["trainingjobs.steelyard.dev.yaml"]
+        names = {path.name for path in folder.iterdir()}
+        assert names == {"trainingjobs.steelyard.dev.yaml", "tuningjobs.steelyard.dev.yaml"}
 
 
 # --- the schema -------------------------------------------------------------------------------------------------------
 
 
-def test_every_field_is_described() -> None:
-    fields = {path: node for path, node in OURS.items() if not path.endswith("[]")}
+@EACH_KIND
+def test_every_field_is_described(kind: str) -> None:
+    fields = {path: node for path, node in OURS[kind].items() if not path.endswith("[]")}
     assert [path for path, node in fields.items() if not node.get("description")] == []
 
 
-def test_every_list_map_and_text_is_bounded() -> None:
+@EACH_KIND
+def test_every_list_map_and_text_is_bounded(kind: str) -> None:
     bound = {"array": {"maxItems"}, "string": {"maxLength", "enum"}, "object": {"maxProperties", "properties"}}
-    assert [path for path, node in OURS.items() if not bound.get(node["type"], node.keys()) & node.keys()] == []
+    typed = {path: node for path, node in OURS[kind].items() if "type" in node}
+    assert [path for path, node in typed.items() if not bound.get(node["type"], node.keys()) & node.keys()] == []
+
+
+@EACH_KIND
+def test_only_values_of_a_search_may_be_of_any_type(kind: str) -> None:
+    values = {".spec.parameters[].values[]", ".spec.parameters[].when.values[]"}
+    assert {path for path, node in OURS[kind].items() if "type" not in node} == (
+        values if kind == "TuningJob" else set()
+    )
+
+
+def test_a_template_is_what_a_training_job_is() -> None:
+    spec, template = OURS["TrainingJob"][".spec"], OURS["TuningJob"][".spec.template"]
+    same = ("properties", "required", "x-kubernetes-validations")
+    assert {key: spec[key] for key in same} == {key: template[key] for key in same}
 
 
 def test_what_has_a_default_here_has_it_there() -> None:
     spec = TrainingJobSpec.model_validate({"dataset": {"uri": "a.csv", "target": "t"}, "model": {"linear": {}}})
     training = spec.training.model_dump(by_alias=True, exclude_none=True)
-    assert OURS[".spec.training"]["default"] == training
-    assert OURS[".spec.training.optimizer.learningRate"]["default"] == 0.001
-    assert OURS[".spec.template.volumes"]["default"] == []
-    assert "default" not in OURS[".spec.publish"]
+    ours = OURS["TrainingJob"]
+    assert ours[".spec.training"]["default"] == training
+    assert ours[".spec.training.optimizer.learningRate"]["default"] == 0.001
+    assert ours[".spec.template.volumes"]["default"] == []
+    assert "default" not in ours[".spec.publish"]
 
 
 def test_a_default_is_said_where_kubectl_explain_shows_it() -> None:
-    assert OURS[".spec.training.workers"]["description"].endswith("Allowed: a whole number from 1 to 256. Default: 1.")
-    assert OURS[".spec.model.mlp.hiddenUnits"]["description"].endswith("Default: [128].")
-    assert "Allowed" not in OURS[".status.model.bytes"]["description"]
+    ours = OURS["TrainingJob"]
+    assert ours[".spec.training.workers"]["description"].endswith("Allowed: a whole number from 1 to 256. Default: 1.")
+    assert ours[".spec.model.mlp.hiddenUnits"]["description"].endswith("Default: [128].")
+    assert "Allowed" not in ours[".status.model.bytes"]["description"]
 
 
-def test_every_column_shows_a_field_that_there_is() -> None:
-    columns = VERSION["additionalPrinterColumns"]
+@EACH_KIND
+def test_every_column_shows_a_field_that_there_is(kind: str) -> None:
+    columns = VERSIONS[kind]["additionalPrinterColumns"]
     paths = [re.sub(r"\[[^]]*\]", "[]", column["jsonPath"]) for column in columns]
-    assert [path for path in paths if path not in NODES and path != ".metadata.creationTimestamp"] == []
+    assert [path for path in paths if path not in NODES[kind] and path != ".metadata.creationTimestamp"] == []
     for column, path in zip(columns, paths, strict=True):
-        assert column["type"] in ("date", NODES.get(path, {}).get("type"))
+        assert column["type"] in ("date", NODES[kind].get(path, {}).get("type"))
 
 
 # --- the rules --------------------------------------------------------------------------------------------------------
 
 
-def rules() -> Iterator[tuple[str, Node, Node]]:
-    for path, node in NODES.items():
+def rules(kind: str) -> Iterator[tuple[str, Node, Node]]:
+    for path, node in NODES[kind].items():
         for rule in node.get("x-kubernetes-validations", ()):
             yield path, node, rule
 
 
-def test_every_rule_names_its_field_and_says_what_is_wrong() -> None:
-    for path, node, rule in rules():
+@EACH_KIND
+def test_every_rule_names_its_field_and_says_what_is_wrong(kind: str) -> None:
+    for path, node, rule in rules(kind):
         assert rule["reason"] == "FieldValueInvalid"
         assert rule["messageExpression"]
         # A union and a map of any keys are at fault as a whole.
         is_whole = "exactly one of" in rule["messageExpression"] or "properties" not in node
         assert ("fieldPath" in rule) is not is_whole
-        assert path + rule.get("fieldPath", "") in NODES
+        assert path + rule.get("fieldPath", "") in NODES[kind]
 
 
-def test_every_rule_of_the_table_is_in_the_schema_and_every_union_has_its_own() -> None:
-    found = [rule["messageExpression"] for _, _, rule in rules()]
-    of_unions = {path for path, _, rule in rules() if "exactly one of" in rule["messageExpression"]}
+# Of the table, what belongs to the one kind only.
+OF_ONE = {
+    "TrainingJob": {"TrainingJob"},
+    "TuningJob": {"TuningJob", "TuningJobSpec", "Objective", "Parameter", "Algorithm", "Pruning"},
+}
+
+
+@EACH_KIND
+def test_every_rule_of_the_table_is_in_the_schema_and_every_union_has_its_own(kind: str) -> None:
+    found = [rule["messageExpression"] for _, _, rule in rules(kind)]
+    of_unions = {path for path, _, rule in rules(kind) if "exactly one of" in rule["messageExpression"]}
     of_keys = [message for message in found if message.startswith('"a key is')]
+    spec = ".spec" if kind == "TrainingJob" else ".spec.template"
     assert of_unions == {
-        ".spec.model",
-        ".spec.training.learningRateSchedule",
-        ".spec.template.env[].valueFrom",
-        ".spec.template.volumes[].source",
+        f"{spec}.model",
+        f"{spec}.training.learningRateSchedule",
+        f"{spec}.template.env[].valueFrom",
+        f"{spec}.template.volumes[].source",
     }
-    assert len(found) == sum(map(len, RULES.values())) + 2 * len(of_unions) + len(of_keys)
+    foreign = set().union(*(names for other, names in OF_ONE.items() if other != kind))
+    own = [table for name, table in RULES.items() if name not in foreign]
+    assert len(found) == sum(map(len, own)) + 2 * len(of_unions) + len(of_keys)
 
 
 def refusals() -> set[str]:
@@ -156,7 +196,7 @@ def test_every_refusal_of_a_validator_is_a_rule_in_the_same_words_or_has_a_reaso
 
 def test_every_rule_mirrors_something_that_there_is() -> None:
     text = "\n".join(path.read_text(encoding="utf-8") for path in API.glob("*.py"))
-    mirrored = {rule.mirrors for name, table in RULES.items() for rule in table if name != "TrainingJob"}
+    mirrored = {rule.mirrors for name, table in RULES.items() for rule in table if name not in VERSIONS}
     assert [name for name in sorted(mirrored) if f"def {name}(" not in text] == []
 
 
@@ -166,6 +206,13 @@ def test_all_of_the_spec_stays_once_a_job_has_begun_but_what_is_listed() -> None
     policies = {str(info.alias) for info in RunPolicy.model_fields.values()}
     assert kept == fields | {f"runPolicy.{name}" for name in policies - MUTABLE_RUN_POLICY}
     assert "activeDeadlineSeconds" in policies & MUTABLE_RUN_POLICY
+
+
+def test_of_a_search_only_the_number_of_trials_and_the_policy_may_change_once_it_has_begun() -> None:
+    kept = {rule.field for rule in RULES["TuningJob"] if "can't change" in rule.says}
+    fields = {f"spec.{info.alias}" for info in TuningJobSpec.model_fields.values()}
+    assert fields - kept == {"spec.maxTrials", "spec.runPolicy"}
+    assert kept <= fields
 
 
 @pytest.mark.parametrize(
@@ -231,6 +278,10 @@ class Sayable(Part):
     """Whatever it is."""
     inner: Inner = Inner()
     """What is within."""
+    choices: Annotated[list[Choice], Field(max_length=2)] = []
+    """Whatever they are."""
+    named: Annotated[dict[Annotated[str, Field(max_length=9)], Choice], Field(max_length=3)] | None = None
+    """Whatever they are, by name."""
     merged: Annotated[list[Inner], Field(max_length=2, json_schema_extra={"x-kubernetes-list-type": "atomic"})] = []
     """A list with a mark of Kubernetes."""
 
@@ -252,6 +303,13 @@ def test_each_kind_of_field_is_said_as_a_structural_schema_says_it() -> None:
         fields["figures"]["x-kubernetes-validations"][0]["rule"] == "self.all(key, key.size() >= 1 && key.size() <= 9)"
     )
     assert fields["anything"]["x-kubernetes-preserve-unknown-fields"] is True
+    assert fields["choices"]["items"] == {"nullable": True, "x-kubernetes-preserve-unknown-fields": True}
+    assert fields["named"] == {
+        "description": "Whatever they are, by name.",
+        "type": "object",
+        "maxProperties": 3,
+        "x-kubernetes-preserve-unknown-fields": True,
+    }
     assert fields["inner"]["default"] == {"size": 3}
     assert fields["inner"]["description"] == "What is within. A part within."
     assert fields["merged"]["x-kubernetes-list-type"] == "atomic"

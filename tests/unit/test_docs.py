@@ -8,22 +8,42 @@ import pytest
 import yaml
 
 from steelyard.api.contract import Env, ExitCode, Reason
-from steelyard.api.loading import parse_training_job
-from steelyard.api.reference import reference
+from steelyard.api.loading import parse_manifest
+from steelyard.api.reference import main, references
+from steelyard.api.schema import schema_of
+from steelyard.api.training_job import TrainingJob
+from steelyard.api.tuning_job import TuningJob
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("examples/*.md")]
 
 
-def test_the_reference_is_up_to_date() -> None:
-    assert (ROOT / "docs" / "manifest.md").read_text(encoding="utf-8") == reference(), "run make docs"
+def test_the_reference_is_up_to_date(tmp_path: Path) -> None:
+    main([str(tmp_path)])
+    written = {path.name: path.read_text(encoding="utf-8") for path in tmp_path.iterdir()}
+    assert set(written) == {"manifest.md", "tuning-job.md"}
+    assert {name: (ROOT / "docs" / name).read_text(encoding="utf-8") for name in written} == written, "run make docs"
 
 
-def test_every_link_of_the_reference_leads_to_a_heading() -> None:
-    text = reference()
-    anchors = {re.sub(r"[^\w-]", "", heading.lower()) for heading in re.findall(r"^## (.+)$", text, re.MULTILINE)}
-    links = set(re.findall(r"\]\(#([^)]+)\)", text))
-    assert links and links <= anchors
+@pytest.mark.parametrize("name", references())
+def test_every_link_of_the_reference_leads_to_a_heading(name: str) -> None:
+    anchors = {document: _anchors(text) for document, text in references().items()}
+    links = re.findall(r"\]\(([\w.-]*)#([^)]+)\)", references()[name])
+    assert links
+    assert [anchor for document, anchor in links if anchor not in anchors[document or name]] == []
+
+
+def _anchors(text: str) -> set[str]:
+    """Those that GitHub makes of headings."""
+    return {re.sub(r"[^\w-]", "", heading.lower()) for heading in re.findall(r"^## (.+)$", text, re.MULTILINE)}
+
+
+def test_the_reference_names_every_field_of_both_kinds() -> None:
+    for name, kind in (("manifest.md", TrainingJob), ("tuning-job.md", TuningJob)):
+        text = references()[name]
+        paths = [path for path in schema_of(kind).paths() if not path.startswith("spec.template.") or name[0] == "m"]
+        assert len(paths) > 40
+        assert [path for path in paths if f"| `{path.rpartition('.')[2]}` |" not in text] == []
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
@@ -36,7 +56,7 @@ def test_every_relative_link_leads_to_a_file(path: Path) -> None:
 def test_every_whole_manifest_in_a_document_is_valid(path: Path) -> None:
     for block in re.findall(r"```yaml\n(.*?)```", path.read_text(encoding="utf-8"), re.DOTALL):
         if block.startswith("apiVersion:"):
-            parse_training_job(yaml.safe_load(block), source=path.name)
+            parse_manifest(yaml.safe_load(block), source=path.name)
 
 
 def test_the_first_screen_of_the_readme_shows_a_manifest_and_the_two_commands() -> None:

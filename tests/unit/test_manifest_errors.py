@@ -29,23 +29,29 @@ def problems(*overrides: str) -> dict[str, str]:
 
 NAME_RULE = "1 to 40 lower-case letters, digits and '-'; begins with a letter, ends with a letter or digit"
 
+MODELS = "mlp, linear, randomForest, ridge, lasso, elasticNet, logisticRegression, nearestNeighbors"
+
 # What is set, the field that the error names, and the whole message.
 WRONG = [
     # exactly one of
     (
         "model={mlp: {}, linear: {}}",
         "spec.model",
-        "exactly one of mlp, linear is allowed, but mlp and linear are given",
+        f"exactly one of {MODELS} is allowed, but mlp and linear are given",
     ),
-    ("model={}", "spec.model", "exactly one of mlp, linear is allowed, but none is given"),
-    ("model={mlp: null}", "spec.model", "exactly one of mlp, linear is allowed, but none is given"),
+    ("model={}", "spec.model", f"exactly one of {MODELS} is allowed, but none is given"),
+    ("model={mlp: null}", "spec.model", f"exactly one of {MODELS} is allowed, but none is given"),
     (
         "training.learningRateSchedule={cosine: {}, exponential: {}}",
         "spec.training.learningRateSchedule",
         "exactly one of cosine, exponential is allowed, but cosine and exponential are given",
     ),
     # unknown fields
-    ("model={forest: {}}", "spec.model.forest", "there is no such field; allowed: mlp, linear"),
+    (
+        "model={forest: {}}",
+        "spec.model.forest",
+        f"there is no such field; did you mean randomForest? allowed: {MODELS}",
+    ),
     (
         "model.mlp.hiddenUnit=[3]",
         "spec.model.mlp.hiddenUnit",
@@ -60,8 +66,8 @@ WRONG = [
     (
         "runPolicy.epochs=3",
         "spec.runPolicy.epochs",
-        "there is no such field; did you mean spec.training.epochs? "
-        "allowed: backoffLimit, disruptionLimit, activeDeadlineSeconds, gangTimeoutSeconds, "
+        "there is no such field; did you mean spec.training.epochs or spec.trained.epochs? "
+        "allowed: suspend, backoffLimit, disruptionLimit, activeDeadlineSeconds, gangTimeoutSeconds, "
         "startTimeoutSeconds",
     ),
     ("metadata.owner=me", "metadata.owner", "there is no such field; allowed: name, namespace, labels, annotations"),
@@ -119,7 +125,7 @@ WRONG = [
     (
         "model=null",
         "spec.model",
-        "nothing (null) is not allowed; allowed: a map with exactly one of the fields mlp, linear",
+        f"nothing (null) is not allowed; allowed: a map with exactly one of the fields {MODELS}",
     ),
     (
         "publish=models/x",
@@ -183,7 +189,7 @@ WRONG = [
     (
         "compression.candidates=[Int8, Int4]",
         "spec.compression.candidates[1]",
-        '"Int4" is not allowed; allowed: None, DynamicRange, Float16, Int8',
+        '"Int4" is not allowed; allowed: None, DynamicRange, Float16, Int8, Onnx',
     ),
     ("apiVersion=v1", "apiVersion", '"v1" is not allowed; allowed: steelyard.dev/v1alpha1'),
     ("kind=Job", "kind", '"Job" is not allowed; allowed: TrainingJob'),
@@ -352,12 +358,12 @@ BAD_FILES = [
     ),
     ("? [a, b]\n: 1\n", "is not valid YAML: line 1, column 3: a list or map can't be a key"),
     ("a: &x {b: *x}\n", "is not valid YAML: line 1, column 4: found unconstructable recursive node"),
-    ("", "must hold one TrainingJob, but it is empty"),
-    ("# nothing\n", "must hold one TrainingJob, but it is empty"),
-    ("a: 1\n---\nb: 2\n", "must hold one TrainingJob, but it holds 2 documents"),
-    ("- a\n", "must hold one TrainingJob, but it holds a list"),
-    ("hello\n", "must hold one TrainingJob, but it holds only 'hello'"),
-    ("7\n", "must hold one TrainingJob, but it holds only 7"),
+    ("", "must hold one TrainingJob or TuningJob, but it is empty"),
+    ("# nothing\n", "must hold one TrainingJob or TuningJob, but it is empty"),
+    ("a: 1\n---\nb: 2\n", "must hold one TrainingJob or TuningJob, but it holds 2 documents"),
+    ("- a\n", "must hold one TrainingJob or TuningJob, but it holds a list"),
+    ("hello\n", "must hold one TrainingJob or TuningJob, but it holds only 'hello'"),
+    ("7\n", "must hold one TrainingJob or TuningJob, but it holds only 7"),
 ]
 
 

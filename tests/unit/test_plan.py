@@ -83,3 +83,62 @@ def test_workers_are_told_where_all_of_them_are() -> None:
     assert "TF_CONFIG" not in worker_environment(plan_with().stages[0], 0)
     with pytest.raises(ValueError, match="3 workers need as many addresses; got 2 and 0"):
         worker_environment(stage, 0, tensorflow=["a:1", "b:1"])
+
+
+# --- jobs of a search -------------------------------------------------------------------------------------------------
+
+PREPARED = ("dataset.uri=elsewhere", "dataset.format=Prepared")
+TRIAL = "trial={tuningJob: search, number: 3, metric: accuracy, goal: Maximize, reportSteps: [2]}"
+
+
+@pytest.mark.parametrize(
+    ("overrides", "names"),
+    [
+        (["onlyPrepare=true"], ["prepare"]),
+        ([*PREPARED, "publish=[]", TRIAL], ["train"]),
+        ([*PREPARED, "trained={uri: t}"], ["finish"]),
+        ([*PREPARED, "trained={uri: t}", "publish=[]"], ["finish"]),
+        ([*PREPARED, "trained={uri: t, refit: true}"], ["train", "finish"]),
+        ([*PREPARED, "trained={uri: t, refit: true}", "publish=[]"], ["train", "finish"]),
+        ([*PREPARED, "trained={refit: true}", "model={ridge: {}}", "training.workers=1"], ["train", "finish"]),
+        (PREPARED, ["train", "finish"]),
+        (["publish=[]"], ["prepare", "train"]),
+    ],
+)
+def test_a_job_has_the_stages_that_it_needs(overrides: list[str], names: list[str]) -> None:
+    found = plan_with(*overrides)
+    assert [stage.name for stage in found.stages] == names
+    # The first stage is the one that depends on the source.
+    other = plan_with(*overrides, source="other")
+    assert all(one.key != two.key for one, two in zip(found.stages, other.stages, strict=True))
+    assert "source" in found.stages[0].inputs
+    assert all("source" not in stage.inputs for stage in found.stages[1:])
+
+
+REFIT = "trained={uri: t, refit: true, epochs: 3}"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "changed"),
+    [
+        ([TRIAL, "publish=[]"], "trial.number=4", {"train": ["trial.number"]}),
+        ([TRIAL, "publish=[]"], "trial.limits=[{step: 2, value: 0.5}]", {"train": ["trial.limits"]}),
+        (["trained={uri: t}"], "trained.uri=u", {"finish": ["trained.uri"]}),
+        # The same place may hold another model: what it was trained by stands for it.
+        (["trained={uri: t}"], "training.epochs=4", {"finish": ["training.epochs"]}),
+        (["trained={uri: t}"], "compression={}", {"finish": ["compression"]}),
+        # What the compression is chosen with is nothing to the training.
+        ([REFIT], "trained.uri=u", {"finish": ["trained.uri"]}),
+        ([REFIT], "trained.epochs=4", {"train": ["refit.epochs"], "finish": ["trained.epochs"]}),
+    ],
+)
+def test_keys_cover_what_a_search_asks(before: list[str], after: str, changed: dict[str, list[str]]) -> None:
+    one, two = plan_with(*PREPARED, *before), plan_with(*PREPARED, *before, after)
+    found = {a.name: changed_inputs(a.inputs, b.inputs) for a, b in zip(one.stages, two.stages, strict=True)}
+    assert {name: paths for name, paths in found.items() if paths} == changed
+    keys = [a.name for a, b in zip(one.stages, two.stages, strict=True) if a.key != b.key]
+    assert keys == list(changed)
+
+
+def test_refitting_is_another_training() -> None:
+    assert plan_with(*PREPARED).stages[0].key != plan_with(*PREPARED, REFIT).stages[0].key

@@ -1,12 +1,21 @@
 """`verify` on a folder that is laid out like a published model: no change goes unnoticed."""
 
 import json
+from collections.abc import Collection
 from pathlib import Path
 
 import pytest
 
 from steelyard.api.errors import ConfigurationError, DataError
-from steelyard.api.published import CONTENT_FILES, KIND, SUMS_FILE
+from steelyard.api.published import (
+    ESTIMATOR_FILES,
+    KIND,
+    NETWORK_FILES,
+    ONNX_FILE,
+    SEARCH_FILE,
+    SEARCH_PAGE_FILE,
+    SUMS_FILE,
+)
 from steelyard.cli.output import OutputFormat
 from steelyard.cli.verify import verify as command
 from steelyard.serving.published import digest_of, sums_of, verify
@@ -14,9 +23,12 @@ from steelyard.serving.published import digest_of, sums_of, verify
 
 @pytest.fixture
 def model(tmp_path: Path) -> Path:
-    folder = tmp_path / "model"
+    return made(tmp_path / "model", NETWORK_FILES)
+
+
+def made(folder: Path, names: Collection[str]) -> Path:
     folder.mkdir()
-    for name in CONTENT_FILES:
+    for name in names:
         (folder / name).write_text(f"the content of {name}")
     (folder / "steelyard.json").write_text(json.dumps({"apiVersion": "steelyard.dev/v1alpha1", "kind": KIND}))
     (folder / SUMS_FILE).write_bytes(sums_of(folder))
@@ -48,7 +60,30 @@ def test_every_flipped_bit_of_the_checksums_is_found(model: Path) -> None:
     assert problems(model) == []
 
 
-@pytest.mark.parametrize("name", CONTENT_FILES)
+ESTIMATOR_OF_A_SEARCH = (*ESTIMATOR_FILES, ONNX_FILE, SEARCH_PAGE_FILE, SEARCH_FILE)
+
+
+@pytest.mark.parametrize("name", ESTIMATOR_OF_A_SEARCH)
+def test_a_model_of_scikit_learn_is_intact_with_all_that_it_was_published_with(tmp_path: Path, name: str) -> None:
+    model = made(tmp_path / "model", ESTIMATOR_OF_A_SEARCH)
+    assert problems(model) == []
+    content = bytearray((model / name).read_bytes())
+    content[-1] ^= 1
+    (model / name).write_bytes(content)
+    assert problems(model) == [f"{name} is wrong: its content is not what was published"]
+    (model / name).unlink()
+    assert problems(model) == [f"{name} is missing"]
+
+
+def test_a_model_of_scikit_learn_is_never_without_its_skops_file(tmp_path: Path) -> None:
+    model = made(tmp_path / "model", ESTIMATOR_OF_A_SEARCH)
+    lines = (model / SUMS_FILE).read_text().splitlines(keepends=True)
+    (model / "model.skops").unlink()
+    (model / SUMS_FILE).write_text("".join(line for line in lines if "model.skops" not in line))
+    assert problems(model) == ["SHA256SUMS is wrong: it does not list model.skops"]
+
+
+@pytest.mark.parametrize("name", NETWORK_FILES)
 def test_a_changed_file_is_named(model: Path, name: str) -> None:
     content = bytearray((model / name).read_bytes())
     content[3] ^= 1

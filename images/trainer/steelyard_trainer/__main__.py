@@ -1,4 +1,4 @@
-"""`python -m steelyard_trainer prepare|train|finish`: one stage, as the environment describes it."""
+"""`python -m steelyard_trainer prepare|train|finish|pack`: one stage, as the environment says."""
 
 import os
 import signal
@@ -32,8 +32,12 @@ def main() -> None:
             from steelyard_trainer.finish import finish
 
             run_stage("finish", finish)
+        case ["pack"]:
+            from steelyard_trainer.pack import PackContext, pack
+
+            run_stage("pack", pack, PackContext.from_environment)
         case _:
-            sys.exit("usage: python -m steelyard_trainer prepare|train|finish")
+            sys.exit("usage: python -m steelyard_trainer prepare|train|finish|pack")
 
 
 if __name__ == "__main__":

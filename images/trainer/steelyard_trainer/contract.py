@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 from steelyard.api.contract import RESULT_LIMIT_BYTES, Env, ExitCode, Notice, Progress, Reason, Result, StageName
 from steelyard.api.errors import (
@@ -55,9 +55,9 @@ class StageContext:
     """This process's right to write; None before it took one, and in workers that write nothing."""
 
     @classmethod
-    def from_environment(cls, stage: StageName) -> "StageContext":
-        """Raises ConfigurationError where a variable of the contract is missing."""
-        job = _job()
+    def from_environment(cls, stage: StageName, job: TrainingJob | None = None) -> "StageContext":
+        """Raises ConfigurationError where a variable of the contract is missing. Without `job` it is read, too."""
+        job = job or _job()
         workspace = Workspace(Path(_required(Env.WORKSPACE)))
         base_dir, attempt = os.environ.get(Env.BASE_DIR), os.environ.get(Env.ATTEMPT)
         return cls(
@@ -105,11 +105,11 @@ class StageContext:
 
     def progress(self, done: int, total: int, unit: str, **values: float) -> None:
         """Prints how far the stage is."""
-        _print(Progress(self.stage, done, total, unit, values, self.worker).to_json())
+        print_event(Progress(self.stage, done, total, unit, values, self.worker).to_json())
 
     def notice(self, message: str, reason: str = "") -> None:
         """Prints something that a person should know."""
-        _print(Notice(self.stage, message, reason, self.worker).to_json())
+        print_event(Notice(self.stage, message, reason, self.worker).to_json())
 
 
 @dataclass(frozen=True)
@@ -118,10 +118,24 @@ class Outcome:
 
     message: str
     summary: dict[str, Any]
+    reason: str = Reason.SUCCEEDED
+    """Succeeded; or Pruned, of a trial that gave up."""
 
 
-def run_stage(stage: StageName, work: Callable[[StageContext], Outcome]) -> NoReturn:
+Context = TypeVar("Context")
+
+
+def run_stage(
+    stage: StageName,
+    work: Callable[[Context], Outcome],
+    context_of: Callable[[StageName], Context] = StageContext.from_environment,
+) -> NoReturn:
     """Runs a stage and ends the process as the contract says.
+
+    Args:
+        stage: its name.
+        work: does it.
+        context_of: makes what the work is given, from the environment.
 
     A SteelyardError and a full, read-only or lost disk become a result with their reason and message; SIGTERM ends with
     "try again"; anything else is a crash: a traceback in the log, a result that says so, exit code 1.
@@ -130,7 +144,7 @@ def run_stage(stage: StageName, work: Callable[[StageContext], Outcome]) -> NoRe
     signal.signal(signal.SIGTERM, lambda _signal, _frame: _leave(stage, key))
     try:
         _reserve_result()
-        outcome = work(StageContext.from_environment(stage))
+        outcome = work(context_of(stage))
     except SteelyardError as error:
         end(Result(stage, key, error.reason, error.message), error.exit_code)
     except OSError as error:
@@ -140,7 +154,7 @@ def run_stage(stage: StageName, work: Callable[[StageContext], Outcome]) -> NoRe
         end(Result(stage, key, explained.reason, explained.message), explained.exit_code)
     except Exception as error:  # noqa: BLE001 - whatever it is, the result must say so
         _end_crashed(stage, key, error)
-    end(Result(stage, key, Reason.SUCCEEDED, outcome.message, outcome.summary), ExitCode.DONE)
+    end(Result(stage, key, outcome.reason, outcome.message, outcome.summary), ExitCode.DONE)
 
 
 def end(result: Result, exit_code: int) -> NoReturn:
@@ -248,7 +262,8 @@ def _end_crashed(stage: str, key: str, error: BaseException) -> NoReturn:
     os._exit(1)
 
 
-def _print(line: dict[str, Any]) -> None:
+def print_event(line: dict[str, Any]) -> None:
+    """Prints a line of JSON for whoever follows the stage."""
     print(json.dumps(line), flush=True)
 
 

@@ -1,23 +1,25 @@
-"""The last stage: weighs the candidates, judges the chosen one, publishes it. Imports Keras, LiteRT and steelyard."""
+"""The last stage: weighs the candidates, judges the chosen one, publishes it. Imports steelyard; Keras and LiteRT
+for networks only, scikit-learn and ONNX for scikit-learn's models only.
+"""
 
-import json
 import tempfile
 from pathlib import Path
 
-from steelyard.api.contract import Reason
-from steelyard.api.errors import DataError
-from steelyard.api.outcome import Metric
-from steelyard.serving.model import LiteRtModel
+from steelyard.api.outcome import Candidate, Metric
+from steelyard.api.training_job import TrainingJobSpec
 from steelyard_trainer.begin import begin
-from steelyard_trainer.compression.candidates import Workbench, candidates_of
-from steelyard_trainer.compression.choice import BASELINE, Choice, choose
+from steelyard_trainer.compression.choice import BASELINE, Choice
+from steelyard_trainer.compression.weighing import Bench, baseline_name, weigh
 from steelyard_trainer.contract import Outcome, StageContext
 from steelyard_trainer.data.reading import PreparedDataset
 from steelyard_trainer.evaluation.gates import check_gates
 from steelyard_trainer.evaluation.judge import judge_parts, metrics_summary
 from steelyard_trainer.evaluation.metrics import PRIMARY
-from steelyard_trainer.publishing.package import Evidence, assemble
+from steelyard_trainer.publishing.package import Evidence, Sizes, assemble
 from steelyard_trainer.publishing.target import publish
+from steelyard_trainer.trained import TrainedFolder
+
+_FITTED_FOR_IT = "this job, fitted on the training part alone"
 
 
 def finish(context: StageContext) -> Outcome:
@@ -30,46 +32,52 @@ def finish(context: StageContext) -> Outcome:
         DataError: the model's outputs are not finite numbers.
     """
     context = begin(context)
-    spec, workspace = context.job.spec, context.workspace
+    spec = context.job.spec
     targets = {target.uri: context.resolve(target.uri) for target in spec.publish or []}
     dataset = PreparedDataset.of(context)
-    training = json.loads(workspace.training_file.read_bytes())
     primary = PRIMARY[dataset.task]
 
-    workbench = Workbench(workspace, dataset, context.check_attempt)
-    names = candidates_of(spec.compression)
-    measured = workbench.measure(names, lambda done: context.progress(done, len(names), "candidates"))
-    if measured[0].figures is None:
-        raise DataError("the model's outputs are not finite numbers", reason=Reason.LOSS_NOT_FINITE)
-    compression = spec.compression
-    choice = choose(
-        measured,
-        primary,
-        compression.max_metric_drop if compression else 0.0,
-        compression.objective if compression else "Size",
-    )
+    other = TrainedFolder.named(context, dataset) if spec.trained is not None and spec.trained.uri is not None else None
+    trained = TrainedFolder.own(context) if spec.has_train else other
+    assert trained is not None
+    # A refitted model has seen the validation part: the one that it was found by is weighed in its place.
+    weighed = None if other is None and spec.is_refit and spec.model.is_estimator else other or trained
+    bench = _bench(context, dataset, weighed)
+    choice = weigh(context, bench, dataset.task)
     context.notice(f"chosen: {choice.why}")
 
-    chosen = choice.chosen.measured
-    litert = workbench.content(chosen.name)
-    model = LiteRtModel(litert)
-    figures = judge_parts(model, dataset)
+    name = choice.chosen.measured.name
+    final = bench if trained is weighed else _bench(context, dataset, trained)
+    files = final.make({name, BASELINE}) if spec.is_refit else {each: bench.content(each) for each in {name, BASELINE}}
+    figures = judge_parts(final.serve(name, files[name]), final.read, dataset.task, is_refit=spec.is_refit)
     check_gates(spec.evaluation, primary, figures["train"], figures["test"])
 
-    evidence = Evidence(context.job, dataset, training, primary, figures, choice)
-    with tempfile.TemporaryDirectory(prefix="package-", dir=workbench.folder) as folder:
+    sizes = Sizes(len(files[name]), len(files[BASELINE]))
+    evidence = Evidence(
+        job=context.job,
+        dataset=dataset,
+        training=final.training(trained.training),
+        packages=final.packages(),
+        primary=primary,
+        figures=figures,
+        choice=choice,
+        sizes=sizes,
+        chosen_with=(weighed.name if weighed else _FITTED_FOR_IT) if spec.is_refit else None,
+    )
+    with tempfile.TemporaryDirectory(prefix="package-", dir=bench.folder) as folder:
         package = Path(folder)
-        digest = assemble(package, workbench.model, litert, evidence)
+        digest = assemble(package, lambda place: final.write(place, name, files), final.preprocessing, evidence)
         for target in targets.values():
             publish(package, target, digest, context.check_attempt)
     places = [context.show(uri) for uri in targets]
     where = f"published to {' and '.join(places)}" if places else "published nowhere, as the manifest asks"
     return Outcome(
-        f"{chosen.name}, {chosen.bytes:,} bytes, {primary} {figures['test'][primary]} on the test part; {where}",
+        f"{_shown(name, spec)}, {sizes.chosen:,} bytes, {primary} {figures['test'][primary]} on the test part; {where}",
         {
-            "chosen": chosen.name,
-            "bytes": chosen.bytes,
-            "baselineBytes": next(c.bytes for c in measured if c.name == BASELINE),
+            "chosen": name,
+            "bytes": sizes.chosen,
+            "baseline": baseline_name(spec),
+            "baselineBytes": sizes.baseline,
             **metrics_summary(primary, figures["test"]),
             "metricDrop": choice.chosen.drop,
             "digest": digest,
@@ -79,15 +87,33 @@ def finish(context: StageContext) -> Outcome:
     )
 
 
+def _bench(context: StageContext, dataset: PreparedDataset, trained: TrainedFolder | None) -> Bench:
+    """Where a model is weighed; None: one of scikit-learn's that is fitted on the training part for it."""
+    # Each brings libraries that the other does not need.
+    if context.job.spec.model.is_estimator:
+        from steelyard_trainer.estimators.bench import EstimatorBench
+
+        return EstimatorBench.of(context, dataset, trained.folder if trained else None)
+    from steelyard_trainer.compression.candidates import Workbench
+
+    assert trained is not None
+    return Workbench(trained.model_file, context.workspace.finished, dataset, context.check_attempt)
+
+
+def _shown(name: Candidate, spec: TrainingJobSpec) -> str:
+    """What a candidate is called in the result's message."""
+    return "skops" if name == BASELINE and spec.model.is_estimator else name
+
+
 def _short(choice: Choice, primary: Metric) -> list[dict[str, object]]:
     """The candidates as the status shows them."""
     return [
         {
             "name": weighed.measured.name,
-            "bytes": weighed.measured.bytes,
+            "bytes": None if weighed.measured.failure else weighed.measured.bytes,
             "metric": weighed.measured.figures[primary].value if weighed.measured.figures else None,
             "drop": weighed.drop,
-            "latencyMicroseconds": weighed.measured.latency_microseconds,
+            "latencyMicroseconds": None if weighed.measured.failure else weighed.measured.latency_microseconds,
             "withinBudget": weighed.is_within_budget,
         }
         for weighed in choice.weighed

@@ -6,6 +6,7 @@ The CRD says the same at `kubectl apply`; `steelyard submit` and the operator sa
 from steelyard.api.dataset import SKLEARN_SCHEME
 from steelyard.api.errors import Problem
 from steelyard.api.training_job import TrainingJobSpec
+from steelyard.api.tuning_job import TuningJobSpec
 from steelyard.api.uris import ClaimUri, is_claim_uri
 
 
@@ -17,22 +18,32 @@ def cluster_problems(spec: TrainingJobSpec) -> list[Problem]:
             f"'{spec.dataset.uri}' lies on no claim; pods see nothing else; allowed: pvc://CLAIM/PATH, sklearn:NAME"
         )
         problems.append(Problem("spec.dataset.uri", message))
-    if spec.publish is None:
+    if spec.publish is None and not spec.only_prepare:
         message = "a cluster has no folder of its own for the model: say where it goes, such as - uri: pvc://CLAIM/PATH"
         problems.append(Problem("spec.publish", message))
     for index, target in enumerate(spec.publish or []):
         if not is_claim_uri(target.uri):
             message = f"'{target.uri}' would be lost with the pod; allowed on a cluster: pvc://CLAIM/PATH"
             problems.append(Problem(f"spec.publish[{index}].uri", message))
+    if spec.trained is not None and spec.trained.uri is not None and not is_claim_uri(spec.trained.uri):
+        message = f"'{spec.trained.uri}' lies on no claim; pods see nothing else; allowed: pvc://CLAIM/PATH"
+        problems.append(Problem("spec.trained.uri", message))
     return problems
 
 
 def claims_of(spec: TrainingJobSpec) -> dict[str, bool]:
     """The claims that a spec's URIs name, and whether they are written to."""
-    claims: dict[str, bool] = {}
-    if is_claim_uri(spec.dataset.uri):
-        claims[ClaimUri.parse(spec.dataset.uri).claim] = False
+    trained = spec.trained.uri if spec.trained is not None else None
+    claims = {ClaimUri.parse(uri).claim: False for uri in (spec.dataset.uri, trained) if uri and is_claim_uri(uri)}
     for target in spec.publish or []:
         if is_claim_uri(target.uri):
             claims[ClaimUri.parse(target.uri).claim] = True
     return claims
+
+
+def search_cluster_problems(spec: TuningJobSpec) -> list[Problem]:
+    """What keeps a valid search from running on a cluster: that of its template."""
+    return [
+        Problem(problem.path.replace("spec.", "spec.template.", 1), problem.message)
+        for problem in cluster_problems(spec.template)
+    ]

@@ -5,6 +5,10 @@ words wherever CEL can say them; `NOT_IN_CEL` holds the rest. Imports the api on
 """
 
 from steelyard.api.cel import Rule, literal_list, quote
+from steelyard.api.crd_estimator_rules import OF_ESTIMATORS
+from steelyard.api.crd_search_rules import NOT_IN_CEL_OF_TUNING_JOBS
+from steelyard.api.crd_trial_rules import OF_TRIALS, ONLY_PREPARE, TRAINED, WITH_TRAINED
+from steelyard.api.crd_tuning_rules import OF_TUNING_JOBS
 from steelyard.api.dataset import SKLEARN_DATASETS, Split
 from steelyard.api.outcome import AT_MOST_ONE, RunPolicy
 from steelyard.api.pods import HIDING_FOLDERS, OWN_FOLDERS, OWN_LABEL_NAMES, OWN_LABELS, OWN_VARIABLE, OWN_VARIABLES
@@ -61,18 +65,19 @@ _CLAIM = "^pvc://[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?(/.*)?$"
 _PATH = r"^pvc://[^/]*(/([^/.][^/]*|\\.[^/.][^/]*|\\.\\.[^/]+))+/?$"
 
 
-def _claim_uri(mirrors: str) -> list[Rule]:
+def _claim_uri(mirrors: str, *, is_optional: bool = False) -> list[Rule]:
     """pvc://CLAIM/PATH, as `ClaimUri.parse` reads it."""
+    unless = "!has(self.uri) || " if is_optional else ""
     return [
         Rule(
-            f"!self.uri.startsWith('pvc://') || self.uri.matches('{_CLAIM}')",
+            f"{unless}!self.uri.startsWith('pvc://') || self.uri.matches('{_CLAIM}')",
             "'{self.uri}' names no claim; allowed: pvc://CLAIM/PATH, where CLAIM is 1 to 63 lower-case letters, digits "
             "and '-', and neither begins nor ends with '-'",
             "uri",
             mirrors,
         ),
         Rule(
-            f"!self.uri.matches('{_CLAIM}') || self.uri.matches('{_PATH}') && self.uri.matches('{_PRINTABLE}')",
+            f"{unless}!self.uri.matches('{_CLAIM}') || self.uri.matches('{_PATH}') && self.uri.matches('{_PRINTABLE}')",
             "'{self.uri}' names no path on the claim; allowed: pvc://CLAIM/PATH, where PATH is not empty and has no "
             "empty, '.' or '..' parts",
             "uri",
@@ -220,9 +225,12 @@ _REQUIREMENT = [
     ),
 ]
 
+_NONE_NAMED = "!has(self.candidates)"
 _TWICE = "self.candidates.filter(one, !self.candidates.exists_one(other, other == one))"
 
-_COMPRESSION = [Rule(f"{_TWICE}.size() == 0", f"{{{_TWICE}[0]}} is listed twice", "candidates", "_each_once")]
+_COMPRESSION = [
+    Rule(f"{_NONE_NAMED} || {_TWICE}.size() == 0", f"{{{_TWICE}[0]}} is listed twice", "candidates", "_each_once"),
+]
 
 # A scheme, other than the colon in a file's name.
 _HAS_SCHEME = "self.uri.matches('^[^:/]*:') && !self.uri.startsWith('file:')"
@@ -311,6 +319,13 @@ def _foreign_metric(task: str) -> Rule:
     return _foreign(task, f"{foreign}.size() > 0", says, "evaluation.require")
 
 
+def _foreign_trial(task: str) -> Rule:
+    own = METRICS_OF_TASK[task]
+    is_foreign = f"has(self.trial) && has(self.trial.metric) && !(self.trial.metric in {literal_list(own)})"
+    says = f"{{self.trial.metric}} is no metric of {task}; allowed: {', '.join(own)}"
+    return _foreign(task, is_foreign, says, "trial.metric")
+
+
 def _foreign_monitor(task: str, figure: str) -> Rule:
     monitor = "self.training.earlyStopping.monitor"
     is_foreign = f"has(self.training.earlyStopping) && {monitor} in ['{figure}', 'val_{figure}']"
@@ -323,7 +338,7 @@ _NESTED = f"self.publish.filter(outer, has(outer.uri) && self.publish.filter(inn
 
 _SPEC = [
     Rule(
-        "!has(self.publish) || self.publish.size() > 0 || !has(self.compression)",
+        "!has(self.publish) || self.publish.size() > 0 || !has(self.compression) || has(self.trial)",
         "nothing is published, so nothing need be compressed; leave out compression",
         "publish",
         "_publishes_what_it_compresses",
@@ -335,12 +350,17 @@ _SPEC = [
         "_publishes_apart",
     ),
     Rule(
-        "has(self.publish)",
+        "has(self.publish) || self.onlyPrepare",
         "a cluster has no folder of its own for the model: say where it goes, such as - uri: pvc://CLAIM/PATH",
         "publish",
         "cluster_problems",
     ),
     *map(_foreign_metric, METRICS_OF_TASK),
+    *map(_foreign_trial, METRICS_OF_TASK),
+    *ONLY_PREPARE,
+    *WITH_TRAINED,
+    *OF_TRIALS,
+    *OF_ESTIMATORS,
     _foreign_monitor("Classification", "mae"),
     _foreign_monitor("Regression", "accuracy"),
     _foreign(
@@ -415,14 +435,17 @@ RULES = {
     "Requirement": _REQUIREMENT,
     "Compression": _COMPRESSION,
     "PublishTarget": _PUBLISH_TARGET,
+    "Trained": [*_claim_uri("_is_a_model", is_optional=True), *TRAINED],
     "WorkspaceSpec": _WORKSPACE,
     "EnvVar": _ENV_VAR,
     "MountedVolume": _MOUNTED_VOLUME,
     "PodTemplate": _POD_TEMPLATE,
+    **OF_TUNING_JOBS,
 }
 
 NOT_IN_CEL = {
     "{problem}": "stands for the words of ClaimUri.parse, which the rules of _claim_uri say",
     "{uri} is not a place: it holds characters that can't be printed": "a path on a claim has none, a rule says",
+    **NOT_IN_CEL_OF_TUNING_JOBS,
 }
 """Messages of validators that no rule repeats, and why."""

@@ -24,6 +24,9 @@ _KEYWORDS = {
 # What every node may have: notes for people, and what `Schema.resolve` leaves of a reference.
 _COMMON = {"type", "title", "description", "default", "name", "anyOf"}
 
+# A field of any type, as Kubernetes has it.
+_OPEN = ("nullable", "x-kubernetes-preserve-unknown-fields")
+
 _LARGEST_INT32 = 2**31 - 1
 
 
@@ -63,6 +66,8 @@ class _Converter:
     def convert(self, node: Node, path: str) -> Node:
         """The structural form of a resolved node."""
         kind = node.get("type")
+        if _is_open(node):
+            return {**self._described(node), **{key: node[key] for key in node if key in _OPEN}}
         if kind not in _KEYWORDS:
             branches = [branch.get("type", "?") for branch in node.get("anyOf", ())]
             said = f"a union of {' and '.join(branches)}" if branches else f"the type {kind}"
@@ -91,7 +96,7 @@ class _Converter:
         said = list(dict.fromkeys(" ".join(text.split()) for text in texts if text))
         if len(said) == 2 and said[1].startswith(said[0].removesuffix(".")):
             said = said[1:]
-        if said and node["type"] in ("integer", "number") and self._says_bounds:
+        if said and node.get("type") in ("integer", "number") and self._says_bounds:
             said.append(f"Allowed: {self._schema.words(node)}.")
         if said and node.get("default") is not None and not isinstance(node["default"], dict):
             said.append(f"Default: {json.dumps(node['default'])}.")
@@ -103,7 +108,8 @@ class _Converter:
         if "maxProperties" not in node:
             raise UnsayableError(path, "a map needs a largest number of entries (max_length)")
         bounds = _kept(node, "minProperties", "maxProperties")
-        if node["additionalProperties"] is True:
+        # Rules see neither the keys nor the values of a map of values of any type.
+        if node["additionalProperties"] is True or _is_open(node["additionalProperties"]):
             return {**bounds, "x-kubernetes-preserve-unknown-fields": True}
         values = self.convert(self._schema.resolve(node["additionalProperties"]), f"{path}.*")
         return {**bounds, "additionalProperties": values, **_validations(_keys(node, path))}
@@ -135,6 +141,11 @@ class _Converter:
             raise UnsayableError(path, "a list needs a largest number of items (max_length)")
         bounds = _kept(node, "minItems", "maxItems")
         return {**bounds, "items": self.convert(self._schema.resolve(node["items"]), f"{path}[]")}
+
+
+def _is_open(node: Node) -> bool:
+    """Whether it may be of any type."""
+    return "type" not in node and bool(node.get("x-kubernetes-preserve-unknown-fields"))
 
 
 def _keys(node: Node, path: str) -> list[Rule]:

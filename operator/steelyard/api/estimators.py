@@ -19,7 +19,7 @@ class RandomForest(Part):
     """A forest of decision trees, each grown on a sample of the rows (Breiman, "Random Forests", 2001)."""
 
     n_estimators: Annotated[int, Field(ge=1, le=10000)] = 100
-    """Trees."""
+    """How many trees are grown."""
     max_depth: Depth | None = None
     """The longest way from a tree's root to a leaf; left out, trees grow until their leaves are pure."""
     min_samples_split: Annotated[int, Field(ge=2, le=10**9)] = 2

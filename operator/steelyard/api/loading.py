@@ -1,10 +1,11 @@
-"""From a file to a TrainingJob: YAML or JSON, `--set` overrides, and errors that say where. Imports the api only."""
+"""From a file to a TrainingJob or a TuningJob: YAML or JSON, `--set` overrides, and errors that say where. Imports the
+api only."""
 
 import re
 from collections.abc import Sequence
 from copy import deepcopy
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 from pydantic import ValidationError
@@ -12,6 +13,9 @@ from pydantic import ValidationError
 from steelyard.api.contract import Reason
 from steelyard.api.errors import ConfigurationError, ManifestError, Problem, problems_of
 from steelyard.api.training_job import TrainingJob
+from steelyard.api.tuning_job import TuningJob
+
+_Job = TypeVar("_Job", TrainingJob, TuningJob)
 
 # PyYAML lets what Python says of a wrong date, number or depth through as it is.
 _YAML_ERRORS = (yaml.YAMLError, ValueError, TypeError, AttributeError, KeyError, OverflowError, RecursionError)
@@ -56,6 +60,11 @@ def load_training_job(path: Path, overrides: Sequence[str] = ()) -> TrainingJob:
     return parse_training_job(apply_overrides(read_manifest(path), overrides), source=str(path))
 
 
+def load_manifest(path: Path, overrides: Sequence[str] = ()) -> TrainingJob | TuningJob:
+    """Reads a manifest of either kind; otherwise as `load_training_job`."""
+    return parse_manifest(apply_overrides(read_manifest(path), overrides), source=str(path))
+
+
 def read_manifest(path: Path) -> dict[str, Any]:
     """The file's one document as a dictionary, not validated. Raises ConfigurationError."""
     try:
@@ -89,7 +98,9 @@ def read_manifest(path: Path) -> dict[str, Any]:
             found = f"holds only {other!r:.60}"
         case _:
             found = f"holds {len(documents)} documents"
-    raise ConfigurationError(f"{path} must hold one TrainingJob, but it {found}", reason=Reason.INVALID_MANIFEST)
+    raise ConfigurationError(
+        f"{path} must hold one TrainingJob or TuningJob, but it {found}", reason=Reason.INVALID_MANIFEST
+    )
 
 
 def _yaml_problem(error: Exception) -> str:
@@ -143,7 +154,7 @@ def _put(target: Any, keys: list[str], value: Any, override: str) -> None:
 
 
 def parse_training_job(manifest: dict[str, Any], *, source: str = "the manifest") -> TrainingJob:
-    """Validates a manifest.
+    """Validates a manifest of a TrainingJob.
 
     Args:
         manifest: JSON values.
@@ -152,8 +163,30 @@ def parse_training_job(manifest: dict[str, Any], *, source: str = "the manifest"
     Raises:
         ManifestError: with every mistake that could be found at once.
     """
+    return _parse(TrainingJob, manifest, source)
+
+
+def parse_tuning_job(manifest: dict[str, Any], *, source: str = "the manifest") -> TuningJob:
+    """Validates a manifest of a TuningJob; otherwise as `parse_training_job`."""
+    return _parse(TuningJob, manifest, source)
+
+
+def parse_manifest(manifest: dict[str, Any], *, source: str = "the manifest") -> TrainingJob | TuningJob:
+    """Validates a manifest of either kind; otherwise as `parse_training_job`."""
+    match manifest.get("kind"):
+        case "TrainingJob":
+            return parse_training_job(manifest, source=source)
+        case "TuningJob":
+            return parse_tuning_job(manifest, source=source)
+        case None:
+            problem = "this field is needed, but it is missing"
+        case other:
+            problem = f"{other if isinstance(other, str) else repr(other):.60} is not known"
+    raise ManifestError([Problem("kind", f"{problem}; allowed: TrainingJob, TuningJob")], source=source)
+
+
+def _parse(kind: type[_Job], manifest: dict[str, Any], source: str) -> _Job:
     try:
-        return TrainingJob.model_validate(manifest)
+        return kind.model_validate(manifest)
     except ValidationError as error:
-        problems: list[Problem] = problems_of(error, TrainingJob)
-        raise ManifestError(problems, source=source) from None
+        raise ManifestError(problems_of(error, kind), source=source) from None

@@ -14,6 +14,8 @@ ClassificationMetric = Literal["accuracy", "macroF1", "logLoss"]
 RegressionMetric = Literal["r2", "rmse", "mae"]
 Metric = Literal["accuracy", "macroF1", "logLoss", "r2", "rmse", "mae"]
 Candidate = Literal["None", "DynamicRange", "Float16", "Int8", "Onnx"]
+CANDIDATES_OF_NETWORKS: tuple[Candidate, ...] = ("DynamicRange", "Float16", "Int8")
+CANDIDATES_OF_ESTIMATORS: tuple[Candidate, ...] = ("Onnx",)
 
 AT_MOST_ONE = frozenset({"accuracy", "macroF1", "r2"})
 
@@ -71,18 +73,21 @@ class Evaluation(Part):
 class Compression(Part):
     """Candidates are made, measured on the validation part, and the best within the budget is published."""
 
-    candidates: Annotated[list[Candidate], Field(min_length=1, max_length=16)] = ["DynamicRange", "Float16", "Int8"]
-    """What is tried: None (float32, always weighed as the baseline), DynamicRange (8-bit weights), Float16 (16-bit
-    weights), Int8 (8-bit weights and activations)."""
+    candidates: Annotated[list[Candidate], Field(min_length=1, max_length=16)] | None = None
+    """What is tried: None (the model as it was trained, always weighed as the baseline: float32 in LiteRT, or skops);
+    of networks DynamicRange (8-bit weights), Float16 (16-bit weights), Int8 (8-bit weights and activations); of
+    scikit-learn's models Onnx (float32). Default: all that the model's kind has."""
     max_metric_drop: Share = 0.01
-    """The most accuracy (regression: r2) on the validation part that a candidate may lose against float32, absolute."""
+    """The most accuracy (regression: r2) on the validation part that a candidate may lose against the baseline,
+    absolute."""
     objective: Literal["Size", "Latency"] = "Size"
     """What is best: the fewest bytes, or the least time for one row."""
 
     @model_validator(mode="after")
     def _each_once(self) -> Self:
-        for name in self.candidates:
-            if self.candidates.count(name) > 1:
+        given = self.candidates or []
+        for name in given:
+            if given.count(name) > 1:
                 raise refuse("candidates", "{name} is listed twice", name=name)
         return self
 
@@ -118,6 +123,10 @@ class PublishTarget(Part):
 class RunPolicy(Part):
     """How long to wait, how often to try again."""
 
+    suspend: bool = False
+    """On a cluster: whether to pause. While it is true the running stage's pods are ended and no stage is begun; the time
+    does not count against activeDeadlineSeconds. When it is false again the job goes on, a training from its last
+    checkpoint. May change while the job runs. `steelyard run` passes it over: Ctrl-C pauses, another run goes on."""
     backoff_limit: Annotated[int, Field(ge=0, le=100)] = 3
     """How often a stage that crashed is started again."""
     disruption_limit: Annotated[int, Field(ge=0, le=10000)] = 100

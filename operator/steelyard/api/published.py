@@ -6,7 +6,7 @@ the same.
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,9 +14,13 @@ from steelyard.api.contract import Reason
 from steelyard.api.training_job import API_VERSION
 
 LITERT_FILE = "model.tflite"
-"""The chosen model."""
+"""A network: the chosen model."""
 KERAS_FILE = "model.keras"
-"""The float32 model, for further training."""
+"""A network: the float32 model, for further training."""
+ONNX_FILE = "model.onnx"
+"""A model of scikit-learn: the chosen model, where that is the ONNX one."""
+SKOPS_FILE = "model.skops"
+"""A model of scikit-learn: the fitted estimator, to go on with in scikit-learn; the chosen model where ONNX is not."""
 PREPROCESSING_FILE = "preprocessing.json"
 """What turns raw rows into the model's input."""
 REPORT_FILE = "steelyard.json"
@@ -26,7 +30,20 @@ CARD_FILE = "README.md"
 SUMS_FILE = "SHA256SUMS"
 """The SHA-256 of every other file, as `sha256sum --check` reads it; its own is the model's digest."""
 
-CONTENT_FILES = tuple(sorted((LITERT_FILE, KERAS_FILE, PREPROCESSING_FILE, REPORT_FILE, CARD_FILE)))
+SEARCH_PAGE_FILE = "search.html"
+"""The search that the model is the best of, for people; where there was one."""
+SEARCH_FILE = "search.json"
+"""The same for programs."""
+
+SERVED_FILES = (LITERT_FILE, ONNX_FILE, SKOPS_FILE)
+"""Where a model's figures are from and its predictions come from: the first of these that it has."""
+_EVIDENCE_FILES = (PREPROCESSING_FILE, REPORT_FILE, CARD_FILE)
+NETWORK_FILES = tuple(sorted((LITERT_FILE, KERAS_FILE, *_EVIDENCE_FILES)))
+"""What every network is published with."""
+ESTIMATOR_FILES = tuple(sorted((SKOPS_FILE, *_EVIDENCE_FILES)))
+"""What every model of scikit-learn is published with."""
+KNOWN_FILES = frozenset((*NETWORK_FILES, *ESTIMATOR_FILES, ONNX_FILE, SEARCH_PAGE_FILE, SEARCH_FILE, SUMS_FILE))
+"""All that a published model may have."""
 
 KIND = "PublishedModel"
 
@@ -41,9 +58,23 @@ class Obstacle:
     message: str
 
 
+def files_missing(names: Collection[str]) -> list[str]:
+    """What a model with these files lacks, whatever it is."""
+    is_estimator = SKOPS_FILE in names or ONNX_FILE in names
+    return sorted(set(ESTIMATOR_FILES if is_estimator else NETWORK_FILES) - set(names))
+
+
+def served_file(names: Collection[str]) -> str:
+    """Which of a model's files predicts. Raises ValueError where none does."""
+    try:
+        return next(name for name in SERVED_FILES if name in names)
+    except StopIteration:
+        raise ValueError(f"none of {', '.join(SERVED_FILES)} is there") from None
+
+
 def is_published_model(folder: Path) -> bool:
     """Whether a folder holds what Steelyard published, intact or not."""
-    if (folder / SUMS_FILE).is_file() and (folder / LITERT_FILE).is_file():
+    if (folder / SUMS_FILE).is_file() and any((folder / name).is_file() for name in SERVED_FILES):
         return True
     try:
         report = json.loads((folder / REPORT_FILE).read_bytes())
@@ -78,7 +109,7 @@ def occupied(target: Path) -> str:
     names = sorted(path.name for path in target.iterdir())
     if names and not is_published_model(target):
         return f"{target} is not empty and holds no published model; {advice}"
-    if foreign := [name for name in names if name not in (*CONTENT_FILES, SUMS_FILE)]:
+    if foreign := [name for name in names if name not in KNOWN_FILES]:
         return f"{target} holds {', '.join(foreign[:5])} beside the model that would be replaced; {advice}"
     return ""
 

@@ -1,28 +1,78 @@
-"""`python -m steelyard.api.reference` writes the manifest's reference in Markdown. Imports the api only."""
+"""`python -m steelyard.api.reference FOLDER` writes the manifests' reference in Markdown: manifest.md, tuning-job.md.
+Imports the api only."""
 
 import json
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from steelyard.api.schema import Node, Schema, is_union, one_line, schema_of
-from steelyard.api.training_job import TrainingJob
+from steelyard.api.training_job import TrainingJob, TrainingJobSpec
+from steelyard.api.tuning_job import TuningJob
 
-_INTRODUCTION = """\
+_MADE = "<!-- Made by `make docs` from operator/steelyard/api; a test checks that it is up to date. -->"
+
+_TRAINING_JOB = f"""\
 # The manifest
 
-<!-- Made by `make docs` from operator/steelyard/api; a test checks that it is up to date. -->
+{_MADE}
 
 One YAML (or JSON) file describes a job. Names are camelCase; a field that is not in this reference is refused, and
 types are not coerced: `"2"` is a text, `2` a number. `steelyard validate FILE` names every mistake at once, with
 the field, the value and what is allowed.
 
 Relative paths are relative to the manifest's folder. Fractions are of 1, durations in seconds.
+
+This is `kind: TrainingJob`. For `kind: TuningJob`, a search over its fields, see [tuning-job.md](tuning-job.md).
+"""
+
+_TUNING_JOB = f"""\
+# The manifest of a search
+
+{_MADE}
+
+A TuningJob searches for the best TrainingJob: `template` is one, `parameters` names fields of it and the values that
+they may take. What [manifest.md](manifest.md) says of names, types and paths holds here too.
+
+```yaml
+apiVersion: steelyard.dev/v1alpha1
+kind: TuningJob
+metadata: {{name: digits-search}}
+spec:
+  objective: {{metric: accuracy}}
+  parameters:
+    - {{path: training.optimizer.learningRate, type: Double, min: 0.0001, max: 0.1, log: true}}
+    - {{path: model.mlp.hiddenUnits, type: Categorical, values: [[64], [128], [128, 64]]}}
+    - {{path: training.optimizer.name, type: Categorical, values: [Adam, SGD]}}
+    - path: training.optimizer.momentum
+      type: Double
+      min: 0
+      max: 0.95
+      when: {{path: training.optimizer.name, values: [SGD]}}
+  algorithm: {{name: TPE, seed: 1}}
+  pruning: {{name: Hyperband}}
+  maxTrials: 30
+  parallelTrials: 2
+  template:
+    dataset: {{uri: "sklearn:digits", target: target}}
+    model: {{mlp: {{}}}}
+    training: {{epochs: 27}}
+    compression: {{}}
+    publish: [{{uri: "pvc://models/digits"}}]
+```
+
+Everything is checked before anything starts: that each path leads to a field, that its values are allowed there, that
+they make a valid TrainingJob together, and that algorithm, pruning and objective go with each other and with the model.
 """
 
 
-def reference() -> str:
-    """The whole document: a section per map of the manifest, in the order in which they occur."""
-    schema = schema_of(TrainingJob)
-    return "\n".join([_INTRODUCTION, *_section(schema, "", schema.root)])
+def references() -> dict[str, str]:
+    """The text of each document, by its name: a section per map of the manifest, in the order in which they occur."""
+    training, tuning = schema_of(TrainingJob), schema_of(TuningJob)
+    return {
+        "manifest.md": "\n".join([_TRAINING_JOB, *_section(training, "", training.root)]),
+        "tuning-job.md": "\n".join([_TUNING_JOB, *_section(tuning, "", tuning.root)]),
+    }
 
 
 def _section(schema: Schema, path: str, node: Node) -> Iterator[str]:
@@ -37,7 +87,9 @@ def _section(schema: Schema, path: str, node: Node) -> Iterator[str]:
     for name, field in schema.fields(node).items():
         inner = f"{path}.{name}" if path else name
         allowed = schema.words(field)
-        if schema.fields(field):
+        if path and field.get("name") == TrainingJobSpec.__name__:
+            allowed = "[the spec of a TrainingJob](manifest.md#spec)"
+        elif schema.fields(field):
             allowed = f"[a map](#{_anchor(inner)})"
             below.append((inner, field))
         elif "items" in field and schema.fields(items := schema.resolve(field["items"])):
@@ -71,5 +123,12 @@ def _anchor(heading: str) -> str:
     return "".join(character for character in heading.lower() if character.isalnum() or character in "-_")
 
 
+def main(arguments: Sequence[str]) -> None:
+    """Writes the documents into a folder."""
+    (folder,) = map(Path, arguments)
+    for name, text in references().items():
+        (folder / name).write_text(text, encoding="utf-8")
+
+
 if __name__ == "__main__":
-    print(reference(), end="")
+    main(sys.argv[1:])

@@ -58,9 +58,13 @@ class Schema:
             # Anything else is pydantic's mark for the branch of a union.
         return path or "the manifest", node
 
+    def paths(self) -> list[str]:
+        """The dotted paths of all fields."""
+        return self._paths("", self.root)
+
     def paths_of(self, name: str) -> list[str]:
         """The dotted paths of all fields of that name."""
-        return [path for path in self._paths("", self.root) if path.rpartition(".")[2] == name]
+        return [path for path in self.paths() if path.rpartition(".")[2] == name]
 
     def _paths(self, prefix: str, node: Node) -> list[str]:
         found: list[str] = []
@@ -96,7 +100,9 @@ class Schema:
         if fields := self.fields(node):
             which = "exactly one of the fields" if is_union(node) else "the field" if len(fields) == 1 else "the fields"
             return f"a map with {which} {', '.join(fields)}"
-        if node.get("additionalProperties") is True:
+        if "additionalProperties" not in node:
+            return "any value"
+        if node["additionalProperties"] is True:
             return f"a map{_length(node, 'entries', 'Properties')}"
         value = self.words(self.resolve(node["additionalProperties"]))
         return f"a map{_length(node, 'entries', 'Properties')}, each {value}"

@@ -22,7 +22,7 @@ GOAL_OF_METRIC: dict[Metric, Goal] = {
 }
 
 FieldPath = Annotated[str, Field(min_length=1, max_length=256)]
-Choice = Annotated[Any, Field(json_schema_extra={"x-kubernetes-preserve-unknown-fields": True})]
+Choice = Annotated[Any, Field(json_schema_extra={"x-kubernetes-preserve-unknown-fields": True, "nullable": True})]
 """Any value that the path's field takes: a number, a text, true, null, a list, a map."""
 
 # Which algorithm has which of the settings that not all of them have.
@@ -35,6 +35,8 @@ ALGORITHM_SETTINGS: dict[str, tuple[str, ...]] = {
     "QMC": (),
     "NSGA-II": ("population_size",),
 }
+EPOCH_PRUNING: frozenset[PruningName] = frozenset({"Median", "SuccessiveHalving", "Hyperband"})
+"""The rules that look at epochs; PairedFolds looks at folds."""
 PRUNING_SETTINGS: dict[str, tuple[str, ...]] = {
     "Median": ("grace_epochs", "every_epochs", "startup_trials"),
     "SuccessiveHalving": ("grace_epochs", "reduction_factor"),
@@ -60,6 +62,20 @@ class Objective(Part):
     def direction(self) -> Goal:
         """The goal, given or not."""
         return self.goal or GOAL_OF_METRIC[self.metric]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _leaves_the_test_part(cls, given: Any) -> Any:
+        metric = given.get("metric") if isinstance(given, dict) else None
+        if isinstance(metric, str) and metric.lower().startswith("test"):
+            raise refuse(
+                "metric",
+                "'{metric}' is of the test part, which judges the published model, once, and has no say in a search; "
+                "allowed, each of the validation part: {allowed}",
+                metric=metric,
+                allowed=", ".join(GOAL_OF_METRIC),
+            )
+        return given
 
     @model_validator(mode="after")
     def _goal_fits_metric(self) -> Self:
@@ -210,7 +226,8 @@ class Pruning(Part):
     grace_folds: Annotated[int, Field(ge=1, le=20)] | None = None
     """PairedFolds: folds that every trial is given. Default: 2."""
     margin: Annotated[float, Field(ge=0, le=100)] | None = None
-    """PairedFolds: how many standard errors of the mean difference a trial may still catch up. Default: 2."""
+    """PairedFolds: how many standard deviations a trial may still catch up, of what the folds to come may move its mean
+    difference by. Default: 2."""
 
     @model_validator(mode="after")
     def _has_only_its_own_settings(self) -> Self:

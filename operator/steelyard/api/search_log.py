@@ -5,11 +5,14 @@ The log, and the trials that run, are all there is to a search: whoever has them
 """
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 from steelyard.api.search import Parameter, same_value
+from steelyard.api.search_steps import budget_of, most_looks
+from steelyard.api.step_values import Steps, most_characters, pack, unpack
 from steelyard.api.trial import Goal
 from steelyard.api.tuning_job import TuningJobSpec
 
@@ -21,6 +24,11 @@ State: TypeAlias = Literal["Complete", "Pruned", "Failed", "Repeated"]
 _LETTERS: dict[State, str] = {"Complete": "C", "Pruned": "P", "Failed": "F", "Repeated": "R"}
 _STATES: dict[str, State] = {letter: state for state, letter in _LETTERS.items()}
 
+LOG_LIMIT_BYTES = 256 * 1024
+"""What the log may take of a TuningJob's status: 262 bytes a trial for 1,000 trials."""
+MOST_REASON_BYTES = 120
+"""Of the reason of a failure that the log keeps."""
+
 
 @dataclass(frozen=True)
 class TrialReport:
@@ -30,7 +38,7 @@ class TrialReport:
     state: State
     value: float | None = None
     """The objective: that of the step at which it ended, where it was pruned; None where it failed."""
-    steps: tuple[tuple[int, float], ...] = ()
+    steps: Steps = ()
     """(step, value) of the epochs that were to be reported, or of all folds, in order."""
     second: float | None = None
     """The second objective: bytes or microseconds."""
@@ -43,19 +51,29 @@ class TrialReport:
 
     def to_json(self) -> list[Any]:
         """A short list, as a result document has little room."""
-        steps = [number for step in self.steps for number in step]
-        rest = [self.value, steps, self.second, self.epoch, round(self.seconds, 2), self.reason]
-        return _trimmed([self.number, _LETTERS[self.state], *rest])
+        rest = [self.value, pack(self.steps), self.second, self.epoch, round(self.seconds, 2), self.reason]
+        return [self.number, _LETTERS[self.state], *_trimmed(rest)]
 
     @classmethod
     def from_json(cls, document: Any) -> "TrialReport":
-        """Raises ValueError where the document is none of `to_json`'s."""
+        """Reads what `to_json` writes; the steps may be a plain list of step, value, step, value ..., too.
+
+        Raises ValueError where the document is no such list.
+        """
         try:
             number, letter, *given = document
             filled: list[Any] = [*given, *_DEFAULTS[len(given) : 6]]
             value, steps, second, epoch, seconds, reason = filled
-            pairs = tuple(zip(steps[::2], steps[1::2], strict=True))
-            return cls(int(number), _STATES[letter], value, pairs, second, epoch, float(seconds), str(reason))
+            return cls(
+                number=_whole(number),
+                state=_STATES[letter],
+                value=_float(value),
+                steps=unpack(steps),
+                second=_float(second),
+                epoch=None if epoch is None else _whole(epoch),
+                seconds=float(seconds),
+                reason=str(reason),
+            )
         except (TypeError, KeyError, ValueError, AttributeError) as error:
             raise ValueError(f"{document!r:.200} is no report of a trial: {error}") from None
 
@@ -71,7 +89,7 @@ class Entry:
     """Repeated: answered by an earlier trial of the same values, without one of its own."""
     value: float | None = None
     """The objective. Pruned: that of the last step; Failed: None."""
-    steps: tuple[tuple[int, float], ...] = ()
+    steps: Steps = ()
     """(step, value) of epochs that a pruner looks at, or of folds, in order."""
     second: float | None = None
     """The second objective: bytes or microseconds."""
@@ -86,21 +104,24 @@ class Entry:
 
     @classmethod
     def of(cls, report: TrialReport, values: Values, seen: tuple[int, ...] | None = None) -> "Entry":
-        """What a trial answered to a question."""
-        return cls(values=values, seen=seen, **vars(report))
+        """What a trial answered to a question, as the log keeps it."""
+        kept = {**vars(report), "seconds": round(report.seconds, 2), "reason": _shortened(report.reason)}
+        return cls(values=values, seen=seen, **kept)
 
     @property
     def is_answer(self) -> bool:
         """Whether it says how good its values are, to the end."""
-        return self.state in ("Complete", "Repeated") and self.value is not None
+        return self.state in ("Complete", "Repeated") and self.value is not None and math.isfinite(self.value)
 
     def encode(self, parameters: Sequence[Parameter]) -> str:
-        """The entry in as few bytes as keep every bit of it: JSON, finite values by their index."""
+        """The entry in as few bytes as keep every bit of it: JSON, values out of finitely many by their index.
+
+        Raises ValueError where a value is none that its parameter may take.
+        """
         values = [_shorten(parameter, self.values) for parameter in parameters]
         seen = None if self.seen is None else _ranges(self.seen)
-        steps = [number for step in self.steps for number in step]
-        rest = [self.value, steps, self.second, self.epoch, round(self.seconds, 2), self.reason, seen]
-        document = _trimmed([self.number, _LETTERS[self.state], values, *rest])
+        rest = [self.value, pack(self.steps), self.second, self.epoch, round(self.seconds, 2), self.reason, seen]
+        document = [self.number, _LETTERS[self.state], values, *_trimmed(rest)]
         return json.dumps(document, separators=(",", ":"), ensure_ascii=False)
 
     @classmethod
@@ -111,15 +132,15 @@ class Entry:
             filled: list[Any] = [*given, *_DEFAULTS[len(given) :]]
             value, steps, second, epoch, seconds, reason, seen = filled
             return cls(
-                number=number,
+                number=_whole(number),
                 values={
                     parameter.path: _lengthen(parameter, short)
                     for parameter, short in zip(parameters, values, strict=True)
-                    if short != _ABSENT
+                    if short is not None
                 },
                 state=_STATES[letter],
                 value=value,
-                steps=tuple(zip(steps[::2], steps[1::2], strict=True)),
+                steps=unpack(steps),
                 second=second,
                 epoch=epoch,
                 seconds=seconds,
@@ -130,15 +151,73 @@ class Entry:
             raise ValueError(f"{text!r:.200} is no entry of this search's log: {error}") from None
 
 
-_DEFAULTS: list[Any] = [None, [], None, None, 0.0, "", None]
-_ABSENT = "-"
+_DEFAULTS: list[Any] = [None, "", None, None, 0.0, "", None]
 
 
-def _trimmed(document: list[Any]) -> list[Any]:
+def _trimmed(rest: list[Any]) -> list[Any]:
     """Without what says nothing at the end."""
-    while document[-1] is None or document[-1] in ("", [], 0.0):
-        document.pop()
-    return document
+    while rest and rest[-1] == _DEFAULTS[len(rest) - 1]:
+        rest.pop()
+    return rest
+
+
+def _whole(number: Any) -> int:
+    if isinstance(number, bool) or not isinstance(number, int) or number < 0:
+        raise ValueError(f"{number!r} should be a whole number from 0")
+    return number
+
+
+def _float(value: Any) -> float | None:
+    return None if value is None else float(value)
+
+
+def _shortened(text: str) -> str:
+    """A text of at most MOST_REASON_BYTES bytes."""
+    raw = text.encode(errors="replace")
+    if len(raw) <= MOST_REASON_BYTES:
+        return raw.decode()
+    return raw[: MOST_REASON_BYTES - 3].decode(errors="ignore") + "…"
+
+
+def entry_bytes_at_most(spec: TuningJobSpec) -> int:
+    """How long an entry of this search may be in the status, where it is a text in JSON; but for a failure's reason."""
+    is_network = spec.template.evaluation.cross_validation is None
+    looks = most_looks(spec) if is_network else budget_of(spec)
+    number = len(str(spec.max_trials))
+    steps = most_characters(looks, budget_of(spec), single=is_network)
+    fields = [
+        number,
+        len('\\"C\\"'),
+        1 + sum(_digits_at_most(parameter) + 1 for parameter in spec.parameters),
+        _MOST_DIGITS,
+        steps + len('\\"\\"'),
+        _MOST_DIGITS if spec.objective.second else len("null"),
+        len(str(budget_of(spec))) if is_network else len("null"),
+        len("100000.25"),
+    ]
+    if spec.asynchronous:  # The answers seen are all but those of the trials that ran: so many gaps, at most.
+        fields += [len('\\"\\"'), 1 + (spec.parallel_trials + 1) * 2 * (number + 1)]
+    return len('"[]",') + sum(fields) + len(fields) - 1
+
+
+def log_bytes_at_most(spec: TuningJobSpec) -> int:
+    """How long the whole log of a search may become in the status."""
+    failures = min(spec.max_trials, spec.max_failed_trials + spec.parallel_trials)
+    return spec.max_trials * entry_bytes_at_most(spec) + failures * MOST_REASON_BYTES
+
+
+_MOST_DIGITS = len("-1.2345678901234567e-05")
+
+
+def _digits_at_most(parameter: Parameter) -> int:
+    if parameter.type == "Categorical":
+        return max(len("null"), len(str(len(parameter.values or []))))
+    assert parameter.min is not None and parameter.max is not None
+    if parameter.type == "Int":
+        return max(len("null"), len(str(int(parameter.min))), len(str(int(parameter.max))))
+    if parameter.step is not None:
+        return max(len("null"), len(str(int((parameter.max - parameter.min) / parameter.step) + 1)))
+    return _MOST_DIGITS - (parameter.min >= 0)
 
 
 @dataclass(frozen=True)
@@ -199,19 +278,31 @@ def front_of(entries: Sequence[Entry], goal: Goal) -> list[Entry]:
 
 
 def _shorten(parameter: Parameter, values: Values) -> Any:
-    """The index of a value among finitely many, or the value; _ABSENT where the parameter does not exist."""
+    """A whole number of an Int as it is; else the index of a value among finitely many, or the value itself; None
+    where the parameter does not exist."""
     if parameter.path not in values:
-        return _ABSENT
+        return None
     value = values[parameter.path]
-    choices = parameter.choices
-    if choices is None:
-        return value
-    return next(index for index, choice in enumerate(choices) if same_value(choice, value))
+    if parameter.type == "Categorical":
+        for index, choice in enumerate(parameter.values or []):
+            if same_value(choice, value):
+                return index
+        raise ValueError(f"{value!r:.100} is none of the values of {parameter.path}")
+    if parameter.type == "Double" and parameter.step is not None:
+        assert parameter.min is not None
+        index = round((value - parameter.min) / parameter.step)
+        # A value that a user wrote may differ from its step's in the last bit: 0.3 and 0.1 + 2 * 0.1.
+        return index if parameter.min + index * parameter.step == value else float(value)
+    return value
 
 
 def _lengthen(parameter: Parameter, short: Any) -> Any:
-    choices = parameter.choices
-    return short if choices is None else choices[short]
+    if parameter.type == "Categorical":
+        return (parameter.values or [])[_whole(short)]
+    if parameter.type == "Double" and parameter.step is not None and isinstance(short, int):
+        assert parameter.min is not None
+        return parameter.min + short * parameter.step
+    return short
 
 
 def _ranges(numbers: Sequence[int]) -> list[int]:

@@ -1,11 +1,13 @@
 """`status`: what the operator says of a TrainingJob, in figures for programs and in short texts for the columns of
 `kubectl get`. Imports the api only."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import Field
 
 from steelyard.api.base import Part
+from steelyard.api.search_log import TrialReport
+from steelyard.api.trial import MOST_REPORTS
 
 ConditionType = Literal[
     "Waiting", "Prepared", "Trained", "Evaluated", "Compressed", "Published", "Suspended", "Complete", "Failed"
@@ -67,13 +69,13 @@ class CandidateStatus(Part):
     """A weighed candidate."""
 
     name: ShortText
-    """None (float32), DynamicRange, Float16, Int8."""
+    """None (as it was trained), DynamicRange, Float16, Int8, Onnx."""
     bytes: Count | None = None
     """The size of the model file."""
     metric: float | None = None
     """Its metric on the validation part."""
     drop: float | None = None
-    """What it loses against float32 there; below 0 where it gains."""
+    """What it loses against None there; below 0 where it gains."""
     latency_microseconds: float | None = None
     """The median time of one row."""
     within_budget: bool | None = None
@@ -96,8 +98,10 @@ class ModelStatus(Part):
     """The candidate that was chosen."""
     bytes: Count | None = None
     """The size of its file."""
+    baseline: ShortText | None = None
+    """What the model without compression (candidate None) is called: float32, or, of scikit-learn's, skops."""
     baseline_bytes: Count | None = None
-    """The size of the float32 model's file."""
+    """The size of its file."""
     metric: ShortText | None = None
     """The metric that the weighing went by."""
     metrics: Annotated[dict[ShortText, MetricStatus], Field(max_length=32)] | None = None
@@ -110,6 +114,58 @@ class ModelStatus(Part):
     """Where it lies."""
     candidates: Annotated[list[CandidateStatus], Field(max_length=32)] | None = None
     """All weighed candidates."""
+
+
+class StepStatus(Part):
+    """What a trial said at one step."""
+
+    step: Count
+    """An epoch, or a fold, from 1."""
+    value: float
+    """The objective there."""
+
+
+class TrialStatus(Part):
+    """What a trial answered to its TuningJob."""
+
+    number: Count
+    """The question, from 0."""
+    state: Literal["Complete", "Pruned", "Failed"]
+    """Pruned: it was given up before its end, as it could not become the best."""
+    value: float | None = None
+    """The objective; where it was pruned, that of the step at which it ended."""
+    second: float | None = None
+    """The second objective: bytes, or microseconds a row."""
+    epoch: Count | None = None
+    """The best epoch, where the model has epochs."""
+    seconds: Annotated[float, Field(ge=0)] = 0.0
+    """How long it took."""
+    steps: Annotated[list[StepStatus], Field(max_length=MOST_REPORTS)] = []
+    """The values of the epochs that were to be reported, or of all folds, in order."""
+    reason: Message | None = None
+    """Failed: why."""
+
+    @classmethod
+    def of(cls, report: TrialReport) -> Self:
+        """A report as a status shows it. Raises ValidationError where it is none of a trial that ran."""
+        steps = [{"step": step, "value": value} for step, value in report.steps]
+        return cls.model_validate(
+            {**vars(report), "steps": steps, "reason": report.reason or None}, by_name=True, by_alias=False
+        )
+
+    @property
+    def report(self) -> TrialReport:
+        """The report that `of` was given, bit for bit."""
+        return TrialReport(
+            number=self.number,
+            state=self.state,
+            value=self.value,
+            steps=tuple((step.step, step.value) for step in self.steps),
+            second=self.second,
+            epoch=self.epoch,
+            seconds=self.seconds,
+            reason=self.reason or "",
+        )
 
 
 class TrainingJobStatus(Part):
@@ -136,6 +192,9 @@ class TrainingJobStatus(Part):
     """How many pods of all stages were lost, evicted or ended with "try again"; runPolicy.disruptionLimit bounds it."""
     last_disruption_time: Timestamp | None = None
     """When the last of them ended."""
+    suspended_seconds: Count | None = None
+    """For how long the job was suspended so far, a pause that still lasts aside; it does not count against
+    runPolicy.activeDeadlineSeconds."""
     waiting_since: Timestamp | None = None
     """Since when the job waits for something; runPolicy.startTimeoutSeconds counts from here."""
     stages: Annotated[
@@ -154,3 +213,5 @@ class TrainingJobStatus(Part):
     """What is true of the job. Complete and Failed are final."""
     model: ModelStatus | None = None
     """The model that came out."""
+    trial: TrialStatus | None = None
+    """What the job answered, where it is a trial of a TuningJob."""

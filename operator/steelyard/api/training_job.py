@@ -6,11 +6,20 @@ from pydantic import Field, model_validator
 
 from steelyard.api.base import Part, refuse
 from steelyard.api.dataset import Dataset
+from steelyard.api.estimator_rules import check_estimator, check_model, check_network
 from steelyard.api.model import Model
-from steelyard.api.outcome import Compression, Evaluation, PublishTarget, RunPolicy
+from steelyard.api.outcome import (
+    CANDIDATES_OF_ESTIMATORS,
+    CANDIDATES_OF_NETWORKS,
+    Candidate,
+    Compression,
+    Evaluation,
+    PublishTarget,
+    RunPolicy,
+)
 from steelyard.api.pods import LabelKey, LabelValue, ObjectName, PodTemplate, WorkspaceSpec
 from steelyard.api.training import Training
-from steelyard.api.trial import Trained, Trial
+from steelyard.api.trial import METRICS_OF_EPOCHS, Trained, Trial
 
 API_VERSION = "steelyard.dev/v1alpha1"
 NAME_PATTERN = r"^[a-z]([-a-z0-9]{0,38}[a-z0-9])?$"
@@ -66,14 +75,113 @@ class TrainingJobSpec(Part):
     """How long to wait, how often to try again."""
 
     @property
+    def has_train(self) -> bool:
+        """Whether a model is trained here."""
+        return not self.only_prepare and (self.trained is None or self.trained.refit)
+
+    @property
     def has_finish(self) -> bool:
-        """Whether something is compressed or published; where not, worker 0 judges the model right where it trained."""
-        return self.publish != []
+        """Whether something is compressed or published, or another job's model judged; where not, worker 0 judges the
+        model right where it trained."""
+        return not self.only_prepare and (self.publish != [] or self.trained is not None)
+
+    @property
+    def is_refit(self) -> bool:
+        """Whether the model is trained on the training and validation parts together."""
+        return self.trained is not None and self.trained.refit
+
+    @property
+    def candidates(self) -> list[Candidate]:
+        """The compressed models that are tried: those that are named, or all that the model's kind has."""
+        if self.compression is None:
+            return []
+        own = CANDIDATES_OF_ESTIMATORS if self.model.is_estimator else CANDIDATES_OF_NETWORKS
+        return list(self.compression.candidates or own)
 
     @model_validator(mode="after")
     def _publishes_what_it_compresses(self) -> Self:
-        if self.publish == [] and self.compression is not None:
+        if self.publish == [] and self.compression is not None and self.trial is None:
             raise refuse("publish", "nothing is published, so nothing need be compressed; leave out compression")
+        return self
+
+    @model_validator(mode="after")
+    def _only_prepares(self) -> Self:
+        if not self.only_prepare:
+            return self
+        if self.dataset.is_prepared:
+            raise refuse("onlyPrepare", "a dataset of format Prepared is prepared already; leave out one of the two")
+        for name in ("publish", "compression", "trained", "trial"):
+            if getattr(self, name):
+                raise refuse(
+                    name, "a job that only prepares the data (onlyPrepare) has no {name}; leave it out", name=name
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _goes_with_what_was_trained(self) -> Self:
+        trained = self.trained
+        if trained is None:
+            return self
+        if not self.dataset.is_prepared:
+            raise refuse(
+                "dataset.format",
+                "a model that another job has trained (trained) goes with the data of that job: name its folder "
+                "`prepared`, with format Prepared",
+            )
+        if self.trial is not None:
+            raise refuse("trained", "a trial trains a model of its own; leave out trained")
+        if trained.refit and self.training.early_stopping is not None:
+            raise refuse(
+                "training.earlyStopping",
+                "no validation part is left to watch when it is trained on (trained.refit); leave this out, and say in "
+                "trained.epochs how long to train",
+            )
+        if trained.epochs is not None and trained.epochs > self.training.epochs:
+            raise refuse(
+                "trained.epochs",
+                "{epochs} is more than training.epochs, {most}",
+                epochs=trained.epochs,
+                most=self.training.epochs,
+            )
+        if trained.uri is None and not self.model.is_estimator:
+            raise refuse(
+                "trained.uri",
+                "a refitted network is weighed by a model that was trained without the validation part; name it",
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _is_a_trial(self) -> Self:
+        trial = self.trial
+        if trial is None:
+            return self
+        if self.publish != []:
+            raise refuse("publish", "a trial publishes nothing; say publish: []")
+        if (self.compression is not None) != (trial.second is not None):
+            raise refuse("compression", "a trial compresses for trial.second only; give both or leave out both")
+        if self.evaluation.require or self.evaluation.max_generalization_gap is not None:
+            raise refuse(
+                "evaluation",
+                "a trial does not look at the test part; leave out require and maxGeneralizationGap",
+            )
+        if trial.paired_limit is not None and not self.model.is_estimator:
+            raise refuse("trial.pairedLimit", "a network is not scored on folds; leave this out")
+        looks_at_epochs = trial.report_steps or trial.limits
+        if looks_at_epochs and not self.model.is_estimator and trial.metric not in METRICS_OF_EPOCHS:
+            raise refuse(
+                "trial.metric",
+                "{metric} is not known after each epoch; allowed with reportSteps and limits: {allowed}",
+                metric=trial.metric,
+                allowed=", ".join(METRICS_OF_EPOCHS),
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _fits_its_model(self) -> Self:
+        if self.model.is_estimator:
+            check_estimator(self)
+        else:
+            check_network(self)
         return self
 
     @model_validator(mode="after")
@@ -102,6 +210,7 @@ class TrainingJobSpec(Part):
         Raises:
             PydanticCustomError: a `cross_field` error that names the field.
         """
+        check_model(self.model, task)
         for index, requirement in enumerate(self.evaluation.require):
             if requirement.metric not in METRICS_OF_TASK[task]:
                 raise refuse(
@@ -111,6 +220,14 @@ class TrainingJobSpec(Part):
                     task=task,
                     allowed=", ".join(METRICS_OF_TASK[task]),
                 )
+        if self.trial is not None and self.trial.metric not in METRICS_OF_TASK[task]:
+            raise refuse(
+                "trial.metric",
+                "{metric} is no metric of {task}; allowed: {allowed}",
+                metric=self.trial.metric,
+                task=task,
+                allowed=", ".join(METRICS_OF_TASK[task]),
+            )
         foreign = "mae" if task == "Classification" else "accuracy"
         stopping = self.training.early_stopping
         if stopping is not None and stopping.monitor.removeprefix("val_") == foreign:

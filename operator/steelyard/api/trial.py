@@ -4,18 +4,21 @@ A trial decides itself when it is hopeless, by limits that were fixed when it wa
 it runs, and at the same step however fast anybody reads its log.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from steelyard.api.base import Part
+from steelyard.api.base import Part, refuse
 from steelyard.api.outcome import Metric
+from steelyard.api.uris import ClaimUri, is_claim_uri
 
 Goal = Literal["Maximize", "Minimize"]
 SecondObjective = Literal["Size", "Latency"]
 
 MOST_REPORTS = 64
 """Steps of one trial whose values are kept."""
+METRICS_OF_EPOCHS: tuple[Metric, ...] = ("accuracy", "logLoss", "r2", "rmse", "mae")
+"""What a network tells after each epoch. macroF1 is none: it is no mean over the workers' rows."""
 
 
 class Limit(Part):
@@ -28,17 +31,19 @@ class Limit(Part):
 
 
 class PairedLimit(Part):
-    """A bound on the difference to the best trial on the same folds: after each fold from `graceFolds` on, the trial
-    ends where mean + margin x deviation / sqrt(folds) of the differences is still worse than 0."""
+    """A bound on the difference to the best trial on the same folds: after each fold from `graceFolds` on but the last,
+    the trial ends where mean + margin x deviation x sqrt(1 / folds so far - 1 / all folds) of the differences is still
+    worse than 0. The root is what part of a fold's deviation the mean over all folds may still move by."""
 
     best: Annotated[list[float], Field(min_length=1, max_length=20)]
     """The best trial's value of each fold."""
     grace_folds: Annotated[int, Field(ge=1, le=20)] = 2
     """Folds that every trial is given."""
     margin: Annotated[float, Field(ge=0, le=100)] = 2.0
-    """How many standard errors of the mean difference it may still catch up."""
+    """How many standard deviations of what the mean difference may still move by it may catch up."""
     floor: Annotated[float, Field(ge=0, le=1e12)] = 0.0
-    """The least deviation that is reckoned with: that of two folds may be 0 by chance."""
+    """The least deviation that is reckoned with, that of the known trials' differences: what two folds say of it may be
+    0 by chance."""
 
 
 class Trial(Part):
@@ -66,8 +71,27 @@ class Trained(Part):
     """A model that another job has trained on the same prepared dataset."""
 
     uri: Annotated[str, Field(min_length=1, max_length=2048)] | None = None
-    """The folder `trained` of that job's workspace: pvc://CLAIM/PATH; locally a path, too. Needed unless refit."""
+    """The folder `trained` of that job's workspace: pvc://CLAIM/PATH; locally a path, too. Only scikit-learn's models
+    that are refitted do without."""
     refit: bool = False
     """False: the model is taken as it is. True: only the choice of the compression is made with it, on its own
-    validation part (without uri: with one that is trained for it); then the model is trained anew on the training and
-    validation parts together."""
+    validation part (without uri: with one that is trained for it, of scikit-learn's models); then the model is trained
+    anew on the training and validation parts together."""
+    epochs: Annotated[int, Field(ge=1, le=100000)] | None = None
+    """refit, of networks: trains for the first so many of training.epochs, as there is no validation part left that
+    could tell the best one. Default: all of them."""
+
+    @model_validator(mode="after")
+    def _is_a_model(self) -> Self:
+        if self.uri is None and not self.refit:
+            raise refuse("uri", "the model that is taken as it is must be named; or say refit: true")
+        if self.epochs is not None and not self.refit:
+            raise refuse(
+                "epochs", "a model that is taken as it is has its epochs behind it; epochs go with refit: true"
+            )
+        if self.uri is not None and is_claim_uri(self.uri):
+            try:
+                ClaimUri.parse(self.uri)
+            except ValueError as error:
+                raise refuse("uri", "{problem}", problem=str(error)) from None
+        return self

@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from steelyard.api.base import Part
+from steelyard.api.base import Part, refuse
 from steelyard.api.search import Algorithm, Choice, FieldPath, Objective, Parameter, Pruning
 from steelyard.api.search_rules import check_search
 from steelyard.api.training_job import Metadata, TrainingJobSpec
@@ -18,7 +18,7 @@ class TuningMetadata(Metadata):
 
     name: Annotated[str, Field(pattern=TUNING_NAME_PATTERN)]
     """1 to 34 lower-case letters, digits and '-'; begins with a letter, ends with a letter or digit. The trials' names
-    are made of it: NAME-0, NAME-1 ..."""
+    are made of it: NAME-0, NAME-1 and so on."""
 
 
 class WarmStart(Part):
@@ -113,6 +113,17 @@ class TuningJob(Part):
     """What identifies the search."""
     spec: TuningJobSpec
     """What to do."""
+
+    @model_validator(mode="after")
+    def _learns_from_another(self) -> Self:
+        warm_start = self.spec.warm_start
+        if warm_start is not None and warm_start.tuning_job == self.metadata.name:
+            raise refuse(
+                "spec.warmStart.tuningJob",
+                "'{name}' is this search itself; name another, that has finished",
+                name=self.metadata.name,
+            )
+        return self
 
     def to_manifest(self) -> dict[str, object]:
         """The manifest as JSON values that parse to an equal job; fields that were not given stay out."""

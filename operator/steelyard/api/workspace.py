@@ -5,6 +5,9 @@ from pathlib import Path
 
 DATASET_FILE = "dataset.json"
 PREPROCESSING_FILE = "preprocessing.json"
+MODEL_FILE = "model.keras"
+ESTIMATOR_FILE = "estimator.skops"
+TRAINING_FILE = "training.json"
 
 
 @dataclass(frozen=True)
@@ -71,12 +74,17 @@ class Workspace:
     @property
     def model_file(self) -> Path:
         """The trained Keras model with the best epoch's weights."""
-        return self.trained / "model.keras"
+        return self.trained / MODEL_FILE
+
+    @property
+    def estimator_file(self) -> Path:
+        """The fitted model of scikit-learn, as skops; it takes rows as `Preprocessing` makes them in float64."""
+        return self.trained / ESTIMATOR_FILE
 
     @property
     def training_file(self) -> Path:
         """The stage key, the history and the best epoch; written last."""
-        return self.trained / "training.json"
+        return self.trained / TRAINING_FILE
 
     @property
     def finished(self) -> Path:

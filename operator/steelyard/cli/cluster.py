@@ -46,7 +46,7 @@ NamespaceOption = Annotated[
     typer.Option("--namespace", "-n", metavar="NAME", help="The namespace. Default: the context's."),
 ]
 
-JobArgument = Annotated[str, typer.Argument(metavar="JOB", help="The name of a TrainingJob.")]
+JobArgument = Annotated[str, typer.Argument(metavar="JOB", help="The name of a TrainingJob or TuningJob.")]
 
 
 @contextmanager

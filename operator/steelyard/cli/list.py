@@ -1,5 +1,6 @@
-"""`steelyard list`: the TrainingJobs of a namespace and how they stand. Imports typer and the client."""
+"""`steelyard list`: the jobs and searches of a namespace and how they stand. Imports typer and the client."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -16,33 +17,45 @@ from steelyard.cli.cluster import (
 )
 
 if TYPE_CHECKING:
-    from steelyard.client import JobHandle
+    from steelyard.client import JobHandle, SearchHandle
 
 
 def list_jobs(
     context: ContextOption = None,
     namespace: NamespaceOption = None,
     all_namespaces: Annotated[bool, typer.Option("--all-namespaces", "-A", help="The jobs of all namespaces.")] = False,
+    trials: Annotated[bool, typer.Option("--trials", help="The jobs of searches, too: their trials.")] = False,
     output: DocumentOption = DocumentFormat.TEXT,
 ) -> None:
-    """Lists the jobs on a cluster: how far they are, how good and how small their models."""
+    """Lists the jobs and searches on a cluster: how far they are, how good and how small their models."""
     with connected(context, namespace) as client:
         jobs = client.list(all_namespaces=all_namespaces)
+        searches = client.list_searches(all_namespaces=all_namespaces)
         where = "all namespaces" if all_namespaces else f"the namespace {client.namespace}"
+    if not trials:
+        jobs = [job for job in jobs if not job.is_of_a_search]
     if output is not DocumentFormat.TEXT:
-        print_object({"apiVersion": "v1", "kind": "List", "items": [job.document for job in jobs]}, output)
-    elif not jobs:
-        print(f"There are no TrainingJobs in {where}.")
-    else:
-        header = ["NAME", "PHASE", "PROGRESS", "METRIC", "SIZE", "AGE"]
-        rows = [_row(job) for job in jobs]
-        if all_namespaces:
-            header.insert(0, "NAMESPACE")
-            rows = [[job.namespace, *row] for job, row in zip(jobs, rows, strict=True)]
-        print("\n".join(table(header, rows)))
+        items = [job.document for job in jobs] + [search.document for search in searches]
+        print_object({"apiVersion": "v1", "kind": "List", "items": items}, output)
+        return
+    lines: list[str] = []
+    if jobs:
+        lines = _table("NAME", jobs, all_namespaces)
+    if searches:
+        lines += [*([""] if lines else []), *_table("SEARCH", searches, all_namespaces)]
+    print("\n".join(lines) or f"There are no TrainingJobs in {where}.")
 
 
-def _row(job: "JobHandle") -> list[str]:
+def _table(first: str, jobs: "Sequence[JobHandle | SearchHandle]", all_namespaces: bool) -> list[str]:
+    header = [first, "PHASE", "PROGRESS", "METRIC", "SIZE", "AGE"]
+    rows = [_row(job) for job in jobs]
+    if all_namespaces:
+        header.insert(0, "NAMESPACE")
+        rows = [[job.namespace, *row] for job, row in zip(jobs, rows, strict=True)]
+    return table(header, rows)
+
+
+def _row(job: "JobHandle | SearchHandle") -> list[str]:
     status = job.status
     created = job.document["metadata"]["creationTimestamp"]
     return [

@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from steelyard.api.errors import ConfigurationError
 from steelyard.cli.cluster import ContextOption, JobArgument, NamespaceOption, connected
 
 
@@ -22,7 +23,19 @@ def logs(
     context: ContextOption = None,
     namespace: NamespaceOption = None,
 ) -> None:
-    """Prints the log of a job on a cluster: its events as lines of JSON, and whatever else its program writes."""
+    """Prints the log of a job on a cluster: its events as lines of JSON, and whatever else its program writes.
+
+    A search has none itself: its trials are the jobs JOB-0, JOB-1 ..., beside JOB-data and JOB-best.
+    """
     with connected(context, namespace) as client:
-        for line in client.get(job).logs(stage, worker, follow=follow):
+        from steelyard.client import SearchHandle
+
+        handle = client.find(job)
+        if isinstance(handle, SearchHandle):
+            raise ConfigurationError(
+                f"{job} is a search, which has no log itself; name one of its jobs: {job}-data, {job}-0, {job}-1 ..., "
+                f"{job}-best, such as: steelyard logs {job}-0",
+                reason="NoLog",
+            )
+        for line in handle.logs(stage, worker, follow=follow):
             print(line, flush=follow)

@@ -21,6 +21,7 @@ from steelyard.cli.predict import predict
 from steelyard.cli.run import run
 from steelyard.cli.status import status
 from steelyard.cli.submit import submit
+from steelyard.cli.trials import trials
 from steelyard.cli.validate import validate
 from steelyard.cli.verify import verify
 
@@ -50,7 +51,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for local_command in (init, validate, plan, run, verify, predict):
+for local_command in (init, validate, plan, run, trials, verify, predict):
     app.command()(local_command)
 for cluster_command in (submit, list_jobs, status, logs, fetch, delete):
     app.command(cluster_command.__name__.partition("_")[0], rich_help_panel=PANEL)(cluster_command)

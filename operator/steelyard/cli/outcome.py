@@ -1,6 +1,7 @@
 """What a job achieved, for a person: where the model lies, what it costs, what was weighed. Standard library only."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 
@@ -19,35 +20,47 @@ def outcome_lines(found: Mapping[str, Any], published: Sequence[str]) -> list[st
     return lines + _candidate_lines(found)
 
 
+def typed(folder: Path) -> str:
+    """A folder as the user can type it here: relative if it lies below."""
+    here = Path.cwd()
+    return str(folder.relative_to(here)) if folder.is_relative_to(here) else str(folder)
+
+
 def _error(error: float | None) -> str:
     return "" if error is None else f" ± {error:.2g}"
 
 
 def _chosen(found: Mapping[str, Any]) -> str:
-    """The chosen candidate against float32."""
+    """The chosen candidate against the model without compression."""
     name, size, baseline, drop = (found.get(key) for key in ("chosen", "bytes", "baselineBytes", "metricDrop"))
     if name is None or not size or not baseline:
         return str(name)
     if name == "None":
-        return f"float32, {size:,} bytes"
+        return f"{_baseline(found)}, {size:,} bytes"
     cost = "at the same" if not drop else f"{abs(drop):.4g} {'less' if drop > 0 else 'more'}"
     return (
-        f"{name}, {size:,} bytes: {size / baseline:.3f} of float32 ({baseline:,} bytes), "
+        f"{name}, {size:,} bytes: {size / baseline:.3f} of {_baseline(found)} ({baseline:,} bytes), "
         f"{cost} {found.get('metric', 'metric')} on the validation part"
     )
 
 
+def _baseline(found: Mapping[str, Any]) -> str:
+    """What the model without compression is called: float32, or, of scikit-learn's, skops."""
+    return str(found.get("baseline", "float32"))
+
+
 def _candidate_lines(found: Mapping[str, Any]) -> list[str]:
-    """A table of the candidates that were weighed; nothing for float32 alone."""
+    """A table of the candidates that were weighed; nothing for one alone."""
     candidates = found.get("candidates", [])
     if len(candidates) < 2:
         return []
     lines = ["", f"{'candidate':<14}{'bytes':>12}{found.get('metric', 'metric'):>12}{'us/row':>10}"]
     for each in candidates:
-        name = "float32" if each["name"] == "None" else each["name"]
+        name = _baseline(found) if each["name"] == "None" else each["name"]
         cells = (_cell(each.get("bytes"), ","), _cell(each.get("metric"), ".4g"))
         latency = _cell(each.get("latencyMicroseconds"), ".1f")
         note = "  loses too much" if each.get("withinBudget") is False else ""
+        note = "  can't be made" if each.get("bytes") is None and each.get("withinBudget") is False else note
         lines.append(f"{name:<14}{cells[0]:>12}{cells[1]:>12}{latency:>10}{note}")
     return lines
 

@@ -23,7 +23,7 @@ OutputOption = Annotated[
 ]
 
 ManifestArgument = Annotated[
-    Path, typer.Argument(metavar="FILE", help="The manifest: a YAML or JSON file that holds one TrainingJob.")
+    Path, typer.Argument(metavar="FILE", help="The manifest: a YAML or JSON file with one TrainingJob or TuningJob.")
 ]
 
 SetOption = Annotated[

@@ -5,6 +5,8 @@ import shlex
 from rich.console import Console
 
 from steelyard import __version__
+from steelyard.api.loading import load_manifest
+from steelyard.api.tuning_job import TuningJob
 from steelyard.cli.output import (
     ClaimOption,
     ManifestArgument,
@@ -14,10 +16,12 @@ from steelyard.cli.output import (
     WorkspaceOption,
     print_json,
 )
+from steelyard.cli.tuning_plan import plan_search
 from steelyard.local.claims import parse_claims
 from steelyard.local.decisions import Decision, decide, files_present
 from steelyard.local.job import LocalJob
 from steelyard.local.source import source_digest
+from steelyard.local.tuning.job import LocalSearch
 from steelyard.planning import plan as plan_stages
 
 
@@ -28,8 +32,15 @@ def plan(
     claims: ClaimOption = None,
     output: OutputOption = OutputFormat.TEXT,
 ) -> None:
-    """Shows the stages that `run` would start, what it would skip, and why. Starts and writes nothing."""
-    job = LocalJob.load(file, overrides or [], workspace, parse_claims(claims or []))
+    """Shows the stages that `run` would start, what it would skip, and why; of a TuningJob what it would ask.
+
+    Starts and writes nothing.
+    """
+    manifest = load_manifest(file, overrides or [])
+    if isinstance(manifest, TuningJob):
+        plan_search(LocalSearch.of(manifest, file, workspace, parse_claims(claims or [])), output)
+        return
+    job = LocalJob.of(manifest, file, workspace, parse_claims(claims or []))
     state = job.load_state()
     dataset = job.job.spec.dataset
     digest, _ = source_digest(dataset, job.resolve(dataset.uri), state.source if state else None)
@@ -78,4 +89,4 @@ def _result_of(decision: Decision, job: LocalJob) -> str:
         case "train":
             return str(job.workspace.model_file)
         case "finish":
-            return ", ".join(str(folder) for folder in job.publish_folders)
+            return ", ".join(str(folder) for folder in job.publish_folders) or "judged, published nowhere"

@@ -1,4 +1,6 @@
-"""`steelyard predict`: raw rows in, predictions out. Imports typer, the api and serving; LiteRT when it runs."""
+"""`steelyard predict`: raw rows in, predictions out. Imports typer, the api and serving; what runs the model
+when it runs.
+"""
 
 import csv
 import math
@@ -49,6 +51,8 @@ def predict(
     if output_file is not None and output_file.exists() and input_file.exists() and output_file.samefile(input_file):
         raise ConfigurationError(f"--to {output_file} is the input itself; name another file")
     published = PublishedModel.load(model)
+    for note in published.notes:
+        _note(note)
     preprocessing = published.preprocessing
     rows = RowFile(input_file)
     _check_columns(rows, preprocessing)
@@ -77,7 +81,7 @@ def predict(
             {
                 "rows": count,
                 "metric": score.to_json(),
-                "medianMicroseconds": round(published.model.median_latency(preprocessing.transform(first.table)), 3),
+                "medianMicroseconds": round(published.model.median_latency(published.features(first.table)), 3),
                 **({"output": str(output_file)} if output_file else {"predictions": kept}),
             }
         )
@@ -163,7 +167,7 @@ def _header(preprocessing: "Preprocessing") -> list[str]:
 
 
 def _lines(preprocessing: "Preprocessing", predictions: Predictions) -> Iterator[list[str]]:
-    """The cells of each row; numbers with as many digits as a float32 needs to be read back the same."""
+    """The cells of each row; numbers with as many digits as they need to be read back the same."""
     for value, outputs in zip(predictions.values, predictions.outputs, strict=True):
         if preprocessing.classes is None:
             yield [str(outputs[0])]

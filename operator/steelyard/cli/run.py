@@ -1,7 +1,6 @@
 """`steelyard run`: a manifest to a published model, on this machine. Imports typer, rich, local and the api."""
 
 import shlex
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -9,8 +8,10 @@ from rich.console import Console
 
 from steelyard.api.contract import Reason
 from steelyard.api.errors import SteelyardError
+from steelyard.api.loading import load_manifest
+from steelyard.api.tuning_job import TuningJob
 from steelyard.cli.display import display
-from steelyard.cli.outcome import outcome_lines
+from steelyard.cli.outcome import outcome_lines, typed
 from steelyard.cli.output import (
     ClaimOption,
     ManifestArgument,
@@ -20,10 +21,12 @@ from steelyard.cli.output import (
     WorkspaceOption,
     print_json,
 )
+from steelyard.cli.tuning_run import run_search
 from steelyard.local.claims import parse_claims
 from steelyard.local.events import RunEnded
 from steelyard.local.job import LocalJob
 from steelyard.local.runner import LocalRunner, StageError
+from steelyard.local.tuning.job import LocalSearch
 from steelyard.planning import plan
 
 
@@ -37,17 +40,29 @@ def run(
     ] = False,
     output: OutputOption = OutputFormat.TEXT,
 ) -> None:
-    """Prepares the data, trains, compresses and publishes a model, as a manifest says.
+    """Prepares the data, trains, compresses and publishes a model, as a manifest says; of a TuningJob the best of many.
 
     Ctrl-C ends it at any time; the same command goes on where it stopped. A finished job is not done again.
     With -o json every event is one line of JSON; the last one is runEnded.
     """
     try:
-        job = LocalJob.load(file, overrides or [], workspace, parse_claims(claims or []))
+        manifest = load_manifest(file, overrides or [])
+        folders = parse_claims(claims or [])
+        if isinstance(manifest, TuningJob):
+            search = LocalSearch.of(manifest, file, workspace, folders)
+        else:
+            job = LocalJob.of(manifest, file, workspace, folders)
     except SteelyardError as error:
         if output is OutputFormat.JSON:
             print_json(RunEnded("", error.reason, error.message, error.exit_code, 0.0, "").to_json())
         raise
+    if isinstance(manifest, TuningJob):
+        run_search(search, force=force, output=output)
+    else:
+        _run_job(job, force=force, output=output)
+
+
+def _run_job(job: LocalJob, *, force: bool, output: OutputFormat) -> None:
     console = Console()
     try:
         stages = [stage.name for stage in plan(job.job, source_digest="", trainer_version="").stages]
@@ -68,17 +83,13 @@ def summary(ended: RunEnded, job: LocalJob) -> str:
     else:
         head = f"The job {ended.job} is done."
     found = ended.summary
-    folders = [_shown(folder) for folder in job.publish_folders]
+    folders = [typed(folder) for folder in job.publish_folders]
     lines = [head, "", *outcome_lines(found, folders)]
+    if job.job.spec.only_prepare or job.job.spec.trial is not None:
+        return f"{head}\n\n{ended.message}"
     if not folders:
         return "\n".join([*lines, "", "Nothing was published, as the manifest asks."])
     model = shlex.quote(folders[0])
     digest = f" --digest {found['digest']}" if "digest" in found else ""
     lines += ["", "next:", f"  steelyard verify {model}{digest}", f"  steelyard predict {model} --input ROWS.csv"]
     return "\n".join(lines)
-
-
-def _shown(folder: Path) -> str:
-    """The folder as the user can type it here: relative if it lies below."""
-    here = Path.cwd()
-    return str(folder.relative_to(here)) if folder.is_relative_to(here) else str(folder)

@@ -16,9 +16,10 @@ from steelyard.cli.cluster import (
 )
 from steelyard.cli.display import figures
 from steelyard.cli.outcome import outcome_lines
+from steelyard.cli.search_status import describe_search
 
 if TYPE_CHECKING:
-    from steelyard.client import JobHandle
+    from steelyard.client import JobHandle, SearchHandle
 
 
 def status(
@@ -27,13 +28,20 @@ def status(
     namespace: NamespaceOption = None,
     output: DocumentOption = DocumentFormat.TEXT,
 ) -> None:
-    """Shows how a job stands: stages, conditions, and the model with all candidates that were weighed."""
+    """Shows how a job stands: stages, conditions, and the model with all candidates that were weighed; of a search the
+    trials so far and the best of them."""
     with connected(context, namespace) as client:
-        handle = client.get(job)
+        handle = client.find(job)
     if output is DocumentFormat.TEXT:
-        print("\n".join(describe(handle)))
+        print("\n".join(_described(handle)))
     else:
         print_object(handle.document, output)
+
+
+def _described(handle: "JobHandle | SearchHandle") -> list[str]:
+    from steelyard.client import SearchHandle
+
+    return describe_search(handle) if isinstance(handle, SearchHandle) else describe(handle)
 
 
 def describe(handle: "JobHandle") -> list[str]:

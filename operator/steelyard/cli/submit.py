@@ -8,11 +8,13 @@ from rich.console import Console
 
 from steelyard.api.contract import ExitCode, Reason, StageName
 from steelyard.api.errors import SteelyardError
-from steelyard.api.loading import load_training_job
+from steelyard.api.loading import load_manifest
 from steelyard.api.status import TrainingJobStatus
+from steelyard.api.tuning_job import TuningJob
 from steelyard.cli.cluster import ContextOption, DocumentFormat, NamespaceOption, connected, print_object
 from steelyard.cli.display import display
 from steelyard.cli.output import ManifestArgument, OutputFormat, OutputOption, SetOption, print_json
+from steelyard.cli.search_submit import submit_search
 from steelyard.cli.status import model_lines, summary_of
 from steelyard.local.events import RunEnded
 from steelyard.planning import plan
@@ -38,7 +40,10 @@ def submit(
     """
     handle = None
     try:
-        job = load_training_job(file, overrides or [])
+        job = load_manifest(file, overrides or [])
+        if isinstance(job, TuningJob):
+            submit_search(job, wait, context, namespace, output)
+            return
         with connected(context, namespace) as client:
             handle = client.submit(job)
             if wait:

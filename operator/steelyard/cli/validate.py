@@ -2,11 +2,15 @@
 
 from steelyard.api.contract import ExitCode, Reason
 from steelyard.api.errors import ManifestError, Problem, SteelyardError
+from steelyard.api.loading import load_manifest
+from steelyard.api.tuning_job import TuningJob
 from steelyard.cli.output import ClaimOption, ManifestArgument, OutputFormat, OutputOption, SetOption, print_json
 from steelyard.local.claims import parse_claims
 from steelyard.local.job import LocalJob
 from steelyard.local.source import source_findings
 from steelyard.local.targets import publish_problems
+from steelyard.local.tuning.job import LocalSearch
+from steelyard.local.tuning.questions import load_prior
 
 
 def validate(
@@ -20,8 +24,14 @@ def validate(
     Says all mistakes at once. Ends with exit code 78 for the manifest's, 65 where only the data is at fault.
     """
     try:
-        job = LocalJob.load(file, overrides or [], claims=parse_claims(claims or []))
-        _check(job)
+        manifest = load_manifest(file, overrides or [])
+        folders = parse_claims(claims or [])
+        if isinstance(manifest, TuningJob):
+            search = LocalSearch.of(manifest, file, claims=folders)
+            load_prior(search)
+            _check(search.template, "spec.template.")
+        else:
+            _check(LocalJob.of(manifest, file, claims=folders))
     except SteelyardError as error:
         if output is OutputFormat.JSON:
             problems = error.problems if isinstance(error, ManifestError | _ProblemsError) else []
@@ -50,12 +60,18 @@ class _ProblemsError(SteelyardError):
         self.problems = problems
 
 
-def _check(job: LocalJob) -> None:
-    """Raises _ProblemsError with all that is wrong with the data and the places to publish to."""
+def _check(job: LocalJob, holder: str = "spec.") -> None:
+    """Raises _ProblemsError with all that is wrong with the data and the places to publish to.
+
+    Args:
+        job: the job.
+        holder: where its spec lies in the manifest.
+    """
     dataset = job.job.spec.dataset
     findings = source_findings(dataset, job.resolve(dataset.uri))
     targets = publish_problems(job)
     problems = [finding.problem for finding in findings] + targets
+    problems = [Problem(holder + problem.path.removeprefix("spec."), problem.message) for problem in problems]
     if problems:
         data_only = not targets and all(finding.exit_code == ExitCode.DATA for finding in findings)
         raise _ProblemsError(problems, exit_code=ExitCode.DATA if data_only else ExitCode.CONFIGURATION)

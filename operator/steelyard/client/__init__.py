@@ -1,8 +1,8 @@
-"""The Python client: TrainingJobs from a notebook or a program. Imports planning, kube, serving and the api only."""
+"""The Python client: jobs and searches from a notebook or a program. Imports tuning, kube, serving and the api."""
 
 from steelyard.client.client import Client
 from steelyard.client.errors import JobExistsError, JobFailedError, JobNotFoundError, NotAllowedError, RefusedError
-from steelyard.client.handle import JobHandle
+from steelyard.client.handle import JobHandle, SearchHandle
 
 __all__ = [
     "Client",
@@ -12,4 +12,5 @@ __all__ = [
     "JobNotFoundError",
     "NotAllowedError",
     "RefusedError",
+    "SearchHandle",
 ]

@@ -10,6 +10,7 @@ from steelyard.api.errors import ConfigurationError, ManifestError, Problem, Ste
 from steelyard.kube import ApiError
 
 RESOURCE = "trainingjobs.steelyard.dev"
+NOT_INSTALLED = "NotInstalled"
 INSTALL = "helm install steelyard charts/steelyard --namespace steelyard-system --create-namespace"
 GRANT = "an admin can grant it, such as by the role `edit`, which holds all that Steelyard's commands need"
 
@@ -33,9 +34,11 @@ class NotAllowedError(ConfigurationError):
 
 
 class JobNotFoundError(ConfigurationError):
-    """There is no such TrainingJob."""
+    """There is no such TrainingJob, or TuningJob."""
 
-    def __init__(self, name: str, namespace: str, existing: Sequence[str] | None = None) -> None:
+    def __init__(
+        self, name: str, namespace: str, existing: Sequence[str] | None = None, kind: str = "TrainingJob"
+    ) -> None:
         """`existing` are the names of those that are there, if that is known."""
         if existing is None:
             hint = ""
@@ -46,7 +49,7 @@ class JobNotFoundError(ConfigurationError):
             hint = f"; there are: {', '.join(sorted(existing)[:5])}{more}"
         else:
             hint = "; there is none in this namespace (`steelyard list --all-namespaces` looks in all)"
-        super().__init__(f"there is no TrainingJob {name} in the namespace {namespace}{hint}", reason="JobNotFound")
+        super().__init__(f"there is no {kind} {name} in the namespace {namespace}{hint}", reason="JobNotFound")
 
 
 class JobExistsError(ConfigurationError):
@@ -88,7 +91,7 @@ def explain(error: ApiError, namespace: str) -> SteelyardError:
             return ConfigurationError(
                 f"this cluster knows no TrainingJobs: its CRD {RESOURCE} is not installed; an admin installs "
                 f"Steelyard with: {INSTALL}",
-                reason="NotInstalled",
+                reason=NOT_INSTALLED,
             )
         case 422 if problems := _problems(error):
             return ManifestError(problems, source="the manifest, says the API server,")

@@ -1,4 +1,5 @@
-"""The published model from a claim to a folder here, verified. Imports serving, kube and the api only."""
+"""The published model from a claim to a folder here, verified. Imports tuning, serving, kube and the
+api only."""
 
 import shutil
 import tarfile
@@ -10,16 +11,17 @@ from pathlib import Path, PurePosixPath
 from steelyard.api.contract import Reason
 from steelyard.api.errors import ConfigurationError, DataError, SteelyardError
 from steelyard.api.published import is_published_model
-from steelyard.api.status import TrainingJobStatus
 from steelyard.api.uris import ClaimUri, is_claim_uri
 from steelyard.client.connection import Connection
 from steelyard.client.errors import GRANT, NotAllowedError, RefusedError, explained
-from steelyard.client.outcome import condition, read_status, standing
+from steelyard.client.kinds import TUNING_JOB
+from steelyard.client.outcome import AnyStatus, condition, read_status, read_tuning_status, standing
 from steelyard.client.reader import CLAIM_FOLDER, READER, Reader, running
 from steelyard.kube import ApiError, CommandError, ConnectionFailedError, path_of
 from steelyard.kube.errors import Object
 from steelyard.kube.names import stage_job_name
 from steelyard.serving.published import check_intact, digest_of, verify
+from steelyard.tuning.trials import best_job_name
 
 _TRIES = 3
 
@@ -45,10 +47,15 @@ def fetch_model(
     timeout: float,
     on_waiting: Callable[[str], None] | None,
 ) -> Fetched:
-    """See `JobHandle.fetch`; `job` is the object as it is now."""
+    """See `Handle.fetch`; `job` is the object as it is now, of either kind."""
     name, namespace = job["metadata"]["name"], job["metadata"]["namespace"]
-    status = read_status(job.get("status"))
-    uri = _published_on_claim(name, status)
+    template = job["spec"].get("template") or {}
+    if job["kind"] == TUNING_JOB.name:
+        status: AnyStatus = read_tuning_status(job.get("status"))
+        publisher, template = best_job_name(name), template.get("template") or {}
+    else:
+        status, publisher = read_status(job.get("status")), name
+    uri = _published_on_claim(job["kind"], name, status)
     digest = status.model.digest if status.model else None
     folder = folder.absolute()
     if _is_there(folder, digest):
@@ -58,8 +65,8 @@ def fetch_model(
         job=name,
         namespace=namespace,
         claim=place.claim,
-        template=_last_stage_template(connection, name, namespace),
-        affinity=(job["spec"].get("template") or {}).get("affinity"),
+        template=_last_stage_template(connection, publisher, namespace),
+        affinity=template.get("affinity"),
         image=image,
     )
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -78,11 +85,11 @@ def fetch_model(
     return Fetched(folder, uri, digest_of(folder), is_new=True)
 
 
-def _published_on_claim(name: str, status: TrainingJobStatus) -> str:
+def _published_on_claim(kind: str, name: str, status: AnyStatus) -> str:
     """Where the model lies. Raises ConfigurationError where there is none to fetch."""
     if condition(status, "Complete") is None:
         raise ConfigurationError(
-            f"the TrainingJob {name} has no model yet: it is {standing(status)}; only one that is Complete has",
+            f"the {kind} {name} has no model yet: it is {standing(status)}; only one that is Complete has",
             reason="JobNotComplete",
         )
     published = (status.model.published if status.model else None) or []

@@ -1,23 +1,22 @@
-"""TrainingJobs on an API server: made, read, listed, deleted. Imports kube and the api only."""
+"""Jobs of either kind on an API server: made, read, listed, deleted. Imports kube and the api only."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
-from steelyard.api.clusters import cluster_problems
 from steelyard.api.errors import ConfigurationError, ManifestError
-from steelyard.api.loading import parse_training_job
 from steelyard.api.training_job import TrainingJob
+from steelyard.api.tuning_job import TuningJob
 from steelyard.client.connection import Connection
 from steelyard.client.errors import JobExistsError, JobNotFoundError, NotAllowedError, explained
+from steelyard.client.kinds import TRAINING_JOB, Kind, kind_of, problems_on_a_cluster
 from steelyard.kube import ApiError, path_of
 from steelyard.kube.errors import Object
 
-_RESOURCE = "trainingjobs"
 _PAGE = "500"
 
 
-def create_job(connection: Connection, job: TrainingJob, namespace: str) -> tuple[Object, bool]:
+def create_job(connection: Connection, job: TrainingJob | TuningJob, namespace: str) -> tuple[Object, bool]:
     """Makes a job; one that is there already and equal is left as it is.
 
     Returns:
@@ -28,9 +27,10 @@ def create_job(connection: Connection, job: TrainingJob, namespace: str) -> tupl
         JobExistsError: there is another job of this name.
         SteelyardError: it can't be made for another reason.
     """
-    if problems := cluster_problems(job.spec):
-        raise ManifestError(problems, source=f"for a cluster, the TrainingJob {job.metadata.name}")
-    path = path_of(_RESOURCE, namespace)
+    kind, name = kind_of(job), job.metadata.name
+    if problems := problems_on_a_cluster(job):
+        raise ManifestError(problems, source=f"for a cluster, the {kind.name} {name}")
+    path = path_of(kind.resource, namespace)
     # Without Strict the server drops what it does not know, and says nothing.
     query = {"fieldValidation": "Strict", "fieldManager": "steelyard-client"}
     with explained(namespace):
@@ -39,48 +39,55 @@ def create_job(connection: Connection, job: TrainingJob, namespace: str) -> tupl
         except ApiError as error:
             if error.status != 409:
                 raise
-        existing = get_job(connection, job.metadata.name, namespace)
-    name = job.metadata.name
+        existing = get_job(connection, name, namespace, kind)
     if "deletionTimestamp" in existing["metadata"]:
-        raise JobExistsError(f"the TrainingJob {name} of before is being deleted still; try again in a moment")
+        raise JobExistsError(f"the {kind.name} {name} of before is being deleted still; try again in a moment")
     if not _is_equal(existing, job):
         raise JobExistsError(
-            f"there is a TrainingJob {name} in the namespace {namespace} already, and it is not this one; submit under "
+            f"there is a {kind.name} {name} in the namespace {namespace} already, and it is not this one; submit under "
             f"another name (--set metadata.name=NAME), or remove it first: steelyard delete {name} --namespace "
-            f"{namespace}"
+            f"{namespace}{_what_may_change(kind)}"
         )
     return existing, False
 
 
-def get_job(connection: Connection, name: str, namespace: str) -> Object:
+def _what_may_change(kind: Kind) -> str:
+    """What a user may want who submits a job again."""
+    if kind is TRAINING_JOB:
+        return ""
+    return "; only maxTrials and runPolicy of a search may change: kubectl apply does that, and it goes on"
+
+
+def get_job(connection: Connection, name: str, namespace: str, kind: Kind = TRAINING_JOB) -> Object:
     """A job. Raises JobNotFoundError, SteelyardError."""
     with explained(namespace):
         try:
-            return connection.request("GET", path_of(_RESOURCE, namespace, name))
+            return connection.request("GET", path_of(kind.resource, namespace, name))
         except ApiError as error:
             if not _is_absent(error):
                 raise
-        raise _not_found(connection, name, namespace)
+        raise _not_found(connection, name, namespace, kind)
 
 
-def delete_job(connection: Connection, name: str, namespace: str) -> None:
+def delete_job(connection: Connection, name: str, namespace: str, kind: Kind = TRAINING_JOB) -> None:
     """Deletes a job; its children go with it. Raises JobNotFoundError, SteelyardError."""
+    query = {"propagationPolicy": "Background"}
     with explained(namespace):
         try:
-            connection.request("DELETE", path_of(_RESOURCE, namespace, name), query={"propagationPolicy": "Background"})
+            connection.request("DELETE", path_of(kind.resource, namespace, name), query=query)
             return
         except ApiError as error:
             if not _is_absent(error):
                 raise
-        raise _not_found(connection, name, namespace)
+        raise _not_found(connection, name, namespace, kind)
 
 
-def list_jobs(connection: Connection, namespace: str | None) -> Iterator[Object]:
+def list_jobs(connection: Connection, namespace: str | None, kind: Kind = TRAINING_JOB) -> Iterator[Object]:
     """The jobs of a namespace, or of all, in the order of their names. Raises SteelyardError."""
     query = {"limit": _PAGE}
     with explained(namespace or ""):
         while True:
-            page = connection.request("GET", path_of(_RESOURCE, namespace), query=query)
+            page = connection.request("GET", path_of(kind.resource, namespace), query=query)
             yield from page["items"]
             if not (more := page["metadata"].get("continue")):
                 return
@@ -89,20 +96,15 @@ def list_jobs(connection: Connection, namespace: str | None) -> Iterator[Object]
 
 def job_of(document: Mapping[str, Any]) -> TrainingJob:
     """The object as a TrainingJob. Raises ManifestError where an older or newer CRD let through what is none here."""
-    metadata = document["metadata"]
-    manifest = {
-        "apiVersion": document["apiVersion"],
-        "kind": document["kind"],
-        "metadata": {key: metadata[key] for key in ("name", "namespace", "labels", "annotations") if key in metadata},
-        "spec": document.get("spec"),
-    }
-    return parse_training_job(manifest, source=f"the TrainingJob {metadata['name']} on the cluster")
+    job = TRAINING_JOB.parse(document)
+    assert isinstance(job, TrainingJob)
+    return job
 
 
-def _is_equal(existing: Object, job: TrainingJob) -> bool:
+def _is_equal(existing: Object, job: TrainingJob | TuningJob) -> bool:
     """Whether a job on the cluster, where it has all defaults, is what another one asks for."""
     try:
-        there = job_of(existing)
+        there = kind_of(job).parse(existing)
     except ConfigurationError:
         return False
     given = job.metadata
@@ -122,15 +124,15 @@ def _is_absent(error: ApiError) -> bool:
     return error.status == 404 and error.reason == "NotFound" and "requested resource" not in error.message
 
 
-def _not_found(connection: Connection, name: str, namespace: str) -> JobNotFoundError | ApiError:
+def _not_found(connection: Connection, name: str, namespace: str, kind: Kind) -> JobNotFoundError | ApiError:
     """Says what there is; where not even the namespace is there, that."""
     existing = None
     with suppress(NotAllowedError):
-        existing = [item["metadata"]["name"] for item in list_jobs(connection, namespace)]
+        existing = [item["metadata"]["name"] for item in list_jobs(connection, namespace, kind)]
     if not existing:
         try:
             connection.request("GET", path_of("namespaces", name=namespace))
         except ApiError as error:
             if error.status == 404:
                 return error
-    return JobNotFoundError(name, namespace, existing)
+    return JobNotFoundError(name, namespace, existing, kind.name)

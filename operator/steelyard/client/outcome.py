@@ -6,8 +6,10 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from steelyard.api.contract import ExitCode, Reason
-from steelyard.api.status import ConditionType, StatusCondition, TrainingJobStatus
+from steelyard.api.status import StatusCondition, TrainingJobStatus
+from steelyard.api.tuning_status import TuningCondition, TuningJobStatus
 
+AnyStatus = TrainingJobStatus | TuningJobStatus
 _Model = TypeVar("_Model", bound=BaseModel)
 
 _DATA = {Reason.INVALID_DATA, Reason.CHECK_FAILED, Reason.SOURCE_NOT_FOUND}
@@ -28,17 +30,17 @@ def exit_code_of(reason: str) -> int:
     return ExitCode.CONFIGURATION
 
 
-def condition(status: TrainingJobStatus, type: ConditionType) -> StatusCondition | None:
+def condition(status: AnyStatus, type: str) -> StatusCondition | TuningCondition | None:
     """The condition of a type, if it is true."""
     return next((each for each in status.conditions if each.type == type and each.status == "True"), None)
 
 
-def is_final(status: TrainingJobStatus) -> bool:
+def is_final(status: AnyStatus) -> bool:
     """Whether the job is Complete or Failed, and so will never change again."""
     return condition(status, "Complete") is not None or condition(status, "Failed") is not None
 
 
-def standing(status: TrainingJobStatus) -> str:
+def standing(status: AnyStatus) -> str:
     """How the job stands, in words: its phase, and why where that is known."""
     phase = status.phase or "Pending"
     for type in ("Failed", "Suspended", "Waiting"):
@@ -52,6 +54,11 @@ def standing(status: TrainingJobStatus) -> str:
 def read_status(document: Any) -> TrainingJobStatus:
     """The status that an operator wrote, maybe one of another version: what this version does not know is left out."""
     return _known_part(TrainingJobStatus, document if isinstance(document, dict) else {})
+
+
+def read_tuning_status(document: Any) -> TuningJobStatus:
+    """The status of a search, as `read_status`."""
+    return _known_part(TuningJobStatus, document if isinstance(document, dict) else {})
 
 
 def _known_part(model: type[_Model], document: dict[str, Any]) -> _Model:

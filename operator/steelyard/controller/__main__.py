@@ -4,6 +4,7 @@ import gc
 import logging
 import os
 import sys
+from contextlib import AsyncExitStack
 
 import kopf
 import uvloop
@@ -11,7 +12,7 @@ from prometheus_client import CollectorRegistry
 
 from steelyard.api.contract import ExitCode
 from steelyard.api.errors import SteelyardError
-from steelyard.controller.cache import Cache
+from steelyard.controller.cache import Cache, Key
 from steelyard.controller.health import HealthServer, Heartbeat
 from steelyard.controller.leadership import (
     Fenced,
@@ -26,8 +27,11 @@ from steelyard.controller.metrics import Counted, Metrics
 from steelyard.controller.operator import Operator
 from steelyard.controller.reconciler import Reconciler
 from steelyard.controller.settings import Settings
+from steelyard.controller.tuning.cache import TuningCache
+from steelyard.controller.tuning.reconciler import TuningReconciler
 from steelyard.controller.work_queue import WorkQueue
 from steelyard.kube import Api, ApiError
+from steelyard.tuning.asking_process import AskingProcess
 
 logger = logging.getLogger("steelyard")
 
@@ -68,21 +72,30 @@ def _spare_the_collector() -> None:
 async def run(settings: Settings) -> None:
     """Runs one replica. Raises SteelyardError and LeadershipLostError."""
     metrics = Metrics(CollectorRegistry())
-    async with await Api.connect(user_agent="steelyard-operator") as api:
+    async with AsyncExitStack() as stack:
+        api = await stack.enter_async_context(await Api.connect(user_agent="steelyard-operator"))
+        asks = AskingProcess()
+        stack.push_async_callback(asks.close)
         leadership = _leadership(settings, api)
-        cache = Cache()
+        cache, searches = Cache(), TuningCache()
         requests = Fenced(Counted(api, metrics), leadership)
-        queue: WorkQueue[tuple[str, str]] = WorkQueue()
-        heartbeat = Heartbeat(STUCK_SECONDS, lambda: leadership.is_leader_now() and queue.has_work)
+        queue: WorkQueue[Key] = WorkQueue()
+        tuning_queue: WorkQueue[Key] = WorkQueue()
+        heartbeat = Heartbeat(
+            STUCK_SECONDS, lambda: leadership.is_leader_now() and (queue.has_work or tuning_queue.has_work)
+        )
         operator = Operator(
             settings,
             api,
             leadership,
             metrics,
-            Reconciler(cache, requests, api, settings, metrics),
+            Reconciler(cache, requests, api, settings, metrics, searches),
             cache,
+            TuningReconciler(searches, requests, asks, settings, metrics),
+            searches,
             heartbeat,
             queue,
+            tuning_queue,
         )
         alive, ready = {"reconcilers": heartbeat}, {"watches": operator.is_ready}
         async with HealthServer(settings.port, metrics.registry, alive=alive, ready=ready):

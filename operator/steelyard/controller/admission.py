@@ -5,6 +5,7 @@ Pure; imports planning, the api and the controller's pods and settings.
 The CRD refuses most mistakes at `kubectl apply`. What an older CRD let in, or no schema can say, ends here.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,7 @@ from steelyard.api.contract import Reason
 from steelyard.api.errors import ManifestError
 from steelyard.api.loading import parse_training_job
 from steelyard.api.training_job import TrainingJob, TrainingJobSpec
+from steelyard.controller.names import SEARCH_ANNOTATION, TUNING_LABEL
 from steelyard.controller.pods import JobContext
 from steelyard.controller.policies.endings import Broken
 from steelyard.controller.settings import Settings
@@ -27,8 +29,14 @@ class Admitted:
     plan: Plan
 
 
-def admit(body: dict[str, Any], settings: Settings) -> Admitted | Broken:
-    """The job of a body, its plan, and what its children have in common; or why there is none."""
+def admit(body: dict[str, Any], settings: Settings, own_claims: Collection[str] = ()) -> Admitted | Broken:
+    """The job of a body, its plan, and what its children have in common; or why there is none.
+
+    Args:
+        body: the job's.
+        settings: the operator's.
+        own_claims: claims that were made for the TuningJob whose child this is: no list need allow them.
+    """
     metadata = body["metadata"]
     manifest = {
         "apiVersion": body.get("apiVersion"),
@@ -42,10 +50,18 @@ def admit(body: dict[str, Any], settings: Settings) -> Admitted | Broken:
         return Broken(Reason.INVALID_MANIFEST, "\n".join(map(str, error.problems)))
     if problems := cluster_problems(job.spec):
         return Broken(Reason.INVALID_MANIFEST, "\n".join(map(str, problems)))
-    if forbidden := _not_allowed(job.spec, settings):
+    if forbidden := not_allowed(job.spec, settings, own_claims=own_claims):
         return Broken(Reason.NOT_ALLOWED, "\n".join(forbidden))
     image = (body.get("status") or {}).get("trainerImage") or image_of(job, settings)
-    context = JobContext(job, metadata["namespace"], metadata["uid"], image, settings)
+    context = JobContext(
+        job,
+        metadata["namespace"],
+        metadata["uid"],
+        image,
+        settings,
+        tuning_job=(metadata.get("labels") or {}).get(TUNING_LABEL, ""),
+        search_config_map=(metadata.get("annotations") or {}).get(SEARCH_ANNOTATION, ""),
+    )
     # A job's workspace is its own, and its spec stays once it has begun: its uid stands for the source's content and
     # for the trainer, so that its keys stay the same whatever becomes of the operator.
     return Admitted(context, plan(job, source_digest=metadata["uid"], trainer_version=""))
@@ -56,12 +72,14 @@ def image_of(job: TrainingJob, settings: Settings) -> str:
     return job.spec.template.image or settings.trainer_image
 
 
-def _not_allowed(spec: TrainingJobSpec, settings: Settings) -> list[str]:
+def not_allowed(
+    spec: TrainingJobSpec, settings: Settings, where: str = "spec", own_claims: Collection[str] = ()
+) -> list[str]:
     """What a job names that the administrator's lists do not hold; an empty list allows everything."""
     template = spec.template
     accounts = [("template.serviceAccountName", template.service_account_name or "default")]
-    claims = [("dataset.uri, publish", claim) for claim in claims_of(spec)]
-    if spec.workspace.claim_name is not None:
+    claims = [("dataset.uri, publish", claim) for claim in claims_of(spec) if claim not in own_claims]
+    if spec.workspace.claim_name is not None and spec.workspace.claim_name not in own_claims:
         claims.append(("workspace.claimName", spec.workspace.claim_name))
     secrets = [(f"template.imagePullSecrets[{i}]", secret.name) for i, secret in enumerate(template.image_pull_secrets)]
     for index, variable in enumerate(template.env):
@@ -78,7 +96,7 @@ def _not_allowed(spec: TrainingJobSpec, settings: Settings) -> list[str]:
         ("Secret", secrets, settings.allowed_secrets),
     ]
     return [
-        f"spec.{field}: the {kind} '{name}' may not be used here; allowed: {', '.join(allowed)}"
+        f"{where}.{field}: the {kind} '{name}' may not be used here; allowed: {', '.join(allowed)}"
         for kind, used, allowed in lists
         if allowed
         for field, name in used

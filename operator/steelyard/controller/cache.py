@@ -29,7 +29,7 @@ class Cache:
         metadata.pop("managedFields", None)
         key = (metadata["namespace"], metadata["name"])
         known = self._jobs.get(key)
-        if known is not None and not _is_newer(metadata, known["metadata"]):
+        if known is not None and not is_newer(metadata, known["metadata"]):
             return None
         if is_terminal(body.get("status") or {}) or "deletionTimestamp" in metadata:
             self._jobs.pop(key, None)
@@ -60,7 +60,7 @@ class Cache:
         if (
             known is not None
             and known.uid == stage_job.uid
-            and _is_lower(stage_job.resource_version, known.resource_version)
+            and is_lower(stage_job.resource_version, known.resource_version)
         ):
             return None
         siblings[stage_job.name] = stage_job
@@ -83,12 +83,13 @@ class Cache:
         return {job.stage: job for job in self._stage_jobs.get(key, {}).values() if job.owner_uid == uid}
 
 
-def _is_newer(metadata: dict[str, Any], than: dict[str, Any]) -> bool:
+def is_newer(metadata: dict[str, Any], than: dict[str, Any]) -> bool:
+    """Whether one of two bodies' metadata is of another object, or of a later version of the same."""
     version, known = metadata.get("resourceVersion"), than.get("resourceVersion")
-    return metadata["uid"] != than["uid"] or (version != known and not _is_lower(version, known))
+    return metadata["uid"] != than["uid"] or (version != known and not is_lower(version, known))
 
 
-def _is_lower(version: str | None, than: str | None) -> bool:
+def is_lower(version: str | None, than: str | None) -> bool:
     """Resource versions of one kind can be compared as numbers (KEP-5504); what is none is taken as new."""
     try:
         return int(version or "") < int(than or "")

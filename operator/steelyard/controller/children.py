@@ -98,7 +98,7 @@ def stage_job(context: JobContext, stage: Stage) -> dict[str, Any]:
         "completionMode": "Indexed" if stage.workers > 1 else "NonIndexed",
         "backoffLimit": policy.backoff_limit,
         "podReplacementPolicy": "Failed",
-        "podFailurePolicy": {"rules": _failure_rules()},
+        "podFailurePolicy": {"rules": failure_rules()},
         "template": pod_template(context, stage),
     }
     metadata = _metadata(context, stage_job_name(context.name, stage.name), stage.name)
@@ -107,7 +107,7 @@ def stage_job(context: JobContext, stage: Stage) -> dict[str, Any]:
     return {"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": spec}
 
 
-def _failure_rules() -> list[dict[str, Any]]:
+def failure_rules() -> list[dict[str, Any]]:
     """The contract's exit codes in the Job controller's words; what matches no rule counts against backoffLimit."""
     permanent = [int(code) for code in ExitCode if ExitCode.is_permanent(code)]
 

@@ -35,6 +35,11 @@ class ObstacleError(Exception):
         self.wait = Wait(reason, message)
         self.defect = None if may_pass else Broken(reason, message)
 
+    @property
+    def is_refusal(self) -> bool:
+        """Whether the API server finds fault with the child itself."""
+        return self.wait.reason == Reason.CHILD_REFUSED
+
 
 async def make_child(api: Requester, resource: str, body: Object) -> Object:
     """Makes a child, or finds that it is there.
@@ -105,7 +110,7 @@ def is_namespace_going(error: ApiError) -> bool:
     return error.status == 403 and any(cause.get("reason") == "NamespaceTerminating" for cause in error.causes)
 
 
-async def patch_status(api: Requester, body: Object, changes: Object) -> Object:
+async def patch_status(api: Requester, body: Object, changes: Object, resource: str = "trainingjobs") -> Object:
     """Writes the fields of a status that changed, if the job is still as it was read; returns the job as it is now.
 
     Raises:
@@ -114,7 +119,7 @@ async def patch_status(api: Requester, body: Object, changes: Object) -> Object:
     metadata = body["metadata"]
     return await api.request(
         "PATCH",
-        path_of("trainingjobs", metadata["namespace"], metadata["name"], "status"),
+        path_of(resource, metadata["namespace"], metadata["name"], "status"),
         {"metadata": {"resourceVersion": metadata["resourceVersion"], "uid": metadata["uid"]}, "status": changes},
         content_type=MERGE_PATCH,
     )
@@ -137,6 +142,29 @@ async def find_stage_job(api: Requester, job: StageJob) -> StageJob | None:
         raise
 
 
+async def find(api: Requester, resource: str, namespace: str, name: str) -> Object | None:
+    """An object as it is now; None where there is none."""
+    try:
+        return await api.request("GET", path_of(resource, namespace, name))
+    except ApiError as error:
+        if error.status == 404:
+            return None
+        raise
+
+
+async def pause_training_job(
+    api: Requester, namespace: str, name: str, uid: str, *, is_suspended: bool
+) -> Object | None:
+    """Has exactly this TrainingJob pause, or go on; returns it as it is then, None where it is gone."""
+    changes = {"metadata": {"uid": uid}, "spec": {"runPolicy": {"suspend": is_suspended}}}
+    try:
+        return await api.request("PATCH", path_of("trainingjobs", namespace, name), changes, content_type=MERGE_PATCH)
+    except ApiError as error:
+        if error.status not in (404, 409):
+            raise
+        return None
+
+
 async def delete(api: Requester, resource: str, namespace: str, name: str, uid: str, **options: Any) -> None:
     """Removes exactly this object; nothing where it is gone already."""
     body = {"preconditions": {"uid": uid}, "propagationPolicy": "Background", **options}
@@ -149,7 +177,16 @@ async def delete(api: Requester, resource: str, namespace: str, name: str, uid: 
 
 async def stop_job(api: Requester, job: StageJob) -> None:
     """Ends a Job's living pods and lets it make no more; nothing where it is gone."""
-    changes = {"metadata": {"uid": job.uid}, "spec": {"suspend": True}}
+    await _set_suspend(api, job, True)
+
+
+async def resume_job(api: Requester, job: StageJob) -> None:
+    """Lets a Job that was stopped make its pods again; nothing where it is gone."""
+    await _set_suspend(api, job, False)
+
+
+async def _set_suspend(api: Requester, job: StageJob, is_suspended: bool) -> None:
+    changes = {"metadata": {"uid": job.uid}, "spec": {"suspend": is_suspended}}
     try:
         await api.request("PATCH", path_of("jobs", job.namespace, job.name), changes, content_type=MERGE_PATCH)
     except ApiError as error:

@@ -15,7 +15,7 @@ from steelyard.api.training_job import TrainingJob
 from steelyard.controller.draft import StatusDraft
 from steelyard.controller.names import spec_config_map_name, workspace_claim_name
 from steelyard.controller.observation import Pod, StageJob
-from steelyard.controller.policies import deadline, disruptions, endings, lost_nodes, waiting
+from steelyard.controller.policies import deadline, disruptions, endings, lost_nodes, suspend, waiting
 from steelyard.controller.policies.waiting import Wait
 from steelyard.planning import Plan, Stage
 
@@ -55,6 +55,13 @@ class StopJob:
 
 
 @dataclass(frozen=True)
+class ResumeJob:
+    """Lets a stage's Job have pods again."""
+
+    job: StageJob
+
+
+@dataclass(frozen=True)
 class MakeChildren:
     """Makes what a stage needs, and its Job. What is there already stays."""
 
@@ -63,7 +70,7 @@ class MakeChildren:
     """Whether also what an earlier stage has made may be gone."""
 
 
-Action: TypeAlias = GiveUpPod | DeletePod | DeleteJob | StopJob | MakeChildren
+Action: TypeAlias = GiveUpPod | DeletePod | DeleteJob | StopJob | ResumeJob | MakeChildren
 
 
 @dataclass(frozen=True)
@@ -130,6 +137,7 @@ def decide(seen: Observation, now: datetime) -> Decision:
     stage = next((stage for stage in seen.plan.stages if not draft.is_done(stage.name)), None)
     if seen.defect is not None:
         return _fail(decision, seen, stage.name if stage else None, seen.defect.reason, seen.defect.message)
+    _pause_or_go_on(decision, seen, stage)
     while stage is not None:
         next_stage = _advance(decision, seen, stage, now)
         if next_stage is stage or decision.is_over:
@@ -140,9 +148,24 @@ def decide(seen: Observation, now: datetime) -> Decision:
     return decision
 
 
+def _pause_or_go_on(decision: Decision, seen: Observation, stage: Stage | None) -> None:
+    """Says that a job is suspended, or no longer is."""
+    draft, is_wanted = decision.draft, seen.job.spec.run_policy.suspend
+    if is_wanted and draft.suspended_since is None:
+        draft.suspend()
+        decision.happenings.append(Happening("Suspended", "the job is suspended (spec.runPolicy.suspend)"))
+    elif not is_wanted and draft.suspended_since is not None:
+        draft.resume(stage.name if stage is not None else None)
+        decision.happenings.append(Happening("Resumed", "the job goes on"))
+
+
 def _advance(decision: Decision, seen: Observation, stage: Stage, now: datetime) -> Stage | None:
     """One stage's turn; returns the stage that is to be looked at next, the same one where it still runs."""
     draft, job = decision.draft, seen.jobs.get(stage.name)
+    if draft.suspended_since is not None and (job is None or (job.outcome == "Running" and not job.is_going)):
+        if job is not None and not job.is_suspended:
+            decision.before.append(StopJob(job))
+        return stage
     if draft.stage(stage.name) is None:
         draft.start_stage(stage)
         workers = f" with {stage.workers} workers" if stage.workers > 1 else ""
@@ -156,7 +179,10 @@ def _advance(decision: Decision, seen: Observation, stage: Stage, now: datetime)
         decision.again_after = CHECK_AGAIN_SECONDS
         return stage
     if job.outcome == "Running":
-        _watch_over(decision, seen, stage, now)
+        if job.is_suspended:
+            decision.before.append(ResumeJob(job))
+        else:
+            _watch_over(decision, seen, stage, now)
         return stage
     if seen.pods is None:
         decision.needs_pods = True
@@ -251,7 +277,10 @@ def _look_at_the_clock(decision: Decision, seen: Observation, stage: Stage, now:
     draft = decision.draft
     policy = seen.job.spec.run_policy
     assert draft.started is not None
-    left = deadline.seconds_left(policy, draft.started, now)
+    if draft.suspended_since is not None:
+        return
+    counted = suspend.seconds_counted(draft.started, draft.suspended_seconds, draft.suspended_since, now)
+    left = deadline.seconds_left(policy, counted)
     if left is None or decision.is_over:
         return
     if left <= 0:
@@ -264,9 +293,10 @@ def _look_at_the_clock(decision: Decision, seen: Observation, stage: Stage, now:
 
 
 def _complete(decision: Decision, seen: Observation) -> None:
-    last = decision.draft.stage(seen.plan.stages[-1].name)
+    name = seen.plan.stages[-1].name
+    last = decision.draft.stage(name)
     assert last is not None
-    decision.draft.complete(Reason.SUCCEEDED, last["message"])
+    decision.draft.complete(decision.draft.reason_of(name, seen.job), last["message"])
     decision.happenings.append(Happening("Complete", last["message"]))
     decision.after.clear()
     decision.is_over = True

@@ -10,14 +10,22 @@ from typing import Any
 from pydantic import ValidationError
 
 from steelyard.api.base import Part
-from steelyard.api.contract import Progress, Result, StageName
-from steelyard.api.status import ModelStatus, StageStatus
+from steelyard.api.contract import Progress, Reason, Result, StageName
+from steelyard.api.search_log import TrialReport
+from steelyard.api.status import ModelStatus, StageStatus, TrialStatus
 from steelyard.api.training_job import TrainingJob
 from steelyard.controller.columns import figure_text, metric_text, progress_text, size_text
 from steelyard.controller.observation import text_of, time_of
 from steelyard.controller.policies.disruptions import Disruptions
 from steelyard.planning import Stage
-from steelyard.planning.conditions import Condition, after_all, after_failure, after_success, set_condition
+from steelyard.planning.conditions import (
+    Condition,
+    after_all,
+    after_failure,
+    after_success,
+    set_condition,
+    types_of_stage,
+)
 
 _LONGEST_MESSAGE = 4096
 """Room for a result document; an API server's refusal may quote the whole object, which the status has no room for."""
@@ -45,7 +53,7 @@ def _take(entry: dict[str, Any], part: type[Part], values: dict[str, Any]) -> bo
     return True
 
 
-def _shortened(reason: str, message: str) -> tuple[str, str]:
+def shortened(reason: str, message: str) -> tuple[str, str]:
     """What others say, as far as the status has room for it."""
     is_long = len(message) > _LONGEST_MESSAGE
     return reason[:_LONGEST_REASON], message[: _LONGEST_MESSAGE - 3] + "..." if is_long else message
@@ -91,6 +99,18 @@ class StatusDraft:
         return time_of(self.status.get("waitingSince"))
 
     @property
+    def suspended_since(self) -> datetime | None:
+        """Since when the job is suspended; None where it is not."""
+        conditions = self.status.get("conditions") or ()
+        pause = next((each for each in conditions if each["type"] == "Suspended" and each["status"] == "True"), None)
+        return time_of(pause["lastTransitionTime"]) if pause is not None else None
+
+    @property
+    def suspended_seconds(self) -> int:
+        """For how long it was suspended before."""
+        return int(self.status.get("suspendedSeconds") or 0)
+
+    @property
     def disruptions(self) -> Disruptions:
         """The count so far."""
         return Disruptions(self.status.get("disruptions", 0), time_of(self.status.get("lastDisruptionTime")))
@@ -102,6 +122,11 @@ class StatusDraft:
     def is_done(self, name: StageName) -> bool:
         """Whether a stage's result was read."""
         return "completionTime" in (self.stage(name) or {})
+
+    def reason_of(self, name: StageName, job: TrainingJob) -> str:
+        """Why a stage that is done succeeded: Succeeded, or, of a trial, Pruned."""
+        last = types_of_stage(name, job)[-1]
+        return next(condition.reason for condition in self._conditions() if condition.type == last)
 
     # --- writing ------------------------------------------------------------------------------------------------------
 
@@ -138,7 +163,7 @@ class StatusDraft:
 
     def wait(self, stage: StageName, reason: str, message: str) -> None:
         """The job waits for something."""
-        self._condition("Waiting", "True", *_shortened(reason, message))
+        self._condition("Waiting", "True", *shortened(reason, message))
         self.status["phase"] = "Waiting"
         self.status.setdefault("waitingSince", self._now)
         self.status["progress"] = stage
@@ -148,6 +173,22 @@ class StatusDraft:
         if self.status.pop("waitingSince", None) is not None:
             self._condition("Waiting", "False", "Started", f"{stage} has all its pods")
             self.status["phase"] = _PHASES[stage]
+
+    def suspend(self) -> None:
+        """The job pauses; what it waited for is no matter meanwhile."""
+        message = "spec.runPolicy.suspend is true"
+        if self.status.pop("waitingSince", None) is not None:
+            self._condition("Waiting", "False", "Suspended", message)
+        self._condition("Suspended", "True", "Suspended", message)
+        self.status["phase"] = "Suspended"
+
+    def resume(self, stage: StageName | None) -> None:
+        """The job goes on with a stage, where one is left."""
+        since, now = self.suspended_since, time_of(self._now)
+        assert since is not None and now is not None
+        self.status["suspendedSeconds"] = self.suspended_seconds + max(0, int((now - since).total_seconds()))
+        self._condition("Suspended", "False", "Resumed", "spec.runPolicy.suspend is false")
+        self.status["phase"] = _PHASES[stage] if stage is not None and self.stage(stage) is not None else "Pending"
 
     def count(self, disruptions: Disruptions) -> None:
         """Pods were lost, evicted or ended with "try again"."""
@@ -161,7 +202,7 @@ class StatusDraft:
         entry = self.stage(stage.name)
         assert entry is not None
         entry |= {"completionTime": self._now, "message": result.message}
-        if "done" in entry:
+        if "done" in entry and result.reason != Reason.PRUNED:
             entry["done"] = entry["total"]
         elif "epochs" in result.summary:  # So short, or so out of reach, that its log was never read.
             done = {"done": result.summary["epochs"], "total": job.spec.training.epochs, "unit": "epochs"}
@@ -172,6 +213,8 @@ class StatusDraft:
         self._set_conditions(conditions)
         if result.summary.get("metric") is not None:
             self._show_model(result.summary)
+        if job.spec.trial is not None:
+            self._show_trial(result.summary, job.spec.trial.metric)
 
     def complete(self, reason: str, message: str) -> None:
         """The job is done."""
@@ -180,7 +223,7 @@ class StatusDraft:
 
     def fail(self, stage: StageName | None, job: TrainingJob | None, reason: str, message: str) -> None:
         """The job has failed for good."""
-        reason, message = _shortened(reason, message)
+        reason, message = shortened(reason, message)
         if self.status.pop("waitingSince", None) is not None:
             self._condition("Waiting", "False", reason, message)
         if stage is not None and job is not None:
@@ -194,7 +237,17 @@ class StatusDraft:
 
     def _show_model(self, summary: dict[str, Any]) -> None:
         """The model and its evidence, in the fields that the status has for them."""
-        names = ("chosen", "bytes", "baselineBytes", "metric", "metricDrop", "digest", "published", "candidates")
+        names = (
+            "chosen",
+            "bytes",
+            "baseline",
+            "baselineBytes",
+            "metric",
+            "metricDrop",
+            "digest",
+            "published",
+            "candidates",
+        )
         shown = {name: summary[name] for name in names if summary.get(name) is not None}
         try:
             metrics = {
@@ -211,6 +264,16 @@ class StatusDraft:
             self.status["metric"] = metric_text(model["metric"], metrics[model["metric"]]["value"])
         if "bytes" in model:
             self.status["size"] = size_text(model["bytes"])
+
+    def _show_trial(self, summary: dict[str, Any], metric: str) -> None:
+        """What a trial answered; nothing where the container left no report of a trial."""
+        try:
+            trial = TrialStatus.of(TrialReport.from_json(summary.get("trial")))
+        except ValueError:
+            return
+        self.status["trial"] = trial.model_dump(by_alias=True, exclude_none=True)
+        if trial.value is not None:
+            self.status["metric"] = metric_text(metric, trial.value)
 
     def _conditions(self) -> tuple[Condition, ...]:
         return tuple(Condition.from_json(condition) for condition in self.status.get("conditions") or ())

@@ -9,6 +9,10 @@ PHASE_SECONDS = (1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 7200, 14400, 43
 """The upper bounds of the histogram of phases: from a simulated job to one that takes a day."""
 
 
+ASK_SECONDS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 120)
+"""The upper bounds of the histogram of questions; the first one of all waits for the sampler's process."""
+
+
 class Metrics:
     """The operator's metrics, in a registry of their own together with the process's CPU and memory.
 
@@ -41,6 +45,24 @@ class Metrics:
         self.jobs_finished = Counter(
             "steelyard_jobs_finished_total",
             "Jobs that ended, by the reason of their end.",
+            ["reason"],
+            registry=registry,
+        )
+        self.trials_finished = Counter(
+            "steelyard_trials_finished_total",
+            "Questions of searches that were answered, by how: Complete, Pruned, Failed, Repeated.",
+            ["state"],
+            registry=registry,
+        )
+        self.ask_seconds = Histogram(
+            "steelyard_ask_seconds",
+            "How long a search's question took to be found.",
+            buckets=ASK_SECONDS,
+            registry=registry,
+        )
+        self.searches_finished = Counter(
+            "steelyard_searches_finished_total",
+            "Searches that ended, by the reason of their end.",
             ["reason"],
             registry=registry,
         )

@@ -9,11 +9,16 @@ from steelyard.api.training_job import API_VERSION
 from steelyard.kube.names import CONTAINER as CONTAINER
 from steelyard.kube.names import JOB_LABEL as JOB_LABEL
 from steelyard.kube.names import STAGE_LABEL as STAGE_LABEL
+from steelyard.kube.names import TUNING_LABEL as TUNING_LABEL
 from steelyard.kube.names import stage_job_name as stage_job_name
 
 MANAGED_BY = "app.kubernetes.io/managed-by=steelyard"
 """Selects every object of ours."""
 STAGE_KEY_ANNOTATION = "steelyard.dev/stage-key"
+SEARCH_ANNOTATION = "steelyard.dev/search"
+"""The ConfigMap with the search whose best model a TrainingJob publishes."""
+QUESTIONS_ANNOTATION = "steelyard.dev/questions"
+"""What a trial or a pack answers, as JSON: [[number, values, the answers it was asked with or null], ...]."""
 
 TENSORFLOW_PORT = 2222
 SUPERVISOR_PORT = 2223
@@ -22,6 +27,12 @@ WORKSPACE_FOLDER = "/steelyard/workspace"
 CLAIMS_FOLDER = "/steelyard/claims"
 SPEC_FOLDER = "/steelyard/spec"
 SPEC_FILE = "job.json"
+SEARCH_FOLDER = "/steelyard/search"
+SEARCH_FILE = "search.json"
+PACK_FOLDER = "/steelyard/pack"
+PACK_FILE = "pack.json"
+PACK_STAGE = "pack"
+"""What stands in the stage's place in a pack's Job, pods and result."""
 RESULT_FILE = "/dev/termination-log"
 
 
@@ -52,11 +63,21 @@ def labels_of(job: str, component: str) -> dict[str, str]:
     }
 
 
-def owner_reference(job: str, uid: str) -> dict[str, Any]:
+def search_config_map_name(tuning_job: str, answers: int) -> str:
+    """The ConfigMap with a search as it was when it had so many answers."""
+    return f"{tuning_job}-search-{answers}"
+
+
+def pack_name(tuning_job: str, first: int) -> str:
+    """The Job of a pack, and its ConfigMap; named by its first question."""
+    return f"{tuning_job}-pack-{first}"
+
+
+def owner_reference(job: str, uid: str, kind: str = "TrainingJob") -> dict[str, Any]:
     """Makes the garbage collector remove a child with its job."""
     return {
         "apiVersion": API_VERSION,
-        "kind": "TrainingJob",
+        "kind": kind,
         "name": job,
         "uid": uid,
         "controller": True,

@@ -36,15 +36,22 @@ class StageJob:
     message: str
     failed: int
     """How many of its pods have failed; ignored ones are not counted by the Job controller."""
+    is_suspended: bool = False
+    """Whether it is to have no pods for now."""
 
     @classmethod
     def of(cls, body: dict[str, Any]) -> "StageJob | None":
         """None for a Job that is no stage's."""
-        metadata, status = body["metadata"], body.get("status") or {}
-        labels = metadata.get("labels") or {}
+        labels = body["metadata"].get("labels") or {}
         stage, job = labels.get(STAGE_LABEL), labels.get(JOB_LABEL)
         if job is None or stage not in ("prepare", "train", "finish"):
             return None
+        return cls.of_stage(body, job, stage)
+
+    @classmethod
+    def of_stage(cls, body: dict[str, Any], job: str, stage: StageName) -> "StageJob":
+        """A Job of which it is known whose it is."""
+        metadata, status = body["metadata"], body.get("status") or {}
         outcome: Literal["Running", "Complete", "Failed"] = "Running"
         reason = message = ""
         for condition in status.get("conditions") or ():
@@ -64,6 +71,7 @@ class StageJob:
             reason=reason,
             message=message,
             failed=int(status.get("failed") or 0),
+            is_suspended=bool((body.get("spec") or {}).get("suspend")),
         )
 
 

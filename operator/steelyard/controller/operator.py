@@ -1,12 +1,14 @@
 """The operator as a whole: watches by kopf, a queue, and workers that reconcile while this replica leads.
 
-kopf only watches: raw events of TrainingJobs and of our Jobs go into the cache and their keys into the queue. It keeps
-no state in annotations, adds no finalizer, posts no Events. Imports kopf, kube and the other parts of the controller.
+kopf only watches: raw events of TrainingJobs, TuningJobs and our Jobs go into caches and their keys into queues. It
+keeps no state in annotations, adds no finalizer, posts no Events. Imports kopf, kube and the other parts of the
+controller.
 """
 
 import asyncio
 import logging
 import signal
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,11 +26,16 @@ from steelyard.controller.names import MANAGED_BY
 from steelyard.controller.observation import StageJob
 from steelyard.controller.reconciler import Reconciler
 from steelyard.controller.settings import Settings
+from steelyard.controller.tuning.cache import TuningCache
+from steelyard.controller.tuning.facts import Child, Pack
+from steelyard.controller.tuning.reconciler import TuningReconciler
 from steelyard.controller.work_queue import WorkQueue
 from steelyard.kube import Api, ApiError, ConnectionFailedError, Requester, path_of
 
-GROUP, VERSION, PLURAL = "steelyard.dev", "v1alpha1", "trainingjobs"
+GROUP, VERSION, PLURAL, TUNINGS = "steelyard.dev", "v1alpha1", "trainingjobs", "tuningjobs"
 WATCH_SECONDS = 300
+TUNING_RECONCILERS = 4
+"""How many searches are reconciled at once."""
 STOP_SECONDS = 20.0
 """How long reconciles that are under way may take to end by themselves."""
 
@@ -45,8 +52,11 @@ class Operator:
     metrics: Metrics
     reconciler: Reconciler
     cache: Cache
+    tuning_reconciler: TuningReconciler
+    tuning_cache: TuningCache
     heartbeat: Heartbeat | None = None
     queue: WorkQueue[Key] = field(default_factory=WorkQueue)
+    tuning_queue: WorkQueue[Key] = field(default_factory=WorkQueue)
     _is_watching: asyncio.Event = field(default_factory=asyncio.Event)
     _under_way: set["asyncio.Task[None]"] = field(default_factory=set)
     """Reconciles: a graceful stop lets them end."""
@@ -99,6 +109,7 @@ class Operator:
         registry = kopf.OperatorRegistry()
         kopf.on.login(registry=registry)(self._log_in)
         kopf.on.event(GROUP, VERSION, PLURAL, registry=registry)(self._on_job)
+        kopf.on.event(GROUP, VERSION, TUNINGS, registry=registry)(self._on_tuning)
         kopf.on.event("batch", "v1", "jobs", registry=registry)(self._on_stage_job)
         await kopf.operator(
             registry=registry,
@@ -127,22 +138,38 @@ class Operator:
     async def _on_job(self, event: Any, **_: Any) -> None:
         body = dict(event["object"])
         metadata = body["metadata"]
-        if event["type"] == "DELETED":
+        gone = event["type"] == "DELETED"
+        if (child := Child.of(body)) is not None:
+            self._enqueue_tuning(self.tuning_cache.drop_child(child) if gone else self.tuning_cache.put_child(child))
+        if gone:
             self.cache.drop_job(metadata["namespace"], metadata["name"], metadata["uid"])
         else:
             self._enqueue(self.cache.put_job(body))
 
+    async def _on_tuning(self, event: Any, **_: Any) -> None:
+        body = dict(event["object"])
+        metadata = body["metadata"]
+        if event["type"] == "DELETED":
+            self.tuning_cache.drop_tuning(metadata["namespace"], metadata["name"], metadata["uid"])
+        else:
+            self._enqueue_tuning(self.tuning_cache.put_tuning(body))
+
     async def _on_stage_job(self, event: Any, **_: Any) -> None:
-        stage_job = StageJob.of(dict(event["object"]))
-        if stage_job is None:
-            return
+        body = dict(event["object"])
         gone = event["type"] == "DELETED"
-        self._enqueue(self.cache.drop_stage_job(stage_job) if gone else self.cache.put_stage_job(stage_job))
+        if (stage_job := StageJob.of(body)) is not None:
+            self._enqueue(self.cache.drop_stage_job(stage_job) if gone else self.cache.put_stage_job(stage_job))
+        elif (pack := Pack.of(body)) is not None:
+            self._enqueue_tuning(self.tuning_cache.drop_pack(pack) if gone else self.tuning_cache.put_pack(pack))
 
     def _enqueue(self, key: Key | None) -> None:
         """What is over, and what says nothing new, costs nothing more than its event."""
         if key is not None and self.cache.job(key) is not None:
             self.queue.add(key)
+
+    def _enqueue_tuning(self, key: Key | None) -> None:
+        if key is not None and self.tuning_cache.tuning(key) is not None:
+            self.tuning_queue.add(key)
 
     # --- working ------------------------------------------------------------------------------------------------------
 
@@ -155,7 +182,11 @@ class Operator:
         end_when_lost_in_a_stop(self.leadership, ExitCode.TRY_AGAIN)
         self.metrics.is_leader.set(1)
         await self._fill_cache()
-        workers = [asyncio.create_task(self._work(), name=f"worker-{i}") for i in range(self.settings.reconcilers)]
+        lanes = [
+            *[_Lane(self.queue, self.reconciler.reconcile)] * self.settings.reconcilers,
+            *[_Lane(self.tuning_queue, self.tuning_reconciler.reconcile)] * TUNING_RECONCILERS,
+        ]
+        workers = [asyncio.create_task(self._work(lane), name=f"worker-{i}") for i, lane in enumerate(lanes)]
         holding = asyncio.create_task(self.leadership.hold(), name="hold")
         try:
             done, _ = await asyncio.wait({holding, *workers}, return_when=asyncio.FIRST_COMPLETED)
@@ -172,48 +203,60 @@ class Operator:
             for body in answer["items"]:
                 if (stage_job := StageJob.of(body)) is not None:
                     self.cache.put_stage_job(stage_job)
+                elif (pack := Pack.of(body)) is not None:
+                    self.tuning_cache.put_pack(pack)
         for key in self.cache.all_keys():
             self.queue.add(key)
+        for key in self.tuning_cache.all_keys():
+            self.tuning_queue.add(key)
 
-    async def _work(self) -> None:
+    async def _work(self, lane: "_Lane") -> None:
         while True:
-            key = await self.queue.get()
-            self.metrics.queue_depth.set(len(self.queue))
+            key = await lane.queue.get()
+            self.metrics.queue_depth.set(len(self.queue) + len(self.tuning_queue))
             with about_job(*key):
-                reconcile = asyncio.create_task(self._reconcile(key))
+                reconcile = asyncio.create_task(self._reconcile(lane, key))
             self._under_way.add(reconcile)
             reconcile.add_done_callback(self._under_way.discard)
             try:
                 await asyncio.shield(reconcile)
             finally:
-                self.queue.done(key)
+                lane.queue.done(key)
                 if self.heartbeat is not None:
                     self.heartbeat.beat()
 
-    async def _reconcile(self, key: Key) -> None:
+    async def _reconcile(self, lane: "_Lane", key: Key) -> None:
         self.metrics.reconciles.inc()
         try:
-            again_after = await self.reconciler.reconcile(key)
+            again_after = await lane.reconcile(key)
         except NotNowError as reason:
-            pause = self.queue.add_after_error(key)
+            pause = lane.queue.add_after_error(key)
             logger.info("%s; again in %.1f s", reason, pause)
         except LeadershipLostError:
             raise
         except (ApiError, ConnectionFailedError) as error:
             self.metrics.reconcile_errors.inc()
-            pause = self.queue.add_after_error(key)
+            pause = lane.queue.add_after_error(key)
             logger.warning("%s; again in %.1f s", error, pause)
         except Exception:
             # One job's trouble must not be the others'.
             self.metrics.reconcile_errors.inc()
-            pause = self.queue.add_after_error(key)
+            pause = lane.queue.add_after_error(key)
             logger.exception("the reconcile failed; again in %.1f s", pause)
         else:
-            self.queue.succeeded(key)
+            lane.queue.succeeded(key)
             if again_after is None:
-                self.queue.forget(key)
+                lane.queue.forget(key)
             else:
-                self.queue.add_after(key, again_after)
+                lane.queue.add_after(key, again_after)
+
+
+@dataclass(frozen=True)
+class _Lane:
+    """What a worker works on."""
+
+    queue: WorkQueue[Key]
+    reconcile: Callable[[Key], Awaitable[float | None]]
 
 
 class _NoDiffs(kopf.DiffBaseStorage):
@@ -252,17 +295,18 @@ async def check_resources_are_served(api: Requester, settings: Settings) -> None
     """Raises ConfigurationError where the CRD is not installed: a watch for it would fail silently, for ever."""
     for namespace in settings.namespaces or (None,):
         try:
-            await api.request("GET", path_of(PLURAL, namespace), query={"limit": "1"})
+            for plural in (PLURAL, TUNINGS):
+                await api.request("GET", path_of(plural, namespace), query={"limit": "1"})
         except ApiError as error:
             if error.status == 404:
                 raise ConfigurationError(
-                    f"the cluster serves no {PLURAL}.{GROUP} ({VERSION}); install the CRDs, for instance by the "
+                    f"the cluster serves no {plural}.{GROUP} ({VERSION}); install the CRDs, for instance by the "
                     "chart's value crds.enabled=true, or kubectl apply -f crds/",
                     reason=Reason.INVALID_CONFIGURATION,
                 ) from None
             if error.status == 403:
                 where = f"in the namespace {namespace}" if namespace else "in all namespaces"
-                raise ConfigurationError(f"the operator may not list {PLURAL} {where}: {error.message}") from None
+                raise ConfigurationError(f"the operator may not list {plural} {where}: {error.message}") from None
             raise
 
 

@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Any
 
 from steelyard.api.clusters import claims_of
-from steelyard.api.contract import Env
+from steelyard.api.contract import Env, StageName
 from steelyard.api.pods import MountedVolume, PodSecurity, PodTemplate, ResourceRequirements
 from steelyard.api.training_job import TrainingJob
 from steelyard.api.uris import ClaimUri, is_claim_uri
@@ -18,12 +18,16 @@ from steelyard.controller.names import (
     CLAIMS_FOLDER,
     CONTAINER,
     JOB_LABEL,
+    PACK_STAGE,
     RESULT_FILE,
+    SEARCH_FILE,
+    SEARCH_FOLDER,
     SPEC_FILE,
     SPEC_FOLDER,
     STAGE_LABEL,
     SUPERVISOR_PORT,
     TENSORFLOW_PORT,
+    TUNING_LABEL,
     WORKSPACE_FOLDER,
     labels_of,
     spec_config_map_name,
@@ -32,7 +36,7 @@ from steelyard.controller.names import (
     workspace_claim_name,
 )
 from steelyard.controller.settings import Settings
-from steelyard.planning import Stage, worker_environment
+from steelyard.planning import Stage, stages_of, worker_environment
 
 LARGEST_INLINE_SPEC_BYTES = 64 * 1024
 """Above it the spec goes into a ConfigMap: the kernel bounds one variable at 128 KiB."""
@@ -50,6 +54,10 @@ class JobContext:
     image: str
     """The trainer's image, for all stages."""
     settings: Settings
+    tuning_job: str = ""
+    """The TuningJob whose child this job is."""
+    search_config_map: str = ""
+    """The ConfigMap with the search that is published with the model."""
 
     @property
     def name(self) -> str:
@@ -79,6 +87,8 @@ def pod_template(context: JobContext, stage: Stage) -> dict[str, Any]:
     template = context.job.spec.template
     mounts = _Mounts.of(context, stage)
     labels = {**(template.labels or {}), **labels_of(context.name, stage.name), STAGE_LABEL: stage.name}
+    if context.tuning_job:
+        labels[TUNING_LABEL] = context.tuning_job
     spec: dict[str, Any] = {
         "restartPolicy": "Never",
         "automountServiceAccountToken": False,
@@ -112,17 +122,18 @@ def pod_template(context: JobContext, stage: Stage) -> dict[str, Any]:
 
 def _resources(context: JobContext, stage: Stage) -> ResourceRequirements:
     given = context.job.spec.template.resources
-    own: ResourceRequirements | None = getattr(given, stage.name) if given else None
-    return own or context.settings.resources_of(stage.name)
+    kind: StageName = "train" if stage.name == PACK_STAGE else stage.name
+    own: ResourceRequirements | None = getattr(given, kind) if given else None
+    return own or context.settings.resources_of(kind)
 
 
-def _threads(resources: ResourceRequirements) -> int | None:
+def threads_of(context: JobContext, stage: Stage) -> int | None:
     """Whole CPUs that a container may use; None where it may use all of its node.
 
     Said and not left to be found out: the number of threads is part of what makes a training repeatable, and inside a
     container the node's CPUs are seen, not the limit.
     """
-    cpu = (resources.limits or {}).get("cpu", "")
+    cpu = (_resources(context, stage).limits or {}).get("cpu", "")
     try:
         cpus = float(cpu.removesuffix("m")) / (1000 if cpu.endswith("m") else 1)
     except ValueError:
@@ -168,13 +179,15 @@ def _environment(context: JobContext, stage: Stage, mounts: "_Mounts") -> list[d
         "KERAS_HOME": "/tmp/keras",
         "TMPDIR": "/tmp",
     }
-    if (threads := _threads(_resources(context, stage))) is not None:
+    if (threads := threads_of(context, stage)) is not None:
         values[Env.THREADS] = str(threads)
     if context.has_large_spec:
         values[Env.SPEC_FILE] = f"{SPEC_FOLDER}/{SPEC_FILE}"
     else:
         # Kubernetes takes $(NAME) for a variable, and $$ for one dollar.
         values[Env.SPEC] = context.spec_json.replace("$", "$$")
+    if _takes_search(context, stage):
+        values[Env.SEARCH_FILE] = f"{SEARCH_FOLDER}/{SEARCH_FILE}"
     variables: list[dict[str, Any]] = [
         variable.model_dump(by_alias=True, exclude_none=True) for variable in context.job.spec.template.env
     ]
@@ -225,8 +238,9 @@ def _lost_node_tolerations(seconds: int) -> list[dict[str, Any]]:
 
 
 def _placement(context: JobContext) -> dict[str, Any]:
-    """A workspace that one node can mount holds all pods of the job on that node; else they spread where they can."""
-    selector = {"matchLabels": {JOB_LABEL: context.name}}
+    """A workspace that one node can mount holds all pods of the job on that node, and those of all jobs that share the
+    workspace of a TuningJob; else they spread where they can."""
+    selector = {"matchLabels": {TUNING_LABEL: context.tuning_job} if context.tuning_job else {JOB_LABEL: context.name}}
     affinity = dict(context.job.spec.template.affinity or {})
     if context.job.spec.workspace.access_mode == "ReadWriteMany":
         spread = {
@@ -279,6 +293,9 @@ class _Mounts:
         if context.has_large_spec:
             volumes.append({"name": "spec", "configMap": {"name": spec_config_map_name(context.name)}})
             mounts.append(_mount("spec", SPEC_FOLDER, read_only=True))
+        if _takes_search(context, stage):
+            volumes.append({"name": "search", "configMap": {"name": context.search_config_map}})
+            mounts.append(_mount("search", SEARCH_FOLDER, read_only=True))
         for index, volume in enumerate(spec.template.volumes):
             if volume.source.claim is not None:
                 mount_claim(volume.source.claim, volume.mount_path, read_only=True)
@@ -302,14 +319,23 @@ def _claims_of_stage(job: TrainingJob, stage: Stage) -> dict[str, bool]:
     are spread over nodes are not bound to one for that.
     """
     spec = job.spec
-    source = ClaimUri.parse(spec.dataset.uri).claim if is_claim_uri(spec.dataset.uri) else None
-    is_first = stage.name == "prepare" or (stage.name == "train" and spec.dataset.is_prepared)
+    is_first = stage.name == stages_of(spec)[0]
     is_spread = stage.name == "train" and spec.workspace.access_mode == "ReadWriteMany"
+    # What another job has prepared is read by every stage; what it has trained, by finish.
+    reads = [spec.dataset.uri] if is_first or spec.dataset.is_prepared else []
+    if stage.name == "finish" and spec.trained is not None and spec.trained.uri is not None:
+        reads.append(spec.trained.uri)
+    sources = {ClaimUri.parse(uri).claim for uri in reads if is_claim_uri(uri)}
     return {
         claim: is_written and stage.name != "train"
         for claim, is_written in claims_of(spec).items()
-        if (is_first and (claim == source or not is_spread)) or (is_written and stage.name == "finish")
+        if claim in sources or (is_first and not is_spread) or (is_written and stage.name == "finish")
     }
+
+
+def _takes_search(context: JobContext, stage: Stage) -> bool:
+    """Whether a stage publishes a search with the model."""
+    return bool(context.search_config_map) and stage.name == "finish"
 
 
 def _mount(volume: str, path: str, *, read_only: bool = False) -> dict[str, Any]:

@@ -27,16 +27,19 @@ from steelyard.controller.decide import (
     Happening,
     MakeChildren,
     Observation,
+    ResumeJob,
     StopJob,
     all_run,
     decide,
 )
 from steelyard.controller.draft import StatusDraft
 from steelyard.controller.metrics import Metrics
-from steelyard.controller.observation import Pod, StageJob, time_of
+from steelyard.controller.names import TUNING_LABEL
+from steelyard.controller.observation import Pod, StageJob, controller_uid, time_of
 from steelyard.controller.policies.endings import Broken
 from steelyard.controller.policies.waiting import SETTLE_SECONDS, Wait
 from steelyard.controller.settings import Settings
+from steelyard.controller.tuning.cache import TuningCache
 from steelyard.kube import Api, ApiError, ConnectionFailedError, Requester
 from steelyard.kube.errors import Object
 
@@ -77,6 +80,8 @@ class Reconciler:
     """For logs."""
     settings: Settings
     metrics: Metrics
+    searches: TuningCache = field(default_factory=TuningCache)
+    """The TuningJobs whose children some jobs are."""
     _known: dict[Key, _Known] = field(default_factory=dict)
     _sampling: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_CONCURRENT_SAMPLES))
 
@@ -144,8 +149,18 @@ class Reconciler:
         if known is None or known.version != version:
             # The first look at the pods comes when they have had the time to start.
             first_check = time.monotonic() + max(SETTLE_SECONDS, self._check_interval())
-            known = self._known[key] = _Known(version, admit(body, self.settings), first_check)
+            admitted = admit(body, self.settings, self._own_claims(metadata))
+            known = self._known[key] = _Known(version, admitted, first_check)
         return known
+
+    def _own_claims(self, metadata: Object) -> tuple[str, ...]:
+        """The claim that was made for the TuningJob whose child this job is: no list of the administrator's has it."""
+        if TUNING_LABEL not in (metadata.get("labels") or {}) or not self.settings.allowed_claims:
+            return ()
+        claim = self.searches.claim_of(metadata["namespace"], controller_uid(metadata))
+        if claim is None:
+            raise NotNowError("the TuningJob that controls this job is not known yet, or has ended")
+        return (claim,)
 
     def _check_interval(self) -> float:
         """Seconds between two looks at one job's pods."""
@@ -172,7 +187,8 @@ class Reconciler:
 
     def _is_check_due(self, seen: Observation, known: _Known) -> bool:
         job = self._running(seen)
-        return job is not None and job.outcome == "Running" and time.monotonic() >= known.next_check
+        is_running = job is not None and job.outcome == "Running" and not job.is_suspended
+        return is_running and time.monotonic() >= known.next_check
 
     async def _look_at_pods(self, seen: Observation) -> Observation:
         job = self._running(seen)
@@ -261,6 +277,8 @@ class Reconciler:
                 self.cache.drop_stage_job(job)
             case StopJob(job):
                 await cluster.stop_job(self.api, job)
+            case ResumeJob(job):
+                await cluster.resume_job(self.api, job)
             case MakeChildren(stage, is_lacking) if is_lacking:
                 for resource, child in stage_children(admitted.context, stage):
                     await cluster.ensure_child(self.api, resource, child)
@@ -304,7 +322,10 @@ class Reconciler:
     async def _tell(self, body: Object, decision: Decision) -> None:
         """Posts Events. One that can't be posted is no error: the status says the same."""
         now = _now()
-        posts = (cluster.post_event(self.api, body, happening, now) for happening in decision.happenings)
+        # A trial that goes well is told of by its TuningJob: there may be thousands.
+        is_trial = "trial" in (body.get("spec") or {})
+        happenings = [happening for happening in decision.happenings if happening.is_warning or not is_trial]
+        posts = (cluster.post_event(self.api, body, happening, now) for happening in happenings)
         for outcome in await asyncio.gather(*posts, return_exceptions=True):
             if isinstance(outcome, ApiError | ConnectionFailedError):
                 logger.debug("an Event could not be posted: %s", outcome)

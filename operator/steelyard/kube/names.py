@@ -4,6 +4,8 @@ from steelyard.api.contract import StageName
 
 JOB_LABEL = "steelyard.dev/job"
 STAGE_LABEL = "steelyard.dev/stage"
+TUNING_LABEL = "steelyard.dev/tuning-job"
+"""The TuningJob of a TrainingJob, of a pack's Job, and of their pods."""
 INDEX_LABEL = "batch.kubernetes.io/job-completion-index"
 """Which of a stage's workers a pod is, from 0; the Job controller's own."""
 CONTAINER = "trainer"

@@ -6,6 +6,7 @@ from steelyard.api.errors import ConfigurationError
 
 _ROOTS = {
     "trainingjobs": "/apis/steelyard.dev/v1alpha1",
+    "tuningjobs": "/apis/steelyard.dev/v1alpha1",
     "jobs": "/apis/batch/v1",
     "leases": "/apis/coordination.k8s.io/v1",
     "networkpolicies": "/apis/networking.k8s.io/v1",

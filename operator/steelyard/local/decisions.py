@@ -6,10 +6,10 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from steelyard.api.contract import Result, StageName
+from steelyard.api.contract import Reason, Result, StageName
 from steelyard.local.job import LocalJob
 from steelyard.local.state import StageRecord
 from steelyard.planning import Plan, Stage, changed_inputs
@@ -63,6 +63,15 @@ def decide(
     return decisions
 
 
+def with_search(plan: Plan, document: Path) -> Plan:
+    """The plan of a search's best job: its last stage depends on the search's file too, which is published with the
+    model. Raises OSError."""
+    *before, last = plan.stages
+    inputs = last.inputs | {"search": hashlib.sha256(document.read_bytes()).hexdigest()}
+    key = hashlib.sha256(f"{last.key} {inputs['search']}".encode()).hexdigest()
+    return replace(plan, stages=(*before, replace(last, key=key, inputs=inputs)))
+
+
 def _is_up_to_date(stage: Stage, record: StageRecord | None, present: bool) -> bool:
     return record is not None and record.result is not None and record.key == stage.key and present
 
@@ -77,12 +86,22 @@ def _what_changed(record: StageRecord, stage: Stage, before: list[Decision]) -> 
 def files_present(job: LocalJob, records: Mapping[StageName, StageRecord]) -> dict[StageName, bool]:
     """Whether the files that each stage made are still there and its own."""
     result = records["finish"].result if "finish" in records else None
+    models = (job.workspace.model_file, job.workspace.estimator_file)
     return {
         "prepare": _key_in(job.workspace.dataset_file) == _key_of(records, "prepare"),
         "train": _key_in(job.workspace.training_file) == _key_of(records, "train")
-        and job.workspace.model_file.exists(),
+        and (not _leaves_model(job, records) or any(file.exists() for file in models)),
         "finish": result is not None and all(_is_published(folder, result) for folder in job.publish_folders),
     }
+
+
+def _leaves_model(job: LocalJob, records: Mapping[StageName, StageRecord]) -> bool:
+    """Whether the stage train has left a model: a trial that was pruned, or scored on folds, leaves none."""
+    spec = job.job.spec
+    if spec.trial is not None and spec.evaluation.cross_validation is not None:
+        return False
+    result = records["train"].result if "train" in records else None
+    return result is None or result.reason != Reason.PRUNED
 
 
 def _key_of(records: Mapping[StageName, StageRecord], stage: StageName) -> str:

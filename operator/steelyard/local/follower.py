@@ -1,13 +1,23 @@
 """Finds the events among the lines that a process writes to its log. Imports the api only."""
 
 import json
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from steelyard.api.contract import Notice, Progress
+from steelyard.api.search_log import TrialReport
 
 _LINE_LIMIT = 1 << 20
 """Bytes without a line's end after which they are no longer kept: no event is that long."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A line of a pack: a trial has ended."""
+
+    report: TrialReport
 
 
 class LogFollower:
@@ -19,7 +29,7 @@ class LogFollower:
         self._offset = path.stat().st_size if path.exists() else 0
         self._rest = b""
 
-    def read(self) -> list[Progress | Notice]:
+    def read(self) -> list[Progress | Notice | Answer]:
         """The events since the last call, in order; whatever else is in the log is left out. Raises OSError."""
         with self.path.open("rb") as file:
             file.seek(self._offset)
@@ -31,7 +41,7 @@ class LogFollower:
         return [event for line in lines if (event := parse_event(line)) is not None]
 
 
-def parse_event(line: bytes) -> Progress | Notice | None:
+def parse_event(line: bytes) -> Progress | Notice | Answer | None:
     """The event that a line holds; None where it is something else, such as a library's warning."""
     if not line.lstrip().startswith(b"{"):
         return None
@@ -44,6 +54,9 @@ def parse_event(line: bytes) -> Progress | Notice | None:
             return Progress(stage, done, total, unit, _figures(document.get("values")), _worker(document))
         case {"event": "notice", "stage": str(stage), "message": str(message)}:
             return Notice(stage, message, str(document.get("reason", "")), _worker(document))
+        case {"event": "trial", "trial": list(trial)}:
+            with suppress(ValueError):
+                return Answer(TrialReport.from_json(trial))
     return None
 
 

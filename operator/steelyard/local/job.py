@@ -14,6 +14,9 @@ from steelyard.api.workspace import Workspace
 from steelyard.local.claims import claim_folders
 from steelyard.local.state import State
 
+WORKSPACES = ".steelyard"
+"""The folder beside a manifest that holds the workspaces of its jobs, by name."""
+
 
 @dataclass(frozen=True)
 class LocalJob:
@@ -44,14 +47,24 @@ class LocalJob:
         Raises:
             ConfigurationError: the manifest can't be read or is not valid, or does not name one of the claims.
         """
-        job = load_training_job(manifest, overrides)
+        return cls.of(load_training_job(manifest, overrides), manifest, workspace, claims)
+
+    @classmethod
+    def of(
+        cls,
+        job: TrainingJob,
+        manifest: Path,
+        workspace: Path | None = None,
+        claims: Mapping[str, Path] | None = None,
+    ) -> "LocalJob":
+        """A job that was read from a manifest; as `load`. Raises ConfigurationError."""
         name = job.metadata.name
-        if job.spec.publish is None:
+        if job.spec.publish is None and not job.spec.only_prepare:
             # Put in here, so that the trainer and the stages' keys see it.
             spec = job.spec.model_copy(update={"publish": [PublishTarget(uri=f"models/{name}")]})
             job = job.model_copy(update={"spec": spec})
         base_dir = manifest.parent.resolve()
-        root = base_dir / ".steelyard" / name if workspace is None else workspace.resolve()
+        root = base_dir / WORKSPACES / name if workspace is None else workspace.resolve()
         return cls(job, base_dir, Workspace(root), claim_folders(job.spec, base_dir, claims or {}))
 
     def resolve(self, uri: str) -> Path:

@@ -5,8 +5,6 @@ Imports planning, the api and the other parts of local.
 
 import importlib.util
 import itertools
-import json
-import os
 import shutil
 import signal
 import time
@@ -18,35 +16,26 @@ from typing import NoReturn
 
 from steelyard import __version__
 from steelyard.api.contract import Env, ExitCode, Reason, Result, StageName
-from steelyard.api.errors import MORE_ROOM_HERE, ConfigurationError, SteelyardError, explain_os_error
-from steelyard.local.decisions import Decision, decide, files_present
+from steelyard.api.errors import ConfigurationError, SteelyardError, explain_os_error
+from steelyard.local.decisions import Decision, decide, files_present, with_search
 from steelyard.local.events import Report, RunEnded, StageEnded, StageRetried, StageSkipped, StageStarted
 from steelyard.local.files import write_json
-from steelyard.local.follower import tail_of
+from steelyard.local.follower import Answer
 from steelyard.local.job import LocalJob
 from steelyard.local.lock import locked
 from steelyard.local.processes import (
     POLL_SECONDS,
     Launch,
-    StageProcess,
-    end_all,
-    free_addresses,
-    inherited_environment,
     launch_trainer,
-    usable_cpus,
 )
 from steelyard.local.retries import Attempts, Done, Failed, ProcessEnd, judge
 from steelyard.local.signals import Signals
 from steelyard.local.source import source_digest
+from steelyard.local.stage_run import StageRun
 from steelyard.local.state import StageRecord, State
 from steelyard.local.targets import check_publish_targets
-from steelyard.planning import Stage, plan, worker_environment
+from steelyard.planning import Stage, plan
 from steelyard.planning.conditions import after_all, after_failure, after_redo, after_start, after_success
-
-SETTLE_SECONDS = 1.0
-"""How long the others may take to end by themselves after one has failed: the cause of it all may be among them."""
-_QUOTED_LINES = 5
-_FULL_DISK_BYTES = 64 * 1024
 
 TRAINER_MODULES = ("steelyard_trainer", "tensorflow", "keras", "pandas", "pyarrow", "sklearn")
 
@@ -70,6 +59,10 @@ class LocalRunner:
     """How a process is started."""
     pause_factor: float = 1.0
     """What the pauses between two attempts are multiplied by."""
+    search: Path | None = None
+    """The file of a search whose best model this job publishes: the last stage is given it and depends on it."""
+    ends_at: float | None = None
+    """The time (monotonic) at which the search that this job belongs to must have ended."""
     _state: State = field(init=False)
     _signals: Signals = field(init=False, default_factory=Signals)
     _began: float = field(init=False, default=0.0)
@@ -119,6 +112,8 @@ class LocalRunner:
         check_publish_targets(self.job)
         digest, self._state.source = source_digest(spec.dataset, self.job.resolve(spec.dataset.uri), self._state.source)
         stages = plan(self.job.job, source_digest=digest, trainer_version=__version__)
+        if self.search is not None:
+            stages = with_search(stages, self.search)
         # The memory first: a folder with anything else in it and no memory is nobody's workspace.
         self._state.save(self.job.workspace)
         self.job.workspace.logs.mkdir(exist_ok=True)
@@ -142,7 +137,7 @@ class LocalRunner:
             return self._report_end(Reason.ALREADY_FINISHED, result.message, ExitCode.DONE, result)
         self._state.conditions = after_all(self._state.conditions, result.reason, result.message, _now())
         self._state.save(self.job.workspace)
-        return self._report_end(Reason.SUCCEEDED, result.message, ExitCode.DONE, result)
+        return self._report_end(result.reason, result.message, ExitCode.DONE, result)
 
     def _forget(self, decisions: list[Decision], force: bool) -> None:
         """Takes back what is no longer true before the work begins."""
@@ -206,7 +201,7 @@ class LocalRunner:
         with suppress(OSError):  # The failure itself is what must be said, a full disk or not.
             self._state.save(self.job.workspace)
         self.report(StageEnded(stage.name, failed.reason, failed.message, failed.exit_code, seconds))
-        raise StageError(failed, self._log(stage, failed.worker))
+        raise StageError(failed, self._stage_run(stage).log(failed.worker))
 
     def _attempt(self, stage: Stage, attempt: int) -> list[ProcessEnd]:
         """Starts all processes of a stage and waits: until all have ended, or one has failed and the rest is ended.
@@ -217,52 +212,26 @@ class LocalRunner:
         Raises:
             SteelyardError: interrupted, or out of time.
         """
-        processes: list[StageProcess] = []
+        run = self._stage_run(stage)
         try:
-            self._start(stage, attempt, processes)
-            settled_at = float("inf")
-            while any(process.poll() is None for process in processes) and time.monotonic() < settled_at:
-                codes = [process.poll() for process in processes]
-                if any(code is not None and ExitCode.is_permanent(code) for code in codes):
-                    break
-                if any(codes) and settled_at == float("inf"):
-                    settled_at = time.monotonic() + SETTLE_SECONDS
-                self._follow(processes)
+            run.start(attempt)
+            while not run.is_over():
+                self._follow(run)
                 self._check_time_and_signals(stage)
                 time.sleep(POLL_SECONDS)
-            ended = [(process, code) for process in processes if (code := process.poll()) is not None]
+            ended = run.ended()
         finally:
-            end_all(processes, lambda: self._signals.hurried)
-            self._follow(processes)
-        return [self._describe_end(stage, process, code) for process, code in ended]
+            run.end(lambda: self._signals.hurried)
+            self._follow(run)
+        return run.describe(ended)
 
-    def _start(self, stage: Stage, attempt: int, processes: list[StageProcess]) -> None:
-        """Starts a stage's processes into the list, so that none is lost where starting the next one fails."""
-        addresses = free_addresses(2 * stage.workers) if stage.workers > 1 else []
-        for index in range(stage.workers):
-            self._result_file(stage, index).unlink(missing_ok=True)
-        for index in range(stage.workers):
-            own = worker_environment(
-                stage, index, tensorflow=addresses[: stage.workers], supervisors=addresses[stage.workers :]
-            )
-            environment = inherited_environment() | self._environment(stage, index) | own
-            processes.append(StageProcess(self.launch, stage, index, environment, self._log(stage, index), attempt))
+    def _stage_run(self, stage: Stage) -> StageRun:
+        extra = {Env.SEARCH_FILE.value: str(self.search)} if self.search and stage.name == "finish" else {}
+        return StageRun(self.job, stage, self.launch, extra=extra)
 
-    def _environment(self, stage: Stage, index: int) -> dict[str, str]:
-        workspace = self.job.workspace
-        return {
-            Env.SPEC_FILE.value: str(workspace.spec_file),
-            Env.WORKSPACE.value: str(workspace.root),
-            Env.BASE_DIR.value: str(self.job.base_dir),
-            Env.CLAIMS.value: json.dumps({claim: str(folder) for claim, folder in self.job.claims.items()}),
-            Env.RESULT_FILE.value: str(self._result_file(stage, index)),
-            Env.PARENT_PID.value: str(os.getpid()),
-            Env.THREADS.value: str(max(1, usable_cpus() // stage.workers)),
-        }
-
-    def _follow(self, processes: list[StageProcess]) -> None:
-        for process in processes:
-            for event in process.follower.read():
+    def _follow(self, run: StageRun) -> None:
+        for event in run.follow():
+            if not isinstance(event, Answer):
                 self.report(event)
 
     def _check_time_and_signals(self, stage: Stage) -> None:
@@ -278,35 +247,15 @@ class LocalRunner:
         if limit is not None and time.monotonic() - self._began > limit:
             message = f"{stage.name} still ran after {limit} s (spec.runPolicy.activeDeadlineSeconds)"
             self._fail(stage, Failed(Reason.DEADLINE_EXCEEDED, message, 1, 0), time.monotonic() - self._began)
+        if self.ends_at is not None and time.monotonic() > self.ends_at:
+            message = f"{stage.name} still ran at the search's deadline (spec.runPolicy.activeDeadlineSeconds)"
+            self._fail(stage, Failed(Reason.DEADLINE_EXCEEDED, message, 1, 0), time.monotonic() - self._began)
 
     def _pause(self, seconds: float, stage: Stage) -> None:
         until = time.monotonic() + seconds
         while time.monotonic() < until:
             self._check_time_and_signals(stage)
             time.sleep(min(POLL_SECONDS, seconds))
-
-    def _describe_end(self, stage: Stage, process: StageProcess, code: int) -> ProcessEnd:
-        """Raises ConfigurationError where the process died because the disk is full, and could not even say so."""
-        result = self._read_result(stage, process.index)
-        if result is None and code != 0 and shutil.disk_usage(self.job.workspace.root).free < _FULL_DISK_BYTES:
-            message = f"there is no room left on the disk of {self.job.workspace.root}: {MORE_ROOM_HERE}"
-            result, code = Result(stage.name, stage.key, Reason.NO_SPACE, message), ExitCode.CONFIGURATION
-        last_lines = "" if result else tail_of(process.log, _QUOTED_LINES)
-        return ProcessEnd(process.index, code, result, last_lines)
-
-    def _read_result(self, stage: Stage, index: int) -> Result | None:
-        """The result that a process left; None where it left none, or that of something else."""
-        try:
-            result = Result.from_json(json.loads(self._result_file(stage, index).read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError):
-            return None
-        return result if (result.stage, result.key) == (stage.name, stage.key) else None
-
-    def _log(self, stage: Stage, index: int) -> Path:
-        return self.job.workspace.logs / f"{stage.name}-{index}.log"
-
-    def _result_file(self, stage: Stage, index: int) -> Path:
-        return self.job.workspace.results / f"{stage.name}-{index}.json"
 
     def _report_end(self, reason: str, message: str, exit_code: int, result: Result | None = None) -> RunEnded:
         ended = RunEnded(

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from steelyard.api.contract import Env, StageName
-from steelyard.api.training_job import TrainingJob
+from steelyard.api.training_job import TrainingJob, TrainingJobSpec
 
 
 @dataclass(frozen=True)
@@ -47,43 +47,38 @@ def plan(job: TrainingJob, *, source_digest: str, trainer_version: str) -> Plan:
         source_digest: stands for the content of `dataset.uri`.
         trainer_version: the version of the trainer program; another one makes everything anew.
 
-    What is not needed is left out: a prepared dataset is not prepared again, and where nothing is published worker 0
-    judges the model where it trained, so that there is no stage finish.
+    What is not needed is left out (`stages_of`): a prepared dataset is not prepared again, a model that another job has
+    trained is not trained again, and where nothing is published worker 0 judges the model where it trained.
 
     A stage's key covers its own inputs and the keys of all stages before. How long to wait and how often to try
     (runPolicy), when checkpoints are written and how pods look change no result, so they are in no key.
     """
     spec = job.spec
-    training = _dump(spec.training)
-    training.pop("checkpoint", None)
     source = {
         "dataset": _dump(spec.dataset),
         "task": spec.task,
         "source": source_digest,
         "trainer": trainer_version,
     }
-    train = {"model": _dump(spec.model), "training": training}
-    evaluation = _dump(spec.evaluation)
-    inputs: dict[StageName, dict[str, Any]] = {}
-    if spec.dataset.is_prepared:
-        train |= source
-    else:
-        inputs["prepare"] = source
-    if spec.has_finish:
-        inputs["train"] = train
-        inputs["finish"] = {
-            "evaluation": evaluation,
-            "compression": _dump(spec.compression),
-            "publish": [_dump(target) for target in spec.publish or []],
-        }
-    else:
-        inputs["train"] = train | {"evaluation": evaluation}
+    parts = {"prepare": {}, "train": _inputs_of_train(spec), "finish": _inputs_of_finish(spec)}
+    names = stages_of(spec)
     stages: list[Stage] = []
-    for name, own in inputs.items():
+    for name in names:
+        own = parts[name] | (source if name == names[0] else {})
         before = stages[-1].key if stages else ""
         workers = spec.training.workers if name == "train" else 1
         stages.append(Stage(name=name, key=_digest([name, own, before]), workers=workers, inputs=own))
     return Plan(job_name=job.metadata.name, stages=tuple(stages))
+
+
+def stages_of(spec: TrainingJobSpec) -> tuple[StageName, ...]:
+    """The names of the stages that a job has, in their order; at least one."""
+    has: dict[StageName, bool] = {
+        "prepare": not spec.dataset.is_prepared,
+        "train": spec.has_train,
+        "finish": spec.has_finish,
+    }
+    return tuple(name for name, is_there in has.items() if is_there)
 
 
 def worker_environment(
@@ -122,6 +117,34 @@ def changed_inputs(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
         elif old != new:
             paths.append(key)
     return paths
+
+
+def _inputs_of_train(spec: TrainingJobSpec) -> dict[str, Any]:
+    training = _dump(spec.training)
+    training.pop("checkpoint", None)
+    inputs = {"model": _dump(spec.model), "training": training}
+    if spec.trained is not None and spec.trained.refit:
+        inputs["refit"] = {"epochs": spec.trained.epochs}
+    if spec.trial is not None:
+        # A second objective is that of the compressed model.
+        inputs |= {"trial": _dump(spec.trial), "compression": _dump(spec.compression)}
+    if not spec.has_finish:
+        inputs["evaluation"] = _dump(spec.evaluation)
+    return inputs
+
+
+def _inputs_of_finish(spec: TrainingJobSpec) -> dict[str, Any]:
+    inputs = {
+        "evaluation": _dump(spec.evaluation),
+        "compression": _dump(spec.compression),
+        "publish": [_dump(target) for target in spec.publish or []],
+    }
+    if spec.trained is not None:
+        inputs["trained"] = _dump(spec.trained)
+    if not spec.has_train:
+        # What another job has trained the model by stands for the model.
+        inputs |= _inputs_of_train(spec)
+    return inputs
 
 
 def _dump(part: Any) -> Any:

@@ -1,1 +1,2 @@
-"""From raw rows to predictions with a published model: numpy and LiteRT only, never TensorFlow. Imports the api."""
+"""From raw rows to predictions with a published model: numpy and LiteRT, for scikit-learn's models that, skops and ONNX
+Runtime (in `estimators` alone); never TensorFlow. Imports the api."""

@@ -1,7 +1,6 @@
 """A LiteRT model on plain matrices: outputs by batches, and the latency of one row. Imports numpy and LiteRT only."""
 
 import os
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -9,13 +8,15 @@ import numpy as np
 import numpy.typing as npt
 from ai_edge_litert.interpreter import Interpreter
 
-BATCH_ROWS = 1024
+from steelyard.serving.interface import BATCH_ROWS, by_batches, median_microseconds
 
 Matrix = npt.NDArray[np.float32]
 
 
 class LiteRtModel:
     """A model in memory, with one input (rows, width) and one output (rows, outputs), both float32."""
+
+    features_type = np.float32
 
     def __init__(self, content: bytes, *, threads: int = 1) -> None:
         """Loads a model.
@@ -48,36 +49,19 @@ class LiteRtModel:
         Returns:
             float32, shape (rows, outputs). By batches, or row by row where the model takes a fixed number of rows.
         """
-        matrix = np.asarray(features, dtype=np.float32)
-        results = np.empty((len(matrix), self.outputs), dtype=np.float32)
         step = BATCH_ROWS if self._takes_any_rows else self._rows
-        for start in range(0, len(matrix), step):
-            batch = matrix[start : start + step]
-            results[start : start + step] = self._invoke(batch)
-        return results
+        return by_batches(self._invoke, np.asarray(features, dtype=np.float32), self.outputs, step)
 
     def median_latency(self, features: npt.ArrayLike, *, repeats: int = 1000, seconds: float = 1.0) -> float:
-        """Median time of one invoke with one row, in microseconds.
-
-        Args:
-            features: shape (rows, width); the rows are taken in turn.
-            repeats: invokes that are timed, after a tenth as many for warm-up.
-            seconds: a slow model is timed no longer than this, but for 20 invokes at least.
-        """
-        matrix = np.asarray(features, dtype=np.float32)
+        """Median time of one invoke with one row, in microseconds; see `median_microseconds`."""
         self._resize(1)
-        times: list[int] = []
-        warm_up = repeats // 10
-        deadline = time.perf_counter() + seconds
-        for turn in range(warm_up + repeats):
-            row = turn % len(matrix)
-            self._interpreter.set_tensor(self._input, matrix[row : row + 1])
-            begin = time.perf_counter_ns()
-            self._interpreter.invoke()
-            times.append(time.perf_counter_ns() - begin)
-            if len(times) >= 20 and time.perf_counter() > deadline:
-                break
-        return float(np.median(times[warm_up:] or times)) / 1000
+        return median_microseconds(
+            lambda _row: self._interpreter.invoke(),
+            np.asarray(features, dtype=np.float32),
+            repeats=repeats,
+            seconds=seconds,
+            place=lambda row: self._interpreter.set_tensor(self._input, row),
+        )
 
     def _invoke(self, batch: Matrix) -> Matrix:
         self._resize(len(batch))

@@ -6,8 +6,8 @@ through `Preprocessing.transform`, so that they can't differ.
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from dataclasses import dataclass, replace
+from typing import Any, Literal, TypeAlias, TypeVar, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,8 @@ from steelyard.api.training_job import Task
 
 Cells: TypeAlias = Sequence[float | str | None] | npt.NDArray[Any]
 """The cells of one column, by row. None, NaN, the empty text and (numbers only) MISSING_NUMBER_WORDS are missing."""
+
+Float = TypeVar("Float", np.float32, np.float64)
 
 MISSING_NUMBER_WORDS = (
     *("", "NA", "N/A", "n/a", "#N/A", "#N/A N/A", "#NA", "<NA>", "NaN", "nan", "NAN", "-NaN", "-nan"),
@@ -30,7 +32,7 @@ _MISSING = frozenset(MISSING_NUMBER_WORDS)
 
 @dataclass(frozen=True)
 class NumberColumn:
-    """A number becomes (number - mean) / scale: one input."""
+    """A number becomes (number - mean) / scale: one input; for models that take raw numbers, the number."""
 
     name: str
     fill: float | None
@@ -44,8 +46,8 @@ class NumberColumn:
         """The names of the model's inputs that this column becomes."""
         return [self.name]
 
-    def transform(self, cells: Cells, first_row: int = 1) -> npt.NDArray[np.float32]:
-        """float32, shape (rows, 1). Raises DataError where a cell is missing (and `fill` is None) or is no number."""
+    def transform(self, cells: Cells, first_row: int = 1, *, scaled: bool = True) -> npt.NDArray[np.float64]:
+        """float64, shape (rows, 1). Raises DataError where a cell is missing (and `fill` is None) or is no number."""
         numbers = _numbers(self.name, cells, first_row)
         missing = np.isnan(numbers)
         if missing.any():
@@ -56,7 +58,7 @@ class NumberColumn:
             row = int(np.flatnonzero(~np.isfinite(numbers))[0])
             raise DataError(f"row {first_row + row}, column {self.name!r}: {numbers[row]} is not a finite number")
         # The difference of float64 first: large values with a small spread would lose it in float32.
-        return ((numbers - self.mean) / self.scale).astype(np.float32)[:, np.newaxis]
+        return ((numbers - self.mean) / self.scale if scaled else numbers)[:, np.newaxis]
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,13 @@ class CategoryColumn:
         """The names of the model's inputs that this column becomes."""
         return [f"{self.name}={word}" for word in self.words]
 
-    def transform(self, cells: Cells, first_row: int = 1) -> npt.NDArray[np.float32]:
+    def transform(
+        self,
+        cells: Cells,
+        first_row: int = 1,
+        *,
+        scaled: bool = True,  # noqa: ARG002 - there is nothing to scale
+    ) -> npt.NDArray[np.float32]:
         """float32, shape (rows, words). Raises DataError where a cell is missing and `fill` is None."""
         place = {word: index for index, word in enumerate(self.words)}
         words = [None if _is_missing(cell) else str(cell) for cell in cells]
@@ -115,15 +123,29 @@ class Preprocessing:
         """The names of the model's inputs, in order: the column's name, for categories COLUMN=WORD."""
         return [name for column in self.columns for name in column.feature_names]
 
-    def transform(self, table: Mapping[str, Cells], first_row: int = 1) -> npt.NDArray[np.float32]:
+    @overload
+    def transform(
+        self, table: Mapping[str, Cells], first_row: int = 1, *, scaled: bool = True
+    ) -> npt.NDArray[np.float32]: ...
+
+    @overload
+    def transform(
+        self, table: Mapping[str, Cells], first_row: int = 1, *, dtype: type[Float], scaled: bool = True
+    ) -> npt.NDArray[Float]: ...
+
+    def transform(
+        self, table: Mapping[str, Cells], first_row: int = 1, *, dtype: Any = np.float32, scaled: bool = True
+    ) -> npt.NDArray[Any]:
         """The model's input.
 
         Args:
             table: cells by column; columns that are no features are ignored.
             first_row: the number that errors give the first row; for a table that is read in batches.
+            dtype: float32 for networks, float64 for scikit-learn's models.
+            scaled: whether numbers are shifted and scaled; gaps are filled either way.
 
         Returns:
-            float32, shape (rows, width), C order.
+            Of that type, shape (rows, width), C order.
 
         Raises:
             DataError: a column is missing, columns differ in length, or a cell can't be used.
@@ -137,13 +159,21 @@ class Preprocessing:
         if len(set(lengths.values())) != 1:
             raise DataError(f"the columns differ in length: {lengths}")
         # Filled in place: a table must not be held twice.
-        features = np.empty((next(iter(lengths.values())), self.width), dtype=np.float32)
+        features = np.empty((next(iter(lengths.values())), self.width), dtype=dtype)
         start = 0
         for column in self.columns:
             end = start + len(column.feature_names)
-            features[:, start:end] = column.transform(table[column.name], first_row)
+            features[:, start:end] = column.transform(table[column.name], first_row, scaled=scaled)
             start = end
         return features
+
+    def unscaled(self) -> "Preprocessing":
+        """The same for a model that takes numbers as they are: its `transform` needs no `scaled=False`."""
+        columns = [
+            replace(column, mean=0.0, scale=1.0) if isinstance(column, NumberColumn) else column
+            for column in self.columns
+        ]
+        return replace(self, columns=tuple(columns))
 
     def labels(self, outputs: npt.ArrayLike) -> list[str] | list[float]:
         """What the model says of each row.

@@ -1,12 +1,13 @@
 """A published model: what its folder holds, whether it is intact, and predictions from it.
 
-Imports numpy, LiteRT (both when a model is loaded) and the api only.
+Imports the api only; numpy and the library that runs a model when one is loaded.
 """
 
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,19 +15,23 @@ from typing import TYPE_CHECKING, Any
 from steelyard.api.contract import Reason
 from steelyard.api.errors import ConfigurationError, DataError
 from steelyard.api.published import (
-    CONTENT_FILES,
     LITERT_FILE,
+    ONNX_FILE,
     PREPROCESSING_FILE,
     REPORT_FILE,
+    SERVED_FILES,
+    SKOPS_FILE,
     SUMS_FILE,
+    files_missing,
     is_published_model,
+    served_file,
 )
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from steelyard.serving.model import LiteRtModel
+    from steelyard.serving.interface import ServedModel
     from steelyard.serving.preprocessing import Cells, Preprocessing
 
 _SUM_LINE = re.compile(rb"([0-9a-f]{64})  ([A-Za-z0-9._-]+)\n")
@@ -45,8 +50,9 @@ class FileProblem:
 
 
 def sums_of(folder: Path) -> bytes:
-    """The content of SHA256SUMS for the content files in a folder. Raises OSError."""
-    return b"".join(f"{_sha256(folder / name)}  {name}\n".encode() for name in CONTENT_FILES)
+    """The content of SHA256SUMS for all other files of a folder. Raises OSError."""
+    names = sorted(path.name for path in folder.iterdir() if path.name != SUMS_FILE)
+    return b"".join(f"{_sha256(folder / name)}  {name}\n".encode() for name in names)
 
 
 def digest_of(folder: Path) -> str:
@@ -59,7 +65,9 @@ def check_is_published_model(folder: Path) -> None:
     if not folder.exists():
         raise ConfigurationError(f"the model {folder} does not exist", reason=Reason.SOURCE_NOT_FOUND)
     if not folder.is_dir():
-        raise ConfigurationError(f"{folder} is a file; a published model is a folder with {', '.join(CONTENT_FILES)}")
+        raise ConfigurationError(
+            f"{folder} is a file; a published model is a folder with {REPORT_FILE} and {SUMS_FILE}"
+        )
     if not is_published_model(folder):
         raise ConfigurationError(f"{folder} holds no published model: it has no {REPORT_FILE} and {SUMS_FILE}")
 
@@ -108,7 +116,7 @@ def _parse_sums(content: bytes) -> tuple[dict[str, str], list[FileProblem]]:
             problems.append(FileProblem(SUMS_FILE, f"is wrong: line {number} names {name} again"))
         else:
             expected[name] = match[1].decode()
-    if unlisted := sorted(set(CONTENT_FILES) - expected.keys()):
+    if unlisted := files_missing(expected):
         problems.append(FileProblem(SUMS_FILE, f"is wrong: it does not list {', '.join(unlisted)}"))
     return expected, problems
 
@@ -124,8 +132,8 @@ class Predictions:
 
     values: list[str] | list[float]
     """Classification: the most probable class's label as it was written; regression: the number."""
-    outputs: "npt.NDArray[np.float32]"
-    """Shape (rows, classes): the probabilities; for regression (rows, 1)."""
+    outputs: "npt.NDArray[np.floating[Any]]"
+    """float32, of a skops file float64. Shape (rows, classes): the probabilities; for regression (rows, 1)."""
 
 
 @dataclass(frozen=True)
@@ -133,9 +141,11 @@ class PublishedModel:
     """A published model, ready to predict from raw rows."""
 
     preprocessing: "Preprocessing"
-    model: "LiteRtModel"
+    model: "ServedModel"
     report: Mapping[str, Any]
     """steelyard.json."""
+    notes: tuple[str, ...] = ()
+    """What a person should know before using it here."""
 
     @classmethod
     def load(cls, folder: Path) -> "PublishedModel":
@@ -143,19 +153,23 @@ class PublishedModel:
 
         Raises:
             ConfigurationError: the folder holds no published model.
+            ConfigurationError: a library that the model needs is not installed.
             DataError: a file that is needed is damaged or missing.
         """
-        from steelyard.serving.model import LiteRtModel
-        from steelyard.serving.preprocessing import Preprocessing
-
+        check_is_published_model(folder)
+        served = _listed_served_file(folder)
         # A file that the user put beside the model does no harm here.
-        needed = {SUMS_FILE, LITERT_FILE, PREPROCESSING_FILE, REPORT_FILE}
+        needed = {SUMS_FILE, served, PREPROCESSING_FILE, REPORT_FILE}
         check_intact(folder, (problem for problem in verify(folder) if problem.file in needed))
-        return cls(
-            preprocessing=Preprocessing.from_json(json.loads((folder / PREPROCESSING_FILE).read_bytes())),
-            model=LiteRtModel((folder / LITERT_FILE).read_bytes()),
-            report=json.loads((folder / REPORT_FILE).read_bytes()),
-        )
+        report = json.loads((folder / REPORT_FILE).read_bytes())
+        with _explained_import(served):
+            from steelyard.serving.preprocessing import Preprocessing
+
+            preprocessing = Preprocessing.from_json(json.loads((folder / PREPROCESSING_FILE).read_bytes()))
+            classes = None if preprocessing.classes is None else len(preprocessing.classes)
+            model = load_model(served, (folder / served).read_bytes(), classes)
+            notes = _notes(served, report)
+        return cls(preprocessing, model, report, notes)
 
     def predict(self, table: "Mapping[str, Cells]", first_row: int = 1) -> Predictions:
         """Predictions from raw cells.
@@ -167,13 +181,74 @@ class PublishedModel:
         Raises:
             DataError: a column is missing, or a cell can't be used.
         """
-        outputs = self.model.predict(self.preprocessing.transform(table, first_row))
+        outputs = self.model.predict(self.features(table, first_row))
         return Predictions(self.preprocessing.labels(outputs), outputs)
+
+    def features(self, table: "Mapping[str, Cells]", first_row: int = 1) -> "npt.NDArray[Any]":
+        """What the model takes, of raw cells. Raises DataError as `predict` does."""
+        return self.preprocessing.transform(table, first_row, dtype=self.model.features_type)
+
+
+def load_model(name: str, content: bytes, classes: int | None) -> "ServedModel":
+    """A model that predicts.
+
+    Args:
+        name: the published file that it is in; says which library runs it.
+        content: what is in that file.
+        classes: how many the task has; None for regression.
+
+    Raises:
+        ModuleNotFoundError: that library is not installed.
+        DataError: the content is no such model.
+    """
+    if name == LITERT_FILE:
+        from steelyard.serving.model import LiteRtModel
+
+        return LiteRtModel(content)
+    from steelyard.serving.estimators import OnnxModel, SkopsModel
+
+    return OnnxModel(content) if name == ONNX_FILE else SkopsModel.load(content, classes)
+
+
+def _listed_served_file(folder: Path) -> str:
+    """The file that predicts, by what was published: not by what is there now."""
+    try:
+        listed, _ = _parse_sums((folder / SUMS_FILE).read_bytes())
+        return served_file(listed)
+    except OSError:
+        raise _not_intact(folder, [f"{SUMS_FILE} is missing"]) from None
+    except ValueError:
+        raise _not_intact(folder, [f"{SUMS_FILE} is wrong: it lists none of {', '.join(SERVED_FILES)}"]) from None
+
+
+@contextmanager
+def _explained_import(served: str) -> Iterator[None]:
+    """A library that is not installed becomes a ConfigurationError that says how to install it."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        extra = "serving" if served == LITERT_FILE else "estimators"
+        raise ConfigurationError(
+            f"predicting with {served} needs the library {error.name}, which is not installed; install it: "
+            f"pip install 'steelyard[{extra}]'"
+        ) from None
+
+
+def _notes(served: str, report: Mapping[str, Any]) -> tuple[str, ...]:
+    if served != SKOPS_FILE:
+        return ()
+    from steelyard.serving.estimators import version_note
+
+    note = version_note(str(report["versions"]["scikit-learn"]))
+    return (note,) if note else ()
 
 
 def check_intact(folder: Path, problems: Iterable[FileProblem]) -> None:
     """Raises DataError (reason ModelNotIntact) that names every problem, if there is one."""
-    if lines := [f"  {problem}" for problem in problems]:
-        raise DataError(
-            "\n".join([f"{folder} is not the model that was published:", *lines]), reason=Reason.MODEL_NOT_INTACT
-        )
+    if lines := [str(problem) for problem in problems]:
+        raise _not_intact(folder, lines)
+
+
+def _not_intact(folder: Path, problems: Iterable[str]) -> DataError:
+    lines = [f"{folder} is not the model that was published:", *(f"  {problem}" for problem in problems)]
+    return DataError("\n".join(lines), reason=Reason.MODEL_NOT_INTACT)

@@ -4,6 +4,7 @@ Question n is asked with the results of the trials 0 to n - parallelTrials, by n
 the log alone says what was known when, and a search is the same wherever it runs and however often it is interrupted.
 """
 
+import itertools
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -46,6 +47,9 @@ def next_step(
 ) -> NextStep:
     """What is to be done.
 
+    A question that was asked and is neither answered nor running, because its trial was lost, is the caller's to ask
+    again: first of all, as later ones wait for its answer.
+
     Args:
         spec: the search.
         entries: the log, by number.
@@ -66,12 +70,14 @@ def next_step(
             )
         )
     free = max(0, spec.parallel_trials - len(running)) if at_once is None else at_once
-    first = max([-1, *entries, *running]) + 1
     ask: list[int] = []
-    for number in range(first, first + max(1, free)):
+    for number in itertools.count(max([-1, *entries, *running]) + 1):
+        # Before all is known that a question is to be asked with, nothing says that it is not to be asked.
+        if not is_askable(spec, entries, number):
+            break
         if (end := _end_before(spec, entries, number, minutes, exhausted_at)) is not None:
-            return NextStep(tuple(ask), None if ask or running else end) if ask else NextStep(end=end)
-        if len(ask) == free or not is_askable(spec, entries, number):
+            return NextStep(tuple(ask)) if ask else NextStep(end=end)
+        if len(ask) >= free:
             break
         ask.append(number)
     return NextStep(tuple(ask))

@@ -97,10 +97,19 @@ def best_job(
     if spec["publish"] == []:
         spec.pop("compression", None)
     if tuning.spec.best.fit == "TrainAndValidation":
-        spec["trained"] = {"refit": True, **({"uri": trained} if trained else {})}
+        spec["trained"] = _refit(best, trained)
+        # No part is left to watch: the best trial has told how many epochs are best.
+        spec["training"] = {**(spec.get("training") or {})}
+        spec["training"].pop("earlyStopping", None)
     elif trained is not None:
         spec["trained"] = {"uri": trained}
     return _job(tuning, best_job_name(tuning.metadata.name), spec)
+
+
+def _refit(best: Entry, trained: str | None) -> dict[str, Any]:
+    """spec.trained of a model that is trained anew on the training and validation parts."""
+    fields = {"uri": trained, "epochs": best.epoch}
+    return {"refit": True, **{name: value for name, value in fields.items() if value is not None}}
 
 
 def stops_to_json(stops: Stops) -> dict[str, Any]:

@@ -1,41 +1,39 @@
 """Makes the candidates and measures each in LiteRT on the validation part. Imports TensorFlow, Keras and serving.
 
-A finished candidate lies in the workspace as NAME.tflite and NAME.json, the latter written last; a stage that is
-started again does not make it again.
+For networks; `estimators.bench` does the same for scikit-learn's models.
 """
 
 import hashlib
-import json
-import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import keras
 
-from steelyard.api.outcome import Candidate, Compression
-from steelyard.api.workspace import Workspace
+from steelyard.api.outcome import Candidate
+from steelyard.api.published import KERAS_FILE, LITERT_FILE
 from steelyard.serving.model import LiteRtModel
-from steelyard_trainer.compression.choice import BASELINE, Measured
+from steelyard.serving.preprocessing import Preprocessing
+from steelyard_trainer.compression.choice import Measured
+from steelyard_trainer.compression.shelf import Shelf
 from steelyard_trainer.compression.techniques import Converter, representative_sample
 from steelyard_trainer.data.reading import Examples, PreparedDataset
+from steelyard_trainer.data.splitting import SplitName
 from steelyard_trainer.evaluation.metrics import evaluate
-from steelyard_trainer.files import write_atomically
-
-
-def candidates_of(compression: Compression | None) -> list[Candidate]:
-    """What is weighed, the baseline first."""
-    wanted = compression.candidates if compression else []
-    return [BASELINE, *(name for name in wanted if name != BASELINE)]
+from steelyard_trainer.publishing.keras_file import write_keras
 
 
 @dataclass(frozen=True)
 class Workbench:
     """Where the candidates of one trained model are made."""
 
-    workspace: Workspace
+    model_file: Path
+    """The trained Keras model."""
+    finished: Path
+    """The workspace's folder for the candidates of whichever model is weighed."""
     dataset: PreparedDataset
     check_attempt: Callable[[], None] = lambda: None
     """Called before a candidate is put in place; raises where this process may no longer write."""
@@ -44,23 +42,35 @@ class Workbench:
     def key(self) -> str:
         """What the candidates depend on: the model's file and the prepared data. A model that was trained again has
         another one, even if nothing in the manifest changed."""
-        with self.workspace.model_file.open("rb") as file:
+        with self.model_file.open("rb") as file:
             model = hashlib.file_digest(file, "sha256").hexdigest()
         return hashlib.sha256(f"{model} {self.dataset.fingerprint}".encode()).hexdigest()
 
     @property
     def folder(self) -> Path:
         """Holds the finished candidates."""
-        return self.workspace.finished / self.key[:16]
+        return self._shelf.folder
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        """What turns raw rows into the model's features: published with it."""
+        return self.dataset.preprocessing
 
     @cached_property
     def model(self) -> keras.Model:
         """The trained model."""
-        return keras.saving.load_model(self.workspace.model_file, compile=False)
+        return keras.saving.load_model(self.model_file, compile=False)
 
     def content(self, name: Candidate) -> bytes:
         """The .tflite file of a finished candidate."""
-        return self._path(name, ".tflite").read_bytes()
+        return self._shelf.content(name)
+
+    def make(self, names: Iterable[Candidate]) -> dict[Candidate, bytes]:
+        """The .tflite files of candidates that need not be measured."""
+        self.finished.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix="export-", dir=self.finished) as export:
+            converter = self._converter(Path(export))
+            return {name: converter.convert(name) for name in names}
 
     def measure(self, names: list[Candidate], report: Callable[[int], None]) -> list[Measured]:
         """Makes and measures what is not finished yet.
@@ -72,8 +82,8 @@ class Workbench:
         Returns:
             The candidates' figures, in the order of the names.
         """
-        self._clean_up()
-        finished = {name: measured for name in names if (measured := self._finished(name)) is not None}
+        self._shelf.clean_up()
+        finished = {name: measured for name in names if (measured := self._shelf.find(name)) is not None}
         report(len(finished))
         if missing := [name for name in names if name not in finished]:
             validation = self.dataset.read("validation")
@@ -83,6 +93,38 @@ class Workbench:
                     finished[name] = self._make(name, converter, validation)
                     report(len(finished))
         return [finished[name] for name in names]
+
+    def serve(self, name: Candidate, content: bytes) -> LiteRtModel:  # noqa: ARG002 - they all are LiteRT's
+        """A candidate as it predicts when it is published."""
+        return LiteRtModel(content)
+
+    def read(self, splits: Sequence[SplitName]) -> Examples:
+        """The rows of some parts, as the model takes them."""
+        return self.dataset.read_parts(splits)
+
+    def write(self, folder: Path, name: Candidate, files: Mapping[Candidate, bytes]) -> None:
+        """Writes what is published of the model: the chosen candidate, and the Keras model for further training."""
+        (folder / LITERT_FILE).write_bytes(files[name])
+        write_keras(self.model, folder / KERAS_FILE)
+
+    def training(self, document: Mapping[str, Any]) -> dict[str, Any]:
+        """What steelyard.json says of the training, from training.json."""
+        best = document["bestEpoch"]
+        return {
+            "epochs": document["epochs"],
+            "bestEpoch": best,
+            "workers": document["workers"],
+            "steps": document["steps"],
+            "atBestEpoch": {name: values[best - 1] for name, values in document["history"].items()},
+        }
+
+    def packages(self) -> tuple[str, ...]:
+        """The libraries that made the model, beside numpy and scikit-learn."""
+        return ("tensorflow", "keras", "ai-edge-litert")
+
+    @cached_property
+    def _shelf(self) -> Shelf:
+        return Shelf(self.finished, self.key, lambda _name: ".tflite", self.check_attempt)
 
     def _converter(self, folder: Path) -> Converter:
         return Converter(self.model, folder, representative_sample(self.dataset.read("train").features))
@@ -96,28 +138,5 @@ class Workbench:
             latency_microseconds=round(model.median_latency(validation.features), 3),
             figures=evaluate(self.dataset.task, validation.targets, model.predict(validation.features)),
         )
-        self.check_attempt()
-        self._path(name, ".tflite").write_bytes(content)
-        document = {"key": self.key, "sha256": hashlib.sha256(content).hexdigest(), **measured.to_json()}
-        write_atomically(self._path(name, ".json"), json.dumps(document, indent=2))
+        self._shelf.keep(measured, content)
         return measured
-
-    def _finished(self, name: Candidate) -> Measured | None:
-        """The candidate of an earlier attempt, if its file is whole."""
-        try:
-            document = json.loads(self._path(name, ".json").read_bytes())
-            is_whole = document["sha256"] == hashlib.sha256(self.content(name)).hexdigest()
-            return Measured.from_json(document) if is_whole and document["key"] == self.key else None
-        except (OSError, ValueError, KeyError):
-            return None
-
-    def _clean_up(self) -> None:
-        """Removes other models' candidates and what an attempt that was killed left."""
-        self.check_attempt()
-        self.folder.mkdir(parents=True, exist_ok=True)
-        for path in [*self.workspace.finished.iterdir(), *self.folder.iterdir()]:
-            if path != self.folder and path.is_dir():
-                shutil.rmtree(path)
-
-    def _path(self, name: Candidate, suffix: str) -> Path:
-        return self.folder / f"{name}{suffix}"

@@ -10,7 +10,8 @@ from steelyard.api.outcome import Candidate, Metric
 from steelyard_trainer.evaluation.metrics import Figure, Figures
 
 BASELINE: Candidate = "None"
-"""The float32 model: always weighed, and what the others are compared with."""
+"""The model as it was trained, float32 in LiteRT or scikit-learn's in skops: always weighed, and what the others are
+compared with."""
 
 # Differences of two equal figures may be off by a rounding error.
 _ROUNDING = 1e-9
@@ -20,29 +21,36 @@ Objective = Literal["Size", "Latency"]
 
 @dataclass(frozen=True)
 class Measured:
-    """A candidate as it was measured in LiteRT on the validation part."""
+    """A candidate as it was measured on the validation part, by the code that predicts with the published model."""
 
     name: Candidate
     bytes: int
-    """Of the .tflite file, uncompressed."""
+    """Of the file that is published; 0 where there is none."""
     latency_microseconds: float
-    """Median of one invoke with one row."""
+    """Median of one row; 0 where it was not measured."""
     figures: Figures | None
     """None where an output was not a finite number."""
+    failure: str = ""
+    """Why it could not be made; it has no figures then."""
+
+    @classmethod
+    def failed(cls, name: Candidate, failure: str) -> "Measured":
+        """A candidate that could not be made."""
+        return cls(name, 0, 0.0, None, failure)
 
     def to_json(self) -> dict[str, Any]:
         """JSON values from which `from_json` makes an equal object."""
         figures = None if self.figures is None else {name: figure.to_json() for name, figure in self.figures.items()}
-        return {
-            "name": self.name,
-            "bytes": self.bytes,
-            "latencyMicroseconds": self.latency_microseconds,
-            "validation": figures,
-        }
+        cost = {"bytes": self.bytes, "latencyMicroseconds": self.latency_microseconds, "validation": figures}
+        if self.failure:
+            return {"name": self.name, **dict.fromkeys(cost), "failure": self.failure}
+        return {"name": self.name, **cost}
 
     @classmethod
     def from_json(cls, document: dict[str, Any]) -> "Measured":
         """Raises KeyError where the document is not one of `to_json`."""
+        if failure := document.get("failure"):
+            return cls.failed(document["name"], failure)
         figures = document["validation"]
         return cls(
             document["name"],
@@ -73,7 +81,9 @@ class Choice:
     weighed: tuple[Weighed, ...]
 
 
-def choose(measured: list[Measured], primary: Metric, max_drop: float, objective: Objective) -> Choice:
+def choose(
+    measured: list[Measured], primary: Metric, max_drop: float, objective: Objective, baseline_name: str = "float32"
+) -> Choice:
     """The best candidate within the budget.
 
     Args:
@@ -81,6 +91,7 @@ def choose(measured: list[Measured], primary: Metric, max_drop: float, objective
         primary: the metric that may drop; more of it is better.
         max_drop: the most that it may drop by, absolute.
         objective: Size: the fewest bytes; Latency: the least time for one row.
+        baseline_name: what the baseline is called: float32, or skops.
     """
     baseline = next(candidate for candidate in measured if candidate.name == BASELINE)
     drops = {candidate.name: _drop(candidate, baseline, primary) for candidate in measured}
@@ -91,7 +102,9 @@ def choose(measured: list[Measured], primary: Metric, max_drop: float, objective
     weighed: list[Weighed] = []
     for candidate in measured:
         drop = drops[candidate.name]
-        if drop is None:
+        if candidate.failure:
+            verdict = f"rejected: {candidate.failure}"
+        elif drop is None:
             verdict = "rejected: its outputs are not finite numbers"
         elif candidate not in within:
             verdict = f"rejected: {primary} {allowed.format(drop=drop, relation='more than')}"
@@ -100,31 +113,29 @@ def choose(measured: list[Measured], primary: Metric, max_drop: float, objective
         else:
             cost, least = _cost(candidate, objective), _cost(best, objective)
             relation = "no better than" if cost == least else "more than"
-            verdict = f"within the budget, but {_shown(cost, objective)} is {relation} {best.name}'s"
+            name = baseline_name if best is baseline else best.name
+            verdict = f"within the budget, but {_shown(cost, objective)} is {relation} {name}'s"
         weighed.append(Weighed(candidate, drop, candidate in within, verdict))
     chosen = next(candidate for candidate in weighed if candidate.measured is best)
-    return Choice(chosen, _why(chosen, within, measured, primary, max_drop, objective), tuple(weighed))
+    why = _why_baseline(baseline_name, within, measured, primary, max_drop, objective)
+    if best is not baseline:
+        why = (
+            f"{best.name}, because it has {_superlative(objective)} of the {len(within)} candidates whose {primary} "
+            f"drops by at most {max_drop:g} on the validation part"
+        )
+    return Choice(chosen, why, tuple(weighed))
 
 
-def _why(
-    chosen: Weighed,
-    within: list[Measured],
-    measured: list[Measured],
-    primary: Metric,
-    max_drop: float,
-    objective: Objective,
+def _why_baseline(
+    name: str, within: list[Measured], measured: list[Measured], primary: Metric, max_drop: float, objective: Objective
 ) -> str:
-    name = chosen.measured.name
     if len(measured) == 1:
-        return "the float32 model, because the manifest asks for no compression"
-    if name == BASELINE and len(within) == 1:
-        return f"the float32 model, because no compressed candidate keeps {primary} within {max_drop:g} of it"
-    if name == BASELINE:
-        return f"the float32 model, because no compressed candidate within the budget has {_comparative(objective)}"
-    return (
-        f"{name}, because it has {_superlative(objective)} of the {len(within)} candidates whose {primary} drops by at "
-        f"most {max_drop:g} on the validation part"
-    )
+        return f"the {name} model, because the manifest asks for no compression"
+    if len(within) > 1:
+        return f"the {name} model, because no compressed candidate within the budget has {_comparative(objective)}"
+    if all(candidate.failure for candidate in measured if candidate.name != BASELINE):
+        return f"the {name} model, because no compressed candidate could be made"
+    return f"the {name} model, because no compressed candidate keeps {primary} within {max_drop:g} of it"
 
 
 def _drop(candidate: Measured, baseline: Measured, primary: Metric) -> float | None:

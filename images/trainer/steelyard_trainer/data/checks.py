@@ -108,8 +108,14 @@ def explain_split(error: TooFewRowsError, classes: Sequence[str] | None) -> Data
     return DataError(f"{error}, so none is left to train on; add rows, or make those parts smaller (dataset.split)")
 
 
-def check_training(training: Training, train_rows: int, classes: Sequence[str] | None) -> None:
+def check_training(spec: TrainingJobSpec, train_rows: int, classes: Sequence[str] | None) -> None:
     """Raises ConfigurationError where the training part is too small for the batches, or class weights don't fit."""
+    if not spec.model.is_estimator:
+        _check_batches(spec.training, train_rows)
+    _check_class_weights(spec.training, classes)
+
+
+def _check_batches(training: Training, train_rows: int) -> None:
     if training.batch_size > train_rows:
         default = "" if "batch_size" in training.model_fields_set else " (the default)"
         raise ConfigurationError(
@@ -122,6 +128,9 @@ def check_training(training: Training, train_rows: int, classes: Sequence[str] |
             f"spec.training.workers: {training.workers} workers are more than the training part's {batches} batches "
             f"({train_rows:,} rows by batchSize {training.batch_size}); use at most {batches}, or smaller batches"
         )
+
+
+def _check_class_weights(training: Training, classes: Sequence[str] | None) -> None:
     weights = training.class_weights.weights if training.class_weights is not None else None
     if weights is not None and classes is not None:
         unknown = [label for label in weights if label not in classes]

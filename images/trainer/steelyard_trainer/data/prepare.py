@@ -85,7 +85,7 @@ def _prepare(context: StageContext, folder: Path, shard_rows: int | None) -> dic
     target, duplicates = _check(context, source, spooled, kept)
     rows = spooled.rows if kept is None else len(kept)
     split = _split(spec.dataset, rows, target)
-    check_training(spec.training, len(split.train), target.classes)
+    check_training(spec, len(split.train), target.classes)
 
     fingerprint = Fingerprint(_description(spec.dataset, source, target))
     learners: list[Learner] = [
@@ -140,6 +140,7 @@ def _prepare(context: StageContext, folder: Path, shard_rows: int | None) -> dic
             name: [{"file": shard.file, "rows": shard.rows} for shard in shards if shard.split == name]
             for name in SPLITS
         },
+        "missingValues": missing_values.model_dump(mode="json", by_alias=True, exclude_none=True),
         "findings": {"missing": spooled.missing, "duplicateRows": duplicates},
     }
     _write_json(folder / PREPROCESSING_FILE, preprocessing.to_json())

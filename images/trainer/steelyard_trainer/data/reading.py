@@ -1,6 +1,7 @@
 """The prepared dataset as training and evaluation read it. Imports steelyard, numpy and pyarrow."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from steelyard.api.contract import Reason
+from steelyard.api.dataset import MissingValues
 from steelyard.api.errors import ConfigurationError, DataError
 from steelyard.api.training_job import Task
 from steelyard.api.workspace import DATASET_FILE, PREPROCESSING_FILE, Workspace
@@ -60,6 +62,8 @@ class PreparedDataset:
     """(file name, rows) of each shard, in order."""
     findings: dict[str, Any]
     preprocessing: Preprocessing
+    missing_values: MissingValues
+    """What becomes of missing cells; for learning anew from some of the rows."""
 
     @classmethod
     def load(cls, workspace: Workspace, key: str | None = None) -> "PreparedDataset":
@@ -120,7 +124,7 @@ class PreparedDataset:
         if spec.task not in (None, dataset.task):
             raise ConfigurationError(f"spec.task: {spec.task}, but the dataset was prepared for {dataset.task}")
         check_task(spec, dataset.task)
-        check_training(spec.training, dataset.rows["train"], dataset.classes)
+        check_training(spec, dataset.rows["train"], dataset.classes)
         return dataset
 
     @classmethod
@@ -142,6 +146,8 @@ class PreparedDataset:
             shards={split: [(s["file"], s["rows"]) for s in shards] for split, shards in document["shards"].items()},
             findings=document["findings"],
             preprocessing=Preprocessing.from_json(preprocessing),
+            # A dataset of an older version does not say; what prepare filled is in preprocessing either way.
+            missing_values=MissingValues.model_validate(document.get("missingValues", {})),
         )
 
     def read(self, split: SplitName) -> Examples:
@@ -159,6 +165,17 @@ class PreparedDataset:
             numbers[part] = table.column(ROW).to_numpy()
             start += count
         return Examples(features, targets, numbers)
+
+    def read_parts(self, splits: Sequence[SplitName]) -> Examples:
+        """The rows of several splits, one after the other: twice their size while they are put together."""
+        parts = [self.read(split) for split in splits]
+        if len(parts) == 1:
+            return parts[0]
+        return Examples(
+            np.concatenate([part.features for part in parts]),
+            np.concatenate([part.targets for part in parts]),
+            np.concatenate([part.rows for part in parts]),
+        )
 
     def read_raw(self, split: SplitName) -> dict[str, list[Any]]:
         """The cells of a split as they were read, by column, the target included; missing ones are None."""

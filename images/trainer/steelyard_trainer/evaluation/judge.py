@@ -1,29 +1,49 @@
-"""Judges a LiteRT model on every part of the data. Imports LiteRT, the metrics, the gates and the prepared data.
+"""Judges a model on every part of the data. Imports the metrics and the gates; Keras and LiteRT when it makes a network
+what is published.
 
 Used by the stage finish for the chosen model, and by the stage train where no stage finish follows.
 """
 
 import tempfile
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
-
-import keras
+from typing import TYPE_CHECKING, Any
 
 from steelyard.api.errors import DataError
 from steelyard.api.outcome import Metric
-from steelyard.serving.model import LiteRtModel
+from steelyard.api.training_job import Task
+from steelyard.serving.interface import ServedModel
 from steelyard_trainer.compression.choice import BASELINE
-from steelyard_trainer.compression.techniques import Converter, representative_sample
+from steelyard_trainer.compression.weighing import Labelled
 from steelyard_trainer.contract import StageContext
 from steelyard_trainer.data.reading import PreparedDataset
 from steelyard_trainer.data.splitting import SPLITS, SplitName
 from steelyard_trainer.evaluation.gates import check_gates
 from steelyard_trainer.evaluation.metrics import PRIMARY, Figures, evaluate
 
+if TYPE_CHECKING:
+    import keras
 
-def judge_parts(model: LiteRtModel, dataset: PreparedDataset) -> dict[SplitName, Figures]:
-    """The model's figures on each part. Raises DataError where an output is not a finite number."""
-    return {split: _judge(model, dataset, split) for split in SPLITS}
+Read = Callable[[Sequence[SplitName]], Labelled]
+"""Gives the rows of some parts, as the model takes them."""
+
+
+def judge_parts(model: ServedModel, read: Read, task: Task, *, is_refit: bool = False) -> dict[SplitName, Figures]:
+    """The model's figures on each part.
+
+    Args:
+        model: takes preprocessed rows.
+        read: gives them.
+        task: what it does.
+        is_refit: whether the validation part was trained on too. It is counted to `train` then, as it says no more.
+
+    Raises:
+        DataError: an output is not a finite number.
+    """
+    if is_refit:
+        learned = _judge(model, read, task, ("train", "validation"))
+        return {"train": learned, "test": _judge(model, read, task, ("test",))}
+    return {split: _judge(model, read, task, (split,)) for split in SPLITS}
 
 
 def metrics_summary(primary: Metric, figures: Figures) -> dict[str, Any]:
@@ -34,7 +54,7 @@ def metrics_summary(primary: Metric, figures: Figures) -> dict[str, Any]:
     }
 
 
-def judge_float32(context: StageContext, dataset: PreparedDataset, model: keras.Model) -> dict[str, Any]:
+def judge_float32(context: StageContext, dataset: PreparedDataset, model: "keras.Model") -> dict[str, Any]:
     """Judges a Keras model as it would be published without compression.
 
     Returns:
@@ -44,18 +64,21 @@ def judge_float32(context: StageContext, dataset: PreparedDataset, model: keras.
         SteelyardError: a gate was not met (reason GateFailed).
         DataError: the outputs are not finite numbers.
     """
+    from steelyard.serving.model import LiteRtModel
+    from steelyard_trainer.compression.techniques import Converter, representative_sample
+
     with tempfile.TemporaryDirectory(prefix="steelyard-export-") as folder:
         sample = representative_sample(dataset.read("train").features)
         litert = Converter(model, Path(folder), sample).convert(BASELINE)
-    figures = judge_parts(LiteRtModel(litert), dataset)
+    figures = judge_parts(LiteRtModel(litert), dataset.read_parts, dataset.task)
     primary = PRIMARY[dataset.task]
     check_gates(context.job.spec.evaluation, primary, figures["train"], figures["test"])
     return {**metrics_summary(primary, figures["test"]), "bytes": len(litert)}
 
 
-def _judge(model: LiteRtModel, dataset: PreparedDataset, split: SplitName) -> Figures:
-    examples = dataset.read(split)
-    figures = evaluate(dataset.task, examples.targets, model.predict(examples.features))
+def _judge(model: ServedModel, read: Read, task: Task, splits: Sequence[SplitName]) -> Figures:
+    examples = read(splits)
+    figures = evaluate(task, examples.targets, model.predict(examples.features))
     if figures is None:
-        raise DataError(f"the model's outputs on the {split} part are not finite numbers")
+        raise DataError(f"the model's outputs on the {splits[0]} part are not finite numbers")
     return figures

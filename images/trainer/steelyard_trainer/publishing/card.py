@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from typing import Any
 
+from steelyard.api.published import KERAS_FILE, LITERT_FILE, ONNX_FILE, SKOPS_FILE
+
 _MEANINGS = {
     "accuracy": "fraction of rows with the right label",
     "macroF1": "F1, averaged over the classes",
@@ -12,22 +14,26 @@ _MEANINGS = {
     "mae": "mean absolute error, in the target's unit; less is better",
 }
 
+_SERVED = {"float32": {}, "skops": {"None": SKOPS_FILE, "Onnx": ONNX_FILE}}
+"""The file of each candidate, by what the baseline is called; all of a network's are in one format."""
+
 
 def model_card(report: dict[str, Any]) -> str:
     """The card as Markdown."""
     data, choice = report["dataset"], report["choice"]
-    chosen = next(c for c in choice["candidates"] if c["name"] == choice["chosen"])
-    baseline = next(c for c in choice["candidates"] if c["name"] == "None")
+    served = _SERVED[choice["baseline"]].get(choice["chosen"], LITERT_FILE)
     sections = [
         f"# {_plain(report['name'])}",
         _purpose(report),
         "## How good it is",
         _metrics(report),
-        "Measured with `model.tflite`, the file that is served. ± is one standard error: how much the figure would "
+        f"Measured with `{served}`, the file that is served. ± is one standard error: how much the figure would "
         "vary with another sample of as many rows. The test part was looked at once, after the choice.",
+        *_cross_validation(report["training"]),
         "## How it was chosen",
-        f"Published: {choice['why']}. It has {chosen['bytes']:,} bytes, {chosen['bytes'] / baseline['bytes']:.3f} of "
-        "the float32 model.",
+        f"Published: {choice['why']}. It has {choice['bytes']:,} bytes, "
+        f"{choice['bytes'] / choice['baselineBytes']:.3f} of the {choice['baseline']} model.",
+        *_refit(choice),
         _candidates(choice),
         "## Data",
         _data(data, report["target"]),
@@ -35,7 +41,7 @@ def model_card(report: dict[str, Any]) -> str:
         "```\nsteelyard verify .\nsteelyard predict . --input rows.csv > predictions.csv\n```",
         f"`rows.csv` needs the columns {_words(column['name'] for column in data['columns'])}, in any order, with the "
         "raw values: `preprocessing.json` holds what fills gaps, scales numbers and encodes words.",
-        "`model.keras` is the float32 model for `keras.saving.load_model`; it takes preprocessed rows.",
+        _going_on(report, served),
         "## Limits",
         _limits(report),
         "## How it was made",
@@ -62,6 +68,51 @@ def _metrics(report: dict[str, Any]) -> str:
     return _table(rows)
 
 
+def _refit(choice: dict[str, Any]) -> list[str]:
+    """What is said of a model that was trained on all rows but the test part."""
+    if choice["madeWith"] is None:
+        return []
+    return [
+        f"The compression was chosen with the model of {choice['madeWith']}, whose figures are in the table, before it "
+        "was refitted on the training and validation parts together and compressed in the same way. The figures above "
+        "are the refitted model's: `train` is of both parts, and no row but those of the test part was new to it."
+    ]
+
+
+def _cross_validation(training: dict[str, Any]) -> list[str]:
+    """The scores on folds, where there are some."""
+    folds = training.get("crossValidation")
+    if folds is None:
+        return []
+    rows = [["metric", "mean", "smallest", "largest"]]
+    for name, scores in folds["scores"].items():
+        rows.append([name, *(f"{value:.4g}" for value in (folds["means"][name], min(scores), max(scores)))])
+    return [
+        f"Cross-validation: {folds['folds']} models of the same settings, each fitted on the other folds of the "
+        f"{folds['rows']:,} rows that are not the test part, scored on its own.",
+        _table(rows),
+    ]
+
+
+def _going_on(report: dict[str, Any], served: str) -> str:
+    """What else can be done with the files."""
+    if report["choice"]["baseline"] == "float32":
+        return f"`{KERAS_FILE}` is the float32 model for `keras.saving.load_model`; it takes preprocessed rows."
+    versions = report["versions"]
+    loading = (
+        f"`{SKOPS_FILE}` is the fitted `{report['training']['estimator']}` of scikit-learn {versions['scikit-learn']}: "
+        "`steelyard.serving.estimators.load_estimator` reads it, as does `skops.io.load` with the types in "
+        "`TRUSTED_TYPES` there. It takes preprocessed rows in float64, and is no pickle: loading it runs no code of "
+        "its own."
+    )
+    if served == SKOPS_FILE:
+        return f"{loading} Predicting needs `pip install 'steelyard[estimators]'`."
+    return (
+        f"Predicting takes `{served}` alone, and `pip install 'steelyard[estimators]'`; where room is short, "
+        f"`{SKOPS_FILE}` may be left out where it is deployed. {loading}"
+    )
+
+
 def _candidates(choice: dict[str, Any]) -> str:
     metric = choice["primaryMetric"]
     rows = [["candidate", "bytes", "µs a row", f"{metric} (validation)", "drop", "verdict"]]
@@ -69,8 +120,11 @@ def _candidates(choice: dict[str, Any]) -> str:
         figures = candidate["validation"]
         shown = f"{figures[metric]['value']:.4g} ± {figures[metric]['standardError']:.2g}" if figures else "-"
         drop = "-" if candidate["drop"] is None else f"{candidate['drop']:.4g}"
-        cost = [f"{candidate['bytes']:,}", f"{candidate['latencyMicroseconds']:.2f}"]
-        rows.append([candidate["name"], *cost, shown, drop, candidate["verdict"]])
+        cost = ["-", "-"]
+        if candidate["bytes"] is not None:
+            cost = [f"{candidate['bytes']:,}", f"{candidate['latencyMicroseconds']:.2f}"]
+        name = choice["baseline"] if candidate["name"] == "None" else candidate["name"]
+        rows.append([name, *cost, shown, drop, candidate["verdict"]])
     return _table(rows)
 
 
@@ -107,12 +161,17 @@ def _limits(report: dict[str, Any]) -> str:
 
 
 def _making(report: dict[str, Any]) -> str:
-    training = report["training"]
-    versions = ", ".join(f"{name} {version}" for name, version in report["versions"].items())
-    return (
+    training, choice = report["training"], report["choice"]
+    how = (
         f"Trained for {training['epochs']} epochs on {training['workers']} worker(s); the weights are those of epoch "
-        f"{training['bestEpoch']}. Versions: {versions}. The manifest and every figure in full are in `steelyard.json`."
+        f"{training['bestEpoch']}."
+        if choice["baseline"] == "float32"
+        else f"Fitted as `{training['estimator']}` with "
+        + _words(f"{name}={value!r}" for name, value in training["parameters"].items())
+        + "."
     )
+    versions = ", ".join(f"{name} {version}" for name, version in report["versions"].items())
+    return f"{how} Versions: {versions}. The manifest and every figure in full are in `steelyard.json`."
 
 
 def _table(rows: list[list[str]]) -> str:

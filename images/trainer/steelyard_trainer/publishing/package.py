@@ -1,4 +1,4 @@
-"""Puts together the folder that is published. Imports Keras and steelyard.
+"""Puts together the folder that is published. Imports steelyard; TensorFlow only to ask a network's for its version.
 
 Equal models, figures and versions give equal bytes: nothing in it says when or where it was made.
 """
@@ -6,27 +6,31 @@ Equal models, figures and versions give equal bytes: nothing in it says when or 
 import json
 import platform
 import shutil
-import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import keras
-
 from steelyard.api.outcome import Metric
-from steelyard.api.published import CARD_FILE, KERAS_FILE, KIND, LITERT_FILE, PREPROCESSING_FILE, REPORT_FILE, SUMS_FILE
+from steelyard.api.published import CARD_FILE, KIND, PREPROCESSING_FILE, REPORT_FILE, SUMS_FILE
 from steelyard.api.training_job import API_VERSION, TrainingJob
+from steelyard.serving.preprocessing import Preprocessing
 from steelyard.serving.published import digest_of, sums_of
 from steelyard_trainer.compression.choice import Choice
+from steelyard_trainer.compression.weighing import baseline_name
 from steelyard_trainer.data.reading import PreparedDataset
 from steelyard_trainer.data.splitting import SplitName
 from steelyard_trainer.evaluation.metrics import Figures
 from steelyard_trainer.publishing.card import model_card
 
-# Anything reads a ZIP archive's dates; this is the earliest one that the format has.
-_NO_DATE = (1980, 1, 1, 0, 0, 0)
+
+@dataclass(frozen=True)
+class Sizes:
+    """Bytes of the file that is published, and of what it would be without compression."""
+
+    chosen: int
+    baseline: int
 
 
 @dataclass(frozen=True)
@@ -36,16 +40,20 @@ class Evidence:
     job: TrainingJob
     dataset: PreparedDataset
     training: Mapping[str, Any]
-    """training.json."""
+    """What is said of the training."""
+    packages: Sequence[str]
+    """The libraries that made the model, beside numpy and scikit-learn."""
     primary: Metric
     figures: dict[SplitName, Figures]
-    """The chosen model's, measured in LiteRT."""
+    """The chosen model's, measured by the code that predicts."""
     choice: Choice
+    sizes: Sizes
+    chosen_with: str | None = None
+    """Of a model that was trained on the training and validation parts: which model the choice was made with."""
 
     def to_json(self) -> dict[str, Any]:
         """steelyard.json."""
         data, compression, chosen = self.dataset, self.job.spec.compression, self.choice.chosen
-        best = self.training["bestEpoch"]
         return {
             "apiVersion": API_VERSION,
             "kind": KIND,
@@ -53,7 +61,7 @@ class Evidence:
             "task": data.task,
             "target": data.target,
             "manifest": self.job.to_manifest(),
-            "versions": versions(),
+            "versions": versions(self.packages),
             "dataset": {
                 "fingerprint": data.fingerprint,
                 "rows": data.rows,
@@ -65,11 +73,8 @@ class Evidence:
                 "findings": data.findings,
             },
             "training": {
-                "epochs": self.training["epochs"],
-                "bestEpoch": best,
-                "workers": self.training["workers"],
-                "steps": self.training["steps"],
-                "atBestEpoch": {name: values[best - 1] for name, values in self.training["history"].items()},
+                "parts": ["train"] if self.chosen_with is None else ["train", "validation"],
+                **self.training,
             },
             "metrics": {
                 split: {name: figure.to_json() for name, figure in figures.items()}
@@ -78,6 +83,10 @@ class Evidence:
             "choice": {
                 "chosen": chosen.measured.name,
                 "why": self.choice.why,
+                "madeWith": self.chosen_with,
+                "baseline": baseline_name(self.job.spec),
+                "bytes": self.sizes.chosen,
+                "baselineBytes": self.sizes.baseline,
                 "primaryMetric": self.primary,
                 "objective": compression.objective if compression else None,
                 "maxMetricDrop": compression.max_metric_drop if compression else None,
@@ -94,37 +103,49 @@ class Evidence:
         }
 
 
-def versions() -> dict[str, str]:
-    """What made the model, by package."""
+def versions(packages: Sequence[str]) -> dict[str, str]:
+    """What made the model: Python, Steelyard, numpy, scikit-learn and these packages."""
+    found = {"python": platform.python_version()}
+    for package in ("steelyard", "numpy", "scikit-learn", *packages):
+        found[package] = _tensorflow_version() if package == "tensorflow" else version(package)
+    return found
+
+
+def _tensorflow_version() -> str:
+    # Its distribution has another name on some machines.
     import tensorflow as tf
 
-    packages = ("steelyard", "keras", "numpy", "scikit-learn", "ai-edge-litert")
-    # Its distribution has another name on some machines.
-    return {"python": platform.python_version(), "tensorflow": tf.__version__} | {
-        package: version(package) for package in packages
-    }
+    return str(tf.__version__)
 
 
-def assemble(folder: Path, model: keras.Model, litert: bytes, evidence: Evidence) -> str:
+def assemble(
+    folder: Path,
+    write_model: Callable[[Path], None],
+    preprocessing: Preprocessing,
+    evidence: Evidence,
+    extra: Mapping[str, bytes] | None = None,
+) -> str:
     """Writes everything that is published, SHA256SUMS last.
 
     Args:
         folder: made anew.
-        model: the float32 model.
-        litert: the chosen model's .tflite file.
+        write_model: writes the model's own files into a folder.
+        preprocessing: what turns raw rows into its features.
         evidence: what is said of it.
+        extra: other files, by name: those of a search (`SEARCH_PAGE_FILE`, `SEARCH_FILE`).
 
     Returns:
         The model's digest.
     """
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    (folder / LITERT_FILE).write_bytes(litert)
-    _write_keras(model, folder / KERAS_FILE)
-    _write_json(folder / PREPROCESSING_FILE, evidence.dataset.preprocessing.to_json())
+    write_model(folder)
+    _write_json(folder / PREPROCESSING_FILE, preprocessing.to_json())
     report = evidence.to_json()
     _write_json(folder / REPORT_FILE, report)
     (folder / CARD_FILE).write_text(model_card(report), encoding="utf-8")
+    for name, content in (extra or {}).items():
+        (folder / name).write_bytes(content)
     (folder / SUMS_FILE).write_bytes(sums_of(folder))
     return digest_of(folder)
 
@@ -132,18 +153,3 @@ def assemble(folder: Path, model: keras.Model, litert: bytes, evidence: Evidence
 def _write_json(path: Path, document: dict[str, Any]) -> None:
     text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
     path.write_text(text + "\n", encoding="utf-8")
-
-
-def _write_keras(model: keras.Model, path: Path) -> None:
-    """Saves a Keras model without the date that Keras puts in, twice."""
-    dated = path.with_name(f"dated-{path.name}")
-    model.save(dated)
-    with zipfile.ZipFile(dated) as source, zipfile.ZipFile(path, "w") as sink:
-        for entry in source.infolist():
-            content = source.read(entry)
-            if entry.filename == "metadata.json":
-                metadata = json.loads(content)
-                del metadata["date_saved"]
-                content = json.dumps(metadata).encode()
-            sink.writestr(zipfile.ZipInfo(entry.filename, _NO_DATE), content, compress_type=entry.compress_type)
-    dated.unlink()

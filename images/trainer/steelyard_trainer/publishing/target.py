@@ -14,7 +14,7 @@ from pathlib import Path
 
 from steelyard.api.contract import Reason
 from steelyard.api.errors import ConfigurationError
-from steelyard.api.published import CONTENT_FILES, SUMS_FILE, is_published_model, occupied
+from steelyard.api.published import is_published_model, occupied
 from steelyard.serving.published import verify
 
 
@@ -40,7 +40,7 @@ def publish(package: Path, target: Path, digest: str, check_attempt: Callable[[]
         return
     try:
         with _locked_folder(_aside(target, "partial")) as partial:
-            for name in (*CONTENT_FILES, SUMS_FILE):
+            for name in sorted(path.name for path in package.iterdir()):
                 shutil.copyfile(package / name, partial / name)
                 _sync(partial / name)
             _sync(partial)

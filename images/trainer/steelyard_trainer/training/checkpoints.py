@@ -36,6 +36,10 @@ class TrainingState:
     """Figures of each epoch that is done."""
     progression: dict[str, Any] = field(default_factory=dict)
     """What Progression.state() gave."""
+    reports: list[tuple[int, float]] = field(default_factory=list)
+    """Of a trial: (epoch, value) of the epochs that it reports."""
+    seconds: float = 0.0
+    """How long the training took, all processes one after the other."""
 
 
 @dataclass(frozen=True)
@@ -116,6 +120,7 @@ class Checkpoints:
     @staticmethod
     def _read(folder: Path) -> Checkpoint:
         state = TrainingState(**json.loads((folder / "state.json").read_text(encoding="utf-8")))
+        state.reports = [(epoch, value) for epoch, value in state.reports]
         with np.load(folder / "arrays.npz") as arrays:
             return Checkpoint(state, _numbered(arrays, "v"), _numbered(arrays, "b"))
 

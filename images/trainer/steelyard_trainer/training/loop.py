@@ -7,7 +7,7 @@ same decisions without talking about them.
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import keras
@@ -21,6 +21,7 @@ from steelyard_trainer.training.batches import Batches
 from steelyard_trainer.training.checkpoints import Checkpoint, Checkpoints, TrainingState
 from steelyard_trainer.training.step import Stepper
 from steelyard_trainer.training.stopping import Progression
+from steelyard_trainer.training.trial_steps import TrialSteps, shown
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,8 @@ class Loop:
     optimizer: keras.optimizers.Optimizer
     stepper: Stepper
     batches: Batches
-    validation: Validation
+    validation: Validation | None
+    """None where that part is trained on: the last epoch is the one that counts then."""
     checkpoints: Checkpoints
     metric: str
     """The name of the figure beside the loss: accuracy or mae."""
@@ -54,15 +56,30 @@ class Loop:
     """Whether this process was asked to end."""
     wants_checkpoint: Callable[[], bool] = lambda: False
     """Whether a checkpoint was asked for since the last call."""
+    trial: TrialSteps | None = None
+    """What a trial reports, and when it gives up."""
+    epochs: int | None = None
+    """Epochs that are trained; default: those of the spec, by which a schedule goes either way."""
 
     state: TrainingState = field(default_factory=TrainingState)
     _best: list[NDArray[Any]] = field(default_factory=list)
     _last_checkpoint: float = field(default_factory=time.monotonic)
+    _began: float = field(default_factory=time.monotonic)
 
     @property
     def steps_done(self) -> int:
         """Steps of all epochs so far."""
         return self.state.epoch * self.batches.steps + self.state.step
+
+    @property
+    def is_pruned(self) -> bool:
+        """Whether the trial gave up."""
+        return self.trial is not None and self.trial.should_stop(self.state.reports)
+
+    @property
+    def seconds(self) -> float:
+        """How long the training took so far, with what was before a checkpoint."""
+        return self.state.seconds + time.monotonic() - self._began
 
     def resume(self) -> bool:
         """Takes everything from the newest checkpoint; returns whether there was one."""
@@ -74,17 +91,18 @@ class Loop:
         return True
 
     def run(self) -> Progression:
-        """Trains to the last epoch or until it stops early.
+        """Trains to the last epoch, or until it stops early or gives up.
 
         Raises:
             ConfigurationError: the loss is not finite (reason LossNotFinite).
             SteelyardError: the process was asked to end (exit code 75); worker 0 has written a checkpoint.
         """
-        progression = Progression.of(self.spec.early_stopping)
+        progression = Progression.to_the_end() if self.validation is None else Progression.of(self.spec.early_stopping)
         if self.state.progression:
             progression = Progression(**self.state.progression)
         self._place_random_generators()
-        while self.state.epoch < self.spec.epochs and not progression.should_stop(self.state.epoch):
+        epochs = self.epochs or self.spec.epochs
+        while self.state.epoch < epochs and not (progression.should_stop(self.state.epoch) or self.is_pruned):
             self._train_epoch()
             self._end_epoch(progression)
         for variable, value in zip(_without_random_state(self.model.variables), self._best, strict=True):
@@ -111,8 +129,8 @@ class Loop:
     def _end_epoch(self, progression: Progression) -> None:
         weight = self.state.sums.pop("weight")
         figures = {name: total / weight for name, total in self.state.sums.items()}
-        loss, metric = self.stepper.evaluate(self.validation.features, self.validation.targets, self.validation.rows)
-        figures |= {"val_loss": float(loss), f"val_{self.metric}": float(metric)}
+        if self.validation is not None:
+            figures |= self._validate(self.validation)
         for name in figures:
             if name.endswith(self.metric):
                 figures[name] *= self.metric_scale
@@ -123,9 +141,16 @@ class Loop:
         if progression.observe(self.state.epoch, figures):
             self._best = _values(self.model.variables)
         self.state.progression = progression.state()
-        self.report(self.state.epoch, figures)
+        self.report(self.state.epoch, figures | shown(self.state.reports))
         self._leave_if_asked()
         self._checkpoint_if_due()
+
+    def _validate(self, part: Validation) -> dict[str, float]:
+        loss, metric, penalty = self.stepper.evaluate(part.features, part.targets, part.rows)
+        epoch = self.state.epoch + 1
+        if self.trial is not None and self.trial.is_reported(epoch):
+            self.state.reports.append((epoch, self.trial.value(loss, metric)))
+        return {"val_loss": loss + penalty, f"val_{self.metric}": metric}
 
     def _refuse_not_finite(self, figures: dict[str, float]) -> None:
         for name, value in figures.items():
@@ -146,7 +171,8 @@ class Loop:
     def _write_checkpoint(self) -> None:
         self._last_checkpoint = time.monotonic()
         if self.batches.worker == 0:
-            self.checkpoints.write(self.steps_done, Checkpoint(self.state, _values(self._variables()), self._best))
+            state = replace(self.state, seconds=self.seconds)
+            self.checkpoints.write(self.steps_done, Checkpoint(state, _values(self._variables()), self._best))
 
     def _leave_if_asked(self) -> None:
         if self.is_leaving():

@@ -44,12 +44,15 @@ class Stepper:
         """Makes one step with this worker's part of the batch; returns the figures over the rows of all workers."""
         return self._train(batch.features, batch.targets, batch.weights, batch.mask)
 
-    def evaluate(self, features: NDArray[Any], targets: NDArray[Any], rows: int) -> NDArray[Any]:
+    def evaluate(self, features: NDArray[Any], targets: NDArray[Any], rows: int) -> tuple[float, float, float]:
         """The figures over the rows of all workers, each of which brings its share.
 
         Args:
             features, targets: this worker's share.
             rows: rows of all shares together.
+
+        Returns:
+            The loss without the penalties, the metric, and the penalties.
         """
         sums = np.zeros(2)
         for start in range(0, len(features), EVALUATION_BATCH):
@@ -57,9 +60,8 @@ class Stepper:
             sums += self._evaluate(features[part], targets[part]).numpy()
         if self._strategy:
             sums = self._sum(tf.constant(sums)).numpy()
-        figures: NDArray[Any] = sums / rows
-        figures[0] += float(self._penalty())
-        return figures
+        loss, metric = sums / rows
+        return float(loss), float(metric), float(self._penalty())
 
     def _train_everywhere(self, features: Any, targets: Any, weights: Any, mask: Any) -> Any:
         if self._strategy is None:

@@ -10,8 +10,9 @@ from steelyard.api.training import EarlyStopping
 class Progression:
     """The best epoch so far and how long ago it was; its state goes into checkpoints."""
 
-    monitor: str
-    """The figure that is watched; higher is better for accuracies, lower for all others."""
+    monitor: str | None
+    """The figure that is watched; higher is better for accuracies, lower for all others. None: the last epoch counts as
+    the best."""
     patience: int | None
     """Epochs without improvement after which to stop; None never stops."""
     min_delta: float
@@ -26,8 +27,16 @@ class Progression:
             return cls("val_loss", None, 0.0)
         return cls(spec.monitor, spec.patience, spec.min_delta)
 
+    @classmethod
+    def to_the_end(cls) -> "Progression":
+        """Where no part of the data is left to tell the best epoch by."""
+        return cls(None, None, 0.0)
+
     def observe(self, epoch: int, figures: dict[str, float]) -> bool:
         """Takes in an epoch (from 1); returns whether it is the best so far."""
+        if self.monitor is None:
+            self.best_epoch = epoch
+            return True
         value = figures[self.monitor]
         sign = 1.0 if self.monitor.endswith("accuracy") else -1.0
         is_better = self.best is None or sign * (value - self.best) > self.min_delta

@@ -33,6 +33,8 @@ LEAVE_SECONDS = 20.0
 TELL_SECONDS = 5.0
 """How long worker 0 waits, once it is done, for the others to hear of it."""
 LONGEST_PAUSE_SECONDS = 30.0
+NOT_IN_SUMMARY = frozenset({"key", "reason", "message", "history", "dataset"})
+"""What training.json holds beside the summary."""
 
 
 def supervise(context: StageContext) -> Outcome:
@@ -44,6 +46,11 @@ def supervise(context: StageContext) -> Outcome:
             BackoffLimitExceeded and OutOfMemory (1).
     """
     context = begin(context)
+    if context.job.spec.model.is_estimator:
+        # Brings scikit-learn, which a network's supervisor does not need.
+        from steelyard_trainer.estimators.train import train_estimator
+
+        return train_estimator(context)
     if (finished := _finished(context)) is not None:
         context.notice("was trained already", "Resumed")
         return finished
@@ -163,7 +170,9 @@ class Supervisor:
         if not everybody and time.monotonic() - self._waiting_since < TELL_SECONDS:
             return None
         assert self._result is not None
-        return Outcome(self._result.message, {**self._result.summary, "restarts": self._starts - 1})
+        return Outcome(
+            self._result.message, {**self._result.summary, "restarts": self._starts - 1}, self._result.reason
+        )
 
     def _start_child(self, hosts: Sequence[str]) -> None:
         environment: dict[str, str] = {
@@ -325,7 +334,10 @@ def _finished(context: StageContext) -> Outcome | None:
         return None
     except ValueError as error:
         raise ConfigurationError(f"{context.workspace.training_file} is damaged ({error}): remove it") from None
-    if document["key"] != context.key or not context.workspace.model_file.exists():
+    reason = document.get("reason", Reason.SUCCEEDED)
+    # A trial that gave up leaves no model.
+    is_whole = reason == Reason.PRUNED or context.workspace.model_file.exists()
+    if document["key"] != context.key or not is_whole:
         return None
-    summary = {name: value for name, value in document.items() if name not in ("key", "history")}
-    return Outcome("was trained already", {**summary, "restarts": 0})
+    summary = {name: value for name, value in document.items() if name not in NOT_IN_SUMMARY}
+    return Outcome(document.get("message", "was trained already"), {**summary, "restarts": 0}, reason)

@@ -8,7 +8,7 @@ import os
 import secrets
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -20,9 +20,12 @@ from numpy.typing import NDArray
 
 from steelyard.api.contract import Env, ExitCode, Reason
 from steelyard.api.errors import SteelyardError
+from steelyard.api.search_log import TrialReport
 from steelyard.api.training import ClassWeights
+from steelyard.api.trial import Trial
 from steelyard_trainer.contract import Outcome, StageContext
 from steelyard_trainer.data.reading import Examples, PreparedDataset
+from steelyard_trainer.data.splitting import SplitName
 from steelyard_trainer.files import write_atomically
 from steelyard_trainer.models.networks import Shape, TrainingNetwork, serving_network, training_network
 from steelyard_trainer.training.batches import Batches, share
@@ -31,6 +34,7 @@ from steelyard_trainer.training.loop import Loop, Validation
 from steelyard_trainer.training.optimizers import build_optimizer
 from steelyard_trainer.training.step import Stepper
 from steelyard_trainer.training.stopping import Progression
+from steelyard_trainer.training.trial_steps import TrialSteps
 
 LOST_PEER_ERRORS = (
     tf.errors.UnavailableError,
@@ -117,16 +121,57 @@ def _train(context: StageContext, strategy: tf.distribute.Strategy | None, reque
         context.notice(f"goes on from the checkpoint after step {loop.steps_done}", "Resumed")
     progression = loop.run()
     summary = _summary(context, loop, progression)
+    if loop.is_pruned:
+        outcome = _give_up(context, loop, summary)
+    else:
+        outcome = Outcome(_told(context, loop, progression), summary)
+        if context.worker == 0:
+            model = serving_network(context.job.spec.model, shape, network)
+            _leave_model(context, model)
+            outcome = _judge(context, dataset, model, loop, outcome)
     if context.worker == 0:
-        model = serving_network(context.job.spec.model, shape, network)
-        _leave_model(context, model)
-        if not context.job.spec.has_finish:
-            # Brings scikit-learn, which only such a job needs here.
-            from steelyard_trainer.evaluation.judge import judge_float32
+        _leave_document(context, outcome, {"history": loop.state.history, "dataset": dataset.fingerprint})
+    return outcome
 
-            summary |= judge_float32(context, dataset, model)
-        _leave_document(context, {"key": context.key, **summary, "history": loop.state.history})
-    return Outcome(f"trained {loop.state.epoch} epochs; the best is epoch {progression.best_epoch}", summary)
+
+def _told(context: StageContext, loop: Loop, progression: Progression) -> str:
+    trained = f"trained {loop.state.epoch} epochs"
+    if context.job.spec.is_refit:
+        return f"{trained} on the training and validation parts"
+    return f"{trained}; the best is epoch {progression.best_epoch}"
+
+
+def _judge(
+    context: StageContext, dataset: PreparedDataset, model: keras.Model, loop: Loop, outcome: Outcome
+) -> Outcome:
+    """Says how good the model is, where no stage finish says it."""
+    spec = context.job.spec
+    # Each brings scikit-learn, which only such jobs need here.
+    if spec.trial is not None:
+        from steelyard_trainer.evaluation.trials import judge_trial
+
+        value, second = judge_trial(context, dataset, model)
+        epoch, steps = outcome.summary["bestEpoch"], tuple(loop.state.reports)
+        report = TrialReport(spec.trial.number, "Complete", value, steps, second, epoch, loop.seconds)
+        message = f"{outcome.message}; {spec.trial.metric} {value:.6g} on the validation part"
+        return Outcome(message, {**outcome.summary, "trial": report.to_json()})
+    if not spec.has_finish:
+        from steelyard_trainer.evaluation.judge import judge_float32
+
+        return Outcome(outcome.message, {**outcome.summary, **judge_float32(context, dataset, model)})
+    return outcome
+
+
+def _give_up(context: StageContext, loop: Loop, summary: dict[str, Any]) -> Outcome:
+    """The end of a trial that is hopeless: it leaves no model."""
+    trial = context.job.spec.trial
+    assert trial is not None
+    epoch, value = loop.state.reports[-1]
+    steps = tuple(loop.state.reports)
+    report = TrialReport(trial.number, "Pruned", value, steps, epoch=summary["bestEpoch"], seconds=loop.seconds)
+    worst = next(limit.value for limit in trial.limits if limit.step == epoch)
+    message = f"gave up after epoch {epoch}: {trial.metric} {value:.6g} is worse than {worst:.6g}"
+    return Outcome(message, {**summary, "trial": report.to_json()}, Reason.PRUNED)
 
 
 def build(
@@ -135,12 +180,12 @@ def build(
     """Everything that a training needs, ready to resume or run."""
     spec = context.job.spec
     keras.utils.set_random_seed(spec.training.seed)
-    training, validation = dataset.read("train"), dataset.read("validation")
-    shape = _shape(dataset)
+    learned: tuple[SplitName, ...] = ("train", "validation") if spec.is_refit else ("train",)
+    training, shape = dataset.read_parts(learned), _shape(dataset)
     batches = Batches(
         features=training.features,
         targets=_standardized(training, shape),
-        row_weights=_row_weights(training, dataset, spec.training.class_weights),
+        row_weights=_row_weights(training, dataset, learned, spec.training.class_weights),
         batch_size=spec.training.batch_size,
         workers=spec.training.workers,
         worker=context.worker,
@@ -150,7 +195,7 @@ def build(
         network = training_network(spec.model, shape, spec.training.seed)
         optimizer = build_optimizer(spec.training, batches.steps)
         stepper = Stepper(network, optimizer, strategy)
-    own = share(len(validation.rows), spec.training.workers, context.worker)
+    validation = None if spec.is_refit else dataset.read("validation")
     checkpoints = Checkpoints(context.workspace.checkpoints, context.key, context.check_attempt)
     if context.worker == 0:
         checkpoints.clear_others()
@@ -160,15 +205,29 @@ def build(
         optimizer=optimizer,
         stepper=stepper,
         batches=batches,
-        validation=Validation(validation.features[own], _standardized(validation, shape)[own], len(validation.rows)),
+        validation=_own_validation(context, validation, shape) if validation else None,
         checkpoints=checkpoints,
         metric="accuracy" if shape.classes else "mae",
         metric_scale=1.0 if shape.classes else shape.target_scale,
         report=_reporter(context),
         is_leaving=requests.is_leaving,
         wants_checkpoint=requests.wants_checkpoint,
+        trial=_trial_steps(spec.trial, validation, shape) if spec.trial and validation else None,
+        epochs=spec.trained.epochs if spec.trained else None,
     )
     return loop, network, shape
+
+
+def _own_validation(context: StageContext, examples: Examples, shape: Shape) -> Validation:
+    """This worker's share."""
+    own = share(len(examples.rows), context.job.spec.training.workers, context.worker)
+    return Validation(examples.features[own], _standardized(examples, shape)[own], len(examples.rows))
+
+
+def _trial_steps(trial: Trial, validation: Examples, shape: Shape) -> TrialSteps:
+    if shape.classes:
+        return TrialSteps(trial)
+    return TrialSteps(trial, shape.target_scale, float(validation.targets.var(dtype=np.float64)))
 
 
 def _shape(dataset: PreparedDataset) -> Shape:
@@ -188,15 +247,17 @@ def _standardized(examples: Examples, shape: Shape) -> NDArray[Any]:
     return ((examples.targets - shape.target_mean) / shape.target_scale).astype(np.float32)
 
 
-def _row_weights(examples: Examples, dataset: PreparedDataset, spec: ClassWeights | None) -> NDArray[Any]:
-    """How much each row counts, float32 (rows,)."""
+def _row_weights(
+    examples: Examples, dataset: PreparedDataset, splits: Sequence[SplitName], spec: ClassWeights | None
+) -> NDArray[Any]:
+    """How much each row of these splits counts, float32 (rows,)."""
     if spec is None or dataset.classes is None or dataset.class_counts is None:
         return np.ones(len(examples.rows), np.float32)
     if spec.weights is not None:
         by_class = np.array([spec.weights[label] for label in dataset.classes], np.float32)
     else:
         # Without stratify a class may have no row to train on; it has no weight then, and needs none.
-        counts = np.maximum(dataset.class_counts["train"], 1.0)
+        counts = np.maximum(np.sum([dataset.class_counts[split] for split in splits], axis=0), 1.0)
         by_class = (len(examples.rows) / (len(counts) * counts)).astype(np.float32)
     weights: NDArray[Any] = by_class[examples.targets]
     return weights
@@ -204,22 +265,26 @@ def _row_weights(examples: Examples, dataset: PreparedDataset, spec: ClassWeight
 
 def _reporter(context: StageContext) -> Callable[[int, dict[str, float]], None]:
     """Worker 0 reports for all: the figures are the same on every worker."""
+    spec = context.job.spec
+    total = (spec.trained.epochs if spec.trained else None) or spec.training.epochs
 
     def report(epoch: int, figures: dict[str, float]) -> None:
         if context.worker == 0:
-            context.progress(epoch, context.job.spec.training.epochs, "epochs", **figures)
+            context.progress(epoch, total, "epochs", **figures)
 
     return report
 
 
 def _summary(context: StageContext, loop: Loop, progression: Progression) -> dict[str, Any]:
     best = progression.best_epoch
+    figures = {name: values[best - 1] for name, values in loop.state.history.items()}
     return {
         "epochs": loop.state.epoch,
         "bestEpoch": best,
         "steps": loop.steps_done,
         "workers": context.job.spec.training.workers,
-        "metrics": {name: values[best - 1] for name, values in loop.state.history.items()},
+        # A trial has its own report, and may have little room beside it.
+        **({} if context.job.spec.trial else {"metrics": figures}),
     }
 
 
@@ -233,7 +298,8 @@ def _leave_model(context: StageContext, model: keras.Model) -> None:
     partial.rename(context.workspace.model_file)
 
 
-def _leave_document(context: StageContext, document: dict[str, Any]) -> None:
+def _leave_document(context: StageContext, outcome: Outcome, more: dict[str, Any]) -> None:
     """Writes training.json, which says that all is there."""
+    document = {"key": context.key, "reason": outcome.reason, "message": outcome.message, **outcome.summary, **more}
     context.check_attempt()
     write_atomically(context.workspace.training_file, json.dumps(document, indent=2))

@@ -1,15 +1,15 @@
 """`runPolicy.activeDeadlineSeconds`: how long a job may take in all."""
 
-from datetime import datetime
-
 from steelyard.api.outcome import RunPolicy
 
 
-def seconds_left(policy: RunPolicy, started: datetime, now: datetime) -> float | None:
+def seconds_left(policy: RunPolicy, counted: float) -> float | None:
     """Seconds until the deadline, 0 or less where it has passed; None without one.
 
-    Counted from the job's own start: a Job's startTime is reset when it is suspended.
+    Args:
+        policy: the job's.
+        counted: for how long the job has run, since its own start: a Job's startTime is reset when it is suspended.
     """
     if policy.active_deadline_seconds is None:
         return None
-    return policy.active_deadline_seconds - (now - started).total_seconds()
+    return policy.active_deadline_seconds - counted

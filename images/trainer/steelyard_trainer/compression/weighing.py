@@ -1,0 +1,109 @@
+"""Weighs what a manifest asks for: makes and measures the candidates of a model, and chooses. Imports steelyard.api and
+the choice; a bench brings what it makes candidates with.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from steelyard.api.contract import Reason
+from steelyard.api.errors import DataError
+from steelyard.api.outcome import Candidate
+from steelyard.api.training_job import Task, TrainingJobSpec
+from steelyard.serving.interface import ServedModel
+from steelyard.serving.preprocessing import Preprocessing
+from steelyard_trainer.compression.choice import BASELINE, Choice, Measured, choose
+from steelyard_trainer.contract import StageContext
+from steelyard_trainer.data.splitting import SplitName
+from steelyard_trainer.evaluation.metrics import PRIMARY
+
+
+class Labelled(Protocol):
+    """Rows as a model takes them, and what it should say."""
+
+    @property
+    def features(self) -> Any:
+        """Shape (rows, width)."""
+
+    @property
+    def targets(self) -> Any:
+        """Shape (rows,): class indices, or numbers in the target's own unit."""
+
+
+class Bench(Protocol):
+    """Where one trained model is weighed, judged and packed. There is one for networks and one for scikit-learn's
+    models."""
+
+    @property
+    def folder(self) -> Path:
+        """Holds the finished candidates."""
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        """What turns raw rows into the model's features: published with it."""
+
+    def measure(self, names: list[Candidate], report: Callable[[int], None]) -> list[Measured]:
+        """Makes and measures what is not finished yet; reports how many are."""
+
+    def content(self, name: Candidate) -> bytes:
+        """The file of a finished candidate."""
+
+    def make(self, names: Iterable[Candidate]) -> dict[Candidate, bytes]:
+        """The files of candidates that need not be measured."""
+
+    def serve(self, name: Candidate, content: bytes) -> ServedModel:
+        """A candidate as it predicts when it is published."""
+
+    def read(self, splits: Sequence[SplitName]) -> Labelled:
+        """The rows of some parts, as the model takes them."""
+
+    def write(self, folder: Path, name: Candidate, files: Mapping[Candidate, bytes]) -> None:
+        """Writes what is published of the model: the chosen candidate, and what one goes on training with."""
+
+    def training(self, document: Mapping[str, Any]) -> dict[str, Any]:
+        """What steelyard.json says of the training, from training.json."""
+
+    def packages(self) -> tuple[str, ...]:
+        """The libraries that made the model, beside numpy and scikit-learn."""
+
+
+def weigh(context: StageContext, bench: Bench, task: Task) -> Choice:
+    """The choice among a model's candidates, on the validation part.
+
+    Raises:
+        DataError: the model's outputs are not finite numbers.
+        SteelyardError: another process was started in this one's place (AttemptSuperseded).
+    """
+    names = candidates_of(context.job.spec)
+    # The stage train counts epochs.
+    shown = context.stage == "finish"
+    measured = bench.measure(names, lambda done: _report(context, done, len(names)) if shown else None)
+    if measured[0].figures is None:
+        raise DataError("the model's outputs are not finite numbers", reason=Reason.LOSS_NOT_FINITE)
+    return choice_of(context.job.spec, task, measured)
+
+
+def candidates_of(spec: TrainingJobSpec) -> list[Candidate]:
+    """What is weighed, the baseline first."""
+    return [BASELINE, *(name for name in spec.candidates if name != BASELINE)]
+
+
+def choice_of(spec: TrainingJobSpec, task: Task, measured: list[Measured]) -> Choice:
+    """The choice that the manifest asks for; the baseline has finite figures."""
+    compression = spec.compression
+    return choose(
+        measured,
+        PRIMARY[task],
+        compression.max_metric_drop if compression else 0.0,
+        compression.objective if compression else "Size",
+        baseline_name(spec),
+    )
+
+
+def baseline_name(spec: TrainingJobSpec) -> str:
+    """What the model without compression is called."""
+    return "skops" if spec.model.is_estimator else "float32"
+
+
+def _report(context: StageContext, done: int, total: int) -> None:
+    context.progress(done, total, "candidates")

@@ -1,0 +1,90 @@
+"""From the manifest's model to one of scikit-learn, not fitted yet. Imports scikit-learn and steelyard.api."""
+
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+from sklearn.base import BaseEstimator
+from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
+from sklearn.linear_model import ElasticNet, Lasso, LogisticRegression, Ridge
+from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
+
+from steelyard.api import estimators as api
+from steelyard.api.training import ClassWeights
+from steelyard.api.training_job import Task, TrainingJobSpec
+
+Estimator: TypeAlias = BaseEstimator
+"""Targets are class indices, or numbers in the target's own unit; features are as `features` makes them."""
+
+_NEIGHBOURS = {"Auto": "auto", "KDTree": "kd_tree", "BallTree": "ball_tree", "Brute": "brute"}
+
+
+def build_estimator(spec: TrainingJobSpec, task: Task, classes: Sequence[str] | None, *, threads: int = 1) -> Estimator:
+    """The model with the manifest's settings; what the manifest leaves out is scikit-learn's default.
+
+    Args:
+        spec: the model, and of training the seed and the classes' weights.
+        task: what it does.
+        classes: classification: the labels, in the order of the class indices.
+        threads: that a forest may grow trees with, all there are for -1; the trees are the same.
+    """
+    weights = _class_weights(spec.training.class_weights, classes)
+    match spec.model.estimator:
+        case api.RandomForest() as forest:
+            return _forest(forest, task, spec.training.seed, weights, threads)
+        case api.Ridge() as ridge:
+            return Ridge(alpha=ridge.alpha, fit_intercept=ridge.fit_intercept)
+        case api.Lasso() as lasso:
+            return Lasso(alpha=lasso.alpha, fit_intercept=lasso.fit_intercept, max_iter=lasso.max_iterations)
+        case api.ElasticNet() as net:
+            return ElasticNet(
+                alpha=net.alpha, l1_ratio=net.l1_ratio, fit_intercept=net.fit_intercept, max_iter=net.max_iterations
+            )
+        case api.LogisticRegression() as logistic:
+            return LogisticRegression(
+                C=logistic.c,
+                fit_intercept=logistic.fit_intercept,
+                max_iter=logistic.max_iterations,
+                class_weight=weights,
+            )
+        case api.NearestNeighbors() as nearest:
+            kind = KNeighborsClassifier if task == "Classification" else KNeighborsRegressor
+            return kind(
+                n_neighbors=nearest.neighbors,
+                weights=nearest.weights.lower(),
+                algorithm=_NEIGHBOURS[nearest.algorithm],
+                leaf_size=nearest.leaf_size,
+                p=nearest.p,
+            )
+
+
+def is_scaled(spec: TrainingJobSpec) -> bool:
+    """Whether the model takes numbers that are shifted and scaled. A forest never does: a split needs no scale."""
+    model = spec.model.estimator
+    return not isinstance(model, api.RandomForest) and model.scaling == "Standard"
+
+
+def _forest(
+    forest: api.RandomForest, task: Task, seed: int, weights: Any, threads: int
+) -> RandomForestClassifier | RandomForestRegressor:
+    settings: dict[str, Any] = {
+        "n_estimators": forest.n_estimators,
+        "max_depth": forest.max_depth,
+        "min_samples_split": forest.min_samples_split,
+        "min_samples_leaf": forest.min_samples_leaf,
+        "bootstrap": forest.bootstrap,
+        "random_state": seed,
+        "n_jobs": threads,
+    }
+    if forest.max_features is not None:
+        settings["max_features"] = float(forest.max_features)
+    if task == "Classification":
+        return RandomForestClassifier(**settings, class_weight=weights)
+    return RandomForestRegressor(**settings)
+
+
+def _class_weights(spec: ClassWeights | None, classes: Sequence[str] | None) -> dict[int, float] | str | None:
+    if spec is None or classes is None:
+        return None
+    if spec.weights is None:
+        return "balanced"
+    return {index: spec.weights[label] for index, label in enumerate(classes)}

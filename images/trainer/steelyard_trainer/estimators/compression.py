@@ -1,0 +1,124 @@
+"""The candidates of a model of scikit-learn: the skops file and ONNX, measured by the code that predicts with the
+published model. Imports scikit-learn, skops, ONNX, serving and the choice; never TensorFlow.
+"""
+
+from typing import Any
+
+import numpy.typing as npt
+
+from steelyard.api.contract import Reason
+from steelyard.api.errors import DataError
+from steelyard.api.outcome import Candidate
+from steelyard.api.published import ONNX_FILE, SKOPS_FILE
+from steelyard.api.training_job import Task, TrainingJobSpec
+from steelyard.serving.published import load_model
+from steelyard_trainer.compression.choice import BASELINE, Measured
+from steelyard_trainer.compression.weighing import candidates_of, choice_of
+from steelyard_trainer.estimators.build import Estimator
+from steelyard_trainer.estimators.features import Matrix
+from steelyard_trainer.estimators.onnx_conversion import to_onnx
+from steelyard_trainer.estimators.skops_files import estimator_bytes
+from steelyard_trainer.evaluation.metrics import evaluate
+
+FILE_OF: dict[Candidate, str] = {BASELINE: SKOPS_FILE, "Onnx": ONNX_FILE}
+"""What each candidate is published as."""
+_LONGEST_REASON = 300
+
+
+class ConversionError(Exception):
+    """A candidate can't be made of this model; the message says why, in one line."""
+
+
+def make_candidate(name: Candidate, estimator: Estimator, width: int, classes: int | None) -> bytes:
+    """The file of a candidate, the same bytes for the same model.
+
+    Args:
+        name: None (skops) or Onnx.
+        estimator: fitted.
+        width: how many features it takes.
+        classes: how many the task has; None for regression.
+
+    Raises:
+        ConversionError: it can't be made.
+    """
+    if name == BASELINE:
+        return estimator_bytes(estimator)
+    try:
+        return to_onnx(estimator, width, classes)
+    except Exception as error:  # noqa: BLE001 - the converter does not say which exceptions it raises
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        raise ConversionError(f"it can't be converted to ONNX: {reason[:_LONGEST_REASON]}") from None
+
+
+def measure_candidate(
+    name: Candidate,
+    content: bytes,
+    task: Task,
+    classes: int | None,
+    features: Matrix,
+    targets: npt.NDArray[Any],
+    *,
+    with_latency: bool = True,
+) -> Measured:
+    """A candidate's size, latency and figures.
+
+    Args:
+        name: which it is.
+        content: its file.
+        task: what it does.
+        classes: how many; None for regression.
+        features: float64, shape (rows, width): the validation part.
+        targets: shape (rows,).
+        with_latency: False leaves it out, and with it up to a second.
+    """
+    try:
+        model = load_model(FILE_OF[name], content, classes)
+    except DataError as error:
+        if name == BASELINE:
+            raise
+        return Measured.failed(name, error.message)
+    return Measured(
+        name=name,
+        bytes=len(content),
+        latency_microseconds=round(model.median_latency(features), 3) if with_latency else 0.0,
+        figures=evaluate(task, targets, model.predict(features)),
+    )
+
+
+def compressed_estimator_cost(
+    estimator: Estimator,
+    spec: TrainingJobSpec,
+    task: Task,
+    classes: int | None,
+    features: Matrix,
+    targets: npt.NDArray[Any],
+) -> Measured:
+    """The candidate that would be published of a trial's model: what it costs and how good it is.
+
+    `bytes` is the second objective Size, `latency_microseconds` is Latency, and `figures[METRIC].value` the first one.
+    The latency is measured only where the manifest's compression or trial asks for it, and is 0 elsewhere.
+
+    Args:
+        estimator: fitted on the training part.
+        spec: the job's; its `compression` says what is tried and what may be lost, its `trial` what is asked for.
+        task: what the model does.
+        classes: how many; None for regression.
+        features: float64, shape (rows, width): the validation part as the model takes it.
+        targets: shape (rows,): class indices, or numbers.
+
+    Raises:
+        DataError: the model's outputs are not finite numbers (reason LossNotFinite).
+    """
+    objective = spec.compression.objective if spec.compression else "Size"
+    with_latency = "Latency" in (objective, spec.trial.second if spec.trial else None)
+    measured = []
+    for name in candidates_of(spec):
+        try:
+            content = make_candidate(name, estimator, features.shape[1], classes)
+        except ConversionError as error:
+            measured.append(Measured.failed(name, str(error)))
+            continue
+        measured.append(measure_candidate(name, content, task, classes, features, targets, with_latency=with_latency))
+    if measured[0].figures is None:
+        raise DataError("the model's outputs are not finite numbers", reason=Reason.LOSS_NOT_FINITE)
+    return choice_of(spec, task, measured).chosen.measured

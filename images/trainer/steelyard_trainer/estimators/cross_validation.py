@@ -1,0 +1,132 @@
+"""Folds as `cross_val_score(cv=FOLDS)` makes them, and a model's scores on them. Imports scikit-learn.
+
+What fills, scales and encodes is learned inside each fold, from the rows that the model is fitted on.
+"""
+
+import math
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.model_selection import KFold, StratifiedKFold
+
+from steelyard.api.dataset import MissingValues
+from steelyard.api.errors import ConfigurationError, DataError
+from steelyard.api.outcome import Metric
+from steelyard.api.training_job import Task, TrainingJobSpec
+from steelyard.serving.preprocessing import Preprocessing
+from steelyard_trainer.estimators.build import build_estimator, is_scaled
+from steelyard_trainer.estimators.features import Indices, Matrix, Table
+from steelyard_trainer.estimators.fitting import fit
+from steelyard_trainer.estimators.forests import nested_predictions
+from steelyard_trainer.estimators.scores import Predictions, predictions_of, score
+
+
+@dataclass(frozen=True)
+class FoldData:
+    """The two sides of a fold, ready for a model."""
+
+    features: Matrix
+    """Of the rows that are learned."""
+    targets: npt.NDArray[np.generic]
+    scored_features: Matrix
+    scored_targets: npt.NDArray[np.generic]
+
+
+@dataclass
+class Folds:
+    """All rows but the test part's, dealt to folds."""
+
+    table: Table
+    """In the source's order."""
+    count: int
+    missing_values: MissingValues
+    like: Preprocessing
+    """Gives target, task and classes."""
+    _learned: dict[int, Preprocessing] = field(default_factory=dict)
+    _sides: list[tuple[Indices, Indices]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._sides = _deal(self.table, self.like.task, self.count)
+
+    def fold(self, index: int, *, scaled: bool) -> FoldData:
+        """A fold, from 0. Raises DataError where it has nothing to learn from."""
+        learned, scored = (self.table.take(rows) for rows in self._sides[index])
+        preprocessing = self.like if self.table.is_plain and not scaled else self._learn(index, learned)
+        return FoldData(
+            learned.features(preprocessing, scaled=scaled),
+            learned.targets,
+            scored.features(preprocessing, scaled=scaled),
+            scored.targets,
+        )
+
+    def _learn(self, index: int, learned: Table) -> Preprocessing:
+        if index not in self._learned:
+            self._learned[index] = learned.learn(self.missing_values, self.like)
+        return self._learned[index]
+
+
+def _deal(table: Table, task: Task, count: int) -> list[tuple[Indices, Indices]]:
+    """(the rows that are learned, the rows that are scored) of each fold."""
+    kind = StratifiedKFold if task == "Classification" else KFold
+    with warnings.catch_warnings():
+        # A class with fewer rows than folds: as in scikit-learn, some folds go without it.
+        warnings.simplefilter("ignore", UserWarning)
+        try:
+            return list(kind(n_splits=count).split(table.targets, table.targets))
+        except ValueError as error:
+            raise ConfigurationError(
+                f"spec.evaluation.crossValidation.folds: {count} folds can't be made of {len(table):,} rows: {error}"
+            ) from None
+
+
+def score_fold(spec: TrainingJobSpec, folds: Folds, index: int, metrics: Sequence[Metric]) -> dict[Metric, float]:
+    """Fits the model on all folds but one and scores it there. Raises as `nested_scores`."""
+    return _scores(spec, folds, index, metrics, ())[0]
+
+
+def nested_scores(
+    spec: TrainingJobSpec, folds: Folds, index: int, metric: Metric, sizes: Sequence[int]
+) -> dict[int, float]:
+    """The score of each forest of the first trees, by their number; the forest is grown once.
+
+    Args:
+        spec: a forest of as many trees as the largest size.
+        folds: the rows.
+        index: which fold is scored, from 0.
+        metric: what is told.
+        sizes: numbers of trees.
+
+    Raises:
+        ConfigurationError: the settings do not go with the rows.
+        DataError: a fold has nothing to learn from, or no finite score.
+    """
+    scores = _scores(spec, folds, index, [metric], sizes)
+    return {size: found[metric] for size, found in zip(sorted(sizes), scores, strict=True)}
+
+
+def _scores(
+    spec: TrainingJobSpec, folds: Folds, index: int, metrics: Sequence[Metric], sizes: Sequence[int]
+) -> list[dict[Metric, float]]:
+    data = folds.fold(index, scaled=is_scaled(spec))
+    classes = folds.like.classes
+    estimator = build_estimator(spec, folds.like.task, classes)
+    fit(estimator, spec, data.features, data.targets)
+    count = len(classes) if classes is not None else None
+    said: list[Predictions]
+    if sizes:
+        said = [predictions for _, predictions in nested_predictions(estimator, sizes, data.scored_features, count)]
+    else:
+        said = [predictions_of(estimator, data.scored_features, count)]
+    return [
+        {metric: _finite(metric, score(metric, data.scored_targets, each), index) for metric in metrics}
+        for each in said
+    ]
+
+
+def _finite(metric: Metric, value: float, index: int) -> float:
+    if not math.isfinite(value):
+        raise DataError(f"{metric} of fold {index + 1} is {value}: it is not defined on so few rows, or too large")
+    return value

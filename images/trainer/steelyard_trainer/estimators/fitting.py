@@ -1,0 +1,48 @@
+"""Fits a model and says in the manifest's words what scikit-learn refuses. Imports scikit-learn and steelyard.api."""
+
+import warnings
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.exceptions import ConvergenceWarning
+
+from steelyard.api.errors import ConfigurationError
+from steelyard.api.training_job import TrainingJobSpec
+from steelyard_trainer.estimators.build import Estimator
+from steelyard_trainer.estimators.features import Matrix
+
+
+def fit(
+    estimator: Estimator,
+    spec: TrainingJobSpec,
+    features: Matrix,
+    targets: npt.NDArray[np.generic],
+    tell: Callable[[str], None] = lambda _message: None,
+) -> None:
+    """Fits a model in place.
+
+    Args:
+        estimator: as `build_estimator` makes it.
+        spec: what it was made of.
+        features: shape (rows, width).
+        targets: shape (rows,).
+        tell: is told in words that it did not converge.
+
+    Raises:
+        ConfigurationError: its settings do not go with the rows.
+    """
+    nearest = spec.model.nearest_neighbors
+    if nearest is not None and nearest.neighbors > len(targets):
+        raise ConfigurationError(
+            f"spec.model.nearestNeighbors.neighbors: {nearest.neighbors:,} is more than the {len(targets):,} rows that "
+            f"are learned; at most {len(targets):,} is allowed"
+        )
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            estimator.fit(features, targets)
+        except ValueError as error:
+            raise ConfigurationError(f"spec.model.{spec.model.kind}: scikit-learn can't fit it: {error}") from None
+    if any(issubclass(warning.category, ConvergenceWarning) for warning in caught):
+        tell(f"{spec.model.kind} did not converge; a larger maxIterations, or scaling: Standard, lets it")

@@ -1,0 +1,50 @@
+"""Forests that differ only in their number of trees, grown once: the first 50 trees of 200 are the forest of 50.
+
+A forest draws its trees' seeds one after the other, and its answer is the sum of its trees' in their order, divided by
+their number: so what the first trees say is what the smaller forest would say, bit for bit. Imports scikit-learn.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
+
+from steelyard_trainer.estimators.features import Matrix
+from steelyard_trainer.estimators.scores import Predictions, for_all_classes
+
+
+def nested_predictions(
+    forest: RandomForestClassifier | RandomForestRegressor, sizes: Sequence[int], features: Matrix, classes: int | None
+) -> Iterator[tuple[int, Predictions]]:
+    """What the forests of the first trees say.
+
+    Args:
+        forest: a fitted forest.
+        sizes: numbers of trees, none above the forest's.
+        features: shape (rows, width).
+        classes: classification: how many there are.
+
+    Yields:
+        (trees, what they say), by ascending number of trees.
+    """
+    # What a forest makes of its input.
+    rows = np.ascontiguousarray(features, dtype=np.float32)
+    total: Matrix | None = None
+    for count, tree in enumerate(forest.estimators_[: max(sizes)], start=1):
+        said = tree.predict(rows, check_input=False) if classes is None else tree.predict_proba(rows, check_input=False)
+        total = np.zeros_like(said, dtype=np.float64) if total is None else total
+        total += said
+        if count in sizes:
+            yield count, _numbers(total / count) if classes is None else _labels(forest, total / count, classes)
+
+
+def _numbers(values: Matrix) -> Predictions:
+    return Predictions(lambda: values, lambda: values[:, np.newaxis])
+
+
+def _labels(forest: RandomForestClassifier, probabilities: Matrix, classes: int) -> Predictions:
+    def predict() -> Any:
+        return forest.classes_.take(np.argmax(probabilities, axis=1), axis=0)
+
+    return Predictions(predict, lambda: for_all_classes(probabilities, forest.classes_, classes))

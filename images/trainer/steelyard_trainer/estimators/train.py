@@ -1,0 +1,165 @@
+"""The stage train for scikit-learn's models: one process, fitted and judged right here. Never imports TensorFlow.
+
+Leaves the fitted model and training.json in the workspace, or, of a trial with cross-validation, its scores alone.
+"""
+
+import json
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from steelyard.api.contract import Env, Reason
+from steelyard.api.errors import ConfigurationError
+from steelyard.api.outcome import Metric
+from steelyard.api.training_job import METRICS_OF_TASK
+from steelyard_trainer.contract import Outcome, StageContext
+from steelyard_trainer.data.reading import PreparedDataset
+from steelyard_trainer.data.splitting import SplitName
+from steelyard_trainer.estimators.build import Estimator
+from steelyard_trainer.estimators.cross_validation import score_fold
+from steelyard_trainer.estimators.saving import save_estimator
+from steelyard_trainer.estimators.trial import Answered, Rows, fit_on, judge, run_trial
+from steelyard_trainer.evaluation.gates import check_gates
+from steelyard_trainer.evaluation.metrics import PRIMARY, Figures
+from steelyard_trainer.files import write_atomically
+
+_NOT_IN_SUMMARY = ("key", "kind", "reason", "message", "dataset")
+
+
+def train_estimator(context: StageContext) -> Outcome:
+    """Fits the model, or answers a trial's question.
+
+    Args:
+        context: the stage, its attempt taken.
+
+    Raises:
+        ConfigurationError: the settings do not go with the rows.
+        DataError: a score is not a finite number.
+        SteelyardError: the model is not good enough (GateFailed), where no stage follows that judges it; another
+            process was started in this one's place (AttemptSuperseded).
+    """
+    if (finished := _finished(context)) is not None:
+        context.notice("was trained already", "Resumed")
+        return finished
+    context.workspace.trained.mkdir(parents=True, exist_ok=True)
+    rows = Rows(PreparedDataset.of(context))
+    is_trial = context.job.spec.trial is not None
+    threads = 1 if is_trial else int(os.environ.get(Env.THREADS, "0"))
+    # A trial is the same to the last bit wherever it runs, so its sums have one order.
+    with threadpool_limits(threads or None):
+        outcome, model = _answer(context, rows) if is_trial else _fit(context, rows, threads or -1)
+    if model is not None:
+        context.check_attempt()
+        save_estimator(model, context.workspace.estimator_file)
+        if not (is_trial or context.job.spec.has_finish):
+            outcome.summary["bytes"] = context.workspace.estimator_file.stat().st_size
+    _leave_document(context, outcome, rows.dataset)
+    return outcome
+
+
+def _answer(context: StageContext, rows: Rows) -> tuple[Outcome, Estimator | None]:
+    spec = context.job.spec
+    assert spec.trial is not None
+    folds = spec.evaluation.cross_validation
+
+    def tell(steps: Sequence[tuple[int, float]]) -> None:
+        context.progress(len(steps), folds.folds if folds else 1, "folds", **{f"step_{n}": value for n, value in steps})
+
+    answered: Answered = run_trial(spec, rows, tell)
+    reason = Reason.PRUNED if answered.report.state == "Pruned" else Reason.SUCCEEDED
+    return Outcome(answered.message, {"trial": answered.report.to_json()}, reason), answered.model
+
+
+def _fit(context: StageContext, rows: Rows, threads: int) -> tuple[Outcome, Estimator]:
+    spec = context.job.spec
+    summary: dict[str, Any] = {"workers": 1}
+    if spec.evaluation.cross_validation is not None:
+        summary["crossValidation"] = _cross_validate(context, rows)
+    table = rows.all_learned if spec.is_refit else rows.part("train")
+    model = fit_on(table, spec, rows, threads=threads, tell=context.notice)
+    learned = "training and validation parts" if spec.is_refit else "training part"
+    message = f"fitted on the {len(table):,} rows of the {learned}"
+    if spec.is_refit:
+        # No part is left that the model has not seen, but the one that judges it at the very end.
+        return Outcome(message, summary), model
+    figures = {split: judge(model, spec, rows, split) for split in ("train", "validation")}
+    summary["metrics"] = _history_like(figures)
+    if not spec.has_finish:
+        summary |= _judge_here(context, rows, model, figures)
+    return Outcome(message, summary), model
+
+
+def _history_like(figures: dict[SplitName, Figures]) -> dict[str, float]:
+    """The figures as a network's history names them."""
+    return {
+        f"{prefix}{name}": figure.value
+        for split, prefix in (("train", ""), ("validation", "val_"))
+        for name, figure in figures[split].items()
+    }
+
+
+def _judge_here(
+    context: StageContext, rows: Rows, model: Estimator, figures: dict[SplitName, Figures]
+) -> dict[str, Any]:
+    """As the stage finish would judge it; raises SteelyardError where a gate is not met."""
+    spec, primary = context.job.spec, PRIMARY[rows.dataset.task]
+    test = judge(model, spec, rows, "test")
+    check_gates(spec.evaluation, primary, figures["train"], test)
+    return {
+        "metric": primary,
+        "metrics": {name: [figure.value, figure.standard_error] for name, figure in test.items()},
+    }
+
+
+def _cross_validate(context: StageContext, rows: Rows) -> dict[str, Any]:
+    """The scores of all metrics on all folds, and their means."""
+    spec = context.job.spec
+    assert spec.evaluation.cross_validation is not None
+    count = spec.evaluation.cross_validation.folds
+    folds = rows.folds(count)
+    metrics: tuple[Metric, ...] = METRICS_OF_TASK[rows.dataset.task]
+    primary = PRIMARY[rows.dataset.task]
+    scores: dict[Metric, list[float]] = {metric: [] for metric in metrics}
+    for index in range(count):
+        for metric, value in score_fold(spec, folds, index, metrics).items():
+            scores[metric].append(value)
+        context.progress(index + 1, count, "folds", **{primary: scores[primary][-1]})
+    return {
+        "folds": count,
+        "rows": len(folds.table),
+        "scores": scores,
+        "means": {metric: float(np.average(values)) for metric, values in scores.items()},
+    }
+
+
+def _finished(context: StageContext) -> Outcome | None:
+    """The outcome of what was done under this key before."""
+    workspace, spec = context.workspace, context.job.spec
+    try:
+        document = json.loads(workspace.training_file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except ValueError as error:
+        raise ConfigurationError(f"{workspace.training_file} is damaged ({error}): remove it") from None
+    has_model = spec.trial is None or spec.evaluation.cross_validation is None
+    if document["key"] != context.key or (has_model and not workspace.estimator_file.exists()):
+        return None
+    summary = {name: value for name, value in document.items() if name not in _NOT_IN_SUMMARY}
+    return Outcome(document["message"], summary, document["reason"])
+
+
+def _leave_document(context: StageContext, outcome: Outcome, dataset: PreparedDataset) -> None:
+    """Writes training.json, which says that all is there."""
+    document = {
+        "key": context.key,
+        "kind": "estimator",
+        "reason": outcome.reason,
+        "message": outcome.message,
+        "dataset": dataset.fingerprint,
+        **outcome.summary,
+    }
+    context.check_attempt()
+    write_atomically(context.workspace.training_file, json.dumps(document, indent=2))

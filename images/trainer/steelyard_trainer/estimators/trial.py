@@ -1,0 +1,184 @@
+"""A trial of a search: a model's score on the validation part or on folds, given up where it is hopeless.
+
+Imports scikit-learn, steelyard.api, the rule of pruning and the prepared data.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+import numpy as np
+
+from steelyard.api.contract import Reason
+from steelyard.api.errors import DataError
+from steelyard.api.search_log import TrialReport
+from steelyard.api.training_job import TrainingJobSpec
+from steelyard.api.trial import Trial
+from steelyard_trainer.data.reading import PreparedDataset
+from steelyard_trainer.data.splitting import SplitName
+from steelyard_trainer.estimators.build import Estimator, build_estimator, is_scaled
+from steelyard_trainer.estimators.cross_validation import Folds, score_fold
+from steelyard_trainer.estimators.features import Matrix, Table
+from steelyard_trainer.estimators.fitting import fit
+from steelyard_trainer.estimators.scores import outputs_of
+from steelyard_trainer.evaluation.metrics import Figures, evaluate
+from steelyard_trainer.evaluation.pruning import should_stop
+
+LEARNED: tuple[SplitName, ...] = ("train", "validation")
+"""What folds are made of: all but the test part."""
+
+Tell = Callable[[Sequence[tuple[int, float]]], None]
+"""Is told the folds that are done, and their scores."""
+
+
+@dataclass
+class Rows:
+    """The rows of a prepared dataset, each part read once."""
+
+    dataset: PreparedDataset
+    _parts: dict[SplitName, Table] = field(default_factory=dict)
+    _folds: dict[int, Folds] = field(default_factory=dict)
+
+    def part(self, split: SplitName) -> Table:
+        """The rows of a part, in its order."""
+        if split not in self._parts:
+            self._parts[split] = Table.read(self.dataset, [split])
+        return self._parts[split]
+
+    @cached_property
+    def all_learned(self) -> Table:
+        """All rows but the test part's, in the source's order."""
+        return Table.read(self.dataset, LEARNED)
+
+    def folds(self, count: int) -> Folds:
+        """The same, dealt to so many folds. Raises ConfigurationError where there are too few rows."""
+        if count not in self._folds:
+            dataset = self.dataset
+            self._folds[count] = Folds(self.all_learned, count, dataset.missing_values, dataset.preprocessing)
+        return self._folds[count]
+
+    def load(self, folds: int) -> None:
+        """Reads what a trial with so many folds, or with none, needs. Raises ConfigurationError as `folds` does."""
+        if folds:
+            self.folds(folds)
+        else:
+            self.part("train")
+            self.part("validation")
+
+    @property
+    def classes(self) -> int | None:
+        """Classification: how many there are."""
+        return None if self.dataset.classes is None else len(self.dataset.classes)
+
+
+@dataclass(frozen=True)
+class Answered:
+    """What a trial found out."""
+
+    report: TrialReport
+    message: str
+    model: Estimator | None
+    """Fitted on the training part; None after cross-validation."""
+
+
+def run_trial(spec: TrainingJobSpec, rows: Rows, tell: Tell) -> Answered:
+    """Answers a trial's question.
+
+    Args:
+        spec: of a job that is a trial.
+        rows: the data.
+        tell: is told of each fold.
+
+    Raises:
+        ConfigurationError: the settings do not go with the rows.
+        DataError: a score is not a finite number.
+    """
+    trial = spec.trial
+    assert trial is not None
+    began = time.monotonic()
+    if spec.evaluation.cross_validation is not None:
+        return _on_folds(spec, trial, rows, tell, began)
+    model = fit_on(rows.part("train"), spec, rows)
+    second: float | None = None
+    if trial.second is None:
+        value = judge(model, spec, rows, "validation")[trial.metric].value
+    else:
+        value, second = _compressed(model, spec, trial, rows)
+    report = TrialReport(trial.number, "Complete", value, second=second, seconds=time.monotonic() - began)
+    return Answered(report, f"{trial.metric} {value:.6g} on the validation part", model)
+
+
+def _compressed(model: Estimator, spec: TrainingJobSpec, trial: Trial, rows: Rows) -> tuple[float, float]:
+    """Both objectives of the candidate that would be published: its metric on the validation part, and its cost."""
+    # Brings ONNX, which a trial with one objective does not need.
+    from steelyard_trainer.estimators.compression import compressed_estimator_cost
+
+    table = rows.part("validation")
+    features = table.features(rows.dataset.preprocessing, scaled=is_scaled(spec))
+    measured = compressed_estimator_cost(model, spec, rows.dataset.task, rows.classes, features, table.targets)
+    assert measured.figures is not None
+    cost = float(measured.bytes) if trial.second == "Size" else measured.latency_microseconds
+    return measured.figures[trial.metric].value, cost
+
+
+def _on_folds(spec: TrainingJobSpec, trial: Trial, rows: Rows, tell: Tell, began: float) -> Answered:
+    assert spec.evaluation.cross_validation is not None
+    folds = rows.folds(spec.evaluation.cross_validation.folds)
+    steps: list[tuple[int, float]] = []
+    for index in range(folds.count):
+        steps.append((index + 1, score_fold(spec, folds, index, [trial.metric])[trial.metric]))
+        tell(steps)
+        if should_stop(trial, steps):
+            return Answered(fold_report(trial, steps, time.monotonic() - began, is_pruned=True), _gave_up(steps), None)
+    second: float | None = None
+    if trial.second is not None:
+        # The folds' models are none that anybody would publish.
+        _, second = _compressed(fit_on(rows.part("train"), spec, rows), spec, trial, rows)
+    report = replace(fold_report(trial, steps, time.monotonic() - began), second=second)
+    return Answered(report, f"{trial.metric} {report.value:.6g}, the mean over {folds.count} folds", None)
+
+
+def _gave_up(steps: Sequence[tuple[int, float]]) -> str:
+    return f"gave up after fold {len(steps)}, as it could not become the best"
+
+
+def fold_report(
+    trial: Trial, steps: Sequence[tuple[int, float]], seconds: float, *, is_pruned: bool = False
+) -> TrialReport:
+    """The report of a trial by its folds: the mean of what there is, as GridSearchCV computes it."""
+    value = float(np.average([score for _, score in steps]))
+    return TrialReport(trial.number, "Pruned" if is_pruned else "Complete", value, tuple(steps), seconds=seconds)
+
+
+def fit_on(
+    table: Table, spec: TrainingJobSpec, rows: Rows, *, threads: int = 1, tell: Callable[[str], None] = lambda _: None
+) -> Estimator:
+    """A model that is fitted on rows as the prepared dataset's preprocessing makes them.
+
+    Raises ConfigurationError as `fit` does.
+    """
+    estimator = build_estimator(spec, rows.dataset.task, rows.dataset.classes, threads=threads)
+    features = table.features(rows.dataset.preprocessing, scaled=is_scaled(spec))
+    fit(estimator, spec, features, table.targets, tell)
+    if "n_jobs" in estimator.get_params():
+        # Several threads would add up a forest's answers in any order.
+        estimator.set_params(n_jobs=None)
+    return estimator
+
+
+def judge(model: Estimator, spec: TrainingJobSpec, rows: Rows, split: SplitName) -> Figures:
+    """A model's figures on a part, as a published model's. Raises DataError where an output is not finite."""
+    table = rows.part(split)
+    features = table.features(rows.dataset.preprocessing, scaled=is_scaled(spec))
+    return figures_of(outputs_of(model, features, rows.classes), rows, split)
+
+
+def figures_of(outputs: Matrix, rows: Rows, split: SplitName) -> Figures:
+    """The figures of what a model says of a part. Raises DataError where an output is not finite."""
+    figures = evaluate(rows.dataset.task, rows.part(split).targets, outputs)
+    if figures is None:
+        raise DataError(
+            f"the model's outputs on the {split} part are not finite numbers", reason=Reason.LOSS_NOT_FINITE
+        )
+    return figures

@@ -1,0 +1,190 @@
+"""What trials of a pack are made of: pieces of work that any process can do, longest first. Imports scikit-learn.
+
+Forests that differ only in their number of trees are grown once. A trial that may give up between folds is one piece,
+as a fold must know those before it; of all others each fold is one.
+"""
+
+import math
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from steelyard.api.search_log import TrialReport
+from steelyard.api.training_job import TrainingJobSpec
+from steelyard_trainer.data.reading import PreparedDataset
+from steelyard_trainer.estimators.build import is_scaled
+from steelyard_trainer.estimators.cross_validation import nested_scores, score_fold
+from steelyard_trainer.estimators.forests import nested_predictions
+from steelyard_trainer.estimators.trial import Rows, figures_of, fit_on, fold_report, run_trial
+
+VALIDATION = 0
+"""The part of a unit that is scored on the validation part, where others have the number of their fold."""
+
+_DEPTH_OF_PURE_LEAVES = 20
+"""How deep a tree is taken to grow that nothing bounds; for the order of the work only."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """A trial of a pack, as far as it is valid."""
+
+    number: int
+    spec: TrainingJobSpec
+    dataset: PreparedDataset
+
+    @property
+    def folds(self) -> int:
+        """How many; 0 where it is scored on the validation part."""
+        return self.spec.evaluation.cross_validation.folds if self.spec.evaluation.cross_validation else 0
+
+    @property
+    def deadline(self) -> float:
+        """Seconds that it may take."""
+        seconds = self.spec.run_policy.active_deadline_seconds
+        return math.inf if seconds is None else float(seconds)
+
+    @property
+    def is_one_piece(self) -> bool:
+        """Whether it is worked off as it would be alone."""
+        trial = self.spec.trial
+        assert trial is not None
+        return bool(trial.limits) or trial.paired_limit is not None or trial.second is not None
+
+
+@dataclass(frozen=True)
+class Unit:
+    """Trials that are one but for their number of trees, or a single one; on one fold, on the validation part, or as a
+    whole."""
+
+    questions: tuple[Question, ...]
+    part: int | None
+    """A fold, from 1; VALIDATION; None: the trial as a whole, which answers with a report."""
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """The trials'."""
+        return tuple(question.number for question in self.questions)
+
+
+@dataclass(frozen=True)
+class UnitAnswer:
+    """What came out of a unit."""
+
+    scores: Mapping[int, float]
+    """By trial; empty where `report` is there."""
+    seconds: Mapping[int, float]
+    """How long it took, by trial: each forest has its share by its trees."""
+    report: TrialReport | None = None
+
+
+def units_of(questions: Sequence[Question]) -> list[Unit]:
+    """The work of some trials, the longest first and what belongs together next to each other."""
+    groups: dict[Any, list[Question]] = {}
+    for question in questions:
+        groups.setdefault(_group_key(question), []).append(question)
+    ordered = sorted(groups.values(), key=lambda group: -max(map(_length, group)))
+    return [Unit(tuple(group), part) for group in ordered for part in _parts(group[0])]
+
+
+def _parts(question: Question) -> list[int | None]:
+    if question.is_one_piece:
+        return [None]
+    return list(range(1, question.folds + 1)) or [VALIDATION]
+
+
+def _group_key(question: Question) -> Any:
+    """Equal for trials that one forest answers."""
+    spec = question.spec
+    assert spec.trial is not None
+    if spec.model.random_forest is None or question.is_one_piece:
+        return question.number
+    forest = spec.model.random_forest.model_copy(update={"n_estimators": 1})
+    parts = (forest, spec.training, spec.evaluation)
+    settings = [part.model_dump_json() for part in parts]
+    return (*settings, spec.trial.metric, question.dataset.folder)
+
+
+def _length(question: Question) -> float:
+    """How long a trial takes, roughly, in a unit of its own."""
+    forest = question.spec.model.random_forest
+    if forest is None:
+        return 0.0
+    return forest.n_estimators * min(forest.max_depth or _DEPTH_OF_PURE_LEAVES, _DEPTH_OF_PURE_LEAVES)
+
+
+def work_off(unit: Unit, rows: Rows) -> UnitAnswer:
+    """Does a unit's work.
+
+    Raises:
+        ConfigurationError: the settings do not go with the rows.
+        DataError: a score is not a finite number.
+    """
+    began = time.monotonic()
+    if unit.part is None:
+        report = run_trial(unit.questions[0].spec, rows, lambda _steps: None).report
+        return UnitAnswer({}, {}, report)
+    scores = _on_validation(unit, rows) if unit.part == VALIDATION else _on_fold(unit, unit.part, rows)
+    return UnitAnswer(scores, _shares(unit, time.monotonic() - began))
+
+
+def report_of(question: Question, scores: Mapping[int, float], seconds: float) -> TrialReport:
+    """The report of a trial whose parts are all there.
+
+    Args:
+        question: the trial.
+        scores: by part.
+        seconds: how long they took together.
+    """
+    trial = question.spec.trial
+    assert trial is not None
+    if question.folds == 0:
+        return TrialReport(question.number, "Complete", scores[VALIDATION], seconds=seconds)
+    return fold_report(trial, [(fold, scores[fold]) for fold in sorted(scores)], seconds)
+
+
+def _on_fold(unit: Unit, fold: int, rows: Rows) -> dict[int, float]:
+    largest = _largest(unit)
+    assert largest.spec.trial is not None
+    metric = largest.spec.trial.metric
+    folds = rows.folds(largest.folds)
+    if len(unit.questions) == 1:
+        return {largest.number: score_fold(largest.spec, folds, fold - 1, [metric])[metric]}
+    by_size = nested_scores(largest.spec, folds, fold - 1, metric, sorted(set(_sizes(unit))))
+    return {question.number: by_size[size] for question, size in zip(unit.questions, _sizes(unit), strict=True)}
+
+
+def _on_validation(unit: Unit, rows: Rows) -> dict[int, float]:
+    largest = _largest(unit)
+    if len(unit.questions) == 1:
+        assert largest.spec.trial is not None
+        return {largest.number: run_trial(largest.spec, rows, lambda _steps: None).report.value or 0.0}
+    forest = fit_on(rows.part("train"), largest.spec, rows)
+    features = rows.part("validation").features(rows.dataset.preprocessing, scaled=is_scaled(largest.spec))
+    sizes = _sizes(unit)
+    outputs = {
+        size: predictions.probabilities()
+        for size, predictions in nested_predictions(forest, sizes, features, rows.classes)
+    }
+    return {
+        question.number: figures_of(outputs[size], rows, "validation")[question.spec.trial.metric].value
+        for question, size in zip(unit.questions, sizes, strict=True)
+        if question.spec.trial is not None
+    }
+
+
+def _largest(unit: Unit) -> Question:
+    return max(unit.questions, key=_length)
+
+
+def _sizes(unit: Unit) -> list[int]:
+    """The number of trees of each trial of a unit of several forests."""
+    forests = [question.spec.model.random_forest for question in unit.questions]
+    return [forest.n_estimators for forest in forests if forest is not None]
+
+
+def _shares(unit: Unit, seconds: float) -> dict[int, float]:
+    if len(unit.questions) == 1:
+        return {unit.questions[0].number: seconds}
+    sizes = _sizes(unit)
+    return {question.number: seconds * size / sum(sizes) for question, size in zip(unit.questions, sizes, strict=True)}

@@ -1,0 +1,55 @@
+"""What a network that is a trial is worth: its metric on the validation part. Imports Keras, the metrics and the
+compression. The test part is not touched.
+"""
+
+import keras
+import numpy as np
+
+from steelyard.api.contract import Reason
+from steelyard.api.errors import DataError
+from steelyard.api.trial import SecondObjective
+from steelyard_trainer.compression.choice import Measured
+from steelyard_trainer.contract import StageContext
+from steelyard_trainer.data.reading import PreparedDataset
+from steelyard_trainer.evaluation.metrics import evaluate
+
+_BATCH_ROWS = 1024
+
+
+def judge_trial(context: StageContext, dataset: PreparedDataset, model: keras.Model) -> tuple[float, float | None]:
+    """The objective and, where it is asked for, the second one.
+
+    With a second objective the model is compressed as the manifest says, and both are those of the candidate that would
+    be published. Without one the objective is the float32 model's, which computes in Keras what it does in LiteRT:
+    converting it takes longer than a small trial's epochs.
+
+    Raises:
+        DataError: the outputs are not finite numbers.
+    """
+    trial = context.job.spec.trial
+    assert trial is not None
+    if trial.second is not None:
+        measured = _chosen(context, dataset)
+        assert measured.figures is not None
+        return measured.figures[trial.metric].value, _cost(measured, trial.second)
+    validation = dataset.read("validation")
+    starts = range(0, len(validation.rows), _BATCH_ROWS)
+    outputs = [np.asarray(model(validation.features[start : start + _BATCH_ROWS], training=False)) for start in starts]
+    figures = evaluate(dataset.task, validation.targets, np.concatenate(outputs))
+    if figures is None:
+        raise DataError("the model's outputs are not finite numbers", reason=Reason.LOSS_NOT_FINITE)
+    return figures[trial.metric].value, None
+
+
+def _chosen(context: StageContext, dataset: PreparedDataset) -> Measured:
+    # Brings the converter, which a trial with one objective does not need.
+    from steelyard_trainer.compression.candidates import Workbench
+    from steelyard_trainer.compression.weighing import weigh
+
+    workspace = context.workspace
+    bench = Workbench(workspace.model_file, workspace.finished, dataset, context.check_attempt)
+    return weigh(context, bench, dataset.task).chosen.measured
+
+
+def _cost(measured: Measured, second: SecondObjective) -> float:
+    return float(measured.bytes) if second == "Size" else measured.latency_microseconds

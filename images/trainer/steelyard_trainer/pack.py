@@ -1,0 +1,226 @@
+"""`pack`: many trials of one search in one go. Imports the estimators, steelyard.api and the contract.
+
+The data is read once, and scikit-learn imported once, for all of them; then as many processes as the environment says
+work the trials off. Each finished trial is a line of standard output and a file in the workspace, so that a pack that
+is started again does none of them twice. A trial that fails is an answer, too: the pack goes on.
+"""
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from steelyard.api.contract import RESULT_LIMIT_BYTES, Env, Reason, StageName
+from steelyard.api.errors import ConfigurationError, SteelyardError
+from steelyard.api.loading import parse_training_job
+from steelyard.api.search_log import TrialReport
+from steelyard.api.training_job import TrainingJob
+from steelyard_trainer.attempts import Attempt
+from steelyard_trainer.begin import check_writable
+from steelyard_trainer.contract import Outcome, StageContext, print_event
+from steelyard_trainer.data.reading import PreparedDataset
+from steelyard_trainer.estimators.pool import LATE, Failure, Pool
+from steelyard_trainer.estimators.trial import Rows
+from steelyard_trainer.estimators.units import Question, Unit, UnitAnswer, report_of, units_of, work_off
+from steelyard_trainer.files import write_atomically
+
+MOST_TOLD = 40
+"""Trials of which the result document tells."""
+_ROOM_BYTES = RESULT_LIMIT_BYTES - 600
+"""What they may take of it."""
+
+
+@dataclass(frozen=True)
+class PackContext:
+    """What a pack is given."""
+
+    stage: StageContext | None
+    """Where it works; its job is the first valid trial. None where no trial is valid."""
+    jobs: Mapping[int, TrainingJob]
+    """The valid trials, by number."""
+    failed: Mapping[int, str]
+    """Why the others are not valid, by number."""
+    processes: int
+
+    @classmethod
+    def from_environment(cls, stage: StageName) -> "PackContext":
+        """Raises ConfigurationError where the environment or the pack's file is not as it must be."""
+        jobs: dict[int, TrainingJob] = {}
+        failed: dict[int, str] = {}
+        for number, manifest in _manifests().items():
+            try:
+                jobs[number] = _trial(number, manifest)
+            except ConfigurationError as error:
+                failed[number] = error.message
+        first = next(iter(jobs.values()), None)
+        context = None if first is None else StageContext.from_environment(stage, first)
+        return cls(context, jobs, failed, _processes())
+
+
+def pack(context: PackContext) -> Outcome:
+    """Works the trials off.
+
+    Raises:
+        ConfigurationError: the workspace can't be written to.
+        SteelyardError: another process was started in this one's place (AttemptSuperseded).
+        OSError: the storage was lost.
+    """
+    reports = [TrialReport(number, "Failed", reason=reason) for number, reason in context.failed.items()]
+    for report in reports:
+        _tell(report)
+    if context.stage is not None:
+        check_writable(context.stage.workspace.root)
+        stage = replace(context.stage, attempt=Attempt.take(context.stage.workspace, context.stage.stage))
+        reports += _Pack(stage, context.jobs, context.processes).run()
+    reports.sort(key=lambda report: report.number)
+    failed = sum(report.state == "Failed" for report in reports)
+    pruned = sum(report.state == "Pruned" for report in reports)
+    message = f"{len(reports)} trials: {len(reports) - failed - pruned} to their end, {pruned} pruned, {failed} failed"
+    return Outcome(message, {"trials": _fitting(reports)})
+
+
+@dataclass
+class _Pack:
+    """The valid trials, from what is finished already to what is not."""
+
+    stage: StageContext
+    jobs: Mapping[int, TrainingJob]
+    processes: int
+    _reports: dict[int, TrialReport] = field(default_factory=dict)
+    _scores: dict[int, dict[int, float]] = field(default_factory=dict)
+    """By trial and part."""
+    _seconds: dict[int, float] = field(default_factory=dict)
+    _rows: dict[Path, Rows] = field(default_factory=dict)
+    """By the prepared dataset's folder."""
+
+    @property
+    def folder(self) -> Path:
+        """The finished trials, a file each."""
+        return self.stage.workspace.root / "packs" / self.stage.key
+
+    def run(self) -> list[TrialReport]:
+        """Returns when every trial has its report."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        for number in self.jobs:
+            if (report := self._finished(number)) is not None:
+                self._note(report)
+        questions = {number: question for number in self.jobs if (question := self._question(number)) is not None}
+        units = units_of(list(questions.values()))
+        pool: Pool[Unit, UnitAnswer] = Pool(units, self._work, self.processes, self._is_wanted, self._seconds_left)
+        for unit, answer in pool.run():
+            for question in unit.questions:
+                if question.number not in self._reports:
+                    self._take(question, unit, answer)
+        return list(self._reports.values())
+
+    def _question(self, number: int) -> Question | None:
+        """A trial that is to be worked off; None where its report is there."""
+        if number in self._reports:
+            return None
+        try:
+            dataset = PreparedDataset.of(replace(self.stage, job=self.jobs[number]))
+            rows = self._rows.setdefault(dataset.folder, Rows(dataset))
+            question = Question(number, self.jobs[number].spec, dataset)
+            # Read here, before there are processes, which then share it.
+            rows.load(question.folds)
+        except SteelyardError as error:
+            self._finish(TrialReport(number, "Failed", reason=error.message))
+            return None
+        return question
+
+    def _work(self, unit: Unit) -> UnitAnswer:
+        return work_off(unit, self._rows[unit.questions[0].dataset.folder])
+
+    def _is_wanted(self, unit: Unit) -> bool:
+        return any(number not in self._reports for number in unit.numbers)
+
+    def _seconds_left(self, unit: Unit) -> float:
+        """How long a unit may take, by the deadlines of all its trials together."""
+        return sum(question.deadline - self._seconds.get(question.number, 0.0) for question in unit.questions)
+
+    def _take(self, question: Question, unit: Unit, answer: UnitAnswer | Failure) -> None:
+        number = question.number
+        if answer is LATE:
+            reason = f"it still ran after {question.deadline:g} s (spec.runPolicy.activeDeadlineSeconds)"
+            self._finish(TrialReport(number, "Failed", reason=f"{Reason.DEADLINE_EXCEEDED}: {reason}"))
+        elif isinstance(answer, Failure):
+            self._finish(TrialReport(number, "Failed", reason=answer.reason))
+        elif answer.report is not None:
+            self._finish(answer.report)
+        else:
+            assert unit.part is not None
+            scores = self._scores.setdefault(number, {})
+            scores[unit.part] = answer.scores[number]
+            self._seconds[number] = self._seconds.get(number, 0.0) + answer.seconds[number]
+            if len(scores) == max(1, question.folds):
+                self._finish(report_of(question, scores, self._seconds[number]))
+
+    def _finish(self, report: TrialReport) -> None:
+        self.stage.check_attempt()
+        write_atomically(self.folder / f"{report.number}.json", json.dumps(report.to_json()))
+        self._note(report)
+
+    def _note(self, report: TrialReport) -> None:
+        self._reports[report.number] = report
+        _tell(report)
+        self.stage.progress(len(self._reports), len(self.jobs), "trials")
+
+    def _finished(self, number: int) -> TrialReport | None:
+        """The report of an attempt before."""
+        try:
+            return TrialReport.from_json(json.loads((self.folder / f"{number}.json").read_bytes()))
+        except (FileNotFoundError, ValueError):
+            return None
+
+
+def _tell(report: TrialReport) -> None:
+    print_event({"event": "trial", "trial": report.to_json()})
+
+
+def _fitting(reports: Sequence[TrialReport]) -> list[list[Any]]:
+    """The reports as far as a result document has room: of many trials without their steps and reasons."""
+    told = list(reports[:MOST_TOLD])
+    for shortened in (
+        told,
+        [replace(report, reason=report.reason[:120]) for report in told],
+        [replace(report, reason="", steps=()) for report in told],
+    ):
+        documents = [report.to_json() for report in shortened]
+        if len(json.dumps(documents, separators=(",", ":"))) <= _ROOM_BYTES:
+            break
+    return documents
+
+
+def _manifests() -> dict[int, Any]:
+    """The trials' manifests, by number. Raises ConfigurationError where there are none."""
+    if not (name := os.environ.get(Env.PACK_FILE)):
+        raise ConfigurationError(f"the environment variable {Env.PACK_FILE} is not set; the runner of the pack sets it")
+    try:
+        manifests = json.loads(Path(name).read_text(encoding="utf-8"))["trials"]
+        return {int(manifest["spec"]["trial"]["number"]): manifest for manifest in manifests}
+    except FileNotFoundError:
+        raise ConfigurationError(f"{Env.PACK_FILE}: there is no {name}") from None
+    except (ValueError, KeyError, TypeError) as error:
+        raise ConfigurationError(
+            f"{Env.PACK_FILE}: {name} holds no trials ({type(error).__name__}: {error}); it must be a JSON object "
+            '{"trials": [...]} of TrainingJobs, each with a spec.trial.number'
+        ) from None
+
+
+def _trial(number: int, manifest: Any) -> TrainingJob:
+    """Raises ConfigurationError where the manifest is not valid, or no trial of a model of scikit-learn."""
+    job = parse_training_job(manifest, source=f"trial {number}")
+    if not job.spec.model.is_estimator:
+        raise ConfigurationError(
+            f"spec.model: {job.spec.model.kind} is trained by TensorFlow; a pack takes scikit-learn's models"
+        )
+    return job
+
+
+def _processes() -> int:
+    given = os.environ.get(Env.PACK_PROCESSES, "1")
+    if not given.isdecimal() or int(given) < 1:
+        raise ConfigurationError(f"{Env.PACK_PROCESSES} is {given!r}; allowed: a whole number from 1")
+    return int(given)

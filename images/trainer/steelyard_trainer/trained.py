@@ -1,0 +1,75 @@
+"""What the stage train of this job, or of another one, left: the folder `trained`. Imports steelyard.api and data."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from steelyard.api.contract import Reason
+from steelyard.api.errors import ConfigurationError, DataError
+from steelyard.api.search_log import TrialReport
+from steelyard.api.workspace import ESTIMATOR_FILE, MODEL_FILE, TRAINING_FILE
+from steelyard_trainer.contract import StageContext
+from steelyard_trainer.data.reading import PreparedDataset
+
+
+@dataclass(frozen=True)
+class TrainedFolder:
+    """A trained model and how it was trained."""
+
+    folder: Path
+    training: Mapping[str, Any]
+    """training.json."""
+    name: str = "this job"
+    """Whose model it is, for people."""
+
+    @property
+    def model_file(self) -> Path:
+        """A network's model."""
+        return self.folder / MODEL_FILE
+
+    @classmethod
+    def own(cls, context: StageContext) -> "TrainedFolder":
+        """What the job's own stage train left."""
+        return cls(context.workspace.trained, json.loads(context.workspace.training_file.read_bytes()))
+
+    @classmethod
+    def named(cls, context: StageContext, dataset: PreparedDataset) -> "TrainedFolder":
+        """The folder that `spec.trained.uri` names.
+
+        Raises:
+            DataError: it holds no trained model.
+            ConfigurationError: the model was trained on other data.
+        """
+        spec = context.job.spec.trained
+        assert spec is not None and spec.uri is not None
+        folder = context.resolve(spec.uri)
+        where = f"spec.trained.uri: {context.show(spec.uri)}"
+        try:
+            training = json.loads((folder / TRAINING_FILE).read_bytes())
+            reason, fingerprint = training.get("reason"), training.get("dataset")
+        except (FileNotFoundError, NotADirectoryError):
+            raise DataError(
+                f"{where} holds no trained model: it has no {TRAINING_FILE}; name the folder `trained` of a workspace",
+                reason=Reason.SOURCE_NOT_FOUND,
+            ) from None
+        except (ValueError, AttributeError) as error:
+            raise DataError(f"{where} is damaged: {type(error).__name__}: {error}") from None
+        if reason == Reason.PRUNED:
+            raise DataError(f"{where} holds no model: the trial gave up ({training.get('message')})")
+        if not any((folder / name).is_file() for name in (MODEL_FILE, ESTIMATOR_FILE)):
+            raise DataError(f"{where} is not whole: its model is missing", reason=Reason.SOURCE_NOT_FOUND)
+        if fingerprint != dataset.fingerprint:
+            raise ConfigurationError(
+                f"{where} was trained on other data (fingerprint {fingerprint!s:.12}) than spec.dataset.uri names "
+                f"({dataset.fingerprint:.12})"
+            )
+        return cls(folder, training, _name_of(training, context.show(spec.uri)))
+
+
+def _name_of(training: Mapping[str, Any], place: str) -> str:
+    try:
+        return f"trial {TrialReport.from_json(training['trial']).number}"
+    except (KeyError, ValueError):
+        return place

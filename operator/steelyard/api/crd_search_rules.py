@@ -1,0 +1,161 @@
+"""The CEL rules of the parts of a search: objective, parameters, algorithm, pruning. Imports the api only.
+
+See crd_rules, which takes them in. `NOT_IN_CEL_OF_TUNING_JOBS` holds what CEL can't say of a TuningJob.
+"""
+
+from steelyard.api.cel import Rule, literal_list, quote
+from steelyard.api.outcome import AT_MOST_ONE
+from steelyard.api.search import ALGORITHM_SETTINGS, GOAL_OF_METRIC, PRUNING_SETTINGS, Algorithm, Pruning
+
+_MAXIMIZED = [metric for metric, goal in GOAL_OF_METRIC.items() if goal == "Maximize"]
+_MINIMIZED = [metric for metric, goal in GOAL_OF_METRIC.items() if goal == "Minimize"]
+
+OBJECTIVE = [
+    *(
+        Rule(
+            f"!has(self.goal) || self.goal == '{goal}' || !(self.metric in {literal_list(metrics)})",
+            f"{{self.goal}} would search for the worst model: of {{self.metric}} {better} is better; allowed: {goal}",
+            "goal",
+            "_goal_fits_metric",
+        )
+        for goal, metrics, better in (("Maximize", _MAXIMIZED, "more"), ("Minimize", _MINIMIZED, "less"))
+    ),
+    Rule(
+        f"!has(self.target) || self.target <= 1.0 || !(self.metric in {literal_list(sorted(AT_MOST_ONE))})",
+        "{self.target} is not allowed; {self.metric} is at most 1",
+        "target",
+        "_objective",
+    ),
+    Rule(
+        "!has(self.target) || !has(self.second)",
+        "with two objectives the search is for a front; leave out the target",
+        "target",
+        "_second",
+    ),
+]
+
+_IS_CATEGORICAL = "self.type == 'Categorical'"
+_RANGE = "has(self.min) && has(self.max)"
+
+PARAMETER = [
+    *(
+        Rule(
+            f"!({_IS_CATEGORICAL}) || {unless}",
+            f"a Categorical parameter has values, no {field}",
+            field,
+            "_range_fits_type",
+        )
+        for field, unless in (
+            ("min", "!has(self.min)"),
+            ("max", "!has(self.max)"),
+            ("step", "!has(self.step)"),
+            ("log", "!self.log"),
+        )
+    ),
+    *(
+        Rule(
+            f"{_IS_CATEGORICAL} || has(self.{bound})",
+            "{self.type} needs min and max",
+            bound,
+            "_range_fits_type",
+        )
+        for bound in ("min", "max")
+    ),
+    Rule(
+        f"!({_RANGE}) || self.min <= self.max",
+        "the range is reversed: {self.min} is above the max {self.max}",
+        "min",
+        "_range_fits_type",
+    ),
+    Rule(
+        f"!({_RANGE}) || self.min != self.max",
+        "the range is empty: min and max are both {self.min}",
+        "min",
+        "_range_fits_type",
+    ),
+    Rule(
+        "!self.log || !has(self.min) || self.min > 0.0",
+        "log needs a min above 0, but it is {self.min}",
+        "min",
+        "_range_fits_type",
+    ),
+    *(
+        Rule(
+            f"self.type != 'Int' || !has(self.{field}) || self.{field} == double(int(self.{field}))",
+            f"{{self.{field}}} is not a whole number, as Int needs",
+            field,
+            "_range_fits_type",
+        )
+        for field in ("min", "max", "step")
+    ),
+    Rule(
+        "!self.log || !has(self.step)",
+        "steps of equal size do not go with log; leave out one of the two",
+        "step",
+        "_range_fits_type",
+    ),
+    Rule(
+        f"!({_RANGE}) || !has(self.step) || self.min >= self.max || self.step <= self.max - self.min",
+        "a step of {self.step} does not fit between {self.min} and {self.max}",
+        "step",
+        "_range_fits_type",
+    ),
+]
+
+
+def _foreign_settings(settings: dict[str, tuple[str, ...]], part: type[Algorithm] | type[Pruning]) -> list[Rule]:
+    """What of the settings a name does not have."""
+    alias = {name: str(info.alias) for name, info in part.model_fields.items()}
+    every = sorted({setting for own in settings.values() for setting in own})
+    return [
+        Rule(
+            f"self.name != {quote(name)} || !has(self.{alias[setting]})",
+            f"{name} has no such setting; it has {', '.join(alias[one] for one in own) or 'none but its seed'}",
+            alias[setting],
+            "refuse_foreign_settings",
+        )
+        for name, own in settings.items()
+        for setting in every
+        if setting not in own
+    ]
+
+
+ALGORITHM = _foreign_settings(ALGORITHM_SETTINGS, Algorithm)
+PRUNING = _foreign_settings(PRUNING_SETTINGS, Pruning)
+
+_OPEN = "CEL sees nothing whose type is left open, as that of values and initialTrials is"
+_PATHS = "no rule can look up a path in the schema or the template"
+_ELSE = "a rule says the same, in words that cost less"
+_COSTLY = "it would have to be reckoned, at more than a rule may cost"
+
+NOT_IN_CEL_OF_TUNING_JOBS = {
+    "'{metric}' is of the test part, which judges the published model, once, and has no say in a search; allowed, each "
+    "of the validation part: {allowed}": "the schema lists the metrics",
+    "a Categorical parameter needs values, such as [16, 32, 64]": _OPEN,
+    "{type} has min and max; values are for Categorical": _OPEN,
+    "there is no parameter '{path}'; allowed: {paths}": _OPEN,
+    "{value} is not allowed for {path}; allowed: {allowed}": _OPEN,
+    "{path} exists only where {other} is {values}, but here it is {value}; leave it out, or give the other": _OPEN,
+    "{path} never has the value {value}; allowed: {allowed}": _OPEN,
+    "there is no field '{path}'; did you mean {near}?": _PATHS,
+    "there is no field '{path}'; allowed: {paths}": _PATHS,
+    "'{path}' is to begin inside of the template; did you mean {inner}?": "the rule for what lies outside says it",
+    "the template has {holder}.{own}, so there is no {holder}.{name}; allowed: fields of {holder}.{own}": _PATHS,
+    "the template gives no {holder}, so it has no item {name}; give it there": _PATHS,
+    "'{name}' is no item of {holder}, of which the template gives {count}; allowed: an index from 0 to {last}": _PATHS,
+    "{type} gives numbers, but {path} takes {allowed}; allowed: Categorical": _PATHS,
+    "Double gives numbers that are not whole, but {path} takes {allowed}; allowed: Int, Categorical": _PATHS,
+    "{number} is outside of what {path} takes; allowed: {allowed}": _PATHS,
+    "{value} makes no valid TrainingJob: {problem}": _PATHS,
+    "{values} make no valid TrainingJob together: {problem}; a parameter that goes with some values of another only "
+    "needs a condition (when)": _PATHS,
+    "'{path}' is searched twice; parameters[{number}] has it already": _ELSE,
+    "of '{path}' and '{other}' (parameters[{number}]) one lies in the other; leave out one of the two": _ELSE,
+    "'{path}' is no other parameter; allowed: {others}": _ELSE,
+    "{path} may be any number between two; a condition needs one with steps, an Int or a Categorical": _COSTLY,
+    "the conditions go round in a circle: {path} exists by itself in the end; leave out one of them": _COSTLY,
+    "the grid has {size} combinations; allowed: at most {most}, or another algorithm, such as TPE": _COSTLY,
+    "the log of {trials} trials may take {size} KiB ({each} bytes a trial), but there is room for {room} KiB, about "
+    "{most} trials; fewer parameters, folds or looks of the pruning make more fit": _COSTLY,
+}
+"""The operator refuses these, with a Failed condition, before anything starts."""

@@ -1,0 +1,132 @@
+"""The space of a search: which values a parameter has, when it exists, how many combinations there are. Imports the
+api only."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from steelyard.api.paths import get
+from steelyard.api.search import Parameter, same_value
+
+_TOLERANCE = 1e-9
+"""How far from a step a value may lie, in steps: 0.1 + 0.2 is 0.30000000000000004."""
+
+
+def exists(parameter: Parameter, values: Mapping[str, Any]) -> bool:
+    """Whether a parameter exists where the others have these values."""
+    condition = parameter.when
+    if condition is None:
+        return True
+    if condition.path not in values:
+        return False
+    return any(same_value(values[condition.path], value) for value in condition.values)
+
+
+def contains(parameter: Parameter, value: Any) -> bool:
+    """Whether a parameter may take a value."""
+    if parameter.type == "Categorical":
+        return any(same_value(choice, value) for choice in parameter.values or [])
+    assert parameter.min is not None and parameter.max is not None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not parameter.min <= value <= parameter.max:
+        return False
+    step = parameter.step or (1 if parameter.type == "Int" else None)
+    if step is None:
+        return True
+    steps = (value - parameter.min) / step
+    return abs(steps - round(steps)) <= _TOLERANCE
+
+
+def parents_first(parameters: Sequence[Parameter]) -> list[Parameter]:
+    """The parameters in their order, but each after the one that its condition names. Conditions have no cycle."""
+    by_path = {parameter.path: parameter for parameter in parameters}
+    ordered: dict[str, Parameter] = {}
+
+    def add(parameter: Parameter) -> None:
+        if parameter.when is not None:
+            add(by_path[parameter.when.path])
+        ordered.setdefault(parameter.path, parameter)
+
+    for parameter in parameters:
+        add(parameter)
+    return list(ordered.values())
+
+
+def completed(parameters: Sequence[Parameter], given: Mapping[str, Any], template: Any) -> dict[str, Any]:
+    """A whole question of a part of one, as spec.initialTrials has it.
+
+    Args:
+        parameters: the space.
+        given: the values that are given, by path, each of which its parameter may take; those of parameters that do
+            not exist then are left out.
+        template: the template's spec as JSON values, its defaults included.
+    """
+    values: dict[str, Any] = {}
+    for parameter in parents_first(parameters):
+        if exists(parameter, values):
+            is_given = parameter.path in given
+            values[parameter.path] = (
+                _as_taken(parameter, given[parameter.path]) if is_given else _own_value(parameter, template)
+            )
+    return {parameter.path: values[parameter.path] for parameter in parameters if parameter.path in values}
+
+
+def _as_taken(parameter: Parameter, value: Any) -> Any:
+    """A value as its field takes it: 16 where a user wrote 16.0."""
+    if parameter.type == "Categorical":
+        return next((choice for choice in parameter.values or [] if same_value(choice, value)), value)
+    return int(value) if parameter.type == "Int" else value
+
+
+def _own_value(parameter: Parameter, template: Any) -> Any:
+    """The template's value where it may be taken, else the first."""
+    value = get(template, parameter.path)
+    if contains(parameter, value):
+        return _as_taken(parameter, value)
+    if parameter.type == "Categorical":
+        return (parameter.values or [None])[0]
+    assert parameter.min is not None
+    return int(parameter.min) if parameter.type == "Int" else parameter.min
+
+
+def count_of(parameter: Parameter) -> int | None:
+    """How many values a parameter may take; None where there is no end to them."""
+    if parameter.type == "Categorical":
+        return len(parameter.values or [])
+    assert parameter.min is not None and parameter.max is not None
+    step = parameter.step or (1 if parameter.type == "Int" else None)
+    return None if step is None else int((parameter.max - parameter.min) / step + _TOLERANCE) + 1
+
+
+def size_of(parameters: Sequence[Parameter]) -> int | None:
+    """How many combinations there are, conditions taken into account; None where there is no end to them."""
+    children: dict[str | None, list[Parameter]] = {}
+    for parameter in parameters:
+        children.setdefault(parameter.when.path if parameter.when else None, []).append(parameter)
+
+    def of_all(those: Sequence[Parameter]) -> int | None:
+        size = 1
+        for parameter in those:
+            if (own := of_one(parameter)) is None:
+                return None
+            size *= own
+        return size
+
+    def of_one(parameter: Parameter) -> int | None:
+        """The combinations of a parameter and all that hang on it."""
+        below = children.get(parameter.path, [])
+        if (count := count_of(parameter)) is None:
+            return None
+        # Each value of the condition counts on its own; the others have nothing below.
+        asked: list[Any] = []
+        for child in below:
+            for value in child.when.values if child.when else []:
+                if not any(same_value(value, one) for one in asked):
+                    asked.append(value)
+        size = count - len(asked)
+        for value in asked:
+            inner = of_all([child for child in below if exists(child, {parameter.path: value})])
+            if inner is None:
+                return None
+            size += inner
+        return size
+
+    return of_all(children.get(None, []))

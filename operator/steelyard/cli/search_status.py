@@ -1,0 +1,65 @@
+"""How a search on a cluster stands, for a person. Imports the api and the client."""
+
+import json
+from typing import TYPE_CHECKING
+
+from steelyard.api.tuning_status import TuningJobStatus
+from steelyard.cli.cluster import age, table
+from steelyard.cli.outcome import outcome_lines
+from steelyard.cli.trial_table import metric, shown
+
+if TYPE_CHECKING:
+    from steelyard.client import SearchHandle
+
+
+def describe_search(handle: "SearchHandle") -> list[str]:
+    """A search, line by line."""
+    from steelyard.client.outcome import condition, standing
+
+    found = handle.status
+    created = handle.document["metadata"]["creationTimestamp"]
+    lines = [
+        f"search      {handle.namespace}/{handle.name}, {age(created)} old",
+        f"phase       {standing(found)}",
+        *trial_lines(found),
+    ]
+    lines += [f"time left   about {_duration(found.seconds_left)}"] if found.seconds_left is not None else []
+    if found.model is not None:
+        lines += model_lines(found)
+    if found.conditions:
+        rows = [
+            [each.type, each.status, each.reason, age(each.last_transition_time), each.message.replace("\n", " ")]
+            for each in found.conditions
+        ]
+        lines += ["", *table(["CONDITION", "STATUS", "REASON", "AGE", "MESSAGE"], rows)]
+    lines += ["", "next:", f"  steelyard trials {handle.name} --namespace {handle.namespace}"]
+    if condition(found, "Complete") is not None and found.model is not None and found.model.published:
+        lines.append(f"  steelyard fetch {handle.name} DIR --namespace {handle.namespace}")
+    return lines
+
+
+def trial_lines(found: TuningJobStatus) -> list[str]:
+    """How many trials there are, and the best of them."""
+    counts = found.trials.model_dump(exclude={"asked"})
+    states = [f"{count} {state}" for state, count in counts.items() if count]
+    lines = [f"trials      {found.trials.asked} asked" + (f": {', '.join(states)}" if states else "")]
+    if found.best is not None:
+        name = (found.metric or "").partition(" ")[0]
+        second = "" if found.best.second is None else f", {found.best.second:,.6g}"
+        lines.append(f"best        trial {found.best.trial}: {name} {metric(found.best.value)}{second}")
+        lines += [f"            {path}: {shown(json.loads(value))}" for path, value in found.best.parameters.items()]
+    return lines
+
+
+def model_lines(found: TuningJobStatus) -> list[str]:
+    """What came out, as `steelyard run` shows it."""
+    from steelyard.cli.status import summary_of
+
+    if found.model is None:
+        return []
+    return outcome_lines(summary_of(found.model), found.model.published or [])
+
+
+def _duration(seconds: float) -> str:
+    minutes = seconds / 60
+    return f"{seconds:.0f} s" if minutes < 2 else f"{minutes:.0f} min" if minutes < 120 else f"{minutes / 60:.1f} h"

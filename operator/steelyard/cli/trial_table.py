@@ -1,0 +1,78 @@
+"""A search's trials as rows of a table, best first. Imports the api and local."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from steelyard.api.search import Parameter
+from steelyard.api.search_log import Entry, is_better
+from steelyard.api.trial import Goal
+from steelyard.api.tuning_job import TuningJobSpec
+
+_LONGEST_VALUE = 24
+SECOND_NAMES = {"Size": "bytes", "Latency": "us/row"}
+
+
+def short_names(parameters: Sequence[Parameter]) -> dict[str, str]:
+    """The shortest ends of the parameters' paths that tell them apart, by path."""
+    names: dict[str, str] = {}
+    for parameter in parameters:
+        parts = parameter.path.split(".")
+        for count in range(1, len(parts) + 1):
+            end = parts[-count:]
+            others = [other.path.split(".") for other in parameters if other.path != parameter.path]
+            if all(other[-count:] != end for other in others) and not end[0].isdigit():
+                break
+        names[parameter.path] = ".".join(end)
+    return names
+
+
+def shown(value: Any) -> str:
+    """A parameter's value in a table's cell."""
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, str):
+        return value
+    text = "none" if value is None else json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= _LONGEST_VALUE else text[: _LONGEST_VALUE - 3] + "..."
+
+
+def values_on_a_line(values: Mapping[str, Any], parameters: Sequence[Parameter]) -> str:
+    """A question on one line, such as `learningRate 0.01  dropout 0.2`."""
+    names = short_names(parameters)
+    return "  ".join(f"{names.get(path, path)} {shown(value)}" for path, value in values.items())
+
+
+def header(spec: TuningJobSpec) -> list[str]:
+    """The names of the columns of `row`."""
+    second = [SECOND_NAMES[spec.objective.second]] if spec.objective.second else []
+    return ["TRIAL", "STATE", spec.objective.metric, *second, *short_names(spec.parameters).values(), "SECONDS"]
+
+
+def row(entry: Entry, spec: TuningJobSpec) -> list[str]:
+    """An answered question, as cells."""
+    second = [_number(entry.second)] if spec.objective.second else []
+    values = [shown(entry.values[path]) if path in entry.values else "" for path in short_names(spec.parameters)]
+    return [str(entry.number), entry.state, metric(entry.value), *second, *values, f"{entry.seconds:.1f}"]
+
+
+def metric(value: float | None) -> str:
+    """A value of the objective."""
+    return "-" if value is None else f"{value:.5g}"
+
+
+def best_first(entries: Iterable[Entry], goal: Goal) -> list[Entry]:
+    """Answers from the best to the worst, of equal ones the earlier first; then what was pruned, then what failed."""
+    ranks = {"Complete": 0, "Repeated": 0, "Pruned": 1, "Failed": 2}
+    sign = 1.0 if is_better(0.0, 1.0, goal) else -1.0
+
+    def key(entry: Entry) -> tuple[int, float, int]:
+        worst = float("inf")
+        value = worst if entry.value is None or entry.value != entry.value else sign * entry.value
+        return (ranks[entry.state], value, entry.number)
+
+    return sorted(entries, key=key)
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:,.4g}" if value < 1000 else f"{value:,.0f}"

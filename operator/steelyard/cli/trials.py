@@ -1,0 +1,117 @@
+"""`steelyard trials`: the trials of a search, here or on a cluster. Imports typer, local, the api and the client."""
+
+import csv
+import json
+import sys
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import Annotated, Any
+
+import typer
+
+from steelyard.api.search_log import Entry, SearchDocument, best_of, front_of
+from steelyard.cli.cluster import ContextOption, NamespaceOption, table
+from steelyard.cli.output import print_json
+from steelyard.cli.searches import find_search
+from steelyard.cli.trial_table import SECOND_NAMES, best_first, header, metric, row
+from steelyard.local.tuning.events import entry_to_json
+from steelyard.local.tuning.summary import counts_of
+
+
+class TrialsFormat(StrEnum):
+    """How trials are printed."""
+
+    TEXT = "text"
+    JSON = "json"
+    CSV = "csv"
+
+
+class Sorting(StrEnum):
+    """The order of the rows."""
+
+    BEST = "best"
+    NUMBER = "number"
+
+
+def trials(
+    search: Annotated[
+        str,
+        typer.Argument(
+            metavar="JOB|FILE|FOLDER",
+            help="A TuningJob on a cluster, a manifest that ran here, or a folder: a search's workspace or its model.",
+        ),
+    ],
+    sort: Annotated[
+        Sorting, typer.Option("--sort", help="best: the best first; number: as they were asked.", show_choices=True)
+    ] = Sorting.BEST,
+    context: ContextOption = None,
+    namespace: NamespaceOption = None,
+    output: Annotated[
+        TrialsFormat,
+        typer.Option("--output", "-o", help="text is for people, json and csv for programs.", show_choices=True),
+    ] = TrialsFormat.TEXT,
+) -> None:
+    """Lists the trials of a search: what was asked, what came out, and why a trial failed."""
+    found = find_search(search, context, namespace)
+    goal = found.spec.objective.direction
+    entries = best_first(found.entries, goal) if sort is Sorting.BEST else list(found.entries)
+    if output is TrialsFormat.JSON:
+        print_json(to_json(found, entries))
+    elif output is TrialsFormat.CSV:
+        _print_csv(found, entries)
+    else:
+        print("\n".join(lines_of(found, entries)))
+
+
+def to_json(found: SearchDocument, entries: Sequence[Entry]) -> dict[str, Any]:
+    """A search as JSON values, its trials in the given order."""
+    objective = found.spec.objective
+    best = best_of(found.entries, objective.direction)
+    return {
+        "job": found.name,
+        "metric": objective.metric,
+        "goal": objective.direction,
+        "second": objective.second,
+        "ended": found.ended or None,
+        "best": best.number if best else None,
+        "front": [entry.number for entry in front_of(found.entries, objective.direction)] if objective.second else None,
+        "trials": [entry_to_json(entry, objective.metric) for entry in entries],
+    }
+
+
+def lines_of(found: SearchDocument, entries: Sequence[Entry]) -> list[str]:
+    """A search for a person, line by line."""
+    spec = found.spec
+    if not entries:
+        return [f"The search {found.name} has no answer yet."]
+    lines = table(header(spec), [row(entry, spec) for entry in entries])
+    if spec.objective.second:
+        front = {entry.number for entry in front_of(found.entries, spec.objective.direction)}
+        lines.append(f"on the front of {spec.objective.metric} and size: trials {', '.join(map(str, sorted(front)))}")
+    best = best_of(found.entries, spec.objective.direction)
+    counts = counts_of({entry.number: entry for entry in found.entries})
+    states = [f"{counts[name]} {name}" for name in ("complete", "pruned", "failed", "repeated") if counts[name]]
+    head = f"{len(found.entries)} of {spec.max_trials} questions answered: {', '.join(states)}"
+    lines += ["", head + (f"; it ended: {found.ended}" if found.ended else "")]
+    if best is not None:
+        lines.append(f"best: trial {best.number}, {spec.objective.metric} {metric(best.value)}")
+    if failed := [entry for entry in entries if entry.state == "Failed"]:
+        lines += ["", "failed:", *(f"  trial {entry.number}: {entry.reason}" for entry in failed)]
+    return lines
+
+
+def _print_csv(found: SearchDocument, entries: Sequence[Entry]) -> None:
+    """One line per trial; values that are no numbers or texts are JSON."""
+    objective, paths = found.spec.objective, [parameter.path for parameter in found.spec.parameters]
+    second = [SECOND_NAMES[objective.second]] if objective.second else []
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(["trial", "state", objective.metric, *second, "epoch", "seconds", *paths, "reason"])
+    for entry in entries:
+        seconds = [entry.second] if objective.second else []
+        values = [_csv_cell(entry.values[path]) if path in entry.values else "" for path in paths]
+        cells = [entry.number, entry.state, entry.value, *seconds, entry.epoch, entry.seconds, *values, entry.reason]
+        writer.writerow(["" if cell is None else cell for cell in cells])
+
+
+def _csv_cell(value: Any) -> Any:
+    return value if isinstance(value, str | int | float) and not isinstance(value, bool) else json.dumps(value)

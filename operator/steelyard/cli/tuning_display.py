@@ -1,0 +1,209 @@
+"""How a search looks while it runs: a live table of trials on a terminal, plain lines elsewhere, JSON for scripts.
+
+Imports rich, local and the api.
+"""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from steelyard.api.contract import Notice, Progress
+from steelyard.api.search_log import Entry
+from steelyard.api.tuning_job import TuningJobSpec
+from steelyard.cli.display import PlainLines, describe, figures
+from steelyard.cli.output import OutputFormat, print_json
+from steelyard.cli.trial_table import best_first, header, metric, row, values_on_a_line
+from steelyard.local.events import RunEnded, StageEnded, StageRetried, StageSkipped, StageStarted
+from steelyard.local.tuning.events import (
+    NewBest,
+    SearchEnded,
+    SearchEvent,
+    SearchReport,
+    SearchStarted,
+    TrialEnded,
+    TrialStarted,
+    TrialTold,
+)
+
+LEAST_ROWS = 3
+_OTHER_LINES = 8
+"""Of the live display, beside the trials: the bar, the header, the stages and what the shell shows."""
+
+
+@contextmanager
+def search_display(output: OutputFormat, console: Console, spec: TuningJobSpec) -> Iterator[SearchReport]:
+    """Shows the events of a search for as long as it is entered."""
+    if output is OutputFormat.JSON:
+        yield lambda event: print_json(event.to_json())
+    elif console.is_terminal:
+        board = Board(console, spec)
+        with Live(get_renderable=board.render, console=console, refresh_per_second=4):
+            yield board.report
+    else:
+        yield SearchLines(console, spec).report
+
+
+def describe_search(event: SearchEvent, spec: TuningJobSpec) -> str:
+    """An event of a search in one line; empty for what is shown otherwise."""
+    match event:
+        case SearchStarted():
+            known = f"{len(event.entries)} of {event.max_trials} questions are answered"
+            return f"search: {event.message or known}"
+        case TrialStarted(is_packed=False):
+            return f"trial {event.number}: started  {values_on_a_line(event.values, spec.parameters)}"
+        case TrialTold(told=Notice() as told):
+            return f"trial {event.number}: {told.message}"
+        case TrialEnded():
+            return _described_end(event, spec)
+        case NewBest():
+            return f"trial {event.entry.number}: the best so far"
+        case SearchEnded():
+            return f"search: {event.message}"
+        case TrialStarted() | TrialTold():
+            return ""
+    return describe(event)
+
+
+def _described_end(event: TrialEnded, spec: TuningJobSpec) -> str:
+    entry = event.entry
+    seconds = f"in {entry.seconds:.1f} s"
+    if entry.state == "Failed":
+        return f"trial {entry.number}: failed {seconds}: {event.reason or entry.reason}"
+    value = f"{event.metric} {metric(entry.value)}"
+    pruned = f"pruned after step {entry.steps[-1][0]} " if entry.state == "Pruned" and entry.steps else ""
+    return f"trial {entry.number}: {pruned}{value} {seconds}  {values_on_a_line(entry.values, spec.parameters)}"
+
+
+class SearchLines:
+    """One line for each event that is worth it."""
+
+    def __init__(self, console: Console, spec: TuningJobSpec) -> None:
+        self._console = console
+        self._lines = PlainLines(console)
+        self._spec = spec
+        self._said: set[str] = set()
+
+    def report(self, event: SearchEvent) -> None:
+        """Prints the event."""
+        if isinstance(event, Progress | Notice | StageSkipped | StageStarted | StageRetried | StageEnded | RunEnded):
+            self._lines.report(event)
+            return
+        line = describe_search(event, self._spec)
+        if isinstance(event, TrialTold):  # Every worker says it.
+            if line in self._said:
+                return
+            self._said.add(line)
+        if line:
+            self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+@dataclass
+class Running:
+    """What is shown of a trial that runs."""
+
+    began: float
+    values: str
+    progress: str = "starts"
+
+
+@dataclass
+class Board:
+    """The trials of a search as a table, best first; what happens beside is printed above it."""
+
+    console: Console
+    spec: TuningJobSpec
+    _entries: dict[int, Entry] = field(default_factory=dict)
+    _running: dict[int, Running] = field(default_factory=dict)
+    _stage: str = ""
+    _began: float = field(default_factory=time.monotonic)
+
+    def __post_init__(self) -> None:
+        self._lines = SearchLines(self.console, self.spec)
+
+    def report(self, event: SearchEvent) -> None:
+        """Takes the event into the table, and prints above it what has no place in it."""
+        match event:
+            case SearchStarted():
+                self._entries = {entry.number: entry for entry in event.entries}
+                if event.message:
+                    self._lines.report(event)
+            case TrialStarted():
+                self._running[event.number] = Running(
+                    time.monotonic(), values_on_a_line(event.values, self.spec.parameters)
+                )
+            case TrialTold(told=Progress() as told):
+                if told.worker == 0 and event.number in self._running:
+                    said = f"{told.done:,}/{told.total:,} {told.unit}  {figures(told.values)}"
+                    self._running[event.number].progress = said
+            case TrialEnded():
+                self._running.pop(event.entry.number, None)
+                self._entries[event.entry.number] = event.entry
+                if event.entry.state == "Failed":
+                    self._lines.report(event)
+            case Progress():
+                self._stage = describe(event)
+            case StageStarted():
+                self._stage = f"{event.stage}: runs"
+            case StageEnded(exit_code=0) | SearchEnded():
+                self._stage = ""
+                self._lines.report(event)
+            case NewBest() | StageSkipped():
+                pass
+            case _:
+                self._lines.report(event)
+
+    def render(self) -> RenderableType:
+        """The table as it is now."""
+        parts: list[RenderableType] = [self._bar()]
+        if self._stage:
+            parts.append(Text(self._stage, no_wrap=True, overflow="ellipsis"))
+        most = max(LEAST_ROWS, self.console.height - _OTHER_LINES)
+        running = list(self._running.items())[: max(LEAST_ROWS, most // 2)]
+        if self._entries:
+            parts.append(self._table(max(LEAST_ROWS, most - len(running))))
+        for number, trial in running:
+            line = f"trial {number}  {_clock(trial.began)}  {trial.progress}  {trial.values}"
+            parts.append(Text(line, style="cyan", no_wrap=True, overflow="ellipsis"))
+        if len(self._running) > len(running):
+            parts.append(Text(f"and {len(self._running) - len(running)} more run or wait", style="dim"))
+        return Group(*parts)
+
+    def _bar(self) -> RenderableType:
+        answered = len(self._entries)
+        line = Table.grid(padding=(0, 2))
+        states = [entry.state for entry in self._entries.values()]
+        counts = [f"{len(self._running)} run"] if self._running else []
+        counts += [f"{states.count(state)} {state.lower()}" for state in ("Pruned", "Failed") if state in states]
+        line.add_row(
+            Text("trials", style="bold"),
+            ProgressBar(total=self.spec.max_trials, completed=answered, width=20),
+            Text(f"{answered:,}/{self.spec.max_trials:,}", no_wrap=True),
+            Text(_clock(self._began), style="dim"),
+            Text(", ".join(counts), style="dim", no_wrap=True, overflow="ellipsis"),
+        )
+        return line
+
+    def _table(self, rows: int) -> RenderableType:
+        table = Table(box=None, padding=(0, 1), header_style="bold")
+        for name in header(self.spec):
+            table.add_column(name, no_wrap=True, overflow="ellipsis")
+        entries = best_first(self._entries.values(), self.spec.objective.direction)
+        styles = {"Pruned": "dim", "Failed": "red"}
+        for place, entry in enumerate(entries[:rows]):
+            style = styles.get(entry.state, "green" if place == 0 else None)
+            table.add_row(*map(Text, row(entry, self.spec)), style=style)
+        if len(entries) > rows:
+            table.add_row(Text("..."), Text(f"{len(entries) - rows} more"), style="dim")
+        return table
+
+
+def _clock(began: float) -> str:
+    minutes, seconds = divmod(int(time.monotonic() - began), 60)
+    return f"{minutes}:{seconds:02}"

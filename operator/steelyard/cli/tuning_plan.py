@@ -1,0 +1,136 @@
+"""`steelyard plan` of a TuningJob: its space and its first questions. Imports rich, tuning, local and the api."""
+
+import math
+from typing import Any
+
+from rich.console import Console
+
+from steelyard.api.search import Parameter
+from steelyard.api.search_log import Values
+from steelyard.api.tuning_job import TuningJobSpec
+from steelyard.cli.cluster import table
+from steelyard.cli.output import OutputFormat, print_json
+from steelyard.cli.trial_table import short_names, shown
+from steelyard.local.source import source_digest
+from steelyard.local.tuning.job import LocalSearch
+from steelyard.local.tuning.questions import load_prior
+from steelyard.local.tuning.state import SearchState, inputs_of, why_anew
+from steelyard.tuning.asking import Asker
+from steelyard.tuning.search import INDEPENDENT
+
+MOST_QUESTIONS = 10
+_STARTUP = 10
+"""Questions that TPE and GP draw at random, where the manifest does not say."""
+_LISTED = 8
+"""Values of a parameter that are shown."""
+
+
+def plan_search(search: LocalSearch, output: OutputFormat) -> None:
+    """Shows what a search would ask. Raises SteelyardError."""
+    spec = search.tuning.spec
+    standing = _standing(search)
+    prior, _ = load_prior(search)
+    asker = Asker(spec)
+    questions: list[Values] = []
+    for number in range(min(_first_questions(spec, len(prior)), spec.max_trials)):
+        if (values := asker.ask(number, (), questions, prior)) is None:
+            break
+        questions.append(values)
+    size = asker.space.combinations
+    if output is OutputFormat.JSON:
+        print_json(
+            {
+                "job": search.name,
+                "workspace": str(search.workspace.root),
+                "publish": [str(folder) for folder in search.template.publish_folders],
+                "space": [_parameter_to_json(parameter) for parameter in spec.parameters],
+                "combinations": size,
+                "algorithm": spec.algorithm.name,
+                "maxTrials": spec.max_trials,
+                "questions": questions,
+                "standing": standing,
+            }
+        )
+        return
+    Console().print("\n".join(_lines(search, questions, size, standing)), markup=False, highlight=False, soft_wrap=True)
+
+
+def _lines(search: LocalSearch, questions: list[Values], size: int | None, standing: str) -> list[str]:
+    spec = search.tuning.spec
+    objective = spec.objective
+    target = f", until {objective.target:g}" if objective.target is not None else ""
+    second = f", and the least {objective.second.lower()}" if objective.second else ""
+    trials = f"{spec.max_trials} trials at most, {spec.parallel_trials} at a time"
+    lines = [
+        f"search     {search.name}",
+        f"workspace  {search.workspace.root}",
+        f"objective  {objective.direction.lower()} {objective.metric}{target}{second}",
+        f"algorithm  {spec.algorithm.name}, seed {spec.algorithm.seed}; {trials}",
+        f"pruning    {spec.pruning.name if spec.pruning else 'none'}",
+        f"now        {standing}",
+        "",
+        *table(["PARAMETER", "TYPE", "VALUES", "ONLY WHERE"], [_parameter_row(each) for each in spec.parameters]),
+        "",
+        f"combinations  {'more than can be counted' if size is None else f'{size:,}'}",
+        "",
+    ]
+    rows = [[str(number), *_cells(values, spec)] for number, values in enumerate(questions)]
+    lines += table(["QUESTION", *short_names(spec.parameters).values()], rows)
+    left = spec.max_trials - len(questions)
+    if left > 0 and spec.algorithm.name not in INDEPENDENT:
+        lines.append(f"{spec.algorithm.name} learns: the other {left} questions depend on the answers to these.")
+    return lines
+
+
+def _first_questions(spec: TuningJobSpec, prior: int) -> int:
+    """How many of the first questions depend on no answer, but 10 at most; `prior` answers are known beforehand."""
+    algorithm = spec.algorithm
+    if algorithm.name in INDEPENDENT:
+        return MOST_QUESTIONS
+    if algorithm.name in ("CMA-ES", "NSGA-II"):
+        generation = 4 + int(3 * math.log(len(spec.parameters))) if algorithm.name == "CMA-ES" else MOST_QUESTIONS
+        drawn = algorithm.population_size or generation
+    else:
+        drawn = (algorithm.startup_trials or _STARTUP) - prior
+    return min(MOST_QUESTIONS, max(drawn, spec.parallel_trials, len(spec.initial_trials)))
+
+
+def _standing(search: LocalSearch) -> str:
+    """What `run` would do with the log that is there."""
+    state = SearchState.load(search)
+    if state is None:
+        return "it was not begun yet"
+    dataset = search.tuning.spec.template.dataset
+    digest, _ = source_digest(dataset, search.template.resolve(dataset.uri), state.source)
+    _, prior_digest = load_prior(search)
+    if why := why_anew(state, inputs_of(search.tuning.spec, digest, prior_digest)):
+        return f"it begins anew ({len(state.entries)} answers are of no use): {why}"
+    return f"it goes on: {len(state.entries)} of {search.tuning.spec.max_trials} questions are answered"
+
+
+def _parameter_row(parameter: Parameter) -> list[str]:
+    return [parameter.path, parameter.type, _values(parameter), _condition(parameter)]
+
+
+def _values(parameter: Parameter) -> str:
+    if parameter.values is not None:
+        listed = [shown(value) for value in parameter.values[:_LISTED]]
+        more = f" and {len(parameter.values) - _LISTED} more" if len(parameter.values) > _LISTED else ""
+        return ", ".join(listed) + more
+    step = f" by {parameter.step:g}" if parameter.step is not None else ""
+    return f"{parameter.min:g} to {parameter.max:g}{step}{', log' if parameter.log else ''}"
+
+
+def _condition(parameter: Parameter) -> str:
+    if parameter.when is None:
+        return ""
+    return f"{parameter.when.path} is {' or '.join(shown(value) for value in parameter.when.values)}"
+
+
+def _cells(values: Values, spec: TuningJobSpec) -> list[str]:
+    return [shown(values[parameter.path]) if parameter.path in values else "" for parameter in spec.parameters]
+
+
+def _parameter_to_json(parameter: Parameter) -> dict[str, Any]:
+    document: dict[str, Any] = parameter.model_dump(mode="json", by_alias=True, exclude_none=True)
+    return document

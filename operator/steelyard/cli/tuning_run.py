@@ -1,0 +1,63 @@
+"""`steelyard run` of a TuningJob: a search on this machine. Imports rich, local and the api."""
+
+import shlex
+
+from rich.console import Console
+
+from steelyard.api.contract import Reason
+from steelyard.api.errors import SteelyardError
+from steelyard.cli.outcome import outcome_lines, typed
+from steelyard.cli.output import OutputFormat
+from steelyard.cli.trial_table import metric, shown
+from steelyard.cli.tuning_display import search_display
+from steelyard.local.events import RunEnded
+from steelyard.local.runner import StageError
+from steelyard.local.tuning.job import LocalSearch
+from steelyard.local.tuning.runner import SearchRunner
+
+
+def run_search(search: LocalSearch, *, force: bool, output: OutputFormat) -> None:
+    """Runs a search and says what came out. Raises SteelyardError."""
+    console = Console()
+    try:
+        with search_display(output, console, search.tuning.spec) as report:
+            ended = SearchRunner(search, report).run(force=force)
+    except StageError as error:
+        raise SteelyardError(
+            f"{error.message}\nlog: {error.log}", reason=error.reason, exit_code=error.exit_code
+        ) from None
+    if output is OutputFormat.TEXT:
+        console.print("\n" + search_summary(ended, search), markup=False, highlight=False, soft_wrap=True)
+
+
+def search_summary(ended: RunEnded, search: LocalSearch) -> str:
+    """What a search achieved, for a person: the best trial, what was published, and what to do next."""
+    head = f"The search {ended.job} is done: {ended.message}."
+    if ended.reason == Reason.ALREADY_FINISHED:
+        head = f"The search {ended.job} is finished already; nothing was done (--force does it all again)."
+    found = ended.summary
+    folders = [typed(folder) for folder in search.template.publish_folders]
+    lines = [head, "", *best_lines(found), *outcome_lines(found, folders)]
+    following = [f"  steelyard trials {shlex.quote(typed(search.workspace.root))}"]
+    if folders:
+        model = shlex.quote(folders[0])
+        digest = f" --digest {found['digest']}" if "digest" in found else ""
+        following += [f"  steelyard verify {model}{digest}", f"  steelyard predict {model} --input ROWS.csv"]
+    else:
+        lines += ["", "Nothing was published, as the manifest asks."]
+    return "\n".join([*lines, "", "next:", *following])
+
+
+def best_lines(found: dict[str, object]) -> list[str]:
+    """The best trial of a search's summary, and how many others there are."""
+    lines = []
+    match found.get("best"):
+        case {"trial": number, "metric": name, "value": float(value), "parameters": dict(parameters), **rest}:
+            second = f", {rest['second']:,.4g}" if "second" in rest else ""
+            lines.append(f"best        trial {number}: {name} {metric(value)}{second}")
+            lines += [f"            {path}: {shown(each)}" for path, each in parameters.items()]
+    match found.get("trials"):
+        case {"asked": asked, **by_state}:
+            others = [f"{count} {state}" for state, count in by_state.items() if count]
+            lines.append(f"trials      {asked}: {', '.join(others)}")
+    return lines

@@ -1,0 +1,79 @@
+"""What a search can ask to be done, and what follows from an observation. Imports the controller's pure parts."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from steelyard.api.search_log import Entry
+from steelyard.controller.decide import Happening
+from steelyard.controller.tuning.draft import TuningDraft
+from steelyard.controller.tuning.facts import Child, Pack
+
+
+@dataclass(frozen=True)
+class MakeChild:
+    """Makes an object that belongs to the search. What is there already stays."""
+
+    resource: str
+    body: dict[str, Any]
+    number: int | None = None
+    """The question, where it is a trial's TrainingJob."""
+
+
+@dataclass(frozen=True)
+class DeleteChild:
+    """Removes a TrainingJob with all that it has made."""
+
+    child: Child
+
+
+@dataclass(frozen=True)
+class PauseChild:
+    """Has a TrainingJob pause, or go on."""
+
+    child: Child
+    is_suspended: bool
+
+
+@dataclass(frozen=True)
+class DeletePack:
+    """Removes a pack's Job with its pods."""
+
+    pack: Pack
+
+
+@dataclass(frozen=True)
+class PausePack:
+    """Has a pack's Job end its pods, or make them again."""
+
+    pack: Pack
+    is_suspended: bool
+
+
+Action: TypeAlias = MakeChild | DeleteChild | PauseChild | DeletePack | PausePack
+
+
+@dataclass
+class TuningDecision:
+    """What follows from an observation."""
+
+    draft: TuningDraft
+    before: list[Action] = field(default_factory=list)
+    """What comes before the status is written."""
+    after: list[Action] = field(default_factory=list)
+    """What comes after it."""
+    happenings: list[Happening] = field(default_factory=list)
+    entries: Mapping[int, Entry] = field(default_factory=dict)
+    """The log with the answers that came just now."""
+    new: list[Entry] = field(default_factory=list)
+    """Those answers."""
+    ask: tuple[int, ...] = ()
+    """Questions that must be asked before anything can be decided."""
+    needs_prior: bool = False
+    """Whether the log of an earlier search must be read before anything can be decided."""
+    needs_pods: tuple[Pack, ...] = ()
+    """Packs whose pods must be looked at before anything can be decided."""
+    again_after: float | None = None
+    """Seconds after which to look again, though nothing may have changed."""
+    is_over: bool = False
+    """Whether the search is Complete or Failed."""

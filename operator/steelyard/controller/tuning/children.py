@@ -1,0 +1,223 @@
+"""The children of a search as manifests: pure functions, spec in, dictionary out. Imports tuning, planning, the api and
+the controller's pods and names."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+from steelyard.api.contract import RESULT_LIMIT_BYTES, Env, StageName
+from steelyard.api.search_log import Entry, SearchDocument, entry_bytes_at_most
+from steelyard.api.training_job import TrainingJob
+from steelyard.api.tuning_job import TuningJobSpec
+from steelyard.controller.children import DEFAULT_STORAGE, failure_rules
+from steelyard.controller.names import (
+    PACK_FILE,
+    PACK_FOLDER,
+    PACK_STAGE,
+    QUESTIONS_ANNOTATION,
+    SEARCH_ANNOTATION,
+    SEARCH_FILE,
+    STAGE_KEY_ANNOTATION,
+    STAGE_LABEL,
+    TUNING_LABEL,
+    owner_reference,
+    pack_name,
+    search_config_map_name,
+)
+from steelyard.controller.pods import JobContext, pod_template, threads_of
+from steelyard.controller.tuning.actions import MakeChild
+from steelyard.controller.tuning.facts import Question, questions_text
+from steelyard.controller.tuning.observation import SearchContext
+from steelyard.planning import Stage
+from steelyard.tuning.pruning import stops_for
+from steelyard.tuning.search import End, known_to
+from steelyard.tuning.trials import best_job, data_job, trial_job, trial_name
+
+MOST_TRIALS_OF_A_PACK = 40
+_ROOM_FOR_THE_REST = 400
+"""Bytes of a pack's result document beside its trials."""
+_LARGEST_PACK_BYTES = 700_000
+"""Of a ConfigMap, which has room for 1 MiB."""
+
+
+def workspace_claim(context: SearchContext) -> dict[str, Any]:
+    """The claim that is made for a search and goes with it."""
+    workspace = context.spec.template.workspace
+    spec: dict[str, Any] = {
+        "accessModes": [workspace.access_mode],
+        "resources": {"requests": {"storage": workspace.storage or DEFAULT_STORAGE}},
+    }
+    if workspace.storage_class_name is not None:
+        spec["storageClassName"] = workspace.storage_class_name
+    metadata = _metadata(context, context.claim, "workspace")
+    return {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": metadata, "spec": spec}
+
+
+def data_child(context: SearchContext) -> dict[str, Any]:
+    """The TrainingJob that prepares the data. Raises ConfigurationError."""
+    return _training_job(context, data_job(context.tuning, context.workspace), "data")
+
+
+def trial_child(context: SearchContext, question: Question, known: Sequence[Entry]) -> dict[str, Any]:
+    """The TrainingJob that answers a question.
+
+    Args:
+        context: the search.
+        question: what is asked.
+        known: the answers that it was asked with.
+
+    Raises:
+        ConfigurationError: its values make no valid job.
+    """
+    body = _training_job(context, _trial(context, question, known), "trial")
+    body["metadata"]["annotations"] = {QUESTIONS_ANNOTATION: questions_text([question])}
+    return body
+
+
+def best_children(
+    context: SearchContext, best: Entry, entries: Mapping[int, Entry], end: End, trained: str | None
+) -> list[MakeChild]:
+    """The TrainingJob that publishes the best trial's model, and the search that is published with it.
+
+    Args:
+        context: the search.
+        best: the best trial.
+        entries: the log.
+        end: why no further question was asked.
+        trained: the URI of the folder with the trial's own model; None where there is none.
+
+    Raises:
+        ConfigurationError: there can be no such job.
+    """
+    log = tuple(entries[number] for number in sorted(entries))
+    document = SearchDocument(context.name, context.spec, log, end.reason).to_json()
+    name = search_of(context, entries)
+    search = _config_map(context, name, "search", {SEARCH_FILE: _compact(document)})
+    job = _training_job(context, best_job(context.tuning, best, context.dataset, trained, context.workspace), "best")
+    job["metadata"]["annotations"] = {SEARCH_ANNOTATION: name}
+    return [MakeChild("configmaps", search), MakeChild("trainingjobs", job)]
+
+
+def search_of(context: SearchContext, entries: Mapping[int, Entry]) -> str:
+    """The name of the ConfigMap with the search as it is: where it goes on later, it has more answers."""
+    return search_config_map_name(context.name, len(entries))
+
+
+def model_of_trial(context: SearchContext, number: int) -> str:
+    """The URI of the folder with the model that a trial has trained."""
+    return f"pvc://{context.claim}/{trial_name(context.name, number)}/trained"
+
+
+# --- packs ------------------------------------------------------------------------------------------------------------
+
+
+def trials_of_a_pack(spec: TuningJobSpec) -> int:
+    """How many trials a pack may have: its result document has room for their reports."""
+    room = (RESULT_LIMIT_BYTES - _ROOM_FOR_THE_REST) // entry_bytes_at_most(spec)
+    return max(1, min(MOST_TRIALS_OF_A_PACK, room))
+
+
+def pack_children(
+    context: SearchContext, questions: Sequence[Question], entries: Mapping[int, Entry]
+) -> list[MakeChild]:
+    """The Job that works off many questions, and the ConfigMap with them; of many large ones only the first.
+
+    Args:
+        context: the search.
+        questions: at least one; their values make valid jobs.
+        entries: the log.
+    """
+    jobs: list[TrainingJob] = []
+    size = 0
+    for question in questions:
+        job = _trial(context, question, known_to(context.spec, entries, question.number))
+        size += len(_compact(job.to_manifest()).encode())
+        if jobs and size > _LARGEST_PACK_BYTES:
+            break
+        jobs.append(job)
+    taken = questions[: len(jobs)]
+    name = pack_name(context.name, taken[0].number)
+    text = _compact({"trials": [job.to_manifest() for job in jobs]})
+    config_map = _config_map(context, name, "pack", {PACK_FILE: text})
+    return [MakeChild("configmaps", config_map), MakeChild("jobs", _pack_job(context, name, jobs[0], taken, text))]
+
+
+def _pack_job(
+    context: SearchContext, name: str, first: TrainingJob, questions: Sequence[Question], text: str
+) -> dict[str, Any]:
+    key = hashlib.sha256("\0".join((context.uid, name, text)).encode()).hexdigest()
+    stage = Stage(name=cast(StageName, PACK_STAGE), key=key, workers=1, inputs={})
+    # The pods' names, labels and workspace are the pack's, all else that of its trials.
+    own = first.model_copy(update={"metadata": first.metadata.model_copy(update={"name": name})})
+    job = JobContext(own, context.namespace, context.uid, context.image, context.settings, tuning_job=context.name)
+    template = pod_template(job, stage)
+    # For whoever looks at the pod.
+    template["metadata"].setdefault("annotations", {})[QUESTIONS_ANNOTATION] = questions_text(questions)
+    pod, container = template["spec"], template["spec"]["containers"][0]
+    _leave_out_large_spec(pod, container)
+    pod["volumes"].append({"name": "pack", "configMap": {"name": name}})
+    container["volumeMounts"].append({"name": "pack", "mountPath": PACK_FOLDER, "readOnly": True})
+    processes = min(context.spec.parallel_trials, threads_of(job, stage) or context.spec.parallel_trials)
+    values = {Env.PACK_FILE: f"{PACK_FOLDER}/{PACK_FILE}", Env.PACK_PROCESSES: str(processes)}
+    container["env"] += [{"name": str(variable), "value": value} for variable, value in values.items()]
+    metadata = _metadata(context, name, "pack")
+    metadata["labels"][STAGE_LABEL] = PACK_STAGE
+    metadata["annotations"] = {STAGE_KEY_ANNOTATION: key, QUESTIONS_ANNOTATION: questions_text(questions)}
+    spec = {
+        "completions": 1,
+        "parallelism": 1,
+        "backoffLimit": first.spec.run_policy.backoff_limit,
+        "podReplacementPolicy": "Failed",
+        "podFailurePolicy": {"rules": failure_rules()},
+        "template": template,
+    }
+    return {"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": spec}
+
+
+def _leave_out_large_spec(pod: dict[str, Any], container: dict[str, Any]) -> None:
+    """The trials' manifests are in the pack's own file: there is no ConfigMap with that of one of them."""
+    pod["volumes"] = [volume for volume in pod["volumes"] if volume["name"] != "spec"]
+    container["volumeMounts"] = [mount for mount in container["volumeMounts"] if mount["name"] != "spec"]
+    container["env"] = [each for each in container["env"] if each["name"] not in (Env.SPEC, Env.SPEC_FILE)]
+
+
+# --- details ----------------------------------------------------------------------------------------------------------
+
+
+def _trial(context: SearchContext, question: Question, known: Sequence[Entry]) -> TrainingJob:
+    folds = context.spec.template.evaluation.cross_validation
+    stops = stops_for(context.spec, question.number, known, folds.folds if folds is not None else None)
+    return trial_job(context.tuning, question.number, question.values, stops, context.dataset, context.workspace)
+
+
+def _training_job(context: SearchContext, job: TrainingJob, component: str) -> dict[str, Any]:
+    manifest = job.to_manifest()
+    spec = cast(dict[str, Any], manifest["spec"])
+    # All trials have the image with which the search began, whatever becomes of the operator.
+    spec["template"] = {**(spec.get("template") or {}), "image": context.image}
+    return {**manifest, "metadata": _metadata(context, job.metadata.name, component)}
+
+
+def _config_map(context: SearchContext, name: str, component: str, data: dict[str, str]) -> dict[str, Any]:
+    metadata = _metadata(context, name, component)
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "immutable": True, "data": data}
+
+
+def _metadata(context: SearchContext, name: str, component: str) -> dict[str, Any]:
+    return {
+        "name": name,
+        "namespace": context.namespace,
+        "labels": {
+            "app.kubernetes.io/name": "steelyard",
+            "app.kubernetes.io/managed-by": "steelyard",
+            "app.kubernetes.io/component": component,
+            "app.kubernetes.io/instance": context.name,
+            TUNING_LABEL: context.name,
+        },
+        "ownerReferences": [owner_reference(context.name, context.uid, "TuningJob")],
+    }
+
+
+def _compact(document: Any) -> str:
+    return json.dumps(document, separators=(",", ":"), ensure_ascii=False)

@@ -1,0 +1,333 @@
+"""The state machine of a search: from what is observed to its status and what is to be done. Pure: no clock, no API
+call, no sampler.
+
+As for TrainingJobs each decision starts from what is in the cluster. Where something must be found out first (the next
+questions, a pack's pods, an earlier search's log) the decision says so, and is made again with what was found. Imports
+tuning, the api and the controller's pure parts.
+"""
+
+from datetime import datetime
+
+from steelyard.api.contract import Reason
+from steelyard.api.errors import ConfigurationError
+from steelyard.api.search_log import Entry, TrialReport, best_of
+from steelyard.controller.decide import Happening
+from steelyard.controller.tuning import children
+from steelyard.controller.tuning.actions import (
+    DeleteChild,
+    DeletePack,
+    MakeChild,
+    PauseChild,
+    PausePack,
+    TuningDecision,
+)
+from steelyard.controller.tuning.answers import Answers, answers_of
+from steelyard.controller.tuning.draft import TuningDraft
+from steelyard.controller.tuning.facts import Question
+from steelyard.controller.tuning.observation import SearchObservation
+from steelyard.tuning.placement import first_trials, is_packed
+from steelyard.tuning.search import End, is_askable, known_to, next_step
+
+CHECK_AGAIN_SECONDS = 5.0
+"""How soon a search is looked at again where something is on its way out."""
+
+
+def decide(seen: SearchObservation, now: datetime) -> TuningDecision:
+    """What follows from an observation."""
+    draft = TuningDraft(seen.status, seen.generation, now)
+    decision = TuningDecision(draft)
+    answers = answers_of(seen)
+    if answers.ended:
+        decision.needs_pods = tuple(answers.ended)
+        return decision
+    decision.new = answers.new
+    decision.entries = {**seen.entries, **{entry.number: entry for entry in answers.new}}
+    if draft.is_over:
+        if not _goes_on(seen, decision, answers):
+            decision.is_over = True
+            return decision
+        draft.go_on()
+        decision.happenings.append(Happening("GoesOn", f"the search goes on: spec.maxTrials is {seen.spec.max_trials}"))
+    is_new = draft.started is None
+    if is_new:
+        draft.start(seen.context.image)
+        decision.happenings.append(Happening("SearchStarted", _story_of(seen)))
+    if seen.defect is not None:
+        return _fail(decision, seen, seen.defect.reason, seen.defect.message)
+    if is_new and seen.spec.warm_start is not None:
+        _take_prior(decision, seen)
+    else:
+        _step(decision, seen, answers)
+    return decision
+
+
+def _step(decision: TuningDecision, seen: SearchObservation, answers: Answers) -> None:
+    draft = decision.draft
+    decision.before += [DeleteChild(child) for child in answers.useless if not child.is_going]
+    decision.before += [DeletePack(pack) for pack in answers.lost if not pack.job.is_going]
+    if answers.useless or answers.lost:
+        decision.again_after = CHECK_AGAIN_SECONDS
+    is_to_pause = seen.spec.run_policy.suspend
+    if is_to_pause and not draft.is_suspended:
+        draft.suspend()
+        decision.happenings.append(Happening("Suspended", "the search is suspended (spec.runPolicy.suspend)"))
+    elif draft.is_suspended and not is_to_pause:
+        draft.resume()
+        decision.happenings.append(Happening("Resumed", "the search goes on"))
+    _pause(decision, seen, is_to_pause)
+    if not is_to_pause and not _is_too_late(decision, seen):
+        if not draft.is_prepared:
+            _prepare(decision, seen)
+        if draft.is_prepared and not decision.is_over:
+            _search(decision, seen, answers)
+    if not decision.ask:
+        _take_answers(decision, seen, answers)
+
+
+def _take_answers(decision: TuningDecision, seen: SearchObservation, answers: Answers) -> None:
+    """Puts into the status what is known of the trials."""
+    before = best_of(list(seen.entries.values()), seen.spec.objective.direction)
+    decision.draft.log(seen.spec, decision.entries, decision.new)
+    made = {action.number for action in decision.after if isinstance(action, MakeChild) and action.number is not None}
+    running = answers.running.keys() | made if not decision.is_over else set[int]()
+    decision.draft.show(seen.spec, decision.entries, running)
+    best = best_of(list(decision.entries.values()), seen.spec.objective.direction)
+    if best is not None and best.number != (before.number if before else None):
+        message = f"trial {best.number}: {seen.spec.objective.metric} {best.value:.6g}"
+        decision.happenings.insert(0, Happening("NewBest", message))
+
+
+# --- before the first question ----------------------------------------------------------------------------------------
+
+
+def _story_of(seen: SearchObservation) -> str:
+    spec = seen.spec
+    at_once = f", {spec.parallel_trials} at a time" if spec.parallel_trials > 1 else ""
+    return f"{spec.algorithm.name} asks at most {spec.max_trials} questions{at_once}"
+
+
+def _take_prior(decision: TuningDecision, seen: SearchObservation) -> None:
+    """Keeps what an earlier search has found out, once and for all: later its log may be another, or gone."""
+    if seen.prior_lines is None:
+        decision.needs_prior = True
+        return
+    decision.draft.status["prior"] = list(seen.prior_lines)
+    decision.again_after = 0.0
+
+
+def _prepare(decision: TuningDecision, seen: SearchObservation) -> None:
+    """The workspace, and the data in it."""
+    context, draft, data = seen.context, decision.draft, seen.data
+    if data is None:
+        if seen.spec.template.workspace.claim_name is None:
+            decision.after.append(MakeChild("persistentvolumeclaims", children.workspace_claim(context)))
+        decision.after.append(MakeChild("trainingjobs", children.data_child(context)))
+    elif data.outcome == "Failed":
+        _fail(decision, seen, data.reason, f"{data.name}: {data.message}", "Prepared")
+    elif data.outcome == "Complete":
+        draft.prepared(data.message)
+        decision.happenings.append(Happening("Prepared", f"the data is prepared once for all trials: {data.message}"))
+
+
+# --- the search -------------------------------------------------------------------------------------------------------
+
+
+def _search(decision: TuningDecision, seen: SearchObservation, answers: Answers) -> None:
+    spec, draft, entries = seen.spec, decision.draft, decision.entries
+    packed = is_packed(spec, entries)
+    if packed is not None and spec.placement == "Auto":
+        draft.status["packed"] = packed
+    running = set(answers.running)
+    first = max([-1, *entries, *running]) + 1
+    # A trial that somebody removed is asked again.
+    gaps = [number for number in range(first) if number not in entries and number not in running]
+    room = _room(seen, packed, running)
+    again = [number for number in gaps if is_askable(spec, entries, number)][:room]
+    step = next_step(
+        spec,
+        entries,
+        running,
+        minutes=draft.active_seconds / 60,
+        exhausted_at=draft.status.get("exhaustedAt"),
+        at_once=room - len(again),
+    )
+    if step.end is not None and step.end.has_failed:
+        draft.searched(step.end)
+        _fail(decision, seen, step.end.reason, step.end.message)
+        return
+    wanted = [*again, *step.ask]
+    if packed is None:
+        wanted = [number for number in wanted if number < first_trials(spec)]
+    if wanted:
+        _ask(decision, seen, wanted, packed is True)
+    elif step.end is not None and not running and not gaps:
+        _finish(decision, seen, step.end)
+
+
+def _room(seen: SearchObservation, packed: bool | None, running: set[int]) -> int:
+    """How many questions may be asked beside those that run."""
+    if not packed:
+        return max(0, seen.spec.parallel_trials - len(running))
+    # One pack at a time: its processes are as many as trials may run at once.
+    return 0 if running else children.trials_of_a_pack(seen.spec)
+
+
+def _ask(decision: TuningDecision, seen: SearchObservation, wanted: list[int], packed: bool) -> None:
+    if any(number not in seen.asked for number in wanted):
+        decision.ask = tuple(wanted)
+        return
+    # Those that a pod each is for come first, then packs.
+    alone = [number for number in wanted if not packed or number < _first_packed(seen)]
+    questions: list[Question] = []
+    for number in alone or wanted:
+        values = seen.asked[number]
+        if values is None:
+            decision.draft.status["exhaustedAt"] = number
+            decision.again_after = 0.0
+            break
+        known = known_to(seen.spec, decision.entries, number)
+        told = tuple(entry.number for entry in known) if seen.spec.asynchronous else None
+        question = Question(number, values, told)
+        if (entry := _answered_before(seen, question)) is None:
+            try:
+                body = children.trial_child(seen.context, question, known)
+            except ConfigurationError as error:
+                entry = Entry.of(TrialReport(number, "Failed", reason=_one_line(error)), values, told)
+        if entry is not None:
+            _add(decision, entry)
+        elif alone:
+            decision.after.append(MakeChild("trainingjobs", body, number))
+        else:
+            questions.append(question)
+    if questions:
+        decision.after += children.pack_children(seen.context, questions, decision.entries)
+
+
+def _first_packed(seen: SearchObservation) -> int:
+    return first_trials(seen.spec) if seen.spec.placement == "Auto" else 0
+
+
+def _add(decision: TuningDecision, entry: Entry) -> None:
+    """An answer that no trial was needed for: the next question may be asked at once."""
+    decision.entries = {**decision.entries, entry.number: entry}
+    decision.new.append(entry)
+    decision.again_after = 0.0
+
+
+def _answered_before(seen: SearchObservation, question: Question) -> Entry | None:
+    """What an earlier search has answered to the same question."""
+    for entry in seen.prior:
+        if entry.is_answer and entry.values == question.values:
+            told = {"number": question.number, "state": "Repeated", "seen": question.seen, "seconds": 0.0}
+            return Entry(**{**vars(entry), **told})
+    return None
+
+
+def _one_line(error: ConfigurationError) -> str:
+    return " ".join(f"{error.reason}: {error.message}".split())
+
+
+# --- the end ----------------------------------------------------------------------------------------------------------
+
+
+def _finish(decision: TuningDecision, seen: SearchObservation, end: End) -> None:
+    """All questions are answered: the best model is made and published."""
+    draft, context, child = decision.draft, seen.context, seen.best
+    if not draft.is_searched:
+        draft.searched(end)
+        decision.happenings.append(Happening("SearchEnded", f"{end.reason}: {end.message}"))
+    best = best_of(list(decision.entries.values()), seen.spec.objective.direction)
+    if best is None:
+        message = f"none of the {len(decision.entries)} trials ran to its end with a value"
+        _fail(decision, seen, Reason.NO_ANSWER, message)
+        return
+    told = f"the best of {len(decision.entries)}: trial {best.number}, {seen.spec.objective.metric} {best.value:.6g}"
+    if seen.spec.template.publish == []:
+        _complete(decision, told)
+        return
+    objects = children.best_children(context, best, decision.entries, end, _model_of(seen, decision, best))
+    if child is None:
+        decision.after += objects
+    elif child.search != children.search_of(context, decision.entries):
+        # It is of the search as it was before it went on.
+        if not child.is_going:
+            decision.before.append(DeleteChild(child))
+        decision.again_after = CHECK_AGAIN_SECONDS
+    elif child.outcome == "Failed":
+        _fail(decision, seen, child.reason, f"{child.name}: {child.message}", "Published")
+    elif child.outcome == "Complete":
+        draft.publish(child.model, child.size, child.message)
+        _complete(decision, told)
+
+
+def _model_of(seen: SearchObservation, decision: TuningDecision, best: Entry) -> str | None:
+    """The folder with the best trial's own model; None where it left none."""
+    is_alone = not is_packed(seen.spec, decision.entries) or best.number < _first_packed(seen)
+    if best.state != "Complete" or not is_alone or seen.spec.template.evaluation.cross_validation is not None:
+        return None
+    return children.model_of_trial(seen.context, best.number)
+
+
+def _complete(decision: TuningDecision, message: str) -> None:
+    decision.draft.complete(message)
+    decision.happenings.append(Happening("Complete", message))
+    decision.after.clear()
+    decision.is_over = True
+
+
+def _fail(
+    decision: TuningDecision, seen: SearchObservation, reason: str, message: str, condition: str | None = None
+) -> TuningDecision:
+    """The end of a search: nothing is made any more. What runs pauses, so that a search with a mended spec goes on."""
+    decision.draft.fail(reason, message, condition)
+    decision.happenings.append(Happening(reason, message, is_warning=True))
+    decision.before.clear()
+    decision.after.clear()
+    _pause(decision, seen, True)
+    decision.again_after = None
+    decision.is_over = True
+    return decision
+
+
+def _pause(decision: TuningDecision, seen: SearchObservation, is_to_pause: bool) -> None:
+    """Has all that runs pause, or go on."""
+    for child in seen.children:
+        if child.outcome == "Running" and child.is_suspended != is_to_pause and not child.is_going:
+            decision.before.append(PauseChild(child, is_to_pause))
+    for pack in seen.packs:
+        if pack.is_running and pack.is_suspended != is_to_pause and not pack.job.is_going:
+            decision.before.append(PausePack(pack, is_to_pause))
+
+
+def _is_too_late(decision: TuningDecision, seen: SearchObservation) -> bool:
+    """Fails a search whose time is up; else sees to it that somebody looks when it will be."""
+    limit = seen.spec.run_policy.active_deadline_seconds
+    if limit is None:
+        return False
+    left = limit - decision.draft.active_seconds
+    if left <= 0:
+        message = f"the search still ran after {limit} s (spec.runPolicy.activeDeadlineSeconds)"
+        _fail(decision, seen, Reason.DEADLINE_EXCEEDED, message)
+        return True
+    decision.again_after = left if decision.again_after is None else min(left, decision.again_after)
+    return False
+
+
+def _goes_on(seen: SearchObservation, decision: TuningDecision, answers: Answers) -> bool:
+    """Whether a search that is over has something to do again, now that its spec has changed."""
+    draft = decision.draft
+    if seen.defect is not None or seen.spec.run_policy.suspend:
+        return False
+    limit = seen.spec.run_policy.active_deadline_seconds
+    if limit is not None and draft.active_seconds >= limit:
+        return False
+    if draft.reason_of("Failed") == Reason.DEADLINE_EXCEEDED:
+        return True
+    step = next_step(
+        seen.spec,
+        decision.entries,
+        answers.running,
+        minutes=draft.active_seconds / 60,
+        exhausted_at=draft.status.get("exhaustedAt"),
+    )
+    return draft.is_prepared and step.end is None

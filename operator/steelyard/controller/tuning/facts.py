@@ -1,0 +1,158 @@
+"""What the operator sees of a search's children: small facts drawn from the bodies that the API server sends. Pure.
+
+Imports the api and the controller's names and observation only.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, cast
+
+from pydantic import ValidationError
+
+from steelyard.api.contract import StageName
+from steelyard.api.search_log import TrialReport, Values
+from steelyard.api.status import TrialStatus
+from steelyard.controller.names import (
+    PACK_STAGE,
+    QUESTIONS_ANNOTATION,
+    SEARCH_ANNOTATION,
+    STAGE_KEY_ANNOTATION,
+    STAGE_LABEL,
+    TUNING_LABEL,
+)
+from steelyard.controller.observation import StageJob, controller_uid
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question that was asked."""
+
+    number: int
+    values: Values
+    seen: tuple[int, ...] | None = None
+    """The numbers of the answers that it was asked with, where the search is asynchronous."""
+
+    def to_json(self) -> list[Any]:
+        """JSON values."""
+        return [self.number, self.values, None if self.seen is None else list(self.seen)]
+
+
+def questions_text(questions: Sequence[Question]) -> str:
+    """What QUESTIONS_ANNOTATION holds."""
+    document = [question.to_json() for question in questions]
+    return json.dumps(document, separators=(",", ":"), ensure_ascii=False)
+
+
+def questions_of(metadata: dict[str, Any]) -> tuple[Question, ...]:
+    """What a child answers; nothing where it says nothing that can be understood: somebody may have edited it."""
+    try:
+        document = json.loads((metadata.get("annotations") or {}).get(QUESTIONS_ANNOTATION) or "[]")
+        return tuple(
+            Question(int(number), dict(values), None if seen is None else tuple(map(int, seen)))
+            for number, values, seen in document
+        )
+    except (ValueError, TypeError, RecursionError):
+        return ()
+
+
+@dataclass(frozen=True)
+class Child:
+    """A TrainingJob of a search: the one that prepares the data, a trial, or the one that publishes the best model."""
+
+    namespace: str
+    name: str
+    uid: str
+    resource_version: str
+    tuning_job: str
+    """The name of the TuningJob that it belongs to."""
+    owner_uid: str
+    question: Question | None
+    """What it answers, where it is a trial."""
+    search: str
+    """The ConfigMap with the search whose best model it publishes; empty for all others."""
+    outcome: Literal["Running", "Complete", "Failed"]
+    reason: str
+    """Of its end."""
+    message: str
+    report: TrialReport | None
+    """What it answered."""
+    model: dict[str, Any] | None
+    """status.model, where it publishes one."""
+    size: str
+    """status.size."""
+    is_suspended: bool
+    """Whether it is to pause."""
+    is_going: bool
+    """Whether it was deleted and is not yet gone."""
+
+    @classmethod
+    def of(cls, body: dict[str, Any]) -> "Child | None":
+        """None for a TrainingJob that is no TuningJob's."""
+        metadata, status = body["metadata"], body.get("status") or {}
+        tuning_job = (metadata.get("labels") or {}).get(TUNING_LABEL)
+        owner = controller_uid(metadata)
+        if not tuning_job or not owner:
+            return None
+        outcome: Literal["Running", "Complete", "Failed"] = "Running"
+        reason = message = ""
+        for condition in status.get("conditions") or ():
+            if condition["type"] in ("Complete", "Failed") and condition["status"] == "True":
+                outcome = condition["type"]
+                reason, message = condition.get("reason", ""), condition.get("message", "")
+        spec = body.get("spec") or {}
+        questions = questions_of(metadata)
+        search = (metadata.get("annotations") or {}).get(SEARCH_ANNOTATION, "")
+        return cls(
+            namespace=metadata["namespace"],
+            name=metadata["name"],
+            uid=metadata["uid"],
+            resource_version=metadata.get("resourceVersion", ""),
+            tuning_job=tuning_job,
+            owner_uid=owner,
+            question=questions[0] if questions else None,
+            search=search,
+            outcome=outcome,
+            reason=reason,
+            message=message,
+            report=_report_of(status.get("trial")),
+            model=status.get("model") if search else None,
+            size=status.get("size", "") if search else "",
+            is_suspended=bool((spec.get("runPolicy") or {}).get("suspend")),
+            is_going="deletionTimestamp" in metadata,
+        )
+
+
+def _report_of(status: Any) -> TrialReport | None:
+    try:
+        return TrialStatus.model_validate(status).report if status else None
+    except ValidationError:
+        return None
+
+
+@dataclass(frozen=True)
+class Pack:
+    """The Job of a pack: one pod that works off many trials."""
+
+    job: StageJob
+    key: str
+    """What its result document is to name."""
+    questions: tuple[Question, ...]
+    is_suspended: bool
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it has not ended."""
+        return self.job.outcome == "Running"
+
+    @classmethod
+    def of(cls, body: dict[str, Any]) -> "Pack | None":
+        """None for a Job that is no pack's."""
+        metadata = body["metadata"]
+        labels = metadata.get("labels") or {}
+        tuning_job = labels.get(TUNING_LABEL)
+        if labels.get(STAGE_LABEL) != PACK_STAGE or not tuning_job:
+            return None
+        job = StageJob.of_stage(body, tuning_job, cast(StageName, PACK_STAGE))
+        key = (metadata.get("annotations") or {}).get(STAGE_KEY_ANNOTATION, "")
+        return cls(job, key, questions_of(metadata), job.is_suspended)

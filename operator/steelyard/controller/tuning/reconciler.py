@@ -1,0 +1,356 @@
+"""One reconcile of a search: observes it and its children, lets `decide` decide, and carries out what it said.
+
+Nothing is remembered from one reconcile to the next but what saves work: the parsed manifest, decoded lines of the log,
+and when a new best was last told. Imports tuning, kube, the api and the other parts of the controller.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Protocol
+
+from steelyard.api.errors import ConfigurationError
+from steelyard.api.search_log import Entry, Values
+from steelyard.controller import cluster
+from steelyard.controller.cache import Key
+from steelyard.controller.cluster import NotNowError, ObstacleError
+from steelyard.controller.decide import Happening
+from steelyard.controller.metrics import Metrics
+from steelyard.controller.policies.endings import Broken, Done, Lost, ending_of
+from steelyard.controller.settings import Settings
+from steelyard.controller.tuning.actions import (
+    Action,
+    DeleteChild,
+    DeletePack,
+    MakeChild,
+    PauseChild,
+    PausePack,
+    TuningDecision,
+)
+from steelyard.controller.tuning.admission import admit
+from steelyard.controller.tuning.cache import TuningCache
+from steelyard.controller.tuning.decide import decide
+from steelyard.controller.tuning.draft import TuningDraft
+from steelyard.controller.tuning.facts import Child, Pack
+from steelyard.controller.tuning.observation import SearchContext, SearchObservation
+from steelyard.controller.tuning.warm_start import prior_lines
+from steelyard.kube import ApiError, ConnectionFailedError, Requester
+from steelyard.kube.errors import Object
+from steelyard.tuning.search import known_to
+
+TELL_BEST_SECONDS = 30.0
+"""The least seconds between two Events that tell of a new best trial."""
+MOST_ROUNDS = 10_000
+"""Of questions in one reconcile: each is answered by an earlier search, or refused."""
+
+logger = logging.getLogger(__name__)
+
+
+class _TrialRefusedError(Exception):
+    """The API server finds fault with a trial: it has failed, and the search goes on."""
+
+    def __init__(self, number: int, defect: Broken) -> None:
+        super().__init__(defect.message)
+        self.number = number
+        self.defect = defect
+
+
+class Asks(Protocol):
+    """Asks the questions of searches, off the event loop."""
+
+    async def ask(
+        self,
+        uid: str,
+        spec_json: str,
+        number: int,
+        known: Sequence[str],
+        pending: Sequence[Values],
+        prior: Sequence[Entry] = (),
+    ) -> Values | None:
+        """See `AskingProcess.ask`."""
+        ...
+
+
+@dataclass
+class _Known:
+    """What saves work while a search runs."""
+
+    version: tuple[str, int]
+    """The search's uid and generation."""
+    admitted: SearchContext | Broken
+    lines: dict[str, Entry] = field(default_factory=dict)
+    """The decoded lines of the log and of the earlier search's."""
+    told_best: float = -TELL_BEST_SECONDS
+    """When a new best was last told, by the monotonic clock."""
+
+
+@dataclass
+class TuningReconciler:
+    """Reconciles TuningJobs."""
+
+    cache: TuningCache
+    api: Requester
+    """Guarded and counted."""
+    asks: Asks
+    settings: Settings
+    metrics: Metrics
+    _known: dict[Key, _Known] = field(default_factory=dict)
+
+    async def reconcile(self, key: Key) -> float | None:
+        """Brings a search one step further.
+
+        Returns:
+            Seconds after which to reconcile again though nothing may have changed; None where an event will tell.
+
+        Raises:
+            NotNowError, ApiError, ConnectionFailedError: try again later.
+        """
+        body = self.cache.tuning(key)
+        if body is None:
+            self._known.pop(key, None)
+            return None
+        try:
+            return await self._reconcile(key, body)
+        except ApiError as error:
+            if cluster.is_namespace_going(error):
+                logger.info("the search or its namespace is on its way out: %s", error.message)
+                self.cache.drop_tuning(*key, body["metadata"]["uid"])
+                return None
+            if error.status == 409:
+                raise NotNowError("the search was changed meanwhile") from None
+            raise
+        finally:
+            if self.cache.tuning(key) is None:
+                self._known.pop(key, None)
+
+    async def _reconcile(self, key: Key, body: Object) -> float | None:
+        known = self._recall(key, body)
+        if isinstance(known.admitted, Broken):
+            await self._refuse(body, known.admitted)
+            return None
+        seen = self._observe(key, body, known, known.admitted)
+        seen, decision = await self._decide(seen)
+        try:
+            body = await self._carry_out(body, known, decision)
+        except _TrialRefusedError as refusal:
+            return await self._start_over(key, known, seen, {refusal.number: refusal.defect}, None)
+        except ObstacleError as obstacle:
+            if obstacle.defect is None:
+                raise NotNowError(f"{obstacle.wait.reason}: {obstacle.wait.message}") from None
+            return await self._start_over(key, known, seen, {}, obstacle.defect)
+        self._forget_answered(key, seen, decision)
+        return None if decision.is_over else decision.again_after
+
+    async def _start_over(
+        self,
+        key: Key,
+        known: _Known,
+        seen: SearchObservation,
+        refused: Mapping[int, Broken],
+        defect: Broken | None,
+    ) -> float | None:
+        """A child can't be made. What was written before that is in the cache."""
+        body = self.cache.tuning(key)
+        if body is None:
+            return None
+        again = self._observe(key, body, known, seen.context)
+        again = replace(again, asked=seen.asked, refused=refused, defect=defect)
+        again, decision = await self._decide(again)
+        decision.after.clear()
+        await self._carry_out(body, known, decision)
+        return None if decision.is_over else 0.0
+
+    # --- observing ----------------------------------------------------------------------------------------------------
+
+    def _recall(self, key: Key, body: Object) -> _Known:
+        metadata = body["metadata"]
+        version = (metadata["uid"], metadata.get("generation", 1))
+        known = self._known.get(key)
+        if known is None or known.version != version:
+            known = self._known[key] = _Known(version, admit(body, self.settings))
+        return known
+
+    def _observe(self, key: Key, body: Object, known: _Known, context: SearchContext) -> SearchObservation:
+        metadata, status = body["metadata"], body.get("status") or {}
+        entries = self._decoded(known, context, status.get("log") or ())
+        return SearchObservation(
+            context=context,
+            generation=metadata.get("generation", 1),
+            status=status,
+            entries={entry.number: entry for entry in entries},
+            prior=self._decoded(known, context, status.get("prior") or ()),
+            children=self.cache.children(key, metadata["uid"]),
+            packs=self.cache.packs(key, metadata["uid"]),
+        )
+
+    def _decoded(self, known: _Known, context: SearchContext, lines: Sequence[str]) -> list[Entry]:
+        """The entries of a log. Raises ValueError where somebody has spoilt it."""
+        entries = []
+        for line in lines:
+            entry = known.lines.get(line)
+            if entry is None:
+                entry = known.lines[line] = Entry.decode(line, context.spec.parameters)
+            entries.append(entry)
+        return entries
+
+    async def _decide(self, seen: SearchObservation) -> tuple[SearchObservation, TuningDecision]:
+        """A decision for which nothing is to be found out any more."""
+        for _ in range(MOST_ROUNDS):
+            decision = decide(seen, _now())
+            if decision.needs_pods:
+                seen = replace(seen, pack_endings=await self._endings(decision.needs_pods))
+            elif decision.needs_prior:
+                seen = await self._read_prior(seen)
+            elif decision.ask:
+                seen = replace(seen, asked={**seen.asked, **await self._ask(seen, decision)})
+            else:
+                return seen, decision
+        raise AssertionError("a search never comes to a decision")
+
+    async def _endings(self, packs: Sequence[Pack]) -> dict[str, Done | Broken | Lost]:
+        endings = {}
+        for pack in packs:
+            pods = await cluster.pods_of(self.api, pack.job.namespace, pack.job.name, pack.job.stage, pack.job.uid)
+            endings[pack.job.uid] = ending_of(pack.job, pack.key, pods)
+        return endings
+
+    async def _read_prior(self, seen: SearchObservation) -> SearchObservation:
+        warm_start = seen.spec.warm_start
+        assert warm_start is not None
+        try:
+            other = await cluster.find(self.api, "tuningjobs", seen.context.namespace, warm_start.tuning_job)
+            return replace(seen, prior_lines=prior_lines(seen.spec, warm_start.tuning_job, other))
+        except ConfigurationError as error:
+            return replace(seen, prior_lines=(), defect=Broken(error.reason, error.message))
+
+    async def _ask(self, seen: SearchObservation, decision: TuningDecision) -> dict[int, Values | None]:
+        """Asks questions, each knowing of those before it."""
+        questions = {child.question.number: child.question.values for child in seen.trials if child.question}
+        questions |= {each.number: each.values for pack in seen.packs for each in pack.questions}
+        questions |= {entry.number: entry.values for entry in decision.entries.values()}
+        asked: dict[int, Values | None] = {}
+        lines = dict(zip(seen.entries, seen.status.get("log") or (), strict=True))
+        lines |= {entry.number: entry.encode(seen.spec.parameters) for entry in decision.new}
+        for number in decision.ask:
+            if number in seen.asked:
+                values = seen.asked[number]
+            else:
+                told = [entry.number for entry in known_to(seen.spec, decision.entries, number)]
+                known = [lines[other] for other in told]
+                pending = [questions[other] for other in sorted(questions.keys() - told) if other < number]
+                context = seen.context
+                with self.metrics.ask_seconds.time():
+                    values = await self.asks.ask(context.uid, context.spec_json, number, known, pending, seen.prior)
+            asked[number] = values
+            if values is None:
+                # Where nothing is left for one, nothing is left for those after it.
+                return asked | {later: None for later in decision.ask if later > number}
+            questions[number] = values
+        return asked
+
+    # --- carrying out -------------------------------------------------------------------------------------------------
+
+    async def _carry_out(self, body: Object, known: _Known, decision: TuningDecision) -> Object:
+        """Does what was decided; returns the search as it is then."""
+        for action in decision.before:
+            await self._do(action)
+        changes = decision.draft.changes()
+        if changes:
+            body = await cluster.patch_status(self.api, body, changes, "tuningjobs")
+            self.cache.put_tuning(body)
+            for entry in decision.new:
+                self.metrics.trials_finished.labels(state=entry.state).inc()
+            if decision.is_over and "completionTime" in changes:
+                reason = decision.draft.status["conditions"][-1]["reason"]
+                self.metrics.searches_finished.labels(reason=reason).inc()
+        await self._tell(body, known, decision)
+        for action in decision.after:
+            if not _is_trial(action):
+                await self._do(action)
+        await asyncio.gather(*(self._do(action) for action in decision.after if _is_trial(action)))
+        return body
+
+    async def _do(self, action: Action) -> None:
+        match action:
+            case MakeChild(resource, child, number):
+                try:
+                    self._learn(resource, await cluster.make_child(self.api, resource, child))
+                except ObstacleError as obstacle:
+                    if number is not None and obstacle.defect is not None and obstacle.is_refusal:
+                        raise _TrialRefusedError(number, obstacle.defect) from None
+                    raise
+            case DeleteChild(child):
+                await cluster.delete(self.api, "trainingjobs", child.namespace, child.name, child.uid)
+                self.cache.drop_child(child)
+            case PauseChild(child, is_suspended):
+                made = await cluster.pause_training_job(
+                    self.api, child.namespace, child.name, child.uid, is_suspended=is_suspended
+                )
+                if made is not None:
+                    self._learn("trainingjobs", made)
+            case DeletePack(pack):
+                await cluster.delete(self.api, "jobs", pack.job.namespace, pack.job.name, pack.job.uid)
+                self.cache.drop_pack(pack)
+            case PausePack(pack, is_suspended):
+                await (cluster.stop_job if is_suspended else cluster.resume_job)(self.api, pack.job)
+
+    def _learn(self, resource: str, made: Object) -> None:
+        """Takes what a request said of a child. Its event will be no news then: what is over is looked at again."""
+        key: Key | None = None
+        is_over = False
+        if resource == "trainingjobs" and (child := Child.of(made)) is not None:
+            key, is_over = self.cache.put_child(child), child.outcome != "Running"
+        elif resource == "jobs" and (pack := Pack.of(made)) is not None:
+            key, is_over = self.cache.put_pack(pack), not pack.is_running
+        if key is not None and is_over:
+            raise NotNowError(f"{made['metadata']['name']} is over already")
+
+    def _forget_answered(self, key: Key, seen: SearchObservation, decision: TuningDecision) -> None:
+        """What the log holds now need not be kept a second time."""
+        numbers = decision.entries.keys()
+        trials = [child for child in seen.trials if child.question and child.question.number in numbers]
+        packs = [pack for pack in seen.packs if all(question.number in numbers for question in pack.questions)]
+        self.cache.drop_answered(key, trials, packs)
+
+    async def _refuse(self, body: Object, defect: Broken) -> None:
+        """Fails a search that can't be run. It has no children: its spec can't change once it has begun."""
+        metadata = body["metadata"]
+        draft = TuningDraft(body.get("status") or {}, metadata.get("generation", 1), _now())
+        decision = TuningDecision(draft, is_over=True)
+        if not draft.is_over:
+            draft.fail(defect.reason, defect.message)
+            decision.happenings.append(Happening(defect.reason, defect.message, is_warning=True))
+        try:
+            await self._carry_out(body, _Known(("", 0), defect), decision)
+        except ApiError as error:
+            if error.status != 422:
+                raise
+            # An older CRD let it in, and today's has the API server refuse every change of it but a mended spec.
+            logger.warning("the search can't be run, nor its status be written: %s", defect.message)
+            self.cache.drop_tuning(metadata["namespace"], metadata["name"], metadata["uid"])
+
+    async def _tell(self, body: Object, known: _Known, decision: TuningDecision) -> None:
+        """Posts Events. One that can't be posted is no error: the status says the same."""
+        now = time.monotonic()
+        happenings = decision.happenings
+        if now - known.told_best < TELL_BEST_SECONDS and not decision.is_over:
+            happenings = [happening for happening in happenings if happening.reason != "NewBest"]
+        if any(happening.reason == "NewBest" for happening in happenings):
+            known.told_best = now
+        posts = (cluster.post_event(self.api, body, happening, _now()) for happening in happenings)
+        for outcome in await asyncio.gather(*posts, return_exceptions=True):
+            if isinstance(outcome, ApiError | ConnectionFailedError):
+                logger.debug("an Event could not be posted: %s", outcome)
+            elif isinstance(outcome, BaseException):
+                raise outcome
+
+
+def _is_trial(action: Action) -> bool:
+    return isinstance(action, MakeChild) and action.number is not None
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

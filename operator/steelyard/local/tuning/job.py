@@ -1,0 +1,127 @@
+"""A search and where it lies on this machine. Imports the api and local."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from steelyard.api.contract import Reason
+from steelyard.api.errors import ConfigurationError
+from steelyard.api.loading import parse_training_job
+from steelyard.api.outcome import PublishTarget
+from steelyard.api.training_job import API_VERSION, TrainingJob
+from steelyard.api.tuning_job import TuningJob
+from steelyard.api.workspace import Workspace
+from steelyard.local.claims import claim_folders
+from steelyard.local.job import WORKSPACES, LocalJob
+
+SEARCH_FILE = "search.json"
+
+
+@dataclass(frozen=True)
+class LocalSearch:
+    """A search, the folder that its relative URIs are relative to, its workspace, and its claims' folders."""
+
+    tuning: TuningJob
+    base_dir: Path
+    workspace: Workspace
+    """Its folders data, trials/NNNN, packs/NNNN and best are workspaces themselves."""
+    claims: Mapping[str, Path] = field(default_factory=dict)
+
+    @classmethod
+    def of(
+        cls,
+        tuning: TuningJob,
+        manifest: Path,
+        workspace: Path | None = None,
+        claims: Mapping[str, Path] | None = None,
+    ) -> "LocalSearch":
+        """A search that was read from a manifest; touches nothing.
+
+        Args:
+            tuning: the search.
+            manifest: the manifest's file; its folder is what relative URIs are relative to.
+            workspace: default: .steelyard/NAME beside the manifest.
+            claims: the folders that stand for claims; default: claims/CLAIM beside the manifest.
+
+        Raises:
+            ConfigurationError: the manifest does not name one of the claims.
+        """
+        template = tuning.spec.template
+        if template.publish is None:
+            target = PublishTarget(uri=f"models/{tuning.metadata.name}")
+            template = template.model_copy(update={"publish": [target]})
+            tuning = tuning.model_copy(update={"spec": tuning.spec.model_copy(update={"template": template})})
+        base_dir = manifest.parent.resolve()
+        root = base_dir / WORKSPACES / tuning.metadata.name if workspace is None else workspace.resolve()
+        return cls(tuning, base_dir, Workspace(root), claim_folders(template, base_dir, claims or {}))
+
+    @property
+    def name(self) -> str:
+        """The search's name."""
+        return self.tuning.metadata.name
+
+    @property
+    def search_file(self) -> Path:
+        """The search and its log."""
+        return self.workspace.root / SEARCH_FILE
+
+    @property
+    def template(self) -> LocalJob:
+        """The template as a job, for looking at its data and at where the model goes."""
+        spec = self.tuning.spec.template.model_dump(mode="json", by_alias=True, exclude_unset=True)
+        manifest = {"apiVersion": API_VERSION, "kind": "TrainingJob", "metadata": {"name": self.name}, "spec": spec}
+        return self.local(parse_training_job(manifest, source="spec.template"), self.workspace.root)
+
+    def local(self, job: TrainingJob, root: Path) -> LocalJob:
+        """One of the search's jobs, in a workspace of its own."""
+        return LocalJob(job, self.base_dir, Workspace(root), self.claims)
+
+    @property
+    def data_root(self) -> Path:
+        """The workspace of the job that prepares the data."""
+        return self.workspace.root / "data"
+
+    @property
+    def best_root(self) -> Path:
+        """The workspace of the job that publishes the best trial's model."""
+        return self.workspace.root / "best"
+
+    def trial_root(self, number: int) -> Path:
+        """The workspace of a trial."""
+        return self.workspace.root / "trials" / f"{number:04}"
+
+    def pack_root(self, number: int) -> Path:
+        """The workspace of a pack, which is named by its first trial."""
+        return self.workspace.root / "packs" / f"{number:04}"
+
+    @property
+    def dataset_uri(self) -> str:
+        """The prepared data that all trials share: what the manifest names, where that is prepared already."""
+        dataset = self.tuning.spec.template.dataset
+        return dataset.uri if dataset.is_prepared else self.uri(Workspace(self.data_root).prepared)
+
+    def uri(self, path: Path) -> str:
+        """A path as a manifest would name it: relative to the manifest's folder if it lies below."""
+        return str(path.relative_to(self.base_dir) if path.is_relative_to(self.base_dir) else path)
+
+    def check_workspace(self) -> None:
+        """Raises ConfigurationError where the folder is another job's workspace, or something else altogether."""
+        root = self.workspace.root
+        if not root.exists():
+            return
+        if not root.is_dir():
+            raise ConfigurationError(f"the workspace {root} is a file; a folder is needed")
+        if self.search_file.exists():
+            return
+        own = self.workspace.lock_file.name
+        if foreign := sorted(path.name for path in root.iterdir() if path.name != own and path.name[0] != "."):
+            whose = (
+                "is that of a TrainingJob"
+                if self.workspace.state_file.exists()
+                else f"is none of Steelyard's and not empty (it holds {foreign[0]})"
+            )
+            raise ConfigurationError(
+                f"the folder {root} {whose}; name an empty one, or one that does not exist yet, with --workspace, or "
+                "remove it if it was one",
+                reason=Reason.WORKSPACE_OF_ANOTHER_JOB,
+            )

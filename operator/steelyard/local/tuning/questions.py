@@ -1,0 +1,94 @@
+"""What a search asks: its next question, and the trial that answers it. Imports tuning, the api and local."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from steelyard.api.contract import Reason
+from steelyard.api.errors import ConfigurationError
+from steelyard.api.search_log import Entry, SearchDocument, Values
+from steelyard.api.training_job import TrainingJob
+from steelyard.local.tuning.job import SEARCH_FILE, LocalSearch
+from steelyard.tuning.asking import Asker
+from steelyard.tuning.pruning import stops_for
+from steelyard.tuning.search import known_to
+from steelyard.tuning.stops import Stops
+from steelyard.tuning.trials import trial_job
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question that was asked."""
+
+    number: int
+    values: Values
+    stops: Stops
+    seen: tuple[int, ...] | None
+    """The answers that it was asked with, where the search is asynchronous."""
+
+
+@dataclass
+class Questions:
+    """Asks the questions of one search; the same ones whenever it is asked."""
+
+    search: LocalSearch
+    prior: Sequence[Entry] = ()
+    """What the search that spec.warmStart names has found out."""
+    _asker: Asker = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._asker = Asker(self.search.tuning.spec)
+
+    def ask(self, number: int, entries: Mapping[int, Entry], running: Mapping[int, Values]) -> Question | None:
+        """A question; None where no combination is left.
+
+        Args:
+            number: its number.
+            entries: the log.
+            running: the questions that are asked and not answered.
+        """
+        spec = self.search.tuning.spec
+        known = known_to(spec, entries, number)
+        told = {entry.number for entry in known}
+        asked = {entry.number: entry.values for entry in entries.values()} | dict(running)
+        pending = [asked[other] for other in sorted(asked) if other < number and other not in told]
+        values = self._asker.ask(number, known, pending, self.prior)
+        if values is None:
+            return None
+        validation = spec.template.evaluation.cross_validation
+        stops = stops_for(spec, number, known, validation.folds if validation else None)
+        return Question(number, values, stops, tuple(sorted(told)) if spec.asynchronous else None)
+
+    def trial(self, question: Question) -> TrainingJob:
+        """The job that answers a question. Raises ConfigurationError where its values make no valid job."""
+        return trial_job(self.search.tuning, question.number, question.values, question.stops, self.search.dataset_uri)
+
+
+def load_prior(search: LocalSearch) -> tuple[tuple[Entry, ...], str | None]:
+    """What the search that spec.warmStart names has found out, and what stands for it.
+
+    Raises:
+        ConfigurationError: there is no such search beside this one, or it has not ended.
+    """
+    warm_start = search.tuning.spec.warm_start
+    if warm_start is None:
+        return (), None
+    file = search.workspace.root.parent / warm_start.tuning_job / SEARCH_FILE
+    field_path = "spec.warmStart.tuningJob"
+    try:
+        document = SearchDocument.from_json(json.loads(file.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        raise ConfigurationError(
+            f"{field_path}: there is no search '{warm_start.tuning_job}' here: {file} does not exist; run it first, or "
+            "leave warmStart out",
+            reason=Reason.SOURCE_NOT_FOUND,
+        ) from None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ConfigurationError(f"{field_path}: {file} can't be understood: {error}") from None
+    if not document.ended:
+        raise ConfigurationError(
+            f"{field_path}: the search '{warm_start.tuning_job}' has not ended; run it to its end first"
+        )
+    log = "\n".join(document.to_json()["log"])
+    return document.entries, hashlib.sha256(log.encode()).hexdigest()

@@ -1,0 +1,272 @@
+"""The local runner of a search: it asks, starts trials and takes their answers until the search is over, and has the
+best model published.
+
+Imports tuning, planning, the api and local.
+"""
+
+import shutil
+import signal
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from steelyard.api.contract import ExitCode, Reason
+from steelyard.api.errors import ConfigurationError, SteelyardError, explain_os_error
+from steelyard.api.search_log import Entry, best_of
+from steelyard.api.training_job import TrainingJob
+from steelyard.api.workspace import Workspace
+from steelyard.local.events import Event, RunEnded
+from steelyard.local.files import write_json
+from steelyard.local.lock import locked
+from steelyard.local.processes import POLL_SECONDS, Launch, launch_trainer
+from steelyard.local.runner import LocalRunner, check_trainer_is_installed
+from steelyard.local.signals import Signals
+from steelyard.local.source import source_digest
+from steelyard.local.targets import check_publish_targets
+from steelyard.local.tuning.events import SearchEnded, SearchReport, SearchStarted
+from steelyard.local.tuning.job import LocalSearch
+from steelyard.local.tuning.pack import MOST_TRIALS
+from steelyard.local.tuning.questions import Questions, load_prior
+from steelyard.local.tuning.state import SearchState, inputs_of, why_anew
+from steelyard.local.tuning.summary import best_to_json, counts_of
+from steelyard.local.tuning.trials import Trials
+from steelyard.tuning.placement import first_trials, is_packed
+from steelyard.tuning.search import End, is_independent, next_step
+from steelyard.tuning.trials import best_job, data_job
+
+
+@dataclass
+class SearchRunner:
+    """Runs one search in its workspace. `run` is for the main thread only, for the sake of signals and children."""
+
+    search: LocalSearch
+    report: SearchReport
+    launch: Launch = launch_trainer
+    """How a process is started."""
+    pause_factor: float = 1.0
+    """What the pauses between two attempts are multiplied by."""
+    _state: SearchState = field(init=False)
+    _signals: Signals = field(init=False, default_factory=Signals)
+    _trials: Trials = field(init=False)
+    _began: float = field(init=False, default=0.0)
+    _seconds_before: float = field(init=False, default=0.0)
+    """Of earlier runs."""
+
+    def run(self, *, force: bool = False) -> RunEnded:
+        """Does what is left to do; nothing where the search has ended and its best model is published.
+
+        Args:
+            force: forget all answers and begin anew.
+
+        Returns:
+            The last event, which was reported too.
+
+        Raises:
+            SteelyardError: the search failed or could not begin, or was interrupted (reason Interrupted, exit code
+                128 + signal): what is answered by then is kept. Either way no process of it is left, and the end was
+                reported too.
+        """
+        self._began = time.monotonic()
+        try:
+            self._prepare_workspace()
+            with locked(self.search.workspace):
+                return self._run(force)
+        except OSError as error:
+            if (explained := explain_os_error(error)) is None:
+                raise
+            self._report_end(explained.reason, explained.message, explained.exit_code)
+            raise explained from None
+        except SteelyardError as error:
+            self._report_end(error.reason, error.message, error.exit_code)
+            raise
+
+    def _prepare_workspace(self) -> None:
+        """The checks that need no lock come before anything is written."""
+        search = self.search
+        if search.tuning.spec.run_policy.suspend:
+            raise ConfigurationError("spec.runPolicy.suspend is true, so the search is not to run; set it to false")
+        search.check_workspace()
+        SearchState.load(search)
+        check_publish_targets(search.template)
+        check_trainer_is_installed(self.launch)
+        try:
+            search.workspace.root.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise explain_os_error(error) or ConfigurationError(
+                f"the workspace {search.workspace.root} can't be made: {error.strerror}"
+            ) from None
+
+    def _run(self, force: bool) -> RunEnded:
+        prior = self._begin(force)
+        answered = len(self._state.entries)
+        with self._signals:
+            self._prepare_data(force)
+            questions = Questions(self.search, prior)
+            self._trials = Trials(self.search, self._state, questions, self.report, self.launch, self.pause_factor)
+            try:
+                end = self._search()
+            finally:
+                self._stop()
+            return self._finish(end, is_news=len(self._state.entries) > answered, force=force)
+
+    def _begin(self, force: bool) -> tuple[Entry, ...]:
+        """Takes up the log, where it is of use. Returns that of the search to start from."""
+        search, spec = self.search, self.search.tuning.spec
+        before = SearchState.load(search)
+        dataset = spec.template.dataset
+        digest, source = source_digest(dataset, search.template.resolve(dataset.uri), before.source if before else None)
+        prior, prior_digest = load_prior(search)
+        inputs = inputs_of(spec, digest, prior_digest)
+        why = None
+        if before is not None:
+            why = "--force was given" if force else why_anew(before, inputs)
+        if before is None or why:
+            self._state = SearchState(search.name, spec, inputs, source=source)
+        else:
+            self._state = before
+            self._state.spec, self._state.source, self._state.ended = spec, source, ""
+        # First the memory, then the files: killed between the two, the next run does not take them for its own.
+        self._state.save(search)
+        if why:
+            for folder in (search.workspace.root / "trials", search.workspace.root / "packs"):
+                if folder.exists():
+                    shutil.rmtree(folder)
+        self._seconds_before = self._state.seconds
+        message = f"it begins anew: {why}" if why else ""
+        self.report(SearchStarted(search.name, self._state.document.entries, spec.max_trials, message))
+        return prior
+
+    def _prepare_data(self, force: bool) -> None:
+        if not self.search.tuning.spec.template.dataset.is_prepared:
+            self._run_job(data_job(self.search.tuning), self.search.data_root, force=force)
+
+    def _search(self) -> End:
+        """Asks and answers until the search is over. Raises SteelyardError where it failed or was interrupted."""
+        trials, spec = self._trials, self.search.tuning.spec
+        while True:
+            self._state.seconds = self._seconds
+            trials.poll()
+            self._check_time_and_signals()
+            step = next_step(
+                spec,
+                self._state.entries,
+                trials.asked,
+                minutes=self._seconds / 60,
+                exhausted_at=trials.exhausted_at,
+                at_once=self._room,
+            )
+            if step.end is not None and step.end.has_failed:
+                raise SteelyardError(step.end.message, reason=step.end.reason, exit_code=1)
+            numbers = trials.gaps[: self._room] or step.ask
+            if numbers:
+                trials.ask(numbers, is_packed=bool(is_packed(spec, self._state.entries)))
+            elif step.end is not None and not trials.asked and not trials.gaps:
+                return step.end
+            if trials.asked:
+                time.sleep(POLL_SECONDS)
+
+    @property
+    def _room(self) -> int:
+        """How many questions may be asked beside those that run."""
+        spec, entries, asked = self.search.tuning.spec, self._state.entries, self._trials.asked
+        packed = is_packed(spec, entries)
+        if packed:
+            at_once = MOST_TRIALS if is_independent(spec) else spec.parallel_trials
+            return 0 if asked else at_once
+        room = spec.parallel_trials - len(asked)
+        if packed is None:
+            # Only so many as tell how long a trial takes.
+            room = min(room, first_trials(spec) - len(asked) - len(entries))
+        return max(0, room)
+
+    def _stop(self) -> None:
+        """Ends what runs, and remembers for how long it ran."""
+        self._trials.end(lambda: self._signals.hurried)
+        self._state.seconds = self._seconds
+        with suppress(OSError):  # What went wrong before is what must be said, a full disk or not.
+            self._state.save(self.search)
+
+    def _finish(self, end: End, *, is_news: bool, force: bool) -> RunEnded:
+        """Has the best model published. Raises SteelyardError."""
+        search, spec = self.search, self.search.tuning.spec
+        entries = self._state.entries
+        best = best_of(list(entries.values()), spec.objective.direction)
+        summary = {"trials": counts_of(entries), "best": best_to_json(best, spec.objective.metric)}
+        self._state.ended = end.reason
+        self._state.save(search)
+        self.report(SearchEnded(search.name, end.reason, end.message, counts_of(entries), summary["best"]))
+        if best is None:
+            counts = ", ".join(f"{count} {name}" for name, count in counts_of(entries).items() if count)
+            raise SteelyardError(f"no trial ran to its end: {counts}", reason=Reason.NO_ANSWER, exit_code=1)
+        if spec.template.publish != []:
+            published = self._publish(best, force)
+            is_news = is_news or published.reason != Reason.ALREADY_FINISHED
+            summary |= published.summary
+        reason = Reason.SUCCEEDED if is_news else Reason.ALREADY_FINISHED
+        return self._report_end(reason, end.message, ExitCode.DONE, summary)
+
+    def _publish(self, best: Entry, force: bool) -> RunEnded:
+        search = self.search
+        document = search.workspace.root / "published.json"
+        write_json(document, self._state.document.to_json())
+        trained = Workspace(search.trial_root(best.number))
+        uri = search.uri(trained.trained) if trained.training_file.exists() else None
+        job = best_job(search.tuning, best, search.dataset_uri, uri)
+        return self._run_job(job, search.best_root, document=document, force=force)
+
+    def _run_job(self, job: TrainingJob, root: Path, *, document: Path | None = None, force: bool = False) -> RunEnded:
+        """Runs a job of the search to its end. Raises SteelyardError."""
+
+        def report(event: Event) -> None:
+            if not isinstance(event, RunEnded):
+                self.report(event)
+
+        runner = LocalRunner(
+            self.search.local(job, root),
+            report,
+            launch=self.launch,
+            pause_factor=self.pause_factor,
+            search=document,
+            ends_at=self._ends_at,
+        )
+        return runner.run(force=force)
+
+    @property
+    def _ends_at(self) -> float | None:
+        """The time (monotonic) at which the search must have ended."""
+        limit = self.search.tuning.spec.run_policy.active_deadline_seconds
+        return None if limit is None else self._began - self._seconds_before + limit
+
+    @property
+    def _seconds(self) -> float:
+        """For how long the search has run, in all runs together."""
+        return self._seconds_before + time.monotonic() - self._began
+
+    def _check_time_and_signals(self) -> None:
+        """Raises SteelyardError where the run must end now."""
+        if (number := self._signals.first) is not None:
+            raise SteelyardError(
+                f"interrupted by {signal.Signals(number).name} after {len(self._state.entries)} trials; run the same "
+                "command again to go on where it stopped",
+                reason=Reason.INTERRUPTED,
+                exit_code=128 + number,
+            )
+        if self._ends_at is not None and time.monotonic() > self._ends_at:
+            limit = self.search.tuning.spec.run_policy.active_deadline_seconds
+            message = f"the search still ran after {limit} s (spec.runPolicy.activeDeadlineSeconds)"
+            raise SteelyardError(message, reason=Reason.DEADLINE_EXCEEDED, exit_code=1)
+
+    def _report_end(self, reason: str, message: str, exit_code: int, summary: dict[str, Any] | None = None) -> RunEnded:
+        ended = RunEnded(
+            job=self.search.name,
+            reason=reason,
+            message=message,
+            exit_code=int(exit_code),
+            seconds=time.monotonic() - self._began,
+            workspace=str(self.search.workspace.root),
+            summary=summary or {},
+        )
+        self.report(ended)
+        return ended

@@ -1,0 +1,126 @@
+"""What is remembered of a search between two runs: `search.json` in its workspace. Imports the api and local.
+
+The file is a SearchDocument with what the runner needs beside it, so that whoever reads a search's log can read it.
+"""
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from steelyard import __version__
+from steelyard.api.contract import Reason
+from steelyard.api.errors import ConfigurationError
+from steelyard.api.search_log import Entry, SearchDocument
+from steelyard.api.tuning_job import TuningJobSpec
+from steelyard.local.files import write_json
+from steelyard.local.state import SourceRecord
+from steelyard.local.tuning.job import LocalSearch
+from steelyard.planning import changed_inputs
+
+# What neither a question nor a trial's answer depends on. It may change while a search goes on.
+_FREE = (
+    "best",
+    "maxFailedTrials",
+    "maxMinutes",
+    "maxTrials",
+    "maxTrialsWithoutImprovement",
+    "placement",
+    "runPolicy",
+)
+_FREE_OF_TEMPLATE = ("publish", "template", "workspace", "runPolicy")
+
+
+@dataclass
+class SearchState:
+    """Everything that is remembered of one search."""
+
+    name: str
+    spec: TuningJobSpec
+    inputs: dict[str, Any]
+    """What the log depends on: with other inputs it is that of another search."""
+    entries: dict[int, Entry] = field(default_factory=dict)
+    """The answered questions, by number."""
+    seconds: float = 0.0
+    """For how long the search has run, in all runs together."""
+    source: SourceRecord | None = None
+    ended: str = ""
+    """Why no further question was asked."""
+
+    @property
+    def document(self) -> SearchDocument:
+        """The search and its log."""
+        entries = tuple(self.entries[number] for number in sorted(self.entries))
+        return SearchDocument(self.name, self.spec, entries, self.ended)
+
+    @classmethod
+    def load(cls, search: LocalSearch) -> "SearchState | None":
+        """What is remembered in a workspace; None where nothing is.
+
+        Raises:
+            ConfigurationError: the file can't be understood, or is another search's.
+        """
+        file = search.search_file
+        try:
+            document = json.loads(file.read_text(encoding="utf-8"))
+            known = SearchDocument.from_json(document)
+            state = cls(
+                name=known.name,
+                spec=known.spec,
+                inputs=dict(document["inputs"]),
+                entries={entry.number: entry for entry in known.entries},
+                seconds=float(document["seconds"]),
+                source=SourceRecord(**document["source"]) if document["source"] else None,
+                ended=known.ended,
+            )
+        except FileNotFoundError:
+            return None
+        except (ValueError, KeyError, TypeError) as error:
+            raise ConfigurationError(
+                f"{file} can't be understood ({type(error).__name__}: {error}); remove the folder "
+                f"{search.workspace.root} to begin anew, or use another --workspace"
+            ) from None
+        if state.name != search.name:
+            raise ConfigurationError(
+                f"the workspace {search.workspace.root} belongs to the search '{state.name}', but this one is "
+                f"'{search.name}'; use another --workspace",
+                reason=Reason.WORKSPACE_OF_ANOTHER_JOB,
+            )
+        return state
+
+    def save(self, search: LocalSearch) -> None:
+        """Writes search.json, complete or not at all. Raises OSError."""
+        own = {
+            "inputs": self.inputs,
+            "seconds": round(self.seconds, 3),
+            "source": vars(self.source) if self.source else None,
+        }
+        write_json(search.search_file, self.document.to_json() | own)
+
+
+def inputs_of(spec: TuningJobSpec, source_digest: str, prior_digest: str | None) -> dict[str, Any]:
+    """All that the questions and answers of a search depend on.
+
+    Args:
+        spec: the search.
+        source_digest: stands for the content of the data.
+        prior_digest: stands for the log of the search that spec.warmStart names.
+    """
+    inputs: dict[str, Any] = spec.model_dump(mode="json", by_alias=True, exclude_none=True)
+    for name in _FREE:
+        inputs.pop(name, None)
+    inputs["objective"].pop("target", None)
+    template = inputs["template"]
+    for name in _FREE_OF_TEMPLATE:
+        template.pop(name, None)
+    for gate in ("require", "maxGeneralizationGap"):
+        template["evaluation"].pop(gate, None)
+    if spec.objective.second is None:
+        template.pop("compression", None)
+    template["training"].pop("checkpoint", None)
+    return inputs | {"source": source_digest, "prior": prior_digest, "trainer": __version__}
+
+
+def why_anew(state: SearchState, inputs: dict[str, Any]) -> str | None:
+    """Why a log is of no use any more; None where it is."""
+    changed = changed_inputs(state.inputs, inputs)
+    return f"changed: {', '.join(changed)}" if changed else None

@@ -1,0 +1,187 @@
+"""The trials that run: started, looked at, taken down in the log. Imports tuning, the api and local."""
+
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from steelyard.api.contract import Notice, Progress
+from steelyard.api.dataset import Dataset
+from steelyard.api.errors import ConfigurationError
+from steelyard.api.search_log import Entry, TrialReport, Values, best_of
+from steelyard.api.training_job import TrainingJob
+from steelyard.api.trial import Goal
+from steelyard.api.workspace import Workspace
+from steelyard.local.processes import Launch, end_all, usable_cpus
+from steelyard.local.source import source_digest
+from steelyard.local.tuning.events import NewBest, SearchReport, TrialEnded, TrialStarted, TrialTold
+from steelyard.local.tuning.job import LocalSearch
+from steelyard.local.tuning.pack import PackRun
+from steelyard.local.tuning.questions import Question, Questions
+from steelyard.local.tuning.state import SearchState
+from steelyard.local.tuning.trial import TrialRun, shortened
+
+
+@dataclass
+class Trials:
+    """The questions that are asked and not answered, and what answers them. For the main thread only."""
+
+    search: LocalSearch
+    state: SearchState
+    """Gets the answers, and is saved with each."""
+    questions: Questions
+    report: SearchReport
+    launch: Launch
+    pause_factor: float
+    exhausted_at: int | None = field(init=False, default=None)
+    """The number of the first question for which no combination was left."""
+    _asked: dict[int, Question] = field(init=False, default_factory=dict)
+    _runs: dict[int, TrialRun] = field(init=False, default_factory=dict)
+    _pack: PackRun | None = field(init=False, default=None)
+    _source_digest: str = field(init=False)
+    _best: Entry | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        search, target = self.search, self.search.tuning.spec.template.dataset.target
+        prepared = Dataset(uri=search.dataset_uri, format="Prepared", target=target)
+        self._source_digest, _ = source_digest(prepared, search.template.resolve(prepared.uri), None)
+        self._best = best_of(list(self.state.entries.values()), self._goal)
+
+    @property
+    def asked(self) -> dict[int, Values]:
+        """The questions that are asked and not answered."""
+        return {number: question.values for number, question in self._asked.items()}
+
+    @property
+    def gaps(self) -> list[int]:
+        """The questions that an interrupted run has not answered, though it has later ones: to be asked first."""
+        return [number for number in range(max(self.state.entries, default=0)) if self._is_open(number)]
+
+    def ask(self, numbers: Sequence[int], *, is_packed: bool) -> None:
+        """Asks these questions, which is to say that their trials begin; fewer where no combination is left.
+
+        Args:
+            numbers: ascending.
+            is_packed: whether one process works them all off; then none runs.
+
+        Raises:
+            OSError: a workspace can't be written, or no process be started.
+        """
+        jobs: dict[int, TrainingJob] = {}
+        for number in numbers:
+            question = self.questions.ask(number, self.state.entries, self.asked)
+            if question is None:
+                self.exhausted_at = number
+                break
+            self._asked[number] = question
+            self.report(TrialStarted(number, question.values, is_packed))
+            try:
+                jobs[number] = self.questions.trial(question)
+            except ConfigurationError as error:
+                self._record([TrialReport(number, "Failed", reason=shortened(error.message))])
+        if is_packed and jobs:
+            self._start_pack(jobs)
+        else:
+            for number, job in jobs.items():
+                self._start(number, job)
+
+    def poll(self) -> None:
+        """Takes the answers that there are. Raises OSError."""
+        reports: list[TrialReport] = []
+        for number, run in list(self._runs.items()):
+            if (report := run.poll()) is not None:
+                del self._runs[number]
+                reports.append(report)
+        if (pack := self._pack) is not None:
+            reports += pack.poll()
+        self._record(reports)
+        if pack is not None and pack.is_over:
+            self._pack = None
+            self._go_on_alone(pack)
+
+    def end(self, is_hurried: Callable[[], bool]) -> None:
+        """Ends all processes; what a pack has answered by then is kept. Raises OSError."""
+        runs, pack = list(self._runs.values()), self._pack
+        processes = [process for run in runs for process in run.processes]
+        end_all(processes + (pack.processes if pack else []), is_hurried)
+        for run in runs:
+            run.end(is_hurried)
+        if pack is not None:
+            self._record(pack.end(is_hurried))
+        self._runs, self._pack, self._asked = {}, None, {}
+
+    def _is_open(self, number: int) -> bool:
+        return number not in self.state.entries and number not in self._asked
+
+    @property
+    def _goal(self) -> Goal:
+        return self.search.tuning.spec.objective.direction
+
+    @property
+    def _metric(self) -> str:
+        return self.search.tuning.spec.objective.metric
+
+    def _start(self, number: int, job: TrainingJob) -> None:
+        processes = self.search.tuning.spec.parallel_trials * job.spec.training.workers
+        run = TrialRun(
+            number=number,
+            job=self.search.local(job, self.search.trial_root(number)),
+            source_digest=self._source_digest,
+            launch=self.launch,
+            threads=max(1, usable_cpus() // processes),
+            tell=self._tell,
+            pause_factor=self.pause_factor,
+        )
+        self._runs[number] = run
+        if (report := run.start()) is not None:
+            del self._runs[number]
+            self._record([report])
+
+    def _start_pack(self, jobs: dict[int, TrainingJob]) -> None:
+        first = min(jobs)
+        self._pack = PackRun(
+            trials=jobs,
+            job=self.search.local(jobs[first], self.search.pack_root(first)),
+            processes_at_once=self.search.tuning.spec.parallel_trials,
+            launch=self.launch,
+            tell=lambda event: self._tell(first, event),
+        )
+        self._pack.start()
+
+    def _go_on_alone(self, pack: PackRun) -> None:
+        """What a pack has left open is answered by processes of their own: one that crashes takes no other with it."""
+        if pack.crashed is None:
+            return
+        why = shortened(pack.crashed.describe())
+        self._tell(pack.unanswered[0], Notice("pack", f"a pack ended early, so its trials go on apart: {why}"))
+        for number in pack.unanswered:
+            self._start(number, pack.trials[number])
+
+    def _record(self, reports: Sequence[TrialReport]) -> None:
+        """Takes answers down, first of all in the file."""
+        entries = []
+        for report in reports:
+            question = self._asked.pop(report.number)
+            entries.append(Entry.of(report, question.values, question.seen))
+        if entries:
+            self.state.entries |= {entry.number: entry for entry in entries}
+            self.state.save(self.search)
+        for entry, report in zip(entries, reports, strict=True):
+            self.report(TrialEnded(entry, self._metric, report.reason))
+            self._keep_the_best(entry)
+
+    def _keep_the_best(self, entry: Entry) -> None:
+        """Only the best trial's model is of use; those of a thousand trials would fill the disk."""
+        known = [each for each in (self._best, entry) if each is not None]
+        self._best = best_of(known, self._goal)
+        if self._best is entry:
+            self.report(NewBest(entry, self._metric))
+        for loser in {each.number for each in known} - ({self._best.number} if self._best else set()):
+            self._remove_model(loser)
+
+    def _remove_model(self, number: int) -> None:
+        trained = Workspace(self.search.trial_root(number)).trained
+        if trained.exists():
+            shutil.rmtree(trained)
+
+    def _tell(self, number: int, event: Progress | Notice) -> None:
+        self.report(TrialTold(number, event))

@@ -1,0 +1,176 @@
+"""scikit-learn's models as they are served: from a skops file or from ONNX, never from a pickle.
+
+The only module of serving that imports skops, scikit-learn and ONNX Runtime, which `steelyard[estimators]` brings; it
+is imported when such a model is loaded.
+"""
+
+import io
+import re
+import warnings
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnxruntime
+import sklearn
+import skops.io
+from skops.io.exceptions import UntrustedTypesFoundException
+from threadpoolctl import ThreadpoolController
+
+from steelyard.api.contract import Reason
+from steelyard.api.errors import DataError
+from steelyard.serving.interface import BATCH_ROWS, by_batches, median_microseconds
+
+ESTIMATORS = frozenset(
+    (
+        *("RandomForestClassifier", "RandomForestRegressor", "KNeighborsClassifier", "KNeighborsRegressor"),
+        *("Ridge", "Lasso", "ElasticNet", "LogisticRegression"),
+    )
+)
+"""The models that are published."""
+TRUSTED_TYPES = (
+    "sklearn.metrics._dist_metrics.EuclideanDistance64",
+    "sklearn.metrics._dist_metrics.ManhattanDistance64",
+    "sklearn.metrics._dist_metrics.MinkowskiDistance64",
+    "sklearn.neighbors._ball_tree.BallTree",
+    "sklearn.neighbors._kd_tree.KDTree",
+    "sklearn.tree._tree.Tree",
+)
+"""What is in their skops files beside what skops trusts anyway; a file with anything else is not loaded."""
+ONNX_INPUT = "features"
+ONNX_BATCH_ROWS = 128
+"""ONNX's nearest neighbours keep all distances of a batch at a time."""
+
+
+def load_estimator(content: bytes) -> Any:
+    """The estimator in a skops file.
+
+    Raises:
+        DataError: the file is damaged, or holds something that no model of ours holds.
+    """
+    try:
+        with warnings.catch_warnings():
+            # Another version of scikit-learn; `version_note` says so in our words.
+            warnings.simplefilter("ignore")
+            estimator = skops.io.load(io.BytesIO(content), trusted=TRUSTED_TYPES)
+    except UntrustedTypesFoundException as error:
+        raise DataError(
+            f"the skops file is not loaded: it holds types that no model of Steelyard has: {error}",
+            reason=Reason.MODEL_NOT_INTACT,
+        ) from None
+    except Exception as error:  # noqa: BLE001 - whatever a foreign file makes of it
+        raise DataError(
+            f"the skops file can't be loaded with scikit-learn {sklearn.__version__} and skops {skops.__version__}: "
+            f"{type(error).__name__}: {error}",
+            reason=Reason.MODEL_NOT_INTACT,
+        ) from None
+    if (kind := type(estimator).__name__) not in ESTIMATORS:
+        raise DataError(
+            f"the skops file holds a {kind}; a model of Steelyard is one of {', '.join(sorted(ESTIMATORS))}",
+            reason=Reason.MODEL_NOT_INTACT,
+        )
+    return estimator
+
+
+def version_note(made_with: str) -> str:
+    """What to say where the scikit-learn here is not the one that a skops file was made with; else nothing.
+
+    Args:
+        made_with: that version.
+    """
+    if _minor(made_with) == _minor(sklearn.__version__):
+        return ""
+    return (
+        f"the model was made with scikit-learn {made_with}, here is {sklearn.__version__}, which may predict "
+        f"differently; for the same: pip install 'scikit-learn=={made_with}'"
+    )
+
+
+def _minor(version: str) -> str:
+    match = re.match(r"\d+\.\d+", version)
+    return match[0] if match else version
+
+
+class SkopsModel:
+    """An estimator of scikit-learn on plain float64 matrices, on one thread."""
+
+    features_type = np.float64
+
+    def __init__(self, estimator: Any, classes: int | None) -> None:
+        """Wraps a fitted estimator; `load_estimator` reads one.
+
+        Args:
+            estimator: for classification fitted on indices of the classes.
+            classes: how many there are; None for regression. Those that the estimator never saw get probability 0.
+        """
+        if hasattr(estimator, "n_jobs"):
+            # Threads would add up a forest's trees in any order.
+            estimator.set_params(n_jobs=None)
+        self._estimator = estimator
+        self._seen: npt.NDArray[np.int64] | None = None
+        if classes is not None and len(estimator.classes_) < classes:
+            self._seen = np.asarray(estimator.classes_, dtype=np.int64)
+        self._is_classifier = classes is not None
+        self._threads = ThreadpoolController()
+        self.outputs = 1 if classes is None else classes
+
+    @classmethod
+    def load(cls, content: bytes, classes: int | None) -> "SkopsModel":
+        """A model from the bytes of a skops file. Raises DataError as `load_estimator` does."""
+        return cls(load_estimator(content), classes)
+
+    def predict(self, features: npt.ArrayLike) -> npt.NDArray[np.float64]:
+        """The outputs, float64, shape (rows, outputs)."""
+        with self._threads.limit(limits=1):
+            return by_batches(self._run, np.asarray(features, dtype=np.float64), self.outputs, BATCH_ROWS)
+
+    def median_latency(self, features: npt.ArrayLike, *, repeats: int = 1000, seconds: float = 1.0) -> float:
+        """Median time of one row in scikit-learn, in microseconds; see `median_microseconds`."""
+        matrix = np.asarray(features, dtype=np.float64)
+        with self._threads.limit(limits=1):
+            return median_microseconds(self._run, matrix, repeats=repeats, seconds=seconds)
+
+    def _run(self, batch: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        if not self._is_classifier:
+            return np.asarray(self._estimator.predict(batch)).reshape(-1, 1)
+        probabilities = np.asarray(self._estimator.predict_proba(batch))
+        if self._seen is None:
+            return probabilities
+        everything = np.zeros((len(batch), self.outputs))
+        everything[:, self._seen] = probabilities
+        return everything
+
+
+class OnnxModel:
+    """A model in ONNX Runtime on the CPU, on one thread, with one input and one output, both float32."""
+
+    features_type = np.float32
+
+    def __init__(self, content: bytes) -> None:
+        """Loads a model from the bytes of a .onnx file. Raises DataError where they are none."""
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        options.log_severity_level = 4
+        try:
+            self._session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # noqa: BLE001 - its errors have no class in common
+            raise DataError(
+                f"the ONNX file can't be loaded with ONNX Runtime {onnxruntime.__version__}: {error}",
+                reason=Reason.MODEL_NOT_INTACT,
+            ) from None
+        (source,) = self._session.get_inputs()
+        (sink,) = self._session.get_outputs()
+        self.width = int(source.shape[1])
+        self.outputs = int(sink.shape[1])
+
+    def predict(self, features: npt.ArrayLike) -> npt.NDArray[np.float32]:
+        """The outputs, float32, shape (rows, outputs)."""
+        return by_batches(self._run, np.asarray(features, dtype=np.float32), self.outputs, ONNX_BATCH_ROWS)
+
+    def median_latency(self, features: npt.ArrayLike, *, repeats: int = 1000, seconds: float = 1.0) -> float:
+        """Median time of one row in ONNX Runtime, in microseconds; see `median_microseconds`."""
+        return median_microseconds(self._run, np.asarray(features, dtype=np.float32), repeats=repeats, seconds=seconds)
+
+    def _run(self, batch: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        (outputs,) = self._session.run(None, {ONNX_INPUT: batch})
+        return np.asarray(outputs)

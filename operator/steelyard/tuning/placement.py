@@ -1,0 +1,32 @@
+"""Whether trials share a process: one loads the data once and works off many questions. Pure. Imports the api only."""
+
+from collections.abc import Mapping
+
+from steelyard.api.search_log import Entry
+from steelyard.api.tuning_job import TuningJobSpec
+
+SHORT_SECONDS = 10.0
+"""About what a pod needs to start: shorter trials cost less together."""
+
+
+def first_trials(spec: TuningJobSpec) -> int:
+    """How many trials, from 0 on, tell how long a trial takes, where `placement` is Auto."""
+    return max(2, spec.parallel_trials)
+
+
+def is_packed(spec: TuningJobSpec, entries: Mapping[int, Entry]) -> bool | None:
+    """Whether the next trials are packed; None where the first ones have not told yet.
+
+    Args:
+        spec: the search.
+        entries: the log, by number.
+    """
+    if not spec.template.model.is_estimator or spec.placement == "Pods":
+        return False
+    if spec.placement == "Packed":
+        return True
+    first = [entries.get(number) for number in range(first_trials(spec))]
+    seconds = [entry.seconds for entry in first if entry is not None and entry.state != "Failed"]
+    if None in first:
+        return None
+    return bool(seconds) and sum(seconds) / len(seconds) < SHORT_SECONDS

@@ -1,0 +1,15 @@
+"""Every combination. Imports the api only."""
+
+from collections.abc import Iterator
+
+from steelyard.api.search_log import Values
+from steelyard.tuning.samplers.base import Question
+
+
+class GridSampler:
+    """All combinations in the order of scikit-learn's ParameterGrid."""
+
+    def proposals(self, question: Question) -> Iterator[Values]:
+        """The combinations, from the first."""
+        for index in range(question.space.combinations or 0):
+            yield question.space.combination(index)

@@ -1,0 +1,35 @@
+"""Sobol's sequence, which fills a space more evenly than chance. Imports the api, NumPy and SciPy."""
+
+import warnings
+from collections.abc import Iterator
+
+from scipy.stats import qmc
+
+from steelyard.api.search_log import Values
+from steelyard.tuning.samplers.base import Question
+
+_FIRST_POINTS = 64
+_MORE = 1_000
+"""Points of the sequence that are tried beyond as many as were asked."""
+
+
+class QmcSampler:
+    """The points of Sobol's sequence one after the other, scrambled by the seed."""
+
+    def __init__(self) -> None:
+        self._points: list[Values] = []
+
+    def proposals(self, question: Question) -> Iterator[Values]:
+        """The questions at the points, from the first. The asker passes over those that were asked."""
+        for index in range(len(question.known) + len(question.pending) + _MORE):
+            if index >= len(self._points):
+                self._points = _points(question, max(_FIRST_POINTS, 2 * len(self._points)))
+            yield dict(self._points[index])
+
+
+def _points(question: Question, count: int) -> list[Values]:
+    """So many, which is a power of 2: more of them begin with the same ones."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        engine = qmc.Sobol(len(question.space.dimensions), scramble=True, rng=question.spec.algorithm.seed)
+        return [question.space.at(point) for point in engine.random(count).tolist()]

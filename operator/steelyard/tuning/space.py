@@ -1,0 +1,321 @@
+"""What a search searches: the values that each parameter may take, which of them exist together, and every combination.
+
+Pure. Imports the api only.
+"""
+
+import math
+from collections.abc import Collection, Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, TypeAlias
+
+from steelyard.api.search import Parameter, same_value
+from steelyard.api.search_log import Values
+from steelyard.api.search_space import count_of, exists, parents_first
+
+Key: TypeAlias = Hashable
+"""The identity of a question."""
+
+DIGITS = 8
+"""Digits of a range that a Double's value has: more say nothing about a model, make the log long, and differ between
+kinds of CPU."""
+
+
+@dataclass(frozen=True)
+class Dimension:
+    """One parameter's values, laid out between 0 and 1."""
+
+    parameter: Parameter
+
+    @property
+    def path(self) -> str:
+        """The parameter's."""
+        return self.parameter.path
+
+    @property
+    def is_categorical(self) -> bool:
+        """Whether its values have no order."""
+        return self.parameter.type == "Categorical"
+
+    @property
+    def low(self) -> float:
+        """The least value of a range. Raises TypeError of a Categorical."""
+        return _given(self.parameter.min)
+
+    @property
+    def high(self) -> float:
+        """The largest value of a range. Raises TypeError of a Categorical."""
+        return _given(self.parameter.max)
+
+    @cached_property
+    def size(self) -> int | None:
+        """How many values there are; None where it is any number of a range."""
+        return count_of(self.parameter)
+
+    @property
+    def _step(self) -> float | None:
+        return self.parameter.step or (1.0 if self.parameter.type == "Int" else None)
+
+    def item(self, index: int) -> Any:
+        """The value of that index, in the order of Parameter.choices."""
+        parameter = self.parameter
+        if parameter.values is not None:
+            return parameter.values[index]
+        if parameter.type == "Int":
+            return int(self.low) + index * int(_given(self._step))
+        return self.low + index * _given(self._step)
+
+    def index(self, value: Any) -> int | None:
+        """The index of a value; None where it is no value of this parameter, or one of a range without steps."""
+        values = self.parameter.values
+        if values is not None:
+            return next((index for index, known in enumerate(values) if same_value(known, value)), None)
+        if self.size is None or not _is_number(value):
+            return None
+        index = round((value - self.low) / _given(self._step))
+        if not 0 <= index < self.size:
+            return None
+        return index if math.isclose(self.item(index), value, rel_tol=1e-9, abs_tol=1e-12) else None
+
+    def normal(self, value: Any) -> Any:
+        """The value as a question has it: 3 for an Int of 3.0; None-like `NOTHING` where it is out of the range."""
+        if self.size is not None:
+            index = self.index(value)
+            return NOTHING if index is None else self.item(index)
+        return float(value) if _is_number(value) and self.low <= value <= self.high else NOTHING
+
+    def at(self, unit: float) -> Any:
+        """The value at a point from 0 to 1. Each of finitely many has a stretch of its own; all are of one length, but
+        on a logarithmic scale."""
+        unit = min(max(unit, 0.0), 1.0)
+        if self.size is not None and not self.parameter.log:
+            return self.item(min(int(unit * self.size), self.size - 1))
+        low, high = self._ends
+        if not self.parameter.log:
+            value = round(low + unit * (high - low), DIGITS - math.floor(math.log10(high - low)))
+        else:
+            value = math.exp(low + unit * (high - low))
+            if self.size is not None:
+                return min(max(round(value), int(self.low)), int(self.high))
+            digits = DIGITS + max(0, -math.floor(math.log10(high - low)))
+            value = float(f"{value:.{digits}g}")
+        return min(max(value, self.low), self.high)
+
+    def unit(self, value: Any) -> float:
+        """Where a value lies between 0 and 1: `at` of it is the value."""
+        if self.size is not None and not self.parameter.log:
+            index = self.index(value)
+            return 0.5 if index is None else (index + 0.5) / self.size
+        low, high = self._ends
+        place = math.log(value) if self.parameter.log else value
+        return float(min(max((place - low) / (high - low), 0.0), 1.0))
+
+    @cached_property
+    def _ends(self) -> tuple[float, float]:
+        """The ends of the range on its scale; half a step wider for whole numbers on a logarithmic one."""
+        margin = 0.5 if self.size is not None else 0.0
+        if self.parameter.log:
+            return math.log(self.low - margin), math.log(self.high + margin)
+        return self.low, self.high
+
+
+NOTHING: Any = object()
+"""No value, where null is one."""
+
+
+class Space:
+    """All questions that a search may ask."""
+
+    def __init__(self, parameters: Sequence[Parameter]) -> None:
+        """The space of these parameters, whose conditions have no cycle."""
+        self.dimensions: tuple[Dimension, ...] = tuple(Dimension(parameter) for parameter in parameters)
+        """In the order of the manifest."""
+        self.by_path: dict[str, Dimension] = {dimension.path: dimension for dimension in self.dimensions}
+        self.in_order = tuple(self.by_path[parameter.path] for parameter in parents_first(parameters))
+        """Each after the one that its condition looks at."""
+        self.has_conditions: bool = any(dimension.parameter.when is not None for dimension in self.dimensions)
+        self._grid: _Grid | None = None
+        self._listed: list[Values] = []
+
+    @classmethod
+    def of(cls, parameters: Sequence[Parameter]) -> "Space":
+        """The space of these parameters."""
+        return cls(parameters)
+
+    @property
+    def combinations(self) -> int | None:
+        """How many different questions there are; None where they are not finitely many."""
+        if any(dimension.size is None for dimension in self.dimensions):
+            return None
+        return self._counting.total
+
+    def combination(self, index: int) -> Values:
+        """A question by its place in Grid's order: that of scikit-learn's ParameterGrid, by the names of the
+        parameters, the last one's value changing fastest. Raises IndexError where there is none."""
+        if self.combinations is None or not 0 <= index < self.combinations:
+            raise IndexError(f"there is no combination {index}; there are {self.combinations}")
+        if index == len(self._listed) < _MOST_LISTED:
+            self._listed.append(self._in_manifest_order(self._counting.combination(index)))
+        if index < len(self._listed):
+            return dict(self._listed[index])
+        return self._in_manifest_order(self._counting.combination(index))
+
+    def active(self, values: Mapping[str, Any]) -> frozenset[str]:
+        """The paths of the parameters that exist where the others have these values."""
+        existing: Values = {}
+        for dimension in self.in_order:
+            if exists(dimension.parameter, existing):
+                existing[dimension.path] = values.get(dimension.path, NOTHING)
+        return frozenset(existing)
+
+    def contains(self, values: Mapping[str, Any]) -> bool:
+        """Whether this is a question of this space: each parameter that exists has one of its values, no other has."""
+        if values.keys() != (self.active(values) if self.has_conditions else self.by_path.keys()):
+            return False
+        return all(self.by_path[path].normal(value) is not NOTHING for path, value in values.items())
+
+    def key(self, values: Mapping[str, Any]) -> Key:
+        """What two questions have in common only where they are one. true is not 1; 1 is 1.0."""
+        return frozenset((path, _identity(value)) for path, value in values.items())
+
+    def at(self, units: Sequence[float]) -> Values:
+        """The question at a point of the unit cube, whose sides are the parameters in the order of the manifest."""
+        places = {dimension.path: unit for dimension, unit in zip(self.dimensions, units, strict=True)}
+        values: Values = {}
+        for dimension in self.in_order:
+            if exists(dimension.parameter, values):
+                values[dimension.path] = dimension.at(places[dimension.path])
+        return self._in_manifest_order(values)
+
+    def units(self, values: Mapping[str, Any]) -> list[float]:
+        """The point of the unit cube where a question lies; 0.5 for parameters that do not exist."""
+        return [
+            dimension.unit(values[dimension.path]) if dimension.path in values else 0.5 for dimension in self.dimensions
+        ]
+
+    def normal(self, values: Mapping[str, Any]) -> Values:
+        """A question that a user wrote, with the values as this space has them: 3 for an Int of 3.0."""
+        return {path: self.by_path[path].normal(value) for path, value in values.items()}
+
+    def _in_manifest_order(self, values: Values) -> Values:
+        return {dimension.path: values[dimension.path] for dimension in self.dimensions if dimension.path in values}
+
+    @property
+    def _counting(self) -> "_Grid":
+        if self._grid is None:
+            self._grid = _Grid(self)
+        return self._grid
+
+
+_MOST_LISTED = 20_000
+"""Combinations that are kept when they are asked for one after the other."""
+
+
+class _Grid:
+    """The combinations of a finite space, one of each, in the order of ParameterGrid.
+
+    A combination is a row of indices by path. A parameter that does not exist has index 0: so the first of all rows
+    that say the same question stands for it.
+    """
+
+    def __init__(self, space: Space) -> None:
+        self._has_conditions = space.has_conditions
+        self._sorted = sorted(space.dimensions, key=lambda dimension: dimension.path)
+        self._children: dict[str, list[Dimension]] = {dimension.path: [] for dimension in space.dimensions}
+        for dimension in self._sorted:
+            if dimension.parameter.when is not None:
+                self._children[dimension.parameter.when.path].append(dimension)
+        self._roots = [dimension for dimension in self._sorted if dimension.parameter.when is None]
+        self._free: dict[str, int] = {}
+        self.total = self._count({})
+
+    def combination(self, index: int) -> Values:
+        """The question at that place."""
+        if not self._has_conditions:
+            return self._of_product(index)
+        fixed: dict[str, int] = {}
+        for dimension in self._sorted:
+            for choice in range(dimension.size or 0):
+                fixed[dimension.path] = choice
+                count = self._count(fixed)
+                if index < count:
+                    break
+                index -= count
+        values: Values = {}
+        waiting = list(self._roots)
+        while waiting:
+            dimension = waiting.pop()
+            values[dimension.path] = value = dimension.item(fixed[dimension.path])
+            waiting += [child for child in self._children[dimension.path] if _is_met(child, dimension, value)]
+        return values
+
+    def _of_product(self, index: int) -> Values:
+        values: Values = {}
+        for dimension in reversed(self._sorted):
+            index, choice = divmod(index, dimension.size or 1)
+            values[dimension.path] = dimension.item(choice)
+        return values
+
+    def _count(self, fixed: Mapping[str, int]) -> int:
+        """How many combinations have these indices."""
+        return math.prod(self._below(root, fixed) for root in self._roots)
+
+    def _below(self, dimension: Dimension, fixed: Mapping[str, int]) -> int:
+        """How many combinations of an existing parameter and those that depend on it have these indices."""
+        path, children = dimension.path, self._children[dimension.path]
+        is_free = not any(name in fixed for name in self._family(dimension))
+        if is_free and path in self._free:
+            return self._free[path]
+        choices: Collection[int] = (fixed[path],) if path in fixed else range(dimension.size or 0)
+        if not children:
+            count = len(choices)
+        else:
+            count = sum(self._of_children(dimension, dimension.item(choice), fixed) for choice in choices)
+        if is_free:
+            self._free[path] = count
+        return count
+
+    def _of_children(self, dimension: Dimension, value: Any, fixed: Mapping[str, int]) -> int:
+        """How many combinations of those that depend on a parameter of this value have these indices."""
+        count = 1
+        for child in self._children[dimension.path]:
+            if _is_met(child, dimension, value):
+                count *= self._below(child, fixed)
+            elif any(fixed.get(name) for name in self._family(child)):
+                return 0
+        return count
+
+    def _family(self, dimension: Dimension) -> list[str]:
+        """A parameter and all that depend on it."""
+        family, waiting = [], [dimension]
+        while waiting:
+            one = waiting.pop()
+            family.append(one.path)
+            waiting += self._children[one.path]
+        return family
+
+
+def _is_met(child: Dimension, parent: Dimension, value: Any) -> bool:
+    """Whether a parameter exists where the one that its condition looks at has this value."""
+    return exists(child.parameter, {parent.path: value})
+
+
+def _identity(value: Any) -> Hashable:
+    """What two JSON values have in common only where they are the same."""
+    if isinstance(value, bool):
+        return "true" if value else "false", None
+    if isinstance(value, dict):
+        return "map", frozenset((name, _identity(item)) for name, item in value.items())
+    if isinstance(value, list):
+        return "list", tuple(_identity(item) for item in value)
+    return value if value is None or isinstance(value, int | float | str) else repr(value)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _given(number: float | None) -> float:
+    if number is None:
+        raise TypeError("a Categorical parameter has values, no range")
+    return number

@@ -1,0 +1,426 @@
+"""Models of scikit-learn are weighed, judged, published and predict: without pickles, and as they were measured."""
+
+import hashlib
+import io
+import json
+import pickle
+import subprocess
+import sys
+import zipfile
+from functools import partialmethod
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import skops.io
+from estimator_support import EstimatorJob
+from sklearn.dummy import DummyClassifier
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
+from sklearn.preprocessing import FunctionTransformer
+
+from steelyard.api.errors import DataError
+from steelyard.api.published import SEARCH_FILE, SEARCH_PAGE_FILE, SUMS_FILE
+from steelyard.cli.output import OutputFormat
+from steelyard.cli.predict import predict
+from steelyard.serving.estimators import OnnxModel, SkopsModel, load_estimator, version_note
+from steelyard.serving.published import PublishedModel, verify
+from steelyard_trainer.estimators import compression
+from steelyard_trainer.estimators.compression import compressed_estimator_cost
+from steelyard_trainer.estimators.onnx_conversion import to_onnx
+from steelyard_trainer.estimators.skops_files import estimator_bytes
+from steelyard_trainer.estimators.trial import Rows
+from steelyard_trainer.publishing.package import assemble
+
+SMALLEST = {"compression": {"objective": "Size"}}
+FASTEST = {"compression": {"objective": "Latency"}}
+FOREST = {"randomForest": {"nEstimators": 10}}
+
+
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory: pytest.TempPathFactory) -> EstimatorJob:
+    return EstimatorJob.on(tmp_path_factory.mktemp("digits"), {"uri": "sklearn:digits", "target": "target"})
+
+
+@pytest.fixture(scope="module")
+def diabetes(tmp_path_factory: pytest.TempPathFactory) -> EstimatorJob:
+    return EstimatorJob.on(tmp_path_factory.mktemp("diabetes"), {"uri": "sklearn:diabetes", "target": "target"})
+
+
+@pytest.fixture(scope="module")
+def flats(tmp_path_factory: pytest.TempPathFactory) -> EstimatorJob:
+    """A table with words, empty cells and numbers that float32 can't tell apart."""
+    folder = tmp_path_factory.mktemp("flats")
+    random = np.random.default_rng(0)
+    lines = ["when,size,place,label"]
+    for row in range(400):
+        when, size = 1e9 + random.integers(40), random.normal(70, 20)
+        label = "late" if when > 1e9 + 20 else "early"
+        lines.append(f"{when:.0f},{'' if row % 9 == 0 else round(size, 2)},{random.choice(['Bern', 'Köln'])},{label}")
+    (folder / "flats.csv").write_text("\n".join(lines) + "\n")
+    dataset = {"uri": "flats.csv", "target": "label", "missingValues": {"strategy": "Median"}}
+    return EstimatorJob.on(folder, dataset)
+
+
+@pytest.fixture(autouse=True)
+def quick_clocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Latencies by fewer calls than usual."""
+    for kind in (SkopsModel, OnnxModel):
+        monkeypatch.setattr(kind, "median_latency", partialmethod(kind.median_latency, repeats=30, seconds=0.2))
+
+
+def report_of(model: Path) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads((model / "steelyard.json").read_text())
+    return document
+
+
+def verdict_of(model: Path, candidate: str) -> str:
+    return next(c["verdict"] for c in report_of(model)["choice"]["candidates"] if c["name"] == candidate)
+
+
+def predicted(model: Path, rows: Path, capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
+    capsys.readouterr()
+    predict(model, rows, output=OutputFormat.JSON)
+    document: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return document
+
+
+@pytest.mark.parametrize(
+    ("data", "model", "chosen"),
+    [
+        ("digits", FOREST, "None"),
+        ("digits", {"logisticRegression": {}}, "Onnx"),
+        ("digits", {"nearestNeighbors": {"algorithm": "KDTree"}}, "None"),
+        ("diabetes", {"randomForest": {"nEstimators": 5}}, None),
+        ("diabetes", {"ridge": {}}, "Onnx"),
+        ("diabetes", {"lasso": {"scaling": "None", "alpha": 0.1}}, "Onnx"),
+        ("diabetes", {"elasticNet": {}}, "Onnx"),
+        ("diabetes", {"nearestNeighbors": {"algorithm": "BallTree", "p": 1}}, None),
+        ("flats", FOREST, None),
+        ("flats", {"logisticRegression": {}}, "Onnx"),
+        ("flats", {"nearestNeighbors": {"weights": "Distance", "p": 3}}, None),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else str(value),
+)
+def test_the_smallest_is_published_and_predicts_as_it_was_judged(
+    data: str,
+    model: dict[str, Any],
+    chosen: str | None,
+    request: pytest.FixtureRequest,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    job: EstimatorJob = request.getfixturevalue(data)
+    folder, outcome = job.publish(model, **SMALLEST)
+    report = report_of(folder)
+    costs = {c["name"]: c["bytes"] for c in report["choice"]["candidates"]}
+    best = report["choice"]["chosen"]
+    assert chosen in (best, None)
+    assert set(costs) == {"None", "Onnx"} and costs[best] == min(costs.values())
+    file = "model.onnx" if best == "Onnx" else "model.skops"
+    assert (folder / "model.onnx").exists() == (best == "Onnx")
+    assert (folder / file).stat().st_size == costs[best] == outcome.summary["bytes"]
+    assert verify(folder) == []
+
+    found = predicted(folder, job.test_rows(), capsys)
+    test = report["metrics"]["test"]
+    if report["task"] == "Classification":
+        assert found["metric"]["value"] == test["accuracy"]["value"]
+        assert list(found["predictions"][0]["probabilities"]) == report["dataset"]["classes"]
+        assert all(sum(p["probabilities"].values()) == pytest.approx(1, abs=1e-5) for p in found["predictions"])
+    else:
+        assert found["metric"]["value"] == pytest.approx(test["rmse"]["value"], rel=1e-9)
+    assert report["training"]["parameters"].keys() and "epochs" not in report["training"]
+    assert f"`{file}`, the file that is served" in (folder / "README.md").read_text()
+
+
+def test_both_candidates_say_what_scikit_learn_says(digits: EstimatorJob) -> None:
+    folder, _ = digits.publish(FOREST, **FASTEST)
+    validation = report_of(folder)["choice"]["candidates"]
+    assert validation[0]["validation"]["accuracy"] == validation[1]["validation"]["accuracy"]
+    table = digits.prepared.read_raw("test")
+    published = PublishedModel.load(folder)
+    assert isinstance(published.model, OnnxModel)
+    estimator = load_estimator((folder / "model.skops").read_bytes())
+    raw = np.array([table[name] for name, _ in digits.prepared.columns], dtype=np.float64).T
+    np.testing.assert_allclose(published.predict(table).outputs, estimator.predict_proba(raw), atol=1e-6)
+
+
+def test_the_fastest_forest_is_the_one_in_onnx(digits: EstimatorJob) -> None:
+    folder, outcome = digits.publish(FOREST, **FASTEST)
+    report = report_of(folder)
+    skops_us, onnx_us = (c["latencyMicroseconds"] for c in report["choice"]["candidates"])
+    assert report["choice"]["chosen"] == outcome.summary["chosen"] == "Onnx" and 5 * onnx_us < skops_us
+    assert outcome.summary["baseline"] == "skops"
+    assert outcome.summary["baselineBytes"] == (folder / "model.skops").stat().st_size
+
+
+def test_without_compression_only_skops_is_published(diabetes: EstimatorJob) -> None:
+    folder, outcome = diabetes.publish({"ridge": {}})
+    assert sorted(path.name for path in folder.iterdir()) == sorted(
+        ["model.skops", "preprocessing.json", "steelyard.json", "README.md", SUMS_FILE]
+    )
+    assert outcome.message.startswith("skops, ")
+    assert report_of(folder)["choice"]["why"] == "the skops model, because the manifest asks for no compression"
+    assert isinstance(PublishedModel.load(folder).model, SkopsModel)
+
+
+def test_raw_numbers_and_scaled_ones_are_what_the_model_was_fitted_on(diabetes: EstimatorJob) -> None:
+    """preprocessing.json says it all: the published weights on its features are the published figures."""
+    for scaling in ("None", "Standard"):
+        folder, _ = diabetes.publish({"ridge": {"scaling": scaling}})
+        columns = json.loads((folder / "preprocessing.json").read_text())["columns"]
+        assert all((c["mean"], c["scale"]) == (0, 1) for c in columns) == (scaling == "None")
+        published = PublishedModel.load(folder)
+        table = diabetes.prepared.read_raw("test")
+        features = published.features(table)
+        assert features.dtype == np.float64
+        ridge = load_estimator((folder / "model.skops").read_bytes())
+        expected = features @ ridge.coef_ + ridge.intercept_
+        np.testing.assert_allclose(published.predict(table).outputs[:, 0], expected, rtol=1e-12)
+
+
+def test_a_failed_conversion_is_told_and_skops_published(
+    diabetes: EstimatorJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_arguments: object) -> bytes:
+        raise RuntimeError("no converter\nfor this")
+
+    monkeypatch.setattr(compression, "to_onnx", fail)
+    folder, outcome = diabetes.publish({"ridge": {"alpha": 3}}, **SMALLEST)
+    assert verdict_of(folder, "Onnx") == "rejected: it can't be converted to ONNX: RuntimeError: no converter for this"
+    assert outcome.summary["chosen"] == "None" and not (folder / "model.onnx").exists()
+    assert outcome.summary["candidates"][1]["bytes"] is None
+    assert "no compressed candidate could be made" in (folder / "README.md").read_text()
+    # Started again, it is not tried again.
+    monkeypatch.undo()
+    diabetes.finish({"ridge": {"alpha": 3}}, publish=[{"uri": "again"}], **SMALLEST)
+    assert verdict_of(diabetes.folder / "again", "Onnx").startswith("rejected: it can't be converted")
+
+
+def test_onnx_is_rejected_where_float32_loses_too_much(flats: EstimatorJob) -> None:
+    """Seconds since 1970, unscaled, differ in digits that float32 does not have."""
+    model = {"nearestNeighbors": {"scaling": "None", "neighbors": 1}}
+    folder, _ = flats.publish(model, compression={"objective": "Size", "maxMetricDrop": 0.02})
+    assert "rejected: accuracy drops by" in verdict_of(folder, "Onnx")
+    assert report_of(folder)["choice"]["chosen"] == "None" and not (folder / "model.onnx").exists()
+
+
+def test_a_finished_candidate_is_not_made_again_and_a_damaged_one_is(diabetes: EstimatorJob) -> None:
+    model = {"ridge": {"alpha": 2}}
+    diabetes.publish(model, **SMALLEST)
+    (folder,) = (path for path in diabetes.workspace.finished.iterdir() if (path / "Onnx.onnx").exists())
+    whole = (folder / "Onnx.onnx").read_bytes()
+    (folder / "Onnx.onnx").write_bytes(whole[:50])
+    untouched = (folder / "None.skops").stat().st_mtime_ns
+    diabetes.finish(model, publish=[{"uri": "resumed"}], **SMALLEST)
+    assert (folder / "Onnx.onnx").read_bytes() == whole
+    assert (folder / "None.skops").stat().st_mtime_ns == untouched
+
+
+def test_gates_hold_for_scikit_learn_too(diabetes: EstimatorJob) -> None:
+    with pytest.raises(Exception, match="NOT MET: r2") as caught:
+        diabetes.publish({"ridge": {}}, evaluation={"require": [{"metric": "r2", "minimum": 0.99}]})
+    assert getattr(caught.value, "exit_code", None) == 10
+
+
+def test_a_refitted_model_has_seen_all_but_the_test_part(diabetes: EstimatorJob) -> None:
+    prepared = {"uri": "workspace/prepared", "target": "target", "format": "Prepared"}
+    other = EstimatorJob(diabetes.folder, prepared)
+    folder, _ = other.publish({"ridge": {"scaling": "None"}}, trained={"refit": True}, **SMALLEST)
+    report = report_of(folder)
+    assert report["training"]["parts"] == ["train", "validation"] and report["metrics"].keys() == {"train", "test"}
+    assert "fitted on the training part alone" in report["choice"]["madeWith"]
+    rows = Rows(diabetes.prepared)
+    ridge = load_estimator((folder / "model.skops").read_bytes())
+    table = rows.all_learned
+    again = type(ridge)(alpha=1.0).fit(table.features(rows.dataset.preprocessing, scaled=False), table.targets)
+    np.testing.assert_array_equal(ridge.coef_, again.coef_)
+    alone = rows.part("train")
+    less = type(ridge)(alpha=1.0).fit(alone.features(rows.dataset.preprocessing, scaled=False), alone.targets)
+    assert not np.array_equal(ridge.coef_, less.coef_)
+
+
+@pytest.mark.parametrize("model", [FOREST, {"nearestNeighbors": {"algorithm": "KDTree"}}], ids=["forest", "neighbours"])
+def test_there_is_no_pickle_and_loading_unpickles_nothing(
+    digits: EstimatorJob, model: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, _ = digits.publish(model, **FASTEST)
+    contents = {path.name: path.read_bytes() for path in folder.iterdir()}
+    with zipfile.ZipFile(folder / "model.skops") as archive:
+        assert {Path(name).suffix for name in archive.namelist()} == {".npy", ".json"}
+        contents |= {name: archive.read(name) for name in archive.namelist()}
+    for name, content in contents.items():
+        with pytest.raises(Exception):  # noqa: B017 - pickle has many
+            pickle.loads(content)
+        if name.endswith(".npy"):
+            np.load(io.BytesIO(content), allow_pickle=False)
+
+    def forbid(*_arguments: object, **_options: object) -> None:
+        raise AssertionError("something was unpickled")
+
+    for name in ("load", "loads", "Unpickler", "_Unpickler"):
+        monkeypatch.setattr(pickle, name, forbid)
+    load_estimator(contents["model.skops"])
+    PublishedModel.load(folder)
+
+
+@pytest.mark.parametrize(
+    ("foreign", "said"),
+    [
+        (DummyClassifier().fit([[0]], [0]), "holds a DummyClassifier"),
+        (FunctionTransformer(subprocess.getoutput), "holds types that no model of Steelyard has"),
+    ],
+)
+def test_a_skops_file_with_anything_else_is_not_loaded(foreign: Any, said: str) -> None:
+    with pytest.raises(DataError, match=said) as caught:
+        load_estimator(skops.io.dumps(foreign))
+    assert caught.value.reason == "ModelNotIntact"
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 and so on", b"x" * 1000])
+def test_damaged_files_are_told(content: bytes) -> None:
+    with pytest.raises(DataError, match="skops file can't be loaded with scikit-learn"):
+        load_estimator(content)
+    with pytest.raises(DataError, match="ONNX file can't be loaded"):
+        OnnxModel(content)
+
+
+def test_every_flipped_bit_is_found(digits: EstimatorJob) -> None:
+    folder, _ = digits.publish({"logisticRegression": {"c": 0.5}}, **SMALLEST)
+    assert {"model.onnx", "model.skops"} <= {path.name for path in folder.iterdir()}
+    random = np.random.default_rng(0)
+    for path in sorted(folder.iterdir()):
+        whole = path.read_bytes()
+        for position in random.integers(0, len(whole), 5):
+            flipped = bytearray(whole)
+            flipped[position] ^= 1 << int(random.integers(8))
+            path.write_bytes(flipped)
+            assert any(problem.file in (path.name, SUMS_FILE) for problem in verify(folder)), (path.name, position)
+        path.write_bytes(whole)
+    assert verify(folder) == []
+
+
+@pytest.mark.parametrize(("objective", "module"), [("Size", "skops"), ("Latency", "onnxruntime"), ("Size", "sklearn")])
+def test_a_library_that_is_missing_is_named_with_its_extra(digits: EstimatorJob, objective: str, module: str) -> None:
+    folder, _ = digits.publish(FOREST, compression={"objective": objective})
+    script = (
+        f"import sys; sys.modules[{module!r}] = None; sys.argv = ['steelyard', *sys.argv[1:]]\n"
+        "from steelyard.cli.main import main; main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, "predict", str(folder), "--input", str(digits.test_rows())],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 78 and "Traceback" not in done.stderr
+    assert module in done.stderr and "pip install 'steelyard[estimators]'" in done.stderr
+
+
+def test_a_class_that_training_never_saw_has_probability_0_in_both() -> None:
+    random = np.random.default_rng(0)
+    features, targets = random.normal(size=(60, 3)), random.choice([0, 2, 3], 60)
+    for estimator in (
+        RandomForestClassifier(5, random_state=0).fit(features, targets),
+        LogisticRegression().fit(features, targets),
+        KNeighborsClassifier().fit(features, targets),
+    ):
+        outputs = SkopsModel(estimator, classes=5).predict(features)
+        assert outputs.shape == (60, 5) and (outputs[:, [1, 4]] == 0).all()
+        np.testing.assert_array_equal(outputs[:, [0, 2, 3]], estimator.predict_proba(features))
+        converted = OnnxModel(to_onnx(estimator, 3, 5))
+        assert (converted.width, converted.outputs) == (3, 5)
+        np.testing.assert_allclose(converted.predict(features), outputs, atol=1e-5)
+
+
+_FIT = """
+import sys, hashlib
+import numpy as np
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.neighbors import KNeighborsRegressor
+from steelyard_trainer.estimators.onnx_conversion import to_onnx
+from steelyard_trainer.estimators.skops_files import estimator_bytes
+random = np.random.default_rng(0)
+features = random.normal(size=(80, 4))
+models = [
+    (RandomForestClassifier(20, random_state=0).fit(features, random.choice(3, 80)), 3),
+    (KNeighborsRegressor(algorithm="kd_tree").fit(features, features[:, 0]), None),
+]
+for model, classes in models:
+    print(hashlib.sha256(estimator_bytes(model)).hexdigest(), hashlib.sha256(to_onnx(model, 4, classes)).hexdigest())
+"""
+
+
+def test_equal_models_are_equal_files_in_every_process() -> None:
+    def run(extra: str) -> str:
+        return subprocess.run([sys.executable, "-c", extra + _FIT], capture_output=True, text=True, check=True).stdout
+
+    first = run("")
+    # What a process did before (skl2onnx counts its models) and where it keeps its objects leaves no trace.
+    assert first == run(_FIT.replace("print(", "(") + "kept = [object() for _ in range(1000)]\n")
+    assert len(first.split()) == 4
+
+
+def test_a_reloaded_model_is_the_same_to_the_last_bit() -> None:
+    random = np.random.default_rng(0)
+    features = random.normal(size=(100, 4))
+    for model in (
+        RandomForestClassifier(10, random_state=0, n_jobs=2).fit(features, random.choice(3, 100)),
+        KNeighborsRegressor(algorithm="ball_tree", p=3).fit(features, features[:, 0]),
+    ):
+        loaded = load_estimator(estimator_bytes(model))
+        np.testing.assert_array_equal(loaded.predict(features), model.predict(features))
+
+
+def test_the_cost_of_a_trial_is_that_of_what_would_be_published(digits: EstimatorJob) -> None:
+    rows = Rows(digits.prepared)
+    train, validation = rows.part("train"), rows.part("validation")
+    forest = RandomForestClassifier(10, random_state=0).fit(train.numbers, train.targets)
+    trial = {"tuningJob": "search", "number": 0, "metric": "accuracy", "goal": "Maximize"}
+    found = {}
+    for second in ("Size", "Latency"):
+        spec = digits.job(FOREST, publish=[], compression={"objective": second}, trial={**trial, "second": second}).spec
+        found[second] = compressed_estimator_cost(
+            forest, spec, "Classification", 10, validation.numbers, validation.targets
+        )
+    assert found["Size"].name == "None" and found["Size"].bytes == len(estimator_bytes(forest))
+    assert found["Size"].latency_microseconds == 0
+    assert found["Latency"].name == "Onnx" and 0 < found["Latency"].latency_microseconds < 500
+    accuracy = float((forest.predict(validation.numbers) == validation.targets).mean())
+    assert all(each.figures is not None and each.figures["accuracy"].value == accuracy for each in found.values())
+
+
+def test_the_files_of_a_search_are_published_and_verified(diabetes: EstimatorJob, tmp_path: Path) -> None:
+    folder, _ = diabetes.publish({"ridge": {}})
+    published = PublishedModel.load(folder)
+
+    class Report:
+        def to_json(self) -> dict[str, Any]:
+            return report_of(folder)
+
+    def write_model(place: Path) -> None:
+        (place / "model.skops").write_bytes((folder / "model.skops").read_bytes())
+
+    extra = {SEARCH_PAGE_FILE: b"<html>", SEARCH_FILE: b"{}"}
+    package = tmp_path / "package"
+    assemble(package, write_model, published.preprocessing, Report(), extra)  # type: ignore[arg-type]
+    assert verify(package) == []
+    sums = (package / SUMS_FILE).read_text()
+    assert all(f"{hashlib.sha256(content).hexdigest()}  {name}\n" in sums for name, content in extra.items())
+    (package / SEARCH_FILE).write_bytes(b"[]")
+    assert [problem.file for problem in verify(package)] == [SEARCH_FILE]
+
+
+def test_another_scikit_learn_is_noted(
+    diabetes: EstimatorJob, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, _ = diabetes.publish({"ridge": {}})
+    predict(folder, diabetes.test_rows(), output=OutputFormat.JSON)
+    assert "scikit-learn" not in capsys.readouterr().err
+    monkeypatch.setattr("sklearn.__version__", "9.9.0")
+    predict(folder, diabetes.test_rows(), output=OutputFormat.JSON)
+    made_with = report_of(folder)["versions"]["scikit-learn"]
+    assert f"pip install 'scikit-learn=={made_with}'" in capsys.readouterr().err
+    assert version_note("9.9.3") == ""

@@ -1,0 +1,442 @@
+"""The local runner of searches with programs of a few lines: order, packs, resumes, failures, signals."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tuning_support import Programs, rates, run_search, trees, tuning_job
+
+from steelyard.api.contract import Notice
+from steelyard.api.errors import ConfigurationError
+from steelyard.api.training_job import TrainingJob
+from steelyard.local.events import RunEnded, StageStarted
+from steelyard.local.tuning.events import NewBest, SearchEnded, SearchEvent, SearchStarted, TrialEnded, TrialStarted
+from steelyard.tuning.trials import trial_job
+
+HERE = Path(__file__).parent
+HANG = "time.sleep(600)"
+CRASH = "os.kill(os.getpid(), signal.SIGKILL)"
+
+
+def when(kind: type, number: int, act: Callable[[], None]) -> Callable[[SearchEvent], None]:
+    """A watcher that acts once, at the event of a kind about a trial."""
+    left = [act]
+
+    def watch(event: SearchEvent) -> None:
+        about = event.entry.number if isinstance(event, TrialEnded) else getattr(event, "number", None)
+        if left and isinstance(event, kind) and about == number:
+            left.pop()()
+
+    return watch
+
+
+def interrupt() -> None:
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_the_data_is_prepared_once_the_questions_are_answered_and_the_best_is_published(tmp_path: Path) -> None:
+    programs = Programs()
+    run = run_search(tmp_path, tuning_job(tmp_path), programs)
+    assert run.error is None
+    assert programs.started[0] == "prepare" and programs.started[-1] == "finish"
+    assert sorted(programs.started[1:-1]) == [f"{number:04}" for number in range(6)]
+    assert [entry.values["training.optimizer.learningRate"] for entry in run.entries] == [
+        0.01, 0.02, 0.03, 0.04, 0.05, 0.06
+    ]  # fmt: skip
+    assert [event.entry.number for event in run.of(NewBest)] == [0, 1, 2]
+    (ended,) = run.of(SearchEnded)
+    assert (ended.reason, ended.best["trial"], ended.best["value"]) == ("Succeeded", 2, 1.0)
+    assert ended.trials == {"asked": 6, "running": 0, "complete": 6, "pruned": 0, "failed": 0, "repeated": 0}
+    assert run.events[-1] == run.of(RunEnded)[0] and run.events[-1].summary["chosen"] == "Int8"
+    assert (tmp_path / "models/search/SHA256SUMS").exists()
+    # Only the best trial's model is kept, and the last job begins with it.
+    trials = tmp_path / ".steelyard/search/trials"
+    assert [path.parent.name for path in trials.glob("*/trained")] == ["0002"]
+    best = json.loads((tmp_path / ".steelyard/search/best/job.json").read_text())["spec"]
+    assert best["trained"] == {"uri": ".steelyard/search/trials/0002/trained"}
+    assert best["dataset"]["uri"] == ".steelyard/search/data/prepared"
+    handed = json.loads(Path(programs.environments[-1]["STEELYARD_SEARCH_FILE"]).read_text())
+    assert (handed["name"], len(handed["log"])) == ("search", 6)
+    assert all("STEELYARD_SEARCH_FILE" not in each for each in programs.environments[:-1])
+
+
+def test_trials_run_as_many_at_a_time_as_the_manifest_says_and_share_the_processors(tmp_path: Path) -> None:
+    program = """
+running = workspace.parent / "running"
+running.mkdir(exist_ok=True)
+(running / str(os.getpid())).touch()
+time.sleep(0.3)
+made(workspace / "seen", str(len(list(running.iterdir()))))
+(running / str(os.getpid())).unlink()
+"""
+    programs = Programs()
+    programs.train = program + programs.train
+    tuning = tuning_job(tmp_path, parallelTrials=3)
+    assert run_search(tmp_path, tuning, programs).error is None
+    most = max(int(path.read_text()) for path in (tmp_path / ".steelyard/search/trials").glob("*/seen"))
+    assert most == 3
+    threads = max(1, len(os.sched_getaffinity(0)) // 3)
+    assert {each["STEELYARD_THREADS"] for each in programs.environments[1:-1]} == {str(threads)}
+
+
+def test_packed_trials_give_the_same_log_by_one_process(tmp_path: Path) -> None:
+    logs = []
+    for placement in ("Pods", "Packed"):
+        folder = tmp_path / placement
+        folder.mkdir()
+        programs = Programs()
+        run = run_search(folder, tuning_job(folder, model="randomForest", placement=placement), programs)
+        assert run.error is None
+        logs.append(run.answers)
+        expected = [f"{number:04}" for number in range(6)] if placement == "Pods" else ["pack"]
+        assert programs.done == sorted(["prepare", *expected, "finish"])
+    assert logs[0] == logs[1]
+    assert programs.environments[1]["STEELYARD_PACK_PROCESSES"] == "2"
+
+
+def test_a_pack_takes_forty_questions_and_as_many_as_run_at_once_where_questions_need_answers(tmp_path: Path) -> None:
+    programs = Programs()
+    tuning = tuning_job(tmp_path, model="randomForest", placement="Packed", parameters=trees(50), maxTrials=50)
+    assert run_search(tmp_path, tuning, programs).error is None
+    packs = sorted((tmp_path / ".steelyard/search/packs").glob("*/pack.json"))
+    assert [len(json.loads(pack.read_text())["trials"]) for pack in packs] == [40, 10]
+    learning = tuning_job(tmp_path, model="randomForest", placement="Packed", algorithm={"name": "TPE"})
+    assert run_search(tmp_path, learning, Programs()).error is None
+    packs = sorted((tmp_path / ".steelyard/search/packs").glob("*/pack.json"))
+    assert [len(json.loads(pack.read_text())["trials"]) for pack in packs] == [2, 2, 2]
+
+
+@pytest.mark.parametrize(("seconds", "expected"), [(1.5, ["pack"]), (12.0, ["0002", "0003", "0004", "0005"])])
+def test_the_first_trials_tell_whether_the_others_share_a_process(
+    tmp_path: Path, seconds: float, expected: list[str]
+) -> None:
+    programs = Programs()
+    programs.train = programs.train.replace("value))", f"value, 'C', None, None, {seconds}))")
+    run = run_search(tmp_path, tuning_job(tmp_path, model="randomForest"), programs)
+    assert run.error is None
+    assert sorted(programs.started[1:3]) == ["0000", "0001"]
+    assert [name for name in programs.done if name not in ("0000", "0001", "finish", "prepare")] == expected
+    assert [event.is_packed for event in run.of(TrialStarted)][2:] == [expected == ["pack"]] * 4
+
+
+def test_a_pack_that_dies_keeps_its_answers_and_the_rest_goes_on_apart(tmp_path: Path) -> None:
+    programs = Programs()
+    programs.pack = programs.pack.replace("for each in trials:", f"for each in trials[:3] + [{CRASH}]:")
+    programs.pack = programs.pack.replace(f"[{CRASH}]:", "[None]:\n    if each is None: " + CRASH)
+    tuning = tuning_job(tmp_path, model="randomForest", placement="Packed")
+    run = run_search(tmp_path, tuning, programs)
+    assert run.error is None
+    assert programs.done == ["0003", "0004", "0005", "finish", "pack", "prepare"]
+    assert [entry.state for entry in run.entries] == ["Complete"] * 6
+
+
+def test_a_failed_trial_is_in_the_log_with_its_reason_and_too_many_fail_the_search(tmp_path: Path) -> None:
+    programs = Programs()
+    failing = "number, value = answer(job)\nif number in (1, 2): end(65, 'InvalidData', 'column b is bad')\n"
+    programs.train = failing + programs.train
+    run = run_search(tmp_path, tuning_job(tmp_path), programs)
+    assert run.error is None
+    assert [entry.state for entry in run.entries] == [
+        "Complete",
+        "Failed",
+        "Failed",
+        "Complete",
+        "Complete",
+        "Complete",
+    ]
+    assert run.entries[1].reason == "InvalidData: column b is bad"
+    ended = run.of(SearchEnded)[0]
+    assert ended.trials["failed"] == 2 and ended.best["trial"] == 3
+    (tmp_path / "few").mkdir()
+    few = run_search(tmp_path / "few", tuning_job(tmp_path / "few", maxFailedTrials=1, parallelTrials=1), programs)
+    assert few.error is not None and few.error.reason == "TooManyFailedTrials"
+    assert "column b is bad" in few.error.message and len(few.entries) == 3
+    assert not (tmp_path / "few/models").exists()
+
+
+def test_a_trial_that_crashes_is_started_again_as_often_as_the_template_says(tmp_path: Path) -> None:
+    programs = Programs()
+    program = f"""
+mark = workspace / "crashed"
+if not mark.exists():
+    mark.touch(); {CRASH}
+"""
+    programs.train = program + programs.train
+    assert run_search(tmp_path, tuning_job(tmp_path), programs).error is None
+    assert programs.started.count("0000") == 2
+    (tmp_path / "never").mkdir()
+    tuning = tuning_job(tmp_path / "never", template={"runPolicy": {"backoffLimit": 0}}, maxFailedTrials=0)
+    run = run_search(tmp_path / "never", tuning, programs)
+    assert run.error is not None and run.error.reason == "TooManyFailedTrials"
+    assert run.entries[0].reason.startswith("BackoffLimitExceeded: train crashed once")
+    assert "SIGKILL" in run.of(TrialEnded)[0].reason
+
+
+def test_a_pruned_trial_has_not_failed_and_is_not_the_best(tmp_path: Path) -> None:
+    programs = Programs()
+    programs.train = programs.train.replace(
+        "report(number, value)", "report(number, value, 'P' if number % 2 else 'C')"
+    )
+    run = run_search(tmp_path, tuning_job(tmp_path, parameters=rates(3), maxTrials=3), programs)
+    assert run.error is None
+    assert [entry.state for entry in run.entries] == ["Complete", "Pruned", "Complete"]
+    assert run.of(SearchEnded)[0].trials["pruned"] == 1
+    programs.train = programs.train.replace("'P' if number % 2 else 'C'", "'P'")
+    none = run_search(tmp_path, tuning_job(tmp_path, parameters=rates(2), maxTrials=2), programs)
+    assert none.error is not None and none.error.reason == "NoAnswer" and "2 pruned" in none.error.message
+
+
+def test_an_interrupted_search_goes_on_where_it_stopped_and_ends_with_the_log_of_one_that_was_not(
+    tmp_path: Path,
+) -> None:
+    """Trial 2 hangs in the first run, so that its answer is missing while later ones might be there."""
+    spec: dict[str, Any] = {
+        "algorithm": {"name": "Random"},
+        "parallelTrials": 2,
+        "maxTrials": 8,
+        "parameters": rates(20),
+    }
+    (tmp_path / "whole").mkdir()
+    whole = run_search(tmp_path / "whole", tuning_job(tmp_path / "whole", **spec), Programs())
+    programs = Programs()
+    programs.train = f"number, value = answer(job)\nif number == 2: {HANG}\n" + programs.train
+    began = time.monotonic()
+    first = run_search(tmp_path, tuning_job(tmp_path, **spec), programs, watch=when(TrialEnded, 4, interrupt))
+    assert time.monotonic() - began < 20
+    assert first.error is not None and (first.error.reason, first.error.exit_code) == ("Interrupted", 130)
+    assert "run the same command again" in first.error.message
+    assert [entry.number for entry in first.entries] == [0, 1, 3, 4]
+    again = Programs()
+    second = run_search(tmp_path, tuning_job(tmp_path, **spec), again)
+    assert second.error is None
+    assert again.done == ["0002", "0005", "0006", "0007", "finish"]
+    assert second.answers == whole.answers
+
+
+def test_a_search_that_learns_asks_the_same_after_an_interruption(tmp_path: Path) -> None:
+    spec: dict[str, Any] = {
+        "algorithm": {"name": "TPE", "startupTrials": 2},
+        "parameters": [{"path": "training.optimizer.learningRate", "type": "Double", "min": 0.001, "max": 0.1}],
+        "maxTrials": 7,
+    }
+    (tmp_path / "whole").mkdir()
+    whole = run_search(tmp_path / "whole", tuning_job(tmp_path / "whole", **spec), Programs())
+    assert len({entry.values["training.optimizer.learningRate"] for entry in whole.entries}) == 7
+    for number in (1, 4):
+        run = run_search(tmp_path, tuning_job(tmp_path, **spec), Programs(), watch=when(TrialEnded, number, interrupt))
+        assert run.error is not None and run.error.reason == "Interrupted"
+    last = run_search(tmp_path, tuning_job(tmp_path, **spec), Programs())
+    assert last.answers == whole.answers
+
+
+def test_what_is_packed_keeps_its_answers_when_interrupted(tmp_path: Path) -> None:
+    programs = Programs()
+    programs.pack = programs.pack.replace("for each in trials:", "for each in trials[:2]:").replace(
+        "end(0", f"{HANG}; end(0"
+    )
+    tuning = tuning_job(tmp_path, model="randomForest", placement="Packed")
+    run = run_search(tmp_path, tuning, programs, watch=when(TrialEnded, 1, interrupt))
+    assert run.error is not None and run.error.exit_code == 130
+    assert [entry.number for entry in run.entries] == [0, 1]
+    again = Programs()
+    assert run_search(tmp_path, tuning, again).error is None
+    pack = tmp_path / ".steelyard/search/packs/0002/pack.json"
+    assert [each["spec"]["trial"]["number"] for each in json.loads(pack.read_text())["trials"]] == [2, 3, 4, 5]
+
+
+def test_a_runner_that_is_killed_loses_nothing_that_it_has_told(tmp_path: Path) -> None:
+    """Killed at each of several answers."""
+    script = f"""
+import os, signal, sys
+sys.path[:0] = {[str(HERE), str(HERE.parent)]}
+from pathlib import Path
+from tuning_support import Programs, run_search, tuning_job
+from steelyard.local.tuning.events import TrialEnded
+folder, at = Path(sys.argv[1]), int(sys.argv[2])
+def watch(event):
+    if isinstance(event, TrialEnded) and event.entry.number == at:
+        os.kill(os.getpid(), signal.SIGKILL)
+run_search(folder, tuning_job(folder), Programs(), watch=watch)
+"""
+    for at in (0, 2, 5):
+        ended = subprocess.run([sys.executable, "-c", script, str(tmp_path), str(at)], check=False, timeout=60)
+        assert ended.returncode == -signal.SIGKILL
+    programs = Programs()
+    run = run_search(tmp_path, tuning_job(tmp_path), programs)
+    assert run.error is None and programs.started == ["finish"]
+    (tmp_path / "whole").mkdir()
+    assert run.answers == run_search(tmp_path / "whole", tuning_job(tmp_path / "whole"), Programs()).answers
+
+
+def test_a_report_that_was_not_taken_down_is_taken_from_the_trials_folder(tmp_path: Path) -> None:
+    run_search(tmp_path, tuning_job(tmp_path), Programs())
+    file = tmp_path / ".steelyard/search/search.json"
+    document = json.loads(file.read_text())
+    document["log"] = document["log"][:3]
+    file.write_text(json.dumps(document))
+    programs = Programs()
+    run = run_search(tmp_path, tuning_job(tmp_path), programs)
+    assert run.error is None and len(run.entries) == 6
+    assert programs.started == []
+
+
+def test_a_finished_search_is_not_done_again_unless_forced(tmp_path: Path) -> None:
+    run_search(tmp_path, tuning_job(tmp_path), Programs())
+    programs = Programs()
+    run = run_search(tmp_path, tuning_job(tmp_path), programs)
+    assert programs.started == [] and run.events[-1].reason == "AlreadyFinished"
+    assert run.events[-1].summary["best"]["trial"] == 2
+    forced = Programs()
+    again = run_search(tmp_path, tuning_job(tmp_path), forced, force=True)
+    assert len(forced.started) == 8 and again.of(SearchStarted)[0].message == "it begins anew: --force was given"
+
+
+def test_more_trials_go_on_with_the_same_log_and_what_changes_no_answer_keeps_it(tmp_path: Path) -> None:
+    first = run_search(tmp_path, tuning_job(tmp_path, maxTrials=2), Programs())
+    assert first.of(SearchEnded)[0].best["trial"] == 1
+    programs = Programs()
+    run = run_search(tmp_path, tuning_job(tmp_path, maxTrials=4, maxFailedTrials=0), programs)
+    assert programs.done == ["0002", "0003", "finish"]
+    assert len(run.of(SearchStarted)[0].entries) == 2
+    assert run.answers[:2] == first.answers and run.of(SearchEnded)[0].best["trial"] == 2
+    # Another place to publish to is a matter of the last job alone.
+    elsewhere = Programs()
+    programs.finish = programs.finish.replace("models/search", "elsewhere")
+    tuning = tuning_job(tmp_path, maxTrials=4, template={"publish": [{"uri": "elsewhere"}]})
+    assert run_search(tmp_path, tuning, elsewhere).error is None
+    assert elsewhere.started == ["finish"]
+
+
+def test_a_changed_search_or_source_begins_anew_and_says_why(tmp_path: Path) -> None:
+    run_search(tmp_path, tuning_job(tmp_path), Programs())
+    programs = Programs()
+    run = run_search(tmp_path, tuning_job(tmp_path, template={"training": {"epochs": 3}}), programs)
+    assert run.of(SearchStarted)[0].message == "it begins anew: changed: template.training.epochs"
+    assert len(programs.started) == 7  # The data is the same.
+    tuning = tuning_job(tmp_path, template={"training": {"epochs": 3}})
+    (tmp_path / "table.csv").write_text((tmp_path / "table.csv").read_text() + "9,9,yes\n")
+    changed = Programs()
+    run = run_search(tmp_path, tuning, changed)
+    assert run.of(SearchStarted)[0].message == "it begins anew: changed: source"
+    assert changed.started[0] == "prepare" and len(changed.started) == 8
+
+
+def test_nothing_is_published_where_the_template_says_so(tmp_path: Path) -> None:
+    programs = Programs()
+    run = run_search(tmp_path, tuning_job(tmp_path, template={"publish": []}), programs)
+    assert run.error is None and "finish" not in programs.started
+    assert run.events[-1].summary["best"]["trial"] == 2
+    again = run_search(tmp_path, tuning_job(tmp_path, template={"publish": []}), Programs())
+    assert again.events[-1].reason == "AlreadyFinished"
+
+
+def test_a_search_ends_where_it_is_good_enough_or_knows_everything(tmp_path: Path) -> None:
+    objective = {"metric": "accuracy", "target": 0.9999}
+    run = run_search(tmp_path, tuning_job(tmp_path, objective=objective, parallelTrials=1), Programs())
+    assert run.of(SearchEnded)[0].reason == "TargetReached" and len(run.entries) == 2
+    (tmp_path / "all").mkdir()
+    run = run_search(tmp_path / "all", tuning_job(tmp_path / "all", maxTrials=50), Programs())
+    assert run.of(SearchEnded)[0].reason == "SpaceExhausted" and len(run.entries) == 6
+
+
+def test_time_that_was_used_before_counts(tmp_path: Path) -> None:
+    spec: dict[str, Any] = {"maxMinutes": 0.05, "parallelTrials": 1}
+    programs = Programs()
+    programs.train = "time.sleep(0.5)\n" + programs.train
+    first = run_search(tmp_path, tuning_job(tmp_path, **spec), programs, watch=when(TrialEnded, 1, interrupt))
+    assert first.error is not None
+    file = tmp_path / ".steelyard/search/search.json"
+    document = json.loads(file.read_text())
+    assert 1.0 < document["seconds"] < 60
+    document["seconds"] = 1000.0
+    file.write_text(json.dumps(document))
+    run = run_search(tmp_path, tuning_job(tmp_path, **spec), programs)
+    assert run.error is None
+    assert run.of(SearchEnded)[0].reason == "TimeIsUp" and len(run.entries) == 2
+
+
+def test_trials_and_searches_that_take_too_long_are_ended(tmp_path: Path) -> None:
+    programs = Programs()
+    programs.train = f"number, value = answer(job)\nif number == 0: {HANG}\n" + programs.train
+    run = run_search(tmp_path, tuning_job(tmp_path, trialDeadlineSeconds=1), programs)
+    assert run.error is None
+    assert run.entries[0].reason.startswith("DeadlineExceeded") and "trialDeadlineSeconds" in run.entries[0].reason
+    assert run.of(SearchEnded)[0].trials["failed"] == 1
+    (tmp_path / "late").mkdir()
+    tuning = tuning_job(tmp_path / "late", runPolicy={"activeDeadlineSeconds": 2})
+    late = run_search(tmp_path / "late", tuning, programs)
+    assert late.error is not None and (late.error.reason, late.error.exit_code) == ("DeadlineExceeded", 1)
+    assert late.events[-1].reason == "DeadlineExceeded"
+
+
+def test_a_search_that_is_to_be_suspended_does_not_begin(tmp_path: Path) -> None:
+    programs = Programs()
+    run = run_search(tmp_path, tuning_job(tmp_path, runPolicy={"suspend": True}), programs)
+    assert run.error is not None and "spec.runPolicy.suspend" in run.error.message
+    assert programs.started == [] and not (tmp_path / ".steelyard").exists()
+
+
+def test_a_search_starts_from_what_another_one_has_found(tmp_path: Path) -> None:
+    first = run_search(tmp_path, tuning_job(tmp_path, maxTrials=3), Programs())
+    other = tuning_job(tmp_path, name="other", warmStart={"tuningJob": "search"}, maxTrials=3)
+    programs = Programs(finish=Programs().finish.replace("search", "other"))
+    run = run_search(tmp_path, other, programs)
+    assert run.error is None
+    asked = [entry.values for entry in run.entries]
+    assert len(asked) == 3 and all(entry.values not in asked for entry in first.entries)
+    gone = tuning_job(tmp_path, name="third", warmStart={"tuningJob": "gone"})
+    missing = run_search(tmp_path, gone, Programs())
+    assert missing.error is not None and "spec.warmStart.tuningJob" in missing.error.message
+
+
+def test_data_that_is_bad_fails_the_search_before_any_trial(tmp_path: Path) -> None:
+    programs = Programs(prepare="end(65, 'InvalidData', 'there is no column label')")
+    run = run_search(tmp_path, tuning_job(tmp_path), programs)
+    assert run.error is not None and (run.error.exit_code, run.error.message) == (65, "there is no column label")
+    assert programs.started == ["prepare"] and run.of(StageStarted)[0].stage == "prepare"
+
+
+def test_two_runs_do_not_share_a_workspace_and_other_folders_are_left_alone(tmp_path: Path) -> None:
+    seen = []
+
+    def second() -> None:
+        seen.append(run_search(tmp_path, tuning_job(tmp_path), Programs()).error)
+
+    assert run_search(tmp_path, tuning_job(tmp_path), Programs(), watch=when(TrialEnded, 0, second)).error is None
+    assert seen[0] is not None and seen[0].reason == "WorkspaceInUse"
+    foreign = tmp_path / "foreign"
+    (foreign / ".steelyard/search").mkdir(parents=True)
+    (foreign / ".steelyard/search/thesis.txt").touch()
+    refused = run_search(foreign, tuning_job(foreign), Programs())
+    assert refused.error is not None and "thesis.txt" in refused.error.message
+
+
+def test_values_that_make_no_job_fail_their_trial_with_the_field(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As may be found too late where there are too many combinations to look at all of them beforehand."""
+
+    def refuse(*given: Any) -> TrainingJob:
+        if given[1] == 1:
+            raise ConfigurationError("spec.training.optimizer.momentum: Adam has no such setting")
+        return trial_job(*given)
+
+    monkeypatch.setattr("steelyard.local.tuning.questions.trial_job", refuse)
+    run = run_search(tmp_path, tuning_job(tmp_path, maxTrials=3), Programs())
+    assert [entry.state for entry in run.entries] == ["Complete", "Failed", "Complete"]
+    assert "momentum" in run.entries[1].reason and run.error is None
+
+
+def test_what_a_trial_says_is_told_with_its_number(tmp_path: Path) -> None:
+    programs = Programs()
+    programs.train = "say(event='notice', stage=stage, message='half', reason='Resumed')\n" + programs.train
+    run = run_search(tmp_path, tuning_job(tmp_path, maxTrials=2), programs)
+    told = {event.number: event.told for event in run.events if type(event).__name__ == "TrialTold"}
+    assert told == {0: Notice("train", "half", "Resumed", 0), 1: Notice("train", "half", "Resumed", 0)}

@@ -1,0 +1,335 @@
+"""scikit-learn's models as the manifest describes them: settings, nested forests, features, the order of a pack."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_diabetes, load_digits
+from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import Lasso, LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+from steelyard.api.dataset import MissingValues
+from steelyard.api.errors import ConfigurationError, DataError
+from steelyard.api.model import Model
+from steelyard.api.training_job import TrainingJobSpec
+from steelyard.serving.preprocessing import Preprocessing
+from steelyard_trainer.estimators.build import build_estimator, is_scaled
+from steelyard_trainer.estimators.cross_validation import Folds, nested_scores, score_fold
+from steelyard_trainer.estimators.features import Table
+from steelyard_trainer.estimators.fitting import fit
+from steelyard_trainer.estimators.forests import nested_predictions
+from steelyard_trainer.estimators.saving import load_estimator, save_estimator
+from steelyard_trainer.estimators.scores import predictions_of, score
+from steelyard_trainer.estimators.units import VALIDATION, Question, report_of, units_of
+
+
+def spec(model: dict[str, Any], **fields: Any) -> TrainingJobSpec:
+    return TrainingJobSpec.model_validate({"dataset": {"uri": "a.csv", "target": "t"}, "model": model, **fields})
+
+
+# --- settings ---------------------------------------------------------------------------------------------------------
+
+SETTINGS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "randomForest": (
+        {
+            "nEstimators": 7,
+            "maxDepth": 3,
+            "minSamplesSplit": 5,
+            "minSamplesLeaf": 2,
+            "maxFeatures": 0.5,
+            "bootstrap": False,
+        },
+        {
+            "n_estimators": 7,
+            "max_depth": 3,
+            "min_samples_split": 5,
+            "min_samples_leaf": 2,
+            "max_features": 0.5,
+            "bootstrap": False,
+        },
+    ),
+    "ridge": ({"alpha": 0.5, "fitIntercept": False}, {"alpha": 0.5, "fit_intercept": False}),
+    "lasso": (
+        {"alpha": 0.5, "fitIntercept": False, "maxIterations": 9},
+        {"alpha": 0.5, "fit_intercept": False, "max_iter": 9},
+    ),
+    "elasticNet": (
+        {"alpha": 0.5, "l1Ratio": 0.2, "fitIntercept": False, "maxIterations": 9},
+        {"alpha": 0.5, "l1_ratio": 0.2, "fit_intercept": False, "max_iter": 9},
+    ),
+    "logisticRegression": (
+        {"c": 0.5, "fitIntercept": False, "maxIterations": 9},
+        {"C": 0.5, "fit_intercept": False, "max_iter": 9},
+    ),
+    "nearestNeighbors": (
+        {"neighbors": 3, "algorithm": "BallTree", "weights": "Distance", "p": 1.0, "leafSize": 9},
+        {"n_neighbors": 3, "algorithm": "ball_tree", "weights": "distance", "p": 1.0, "leaf_size": 9},
+    ),
+}
+TASKS = {"randomForest": "Classification", "logisticRegression": "Classification", "nearestNeighbors": "Classification"}
+
+
+def built(model: dict[str, Any], task: str | None = None, **fields: Any) -> Any:
+    kind = next(iter(model))
+    return build_estimator(spec(model, **fields), task or TASKS.get(kind, "Regression"), ["a", "b"])  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("kind", SETTINGS)
+def test_every_setting_is_scikit_learns(kind: str) -> None:
+    given, expected = SETTINGS[kind]
+    fields = {str(info.alias) for info in type(Model.model_validate({kind: {}}).estimator).model_fields.values()}
+    assert fields - set(given) <= {"scaling"}, "a setting is missing from this test"
+    changed = built({kind: given}).get_params()
+    assert expected.items() <= changed.items()
+
+
+@pytest.mark.parametrize("kind", SETTINGS)
+def test_every_default_is_scikit_learns(kind: str) -> None:
+    estimator = built({kind: {}})
+    own = estimator.get_params()
+    defaults = type(estimator)().get_params()
+    assert {name: own[name] for name in own if own[name] != defaults[name]} in (
+        {},
+        {"random_state": 0, "n_jobs": 1},
+    )
+
+
+def test_a_forest_has_the_manifests_seed_and_task() -> None:
+    forest = built({"randomForest": {}}, "Regression", training={"seed": 42})
+    assert isinstance(forest, RandomForestRegressor)
+    assert forest.random_state == 42
+    assert built({"nearestNeighbors": {"algorithm": "KDTree"}}).algorithm == "kd_tree"
+
+
+def test_weights_of_classes_go_by_their_index() -> None:
+    assert built({"randomForest": {}}, training={"classWeights": {}}).class_weight == "balanced"
+    explicit = {"strategy": "Explicit", "weights": {"b": 3.0, "a": 1.0}}
+    assert built({"logisticRegression": {}}, training={"classWeights": explicit}).class_weight == {0: 1.0, 1: 3.0}
+
+
+def test_a_forest_is_never_scaled_and_others_are_as_the_manifest_says() -> None:
+    assert not is_scaled(spec({"randomForest": {}}))
+    assert is_scaled(spec({"ridge": {}}))
+    assert not is_scaled(spec({"nearestNeighbors": {"scaling": "None"}}))
+
+
+# --- what is refused --------------------------------------------------------------------------------------------------
+
+
+def test_more_neighbours_than_rows_are_refused_with_the_figure() -> None:
+    with pytest.raises(ConfigurationError, match=r"spec.model.nearestNeighbors.neighbors: 9 is more than the 4 rows"):
+        fit(
+            built({"nearestNeighbors": {"neighbors": 9}}),
+            spec({"nearestNeighbors": {"neighbors": 9}}),
+            np.eye(4),
+            np.array([0, 1, 0, 1]),
+        )
+
+
+def test_what_scikit_learn_refuses_is_said_without_a_traceback() -> None:
+    with pytest.raises(ConfigurationError, match=r"spec.model.randomForest: scikit-learn can't fit it: .*too large"):
+        fit(built({"randomForest": {}}), spec({"randomForest": {}}), np.full((4, 1), 1e300), np.array([0, 1, 0, 1]))
+
+
+def test_a_model_that_did_not_converge_says_so() -> None:
+    features, targets = load_diabetes(return_X_y=True)
+    told: list[str] = []
+    short = spec({"lasso": {"alpha": 1e-3, "maxIterations": 1}})
+    fit(build_estimator(short, "Regression", None), short, features, targets, told.append)
+    assert told == ["lasso did not converge; a larger maxIterations, or scaling: Standard, lets it"]
+
+
+# --- nested forests ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("task", ["Classification", "Regression"])
+def test_the_first_trees_of_a_forest_are_the_smaller_forest_bit_for_bit(task: str) -> None:
+    features, targets = load_digits(return_X_y=True) if task == "Classification" else load_diabetes(return_X_y=True)
+    kind = RandomForestClassifier if task == "Classification" else RandomForestRegressor
+    learned, asked = slice(0, 200), slice(200, 400)
+    forest = kind(12, random_state=3, max_depth=5).fit(features[learned], targets[learned])
+    classes = 10 if task == "Classification" else None
+    found = dict(nested_predictions(forest, [12, 3, 7], features[asked], classes))
+    assert list(found) == [3, 7, 12]
+    for size, predictions in found.items():
+        alone = kind(size, random_state=3, max_depth=5).fit(features[learned], targets[learned])
+        np.testing.assert_array_equal(predictions.predict(), alone.predict(features[asked]))
+        if classes:
+            np.testing.assert_array_equal(predictions.probabilities(), alone.predict_proba(features[asked]))
+
+
+def digits(rows: int = 300) -> Table:
+    features, targets = load_digits(return_X_y=True)
+    names = tuple(f"p{index}" for index in range(features.shape[1]))
+    return Table(names, features[:rows].copy(), {}, targets[:rows].astype(np.int64))
+
+
+LIKE = Preprocessing((), "t", "Classification", tuple(str(digit) for digit in range(10)))
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "macroF1", "logLoss"])
+def test_the_scores_of_nested_forests_are_those_of_each_alone(metric: Any) -> None:
+    folds = Folds(digits(), 3, MissingValues(), LIKE)
+    largest = spec({"randomForest": {"nEstimators": 8}})
+    together = nested_scores(largest, folds, 1, metric, [8, 2])
+    alone = {
+        size: score_fold(spec({"randomForest": {"nEstimators": size}}), folds, 1, [metric])[metric] for size in (2, 8)
+    }
+    assert together == alone
+    assert together[2] != together[8]
+
+
+# --- scores -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_class_that_training_did_not_see_has_probability_0() -> None:
+    features = np.arange(6.0)[:, np.newaxis]
+    model = LogisticRegression().fit(features, [0, 0, 2, 2, 3, 3])
+    probabilities = predictions_of(model, features, 5).probabilities()
+    assert probabilities.shape == (6, 5)
+    np.testing.assert_array_equal(probabilities[:, [0, 2, 3]], model.predict_proba(features))
+    assert not probabilities[:, [1, 4]].any()
+
+
+def test_a_score_that_is_not_defined_is_an_error_that_names_the_fold() -> None:
+    table = Table(("a",), np.arange(4.0)[:, np.newaxis], {}, np.arange(4.0))
+    folds = Folds(table, 4, MissingValues(), Preprocessing((), "t", "Regression"))
+    with pytest.raises(DataError, match="r2 of fold 1 is nan"):
+        score_fold(spec({"ridge": {}}), folds, 0, ["r2"])
+    assert score_fold(spec({"ridge": {}}), folds, 0, ["mae"])["mae"] > 0
+
+
+def test_more_folds_than_rows_are_refused() -> None:
+    with pytest.raises(
+        ConfigurationError, match=r"evaluation.crossValidation.folds: 20 folds can't be made of 12 rows"
+    ):
+        Folds(digits(12), 20, MissingValues(), LIKE)
+
+
+# --- features ---------------------------------------------------------------------------------------------------------
+
+
+def gappy(rows: int = 40) -> Table:
+    random = np.random.default_rng(0)
+    numbers = random.normal(100, 7, (rows, 2))
+    numbers[random.random((rows, 2)) < 0.2] = np.nan
+    words = random.choice(np.array(["x", "y", "z", None], dtype=object), rows)
+    return Table(("a", "w", "b"), numbers, {"w": words}, np.arange(rows) % 2)
+
+
+@pytest.mark.parametrize("strategy", ["Mean", "Median"])
+@pytest.mark.parametrize("scaled", [True, False])
+def test_what_is_learned_from_rows_is_what_scikit_learn_learns(strategy: str, scaled: bool) -> None:
+    table = gappy()
+    learned, others = table.take(np.arange(25)), table.take(np.arange(25, 40))
+    preprocessing = learned.learn(MissingValues(strategy=strategy), LIKE)  # type: ignore[arg-type]
+    numbers = SimpleImputer(strategy=strategy.lower())
+    pipeline = make_pipeline(numbers, StandardScaler()) if scaled else numbers
+    words = make_pipeline(
+        SimpleImputer(strategy="most_frequent", missing_values=None), OneHotEncoder(handle_unknown="ignore")
+    )
+    pipeline.fit(learned.numbers)
+    words.fit(learned.words["w"][:, np.newaxis])
+    for part in (learned, others):
+        expected = pipeline.transform(part.numbers)
+        encoded = words.transform(part.words["w"][:, np.newaxis]).toarray()
+        found = part.features(preprocessing, scaled=scaled)
+        np.testing.assert_allclose(found, np.hstack([expected[:, :1], encoded, expected[:, 1:]]), rtol=1e-12)
+        assert found.dtype == np.float64
+
+
+def test_plain_numbers_stay_what_they_are() -> None:
+    table = digits()
+    assert table.features(LIKE, scaled=False) is table.numbers
+
+
+def test_a_gap_that_nothing_fills_is_an_error() -> None:
+    with pytest.raises(DataError, match="column 'a': the cell is empty"):
+        table = gappy()
+        table.features(table.learn(MissingValues(), LIKE), scaled=False)
+
+
+# --- the file ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_model_survives_its_file(tmp_path: Path) -> None:
+    features, targets = load_diabetes(return_X_y=True)
+    for model in ({"randomForest": {"nEstimators": 3}}, {"nearestNeighbors": {"algorithm": "KDTree"}}, {"lasso": {}}):
+        estimator = build_estimator(spec(model), "Regression", None).fit(features, targets)
+        save_estimator(estimator, tmp_path / "m.skops")
+        np.testing.assert_array_equal(
+            load_estimator(tmp_path / "m.skops").predict(features), estimator.predict(features)
+        )
+    assert [path.name for path in tmp_path.iterdir()] == ["m.skops"]
+
+
+def test_a_file_that_holds_something_else_is_not_loaded(tmp_path: Path) -> None:
+    import skops.io
+
+    skops.io.dump(Lasso, tmp_path / "type.skops")
+    (tmp_path / "text.skops").write_text("hello")
+    for name in ("type.skops", "text.skops"):
+        with pytest.raises(DataError):
+            load_estimator(tmp_path / name)
+
+
+# --- the order of a pack ----------------------------------------------------------------------------------------------
+
+
+class Data:
+    """What a question needs of a dataset here."""
+
+    folder = Path("prepared")
+
+
+def question(number: int, forest: dict[str, Any] | None = None, folds: int | None = 2, **trial: Any) -> Question:
+    model = {"ridge": {"alpha": float(number)}} if forest is None else {"randomForest": forest}
+    metric = "r2" if forest is None else "accuracy"
+    described = {"tuningJob": "t", "number": number, "metric": metric, "goal": "Maximize", **trial}
+    evaluation = {"crossValidation": {"folds": folds}} if folds else {}
+    return Question(number, spec(model, publish=[], trial=described, evaluation=evaluation), Data())  # type: ignore[arg-type]
+
+
+def test_forests_that_differ_in_their_trees_only_are_one_unit_per_fold_and_the_longest_come_first() -> None:
+    questions = [
+        question(0),
+        question(1, {"nEstimators": 50, "maxDepth": 3}),
+        question(2, {"nEstimators": 50}),
+        question(3, {"nEstimators": 200}),
+        question(4, {"nEstimators": 100, "maxDepth": 3}),
+    ]
+    assert [(unit.numbers, unit.part) for unit in units_of(questions)] == [
+        ((2, 3), 1),
+        ((2, 3), 2),
+        ((1, 4), 1),
+        ((1, 4), 2),
+        ((0,), 1),
+        ((0,), 2),
+    ]
+
+
+def test_a_trial_that_may_give_up_is_worked_off_alone_and_as_a_whole() -> None:
+    limits = [{"step": 1, "value": 0.5}]
+    units = units_of([question(0, {"nEstimators": 5}, limits=limits), question(1, {"nEstimators": 9}, limits=limits)])
+    assert sorted((unit.numbers, unit.part) for unit in units) == [((0,), None), ((1,), None)]
+
+
+def test_without_folds_the_validation_part_is_scored() -> None:
+    (unit,) = units_of([question(0, {"nEstimators": 5}, folds=None), question(1, {"nEstimators": 9}, folds=None)])
+    assert (unit.numbers, unit.part) == ((0, 1), VALIDATION)
+
+
+def test_a_report_has_the_folds_in_order_and_their_mean() -> None:
+    report = report_of(question(3), {2: 0.75, 1: 0.5}, 1.5)
+    assert (report.number, report.state, report.value) == (3, "Complete", 0.625)
+    assert report.steps == ((1, 0.5), (2, 0.75))
+
+
+def test_a_metric_is_scored_at_scikit_learns_defaults() -> None:
+    features, targets = load_diabetes(return_X_y=True)
+    model = Lasso().fit(features, targets)
+    assert score("r2", targets, predictions_of(model, features, None)) == model.score(features, targets)

@@ -1,0 +1,796 @@
+"""A TuningJob: what may be written, and every mistake answered with the field, the value and what is allowed."""
+
+import json
+import re
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from steelyard.api.clusters import search_cluster_problems
+from steelyard.api.contract import ExitCode, Reason
+from steelyard.api.errors import ManifestError
+from steelyard.api.loading import apply_overrides, load_manifest, parse_manifest, parse_tuning_job
+from steelyard.api.schema import schema_of
+from steelyard.api.search import Parameter
+from steelyard.api.search_log import Entry, TrialReport
+from steelyard.api.search_space import completed, contains, exists, parents_first, size_of
+from steelyard.api.status import TrialStatus
+from steelyard.api.training_job import TrainingJob
+from steelyard.api.tuning_job import TuningJob
+from steelyard.tuning.stops import Stops
+from steelyard.tuning.trials import best_job, data_job, trial_job
+
+Manifest = dict[str, Any]
+
+
+def manifest(model: str, *overrides: str) -> Manifest:
+    """A valid search over a network (mlp) or a forest (randomForest), with overrides."""
+    path = {"mlp": "model.mlp.dropout", "randomForest": "model.randomForest.maxFeatures"}[model]
+    made: Manifest = {
+        "apiVersion": "steelyard.dev/v1alpha1",
+        "kind": "TuningJob",
+        "metadata": {"name": "digits"},
+        "spec": {
+            "objective": {"metric": "accuracy"},
+            "parameters": [{"path": path, "type": "Double", "min": 0.1, "max": 0.5}],
+            "maxTrials": 30,
+            "template": {"dataset": {"uri": "digits.csv", "target": "target"}, "model": {model: {}}},
+        },
+    }
+    return apply_overrides(made, overrides)
+
+
+def problems(model: str, *overrides: str) -> dict[str, str]:
+    with pytest.raises(ManifestError) as caught:
+        parse_manifest(manifest(model, *overrides))
+    assert caught.value.exit_code == ExitCode.CONFIGURATION
+    assert caught.value.reason == Reason.INVALID_MANIFEST
+    return {problem.path: problem.message for problem in caught.value.problems}
+
+
+def searching(*parameters: str) -> str:
+    """An override that puts in these parameters."""
+    return f"parameters=[{', '.join(parameters)}]"
+
+
+DROPOUT = "{path: model.mlp.dropout, type: Double, min: 0, max: 0.5}"
+RATE = "{path: training.optimizer.learningRate, type: Double, min: 0.001, max: 0.1, log: true}"
+BATCH = "{path: training.batchSize, type: Int, min: 16, max: 64, step: 16}"
+OPTIMIZER = "{path: training.optimizer.name, type: Categorical, values: [Adam, SGD]}"
+MOMENTUM = (
+    "{path: training.optimizer.momentum, type: Double, min: 0, max: 0.9, "
+    "when: {path: training.optimizer.name, values: [SGD]}}"
+)
+UNITS = "{path: model.mlp.hiddenUnits, type: Categorical, values: [[32], [64, 32]]}"
+
+
+def hanging_on(path: str, values: str) -> str:
+    """A parameter that exists where another has one of some values."""
+    return f"{DROPOUT[:-1]}, when: {{path: {path}, values: {values}}}}}"
+
+
+# --- what is allowed --------------------------------------------------------------------------------------------------
+
+ALLOWED = [
+    ("mlp", []),
+    ("mlp", [searching(DROPOUT, RATE, BATCH, OPTIMIZER, MOMENTUM, UNITS)]),
+    # an item of a list that the template gives, an Int for a number, null where the field is left out
+    (
+        "mlp",
+        [
+            "template.model.mlp.hiddenUnits=[64, 32]",
+            searching("{path: model.mlp.hiddenUnits.1, type: Int, min: 8, max: 64}"),
+        ],
+    ),
+    ("mlp", [searching("{path: training.optimizer.learningRate, type: Int, min: 1, max: 2}")]),
+    (
+        "mlp",
+        [
+            searching(
+                "{path: training.learningRateSchedule, type: Categorical, values: [null, {cosine: {}}, "
+                "{exponential: {rate: 0.9}}]}"
+            )
+        ],
+    ),
+    ("mlp", [searching("{path: training.learningRateSchedule.cosine.finalFraction, type: Double, min: 0, max: 1}")]),
+    (
+        "randomForest",
+        [
+            "algorithm.name=Grid",
+            searching("{path: model.randomForest.maxDepth, type: Categorical, values: [null, 10, 20]}"),
+        ],
+    ),
+    ("randomForest", ["template.evaluation.crossValidation={folds: 5}", "pruning={name: PairedFolds}"]),
+    ("randomForest", ["placement=Packed"]),
+    ("mlp", ["pruning={name: Hyperband, graceEpochs: 3}", "template.training.earlyStopping={patience: 2}"]),
+    ("mlp", ["pruning={name: Median, everyEpochs: 2}", "objective.metric=logLoss"]),
+    ("mlp", ["objective.second=Size", "template.compression={}", "algorithm.name=NSGA-II"]),
+    ("mlp", ["objective.second=Latency", "template.compression={}"]),
+    ("mlp", ["algorithm.name=CMA-ES", searching(DROPOUT, BATCH)]),
+    ("mlp", ["algorithm.name=GP", searching(DROPOUT, OPTIMIZER)]),
+    ("mlp", ["initialTrials=[{model.mlp.dropout: 0.25}, {}]"]),
+    # a larger grid than maxTrials is no mistake: the search ends there
+    ("mlp", ["algorithm.name=Grid", searching("{path: training.batchSize, type: Int, min: 1, max: 10000}")]),
+]
+
+
+@pytest.mark.parametrize(("model", "overrides"), ALLOWED, ids=[f"{index}" for index in range(len(ALLOWED))])
+def test_what_is_allowed_is_parsed_and_written_out_as_it_was(model: str, overrides: list[str]) -> None:
+    given = manifest(model, *overrides)
+    job = parse_manifest(deepcopy(given))
+    assert isinstance(job, TuningJob)
+    assert job.to_manifest() == given
+    assert parse_tuning_job(json.loads(json.dumps(job.to_manifest()))) == job
+
+
+def test_a_file_holds_either_kind_and_set_reaches_into_the_template(tmp_path: Path) -> None:
+    path = tmp_path / "job.yaml"
+    path.write_text(json.dumps(manifest("mlp")), encoding="utf-8")
+    tuning = load_manifest(path, ["spec.template.training.epochs=7", "template.training.batchSize=8", "maxTrials=3"])
+    assert isinstance(tuning, TuningJob)
+    assert (tuning.spec.template.training.epochs, tuning.spec.template.training.batch_size) == (7, 8)
+    assert tuning.spec.max_trials == 3
+
+    training = {**manifest("mlp"), "kind": "TrainingJob", "spec": manifest("mlp")["spec"]["template"]}
+    path.write_text(json.dumps(training), encoding="utf-8")
+    assert isinstance(load_manifest(path), TrainingJob)
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("kind=Job", "Job is not known; allowed: TrainingJob, TuningJob"),
+        ("kind=[1]", "[1] is not known; allowed: TrainingJob, TuningJob"),
+        ("kind=null", "this field is needed, but it is missing; allowed: TrainingJob, TuningJob"),
+    ],
+)
+def test_an_unknown_kind_is_refused(override: str, said: str) -> None:
+    assert problems("mlp", override) == {"kind": said}
+
+
+@pytest.mark.parametrize("fit", ["AsIs", "TrainAndValidation"])
+@pytest.mark.parametrize(("model", "overrides"), ALLOWED, ids=[f"{index}" for index in range(len(ALLOWED))])
+def test_what_is_allowed_makes_valid_jobs(model: str, overrides: list[str], fit: str) -> None:
+    job = parse_tuning_job(manifest(model, *overrides, f"best.fit={fit}"))
+    template = job.spec.template.model_dump(mode="json", by_alias=True)
+    values = completed(job.spec.parameters, {}, template)
+    entry = Entry(7, values, "Complete", 0.9, epoch=3 if model == "mlp" else None)
+    jobs = [
+        data_job(job),
+        trial_job(job, 7, values, Stops(), "pvc://digits-workspace/digits-data/prepared"),
+        best_job(job, entry, "pvc://digits-workspace/digits-data/prepared", "pvc://digits-workspace/digits-7/trained"),
+    ]
+    assert [one.metadata.name for one in jobs] == ["digits-data", "digits-7", "digits-best"]
+    assert jobs[0].spec.only_prepare and not jobs[1].spec.has_finish and jobs[2].spec.has_finish
+
+
+def test_what_a_cluster_does_not_have_is_named_in_the_template() -> None:
+    spec = parse_tuning_job(manifest("mlp", "template.publish=[{uri: models/a}]")).spec
+    found = {problem.path: problem.message for problem in search_cluster_problems(spec)}
+    assert set(found) == {"spec.template.dataset.uri", "spec.template.publish[0].uri"}
+    assert found["spec.template.dataset.uri"].startswith("'digits.csv' lies on no claim")
+
+
+# --- what is refused --------------------------------------------------------------------------------------------------
+
+NO_FIELD = "there is no field '{}'; did you mean {}?"
+OUTSIDE = (
+    "'{}' can't be searched, as all trials share their data and their pods' shape; allowed: fields below model and "
+    "training, such as training.optimizer.learningRate"
+)
+
+
+def path_of(path: str) -> str:
+    return f"parameters[0].path={path}".replace("parameters[0]", "parameters.0")
+
+
+# The model, overrides, the field that the error names below spec, and the whole message.
+WRONG = [
+    # paths
+    (
+        "mlp",
+        [path_of("training.learningRate")],
+        "parameters[0].path",
+        NO_FIELD.format("training.learningRate", "training.optimizer.learningRate"),
+    ),
+    (
+        "mlp",
+        [path_of("model.mlp.drop_out")],
+        "parameters[0].path",
+        NO_FIELD.format("model.mlp.drop_out", "model.mlp.dropout"),
+    ),
+    (
+        "mlp",
+        [path_of("spec.template.model.mlp.dropout")],
+        "parameters[0].path",
+        "'spec.template.model.mlp.dropout' is to begin inside of the template; did you mean model.mlp.dropout?",
+    ),
+    ("mlp", [path_of("dataset.split.test")], "parameters[0].path", OUTSIDE.format("dataset.split.test")),
+    ("mlp", [path_of("model")], "parameters[0].path", OUTSIDE.format("model")),
+    (
+        "mlp",
+        [path_of("model.randomForest.maxDepth")],
+        "parameters[0].path",
+        "the template has model.mlp, so there is no model.randomForest; allowed: fields of model.mlp",
+    ),
+    (
+        "mlp",
+        [
+            path_of("training.learningRateSchedule.exponential.rate"),
+            "template.training.learningRateSchedule={cosine: {}}",
+        ],
+        "parameters[0].path",
+        "the template has training.learningRateSchedule.cosine, so there is no "
+        "training.learningRateSchedule.exponential; allowed: fields of training.learningRateSchedule.cosine",
+    ),
+    (
+        "mlp",
+        [path_of("model.mlp.hiddenUnits.0")],
+        "parameters[0].path",
+        "the template gives no model.mlp.hiddenUnits, so it has no item 0; give it there",
+    ),
+    (
+        "mlp",
+        [path_of("model.mlp.hiddenUnits.2"), "template.model.mlp.hiddenUnits=[64, 32]"],
+        "parameters[0].path",
+        "'2' is no item of model.mlp.hiddenUnits, of which the template gives 2; allowed: an index from 0 to 1",
+    ),
+    (
+        "mlp",
+        [searching(DROPOUT, BATCH, DROPOUT)],
+        "parameters[2].path",
+        "'model.mlp.dropout' is searched twice; parameters[0] has it already",
+    ),
+    (
+        "mlp",
+        [
+            searching(
+                "{path: model.mlp.regularization, type: Categorical, values: [{l1: 0.1}, {l2: 0.1}]}",
+                "{path: model.mlp.regularization.l1, type: Double, min: 0, max: 1}",
+            )
+        ],
+        "parameters[1].path",
+        "of 'model.mlp.regularization.l1' and 'model.mlp.regularization' (parameters[0]) one lies in the other; leave "
+        "out one of the two",
+    ),
+    # types, bounds and values
+    (
+        "mlp",
+        ["parameters.0.max=1"],
+        "parameters[0].max",
+        "1 is outside of what model.mlp.dropout takes; allowed: a number of at least 0 and below 1",
+    ),
+    (
+        "mlp",
+        ["parameters.0.min=-0.5"],
+        "parameters[0].min",
+        "-0.5 is outside of what model.mlp.dropout takes; allowed: a number of at least 0 and below 1",
+    ),
+    (
+        "mlp",
+        [searching("{path: training.batchSize, type: Double, min: 1, max: 64}")],
+        "parameters[0].type",
+        "Double gives numbers that are not whole, but training.batchSize takes a whole number from 1 to 1048576; "
+        "allowed: Int, Categorical",
+    ),
+    (
+        "mlp",
+        [searching("{path: model.mlp.activation, type: Int, min: 1, max: 6}")],
+        "parameters[0].type",
+        "Int gives numbers, but model.mlp.activation takes relu, gelu, elu, silu, tanh, sigmoid; allowed: Categorical",
+    ),
+    (
+        "mlp",
+        [searching("{path: model.mlp.activation, type: Categorical, values: [relu, cubic]}")],
+        "parameters[0].values[1]",
+        '"cubic" is not allowed; allowed: relu, gelu, elu, silu, tanh, sigmoid',
+    ),
+    (
+        "mlp",
+        [searching("{path: model.mlp.hiddenUnits, type: Categorical, values: [[32], [32, 0]]}")],
+        "parameters[0].values[1]",
+        "[32, 0] makes no valid TrainingJob: model.mlp.hiddenUnits[1]: 0 is not allowed; allowed: a whole number from "
+        "1 to 65536",
+    ),
+    (
+        "mlp",
+        [searching(MOMENTUM.partition(", when")[0] + "}")],
+        "parameters[0].min",
+        "Adam has no such setting; it has beta1, beta2, epsilon",
+    ),
+    (
+        "mlp",
+        [
+            "template.training.optimizer={name: SGD}",
+            searching(OPTIMIZER, MOMENTUM.partition(", when")[0] + "}"),
+        ],
+        "parameters",
+        'training.optimizer.name "Adam", training.optimizer.momentum 0.9 make no valid TrainingJob together: '
+        "training.optimizer.momentum: Adam has no such setting; it has beta1, beta2, epsilon; a parameter that goes "
+        "with some values of another only needs a condition (when)",
+    ),
+    ("mlp", ["parameters.0.max=0.1"], "parameters[0].min", "the range is empty: min and max are both 0.1"),
+    ("mlp", ["parameters.0.max=0.05"], "parameters[0].min", "the range is reversed: 0.1 is above the max 0.05"),
+    (
+        "mlp",
+        ["parameters.0.min=0", "parameters.0.log=true"],
+        "parameters[0].min",
+        "log needs a min above 0, but it is 0",
+    ),
+    ("mlp", ["parameters.0.step=0.5"], "parameters[0].step", "a step of 0.5 does not fit between 0.1 and 0.5"),
+    (
+        "mlp",
+        ["parameters.0.step=0.1", "parameters.0.log=true"],
+        "parameters[0].step",
+        "steps of equal size do not go with log; leave out one of the two",
+    ),
+    (
+        "mlp",
+        [searching("{path: training.batchSize, type: Int, min: 1.5, max: 64}")],
+        "parameters[0].min",
+        "1.5 is not a whole number, as Int needs",
+    ),
+    (
+        "mlp",
+        [searching("{path: training.batchSize, type: Categorical}")],
+        "parameters[0].values",
+        "a Categorical parameter needs values, such as [16, 32, 64]",
+    ),
+    (
+        "mlp",
+        [searching("{path: training.batchSize, type: Categorical, values: [16, 32, 16]}")],
+        "parameters[0].values[2]",
+        "16 is given twice",
+    ),
+    # conditions
+    (
+        "mlp",
+        [searching(hanging_on("training.optimizer.name", "[SGD]"), BATCH)],
+        "parameters[0].when.path",
+        "'training.optimizer.name' is no other parameter; allowed: training.batchSize",
+    ),
+    (
+        "mlp",
+        [searching(hanging_on("model.mlp.dropout", "[0.5]"))],
+        "parameters[0].when.path",
+        "'model.mlp.dropout' is no other parameter; allowed: none, there is but one parameter",
+    ),
+    (
+        "mlp",
+        [searching(OPTIMIZER, hanging_on("training.optimizer.name", "[Adam, AdamW]"))],
+        "parameters[1].when.values[1]",
+        'training.optimizer.name never has the value \'AdamW\'; allowed: "Adam", "SGD"',
+    ),
+    (
+        "mlp",
+        [searching(BATCH, hanging_on("training.batchSize", "[20]"))],
+        "parameters[1].when.values[0]",
+        "training.batchSize never has the value 20; allowed: a whole number from 16 to 64 in steps of 16",
+    ),
+    (
+        "mlp",
+        [searching(OPTIMIZER, hanging_on("training.optimizer.name", "[SGD, SGD]"))],
+        "parameters[1].when.values[1]",
+        "'SGD' is given twice",
+    ),
+    (
+        "mlp",
+        [searching(RATE, hanging_on("training.optimizer.learningRate", "[0.01]"))],
+        "parameters[1].when.path",
+        "training.optimizer.learningRate may be any number between two; a condition needs one with steps, an Int or a "
+        "Categorical",
+    ),
+    (
+        "mlp",
+        [
+            searching(
+                f"{BATCH[:-1]}, when: {{path: training.epochs, values: [3]}}}}",
+                "{path: training.epochs, type: Int, min: 1, max: 9, when: {path: training.batchSize, values: [16]}}",
+            )
+        ],
+        "parameters[0].when.path",
+        "the conditions go round in a circle: training.batchSize exists by itself in the end; leave out one of them",
+    ),
+    *(
+        (
+            "mlp",
+            [f"algorithm.name={name}", searching(BATCH, hanging_on("training.batchSize", "[16]"))],
+            "parameters[1].when",
+            f"{name} has no conditions; allowed with them: Grid, Random, TPE, NSGA-II",
+        )
+        for name in ("GP", "CMA-ES", "QMC")
+    ),
+    # grids
+    (
+        "mlp",
+        [
+            "algorithm.name=Grid",
+            searching(
+                "{path: training.batchSize, type: Int, min: 1, max: 200}",
+                "{path: training.epochs, type: Int, min: 1, max: 100}",
+            ),
+        ],
+        "parameters",
+        "the grid has 20,000 combinations; allowed: at most 10,000, or another algorithm, such as TPE",
+    ),
+    (
+        "mlp",
+        ["algorithm.name=Grid"],
+        "parameters[0].step",
+        "a Grid has finitely many values; give model.mlp.dropout a step, or make it Categorical",
+    ),
+    # the objective
+    (
+        "mlp",
+        ["objective.metric=rmse", "template.task=Classification"],
+        "objective.metric",
+        "rmse is no metric of Classification; allowed: accuracy, macroF1, logLoss",
+    ),
+    (
+        "mlp",
+        ["template.model={ridge: {}}", searching("{path: model.ridge.alpha, type: Double, min: 0.1, max: 10}")],
+        "objective.metric",
+        "accuracy is no metric of Regression; allowed: r2, rmse, mae",
+    ),
+    (
+        "mlp",
+        ["objective.metric=test_accuracy"],
+        "objective.metric",
+        "'test_accuracy' is of the test part, which judges the published model, once, and has no say in a search; "
+        "allowed, each of the validation part: accuracy, macroF1, logLoss, r2, rmse, mae",
+    ),
+    (
+        "mlp",
+        ["objective.metric=f1"],
+        "objective.metric",
+        '"f1" is not allowed; allowed: accuracy, macroF1, logLoss, r2, rmse, mae',
+    ),
+    (
+        "mlp",
+        ["objective.goal=Minimize"],
+        "objective.goal",
+        "Minimize would search for the worst model: of accuracy more is better; allowed: Maximize",
+    ),
+    ("mlp", ["objective.target=95"], "objective.target", "95 is not allowed; accuracy is at most 1"),
+    # pruning
+    *(
+        (
+            "randomForest",
+            [f"pruning={{name: {name}}}"],
+            "pruning.name",
+            f"{name} prunes between epochs, and randomForest has none; allowed: PairedFolds, with "
+            "template.evaluation.crossValidation",
+        )
+        for name in ("Median", "SuccessiveHalving", "Hyperband")
+    ),
+    (
+        "randomForest",
+        ["pruning={name: PairedFolds}"],
+        "pruning.name",
+        "PairedFolds prunes between folds; give template.evaluation.crossValidation",
+    ),
+    (
+        "randomForest",
+        ["pruning={name: PairedFolds}", "template.evaluation.crossValidation={folds: 2}"],
+        "pruning.graceFolds",
+        "after 2 of 2 folds nothing is left to prune; allowed: fewer than the folds",
+    ),
+    (
+        "mlp",
+        ["pruning={name: Median}", "objective.metric=macroF1"],
+        "pruning.name",
+        "Median needs a metric that is known after each epoch, which macroF1 is not; allowed: accuracy, logLoss, "
+        "r2, rmse, mae",
+    ),
+    (
+        "mlp",
+        ["pruning={name: Hyperband, graceEpochs: 10}"],
+        "pruning.graceEpochs",
+        "after 10 of 10 epochs (template.training.epochs) nothing is left to prune; allowed: fewer than those",
+    ),
+    (
+        "mlp",
+        ["pruning={name: Median, everyEpochs: 20}"],
+        "pruning.everyEpochs",
+        "after 20 of 10 epochs (template.training.epochs) nothing is left to prune; allowed: fewer than those",
+    ),
+    (
+        "mlp",
+        ["pruning={name: Hyperband}", searching("{path: training.epochs, type: Int, min: 2, max: 20}")],
+        "parameters[0].path",
+        "Hyperband compares trials after as many epochs each, so training.epochs can't be searched; leave out one of "
+        "the two",
+    ),
+    (
+        "mlp",
+        ["pruning={name: Median, margin: 1}"],
+        "pruning.margin",
+        "Median has no such setting; it has graceEpochs, everyEpochs, startupTrials",
+    ),
+    # algorithms and two objectives
+    (
+        "mlp",
+        ["algorithm.name=CMA-ES", searching(DROPOUT, UNITS)],
+        "parameters[1].type",
+        "CMA-ES moves through numbers and has no categories; allowed: Double, Int, or another algorithm",
+    ),
+    (
+        "mlp",
+        ["algorithm.name=CMA-ES"],
+        "algorithm.name",
+        "CMA-ES needs two parameters at least; for one allowed: any other",
+    ),
+    (
+        "mlp",
+        ["algorithm={name: Grid, populationSize: 5}"],
+        "algorithm.populationSize",
+        "Grid has no such setting; it has none but its seed",
+    ),
+    (
+        "mlp",
+        ["algorithm.name=NSGA-II"],
+        "algorithm.name",
+        "NSGA-II is for two objectives; give objective.second, or take another, such as TPE",
+    ),
+    (
+        "mlp",
+        ["algorithm.name=GP", "objective.second=Size", "template.compression={}"],
+        "algorithm.name",
+        "GP has one objective; with objective.second allowed: Grid, Random, TPE, QMC, NSGA-II",
+    ),
+    (
+        "mlp",
+        ["pruning={name: Median}", "objective.second=Size", "template.compression={}"],
+        "pruning",
+        "Median looks at one objective, and may prune what is small; with objective.second leave it out",
+    ),
+    (
+        "mlp",
+        ["objective={metric: accuracy, second: Size, target: 0.9}", "template.compression={}"],
+        "objective.target",
+        "with two objectives the search is for a front; leave out the target",
+    ),
+    (
+        "mlp",
+        ["objective.second=Size", "maxTrialsWithoutImprovement=5", "template.compression={}"],
+        "maxTrialsWithoutImprovement",
+        "with two objectives no trial is better than all others; leave it out",
+    ),
+    (
+        "mlp",
+        ["objective.second=Latency"],
+        "objective.second",
+        "Latency is that of the compressed model; give template.compression",
+    ),
+    # counts
+    (
+        "mlp",
+        ["parallelTrials=31"],
+        "parallelTrials",
+        "31 is more than maxTrials, 30; allowed: at most as many",
+    ),
+    ("mlp", ["maxTrials=0"], "maxTrials", "0 is not allowed; allowed: a whole number from 1 to 10000"),
+    # initial trials
+    (
+        "mlp",
+        ["initialTrials=[{}, {model.mlp.droput: 0.1}]"],
+        "initialTrials[1]",
+        "there is no parameter 'model.mlp.droput'; allowed: model.mlp.dropout",
+    ),
+    (
+        "mlp",
+        ["initialTrials=[{model.mlp.dropout: 0.6}]"],
+        "initialTrials[0]",
+        "0.6 is not allowed for model.mlp.dropout; allowed: a number from 0.1 to 0.5",
+    ),
+    (
+        "mlp",
+        [searching(UNITS), "initialTrials=[{model.mlp.hiddenUnits: [16]}]"],
+        "initialTrials[0]",
+        "[16] is not allowed for model.mlp.hiddenUnits; allowed: [32], [64, 32]",
+    ),
+    (
+        "mlp",
+        [searching(OPTIMIZER, MOMENTUM), "initialTrials=[{training.optimizer.momentum: 0.5}]"],
+        "initialTrials[0]",
+        'training.optimizer.momentum exists only where training.optimizer.name is "SGD", but here it is "Adam"; '
+        "leave it out, or give the other",
+    ),
+    (
+        "mlp",
+        ["maxTrials=1", "initialTrials=[{}, {}]"],
+        "initialTrials",
+        "2 are given, but maxTrials is 1; allowed: at most as many",
+    ),
+    # the template
+    (
+        "mlp",
+        ["template.onlyPrepare=true"],
+        "template.onlyPrepare",
+        "the search sets it for each of its jobs; leave it out",
+    ),
+    (
+        "mlp",
+        ["template.dataset.format=Prepared"],
+        "template.dataset.format",
+        "the search prepares the data itself, once for all trials; allowed: CSV, Parquet",
+    ),
+    (
+        "mlp",
+        ["placement=Packed"],
+        "placement",
+        "Packed is for scikit-learn's models, and mlp is none; allowed: Pods, Auto",
+    ),
+    (
+        "mlp",
+        ["trialSeed=PerTrial", searching("{path: training.seed, type: Int, min: 0, max: 9}")],
+        "trialSeed",
+        "PerTrial sets training.seed, which is a parameter; allowed: Fixed",
+    ),
+    (
+        "mlp",
+        ["template.training.epoch=3"],
+        "template.training.epoch",
+        "there is no such field; did you mean epochs? allowed: workers, epochs, batchSize, optimizer, "
+        "learningRateSchedule, earlyStopping, classWeights, checkpoint, seed",
+    ),
+    # the whole
+    (
+        "mlp",
+        ["warmStart.tuningJob=digits"],
+        "warmStart.tuningJob",
+        "'digits' is this search itself; name another, that has finished",
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("model", "overrides", "field", "message"), WRONG, ids=[f"{row[2]}-{row[3][:40]}" for row in WRONG]
+)
+def test_a_mistake_is_explained_at_its_field(model: str, overrides: list[str], field: str, message: str) -> None:
+    found = problems(model, *overrides)
+    assert found[f"spec.{field}"] == message
+    # A circle has two ends, each of which says so.
+    assert len(found) == 1 or all("circle" in said for said in found.values())
+
+
+def test_a_log_that_is_too_large_is_refused_with_the_figures() -> None:
+    said = problems("mlp", "maxTrials=10000", "pruning={name: Median}")["spec.maxTrials"]
+    figures = re.fullmatch(
+        r"the log of 10000 trials may take (\d+) KiB \((\d+) bytes a trial\), but there is room for 256 KiB, about "
+        r"(\d+) trials; fewer parameters, folds or looks of the pruning make more fit",
+        said,
+    )
+    assert figures is not None
+    size, each, fit = map(int, figures.groups())
+    assert each <= size * 1024 / 10000 < each + 1
+    assert fit == 256 * 1024 // each
+    assert parse_tuning_job(manifest("mlp", "maxTrials=1000", "pruning={name: Median}"))
+
+
+def test_all_mistakes_are_named_at_once() -> None:
+    found = problems(
+        "mlp",
+        "parallelTrials=31",
+        "placement=Packed",
+        "algorithm.name=NSGA-II",
+        path_of("model.mlp.drop"),
+        "maxMinutes=-1",
+    )
+    assert set(found) == {"spec.maxMinutes"}, "what the types refuse comes first"
+    found = problems(
+        "mlp", "parallelTrials=31", "placement=Packed", "algorithm.name=NSGA-II", path_of("model.mlp.drop")
+    )
+    assert set(found) == {
+        "spec.algorithm.name",
+        "spec.parallelTrials",
+        "spec.placement",
+        "spec.parameters[0].path",
+    }
+
+
+def test_every_field_is_read_by_the_program() -> None:
+    """A field that nothing reads is a promise that nothing keeps: each name is found outside the models."""
+    root = Path(__file__).parents[2]
+    models = {"search.py", "tuning_job.py"}
+    sources = [
+        path.read_text(encoding="utf-8")
+        for folder in ("operator/steelyard", "images/trainer/steelyard_trainer")
+        for path in (root / folder).rglob("*.py")
+        if path.name not in models or path.parent.name != "api"
+    ]
+    text = "\n".join(sources)
+    paths = [path for path in schema_of(TuningJob).paths() if not path.startswith("spec.template.")]
+    names = {path.rpartition(".")[2] for path in paths} - {"apiVersion", "kind"}
+    snake = {name: re.sub(r"(?<!^)([A-Z])", lambda match: "_" + match[1].lower(), name) for name in names}
+    assert len(names) > 30
+    assert [name for name in sorted(names) if not re.search(rf"\.{snake[name]}\b", text)] == []
+
+
+@pytest.mark.parametrize("name", ["a" * 35, "Digits", "7", "a-", ""])
+def test_a_name_leaves_room_for_those_of_its_trials(name: str) -> None:
+    found = problems("mlp", f"metadata.name='{name}'")
+    assert found["metadata.name"].startswith(f'"{name}" is not allowed; allowed: 1 to 34 lower-case letters')
+
+
+# --- the space --------------------------------------------------------------------------------------------------------
+
+
+def space(*texts: str) -> list[Parameter]:
+    overrides = [searching(*texts)]
+    return parse_tuning_job(manifest("mlp", *overrides)).spec.parameters
+
+
+def test_a_parameter_holds_its_steps_whatever_its_floats() -> None:
+    (parameter,) = space("{path: model.mlp.dropout, type: Double, min: 0, max: 0.9, step: 0.1}")
+    assert contains(parameter, 0.1 + 0.2) and contains(parameter, 0) and contains(parameter, 0.9)
+    assert not contains(parameter, 0.25) and not contains(parameter, 1.0) and not contains(parameter, "0.1")
+    (batch,) = space(BATCH)
+    assert contains(batch, 48) and contains(batch, 48.0)
+    assert not contains(batch, 47) and not contains(batch, True)
+
+
+def test_true_is_not_one() -> None:
+    (parameter,) = space("{path: model.mlp.batchNormalization, type: Categorical, values: [true, false]}")
+    assert contains(parameter, True) and not contains(parameter, 1)
+
+
+def test_a_parameter_without_its_condition_does_not_exist() -> None:
+    optimizer, momentum = space(OPTIMIZER, MOMENTUM)
+    assert exists(optimizer, {})
+    assert exists(momentum, {optimizer.path: "SGD"})
+    assert not exists(momentum, {optimizer.path: "Adam"}) and not exists(momentum, {})
+
+
+def test_parents_come_first_and_the_order_stays_otherwise() -> None:
+    parameters = space(DROPOUT, MOMENTUM, OPTIMIZER, BATCH)
+    assert [one.path.rpartition(".")[2] for one in parents_first(parameters)] == [
+        "dropout",
+        "name",
+        "momentum",
+        "batchSize",
+    ]
+
+
+def test_the_size_of_a_space_counts_what_exists() -> None:
+    epochs = "{path: training.epochs, type: Int, min: 1, max: 10, when: {path: training.optimizer.name, values: [SGD]}}"
+    assert size_of(space(OPTIMIZER, BATCH)) == 2 * 4
+    assert size_of(space(OPTIMIZER, epochs, BATCH)) == (1 + 10) * 4
+    assert size_of(space(OPTIMIZER, MOMENTUM)) is None
+
+
+def test_an_initial_trial_is_completed_by_the_template_and_by_first_values() -> None:
+    parameters = space(DROPOUT, MOMENTUM, OPTIMIZER, BATCH)
+    template = {"model": {"mlp": {"dropout": 0.3}}, "training": {"batchSize": 33, "optimizer": {"name": "Adam"}}}
+    assert completed(parameters, {}, template) == {
+        "model.mlp.dropout": 0.3,
+        "training.optimizer.name": "Adam",
+        "training.batchSize": 16,
+    }
+    whole = completed(parameters, {"training.optimizer.name": "SGD", "training.batchSize": 64.0}, template)
+    assert whole == {
+        "model.mlp.dropout": 0.3,
+        "training.optimizer.momentum": 0,
+        "training.optimizer.name": "SGD",
+        "training.batchSize": 64,
+    }
+    assert isinstance(whole["training.batchSize"], int), "as an Int's field takes it"
+
+
+# --- a trial's report in a status -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "report",
+    [
+        TrialReport(7, "Pruned", 0.1 + 0.2, ((1, 1 / 3), (3, 0.1 + 0.2)), None, None, 1.25),
+        TrialReport(0, "Complete", 0.97, (), 94000.0, 12, 3.0),
+        TrialReport(1, "Failed", reason="the data is bad"),
+    ],
+    ids=lambda report: report.state,
+)
+def test_a_report_passes_through_a_status_bit_for_bit(report: TrialReport) -> None:
+    stored = json.loads(json.dumps(TrialStatus.of(report).model_dump(mode="json", by_alias=True, exclude_none=True)))
+    assert TrialStatus.model_validate(stored).report == report

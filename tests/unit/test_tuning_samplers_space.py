@@ -1,0 +1,171 @@
+"""The space of a search: its values, its combinations and their order, and the identity of a question."""
+
+import itertools
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.model_selection import ParameterGrid
+
+from steelyard.api.search import Parameter
+from steelyard.api.search_log import Entry, Values
+from steelyard.api.search_space import size_of
+from steelyard.tuning.space import Space
+
+
+def space_of(*parameters: dict[str, Any]) -> Space:
+    return Space.of([Parameter.model_validate(parameter) for parameter in parameters])
+
+
+def every(space: Space) -> list[Values]:
+    assert space.combinations is not None
+    return [space.combination(place) for place in range(space.combinations)]
+
+
+def test_combinations_come_in_the_order_of_parameter_grid() -> None:
+    grid = {"model.c": [True, None, "a"], "model.a": [1, 2], "training.b": [0.5, 0.25, 4]}
+    space = space_of(*({"path": path, "type": "Categorical", "values": values} for path, values in grid.items()))
+
+    assert every(space) == list(ParameterGrid(grid))
+
+
+def test_the_order_of_the_manifest_does_not_matter_to_grid() -> None:
+    one, other = ({"path": path, "type": "Int", "min": 1, "max": 3} for path in ("x", "y"))
+
+    assert every(space_of(one, other)) == every(space_of(other, one))
+
+
+def test_combinations_that_a_condition_makes_equal_are_one() -> None:
+    space = space_of(
+        {"path": "b", "type": "Categorical", "values": ["SGD", "Adam"]},
+        {"path": "a", "type": "Int", "min": 1, "max": 2, "when": {"path": "b", "values": ["SGD"]}},
+    )
+
+    assert every(space) == [{"a": 1, "b": "SGD"}, {"b": "Adam"}, {"a": 2, "b": "SGD"}]
+
+
+@st.composite
+def forests(draw: st.DrawFn) -> list[dict[str, Any]]:
+    """Parameters that may depend on each other, in any order."""
+    parameters: list[dict[str, Any]] = []
+    for name in draw(st.permutations("abcde"))[: draw(st.integers(1, 5))]:
+        parameter = {"path": name, "type": "Categorical", "values": [0, 1, 2][: draw(st.integers(1, 3))]}
+        if parameters and draw(st.booleans()):
+            parent = draw(st.sampled_from(parameters))
+            values = draw(st.lists(st.sampled_from(parent["values"]), min_size=1, unique=True))
+            parameter["when"] = {"path": parent["path"], "values": values}
+        parameters.append(parameter)
+    return draw(st.permutations(parameters))
+
+
+@settings(max_examples=150, deadline=None)
+@given(forests())
+def test_combinations_are_the_product_without_what_does_not_exist(parameters: list[dict[str, Any]]) -> None:
+    space = space_of(*parameters)
+    names = sorted(parameter["path"] for parameter in parameters)
+    choices = {parameter["path"]: parameter["values"] for parameter in parameters}
+    expected: list[Values] = []
+    for row in itertools.product(*(choices[name] for name in names)):
+        whole = dict(zip(names, row, strict=True))
+        values = {path: whole[path] for path in whole if path in space.active(whole)}
+        if values not in expected:
+            expected.append(values)
+
+    assert every(space) == expected
+    assert len(expected) == size_of([dimension.parameter for dimension in space.dimensions])
+    assert all(space.contains(values) for values in expected)
+
+
+def test_a_large_space_is_counted_and_not_listed() -> None:
+    numbers = [{"path": f"x{place:02}", "type": "Int", "min": 0, "max": 99_999} for place in range(30)]
+    flag = {"path": "flag", "type": "Categorical", "values": [True, False]}
+    last = {"path": "y", "type": "Int", "min": 1, "max": 9, "when": {"path": "flag", "values": [True]}}
+
+    assert space_of(*numbers).combinations == 100_000**30
+    assert space_of(*numbers).combination(100_000**30 - 1) == {f"x{place:02}": 99_999 for place in range(30)}
+    assert space_of(*numbers, flag, last).combinations == 100_000**30 * 10
+    assert space_of({"path": "x", "type": "Double", "min": 0, "max": 1}, flag).combinations is None
+
+
+@pytest.mark.parametrize(
+    "parameter",
+    (
+        {"type": "Int", "min": -3, "max": 12},
+        {"type": "Int", "min": 1, "max": 64, "log": True},
+        {"type": "Int", "min": 16, "max": 120, "step": 16},
+        {"type": "Double", "min": 0.1, "max": 0.95, "step": 0.1},
+        {"type": "Categorical", "values": [None, True, 1, "1", [1, 2], {"a": 1}]},
+    ),
+)
+def test_finitely_many_values_are_those_of_the_manifest_and_each_has_its_place(parameter: dict[str, Any]) -> None:
+    space = space_of({"path": "x", **parameter})
+    choices = space.dimensions[0].parameter.choices
+
+    assert [values["x"] for values in every(space)] == choices
+    assert [space.at(space.units(values))["x"] for values in every(space)] == choices
+    assert {repr(space.at([place / 5000])["x"]) for place in range(5001)} == set(map(repr, choices or []))
+
+
+@pytest.mark.parametrize("is_log", (False, True))
+@given(unit=st.floats(0, 1))
+def test_a_range_is_covered_to_its_ends_and_no_further(is_log: bool, unit: float) -> None:
+    space = space_of({"path": "x", "type": "Double", "min": 0.0003, "max": 0.7, "log": is_log})
+    value = space.at([unit])["x"]
+
+    assert 0.0003 <= value <= 0.7
+    assert space.at(space.units({"x": value})) == {"x": value}
+    assert space.units({"x": value})[0] == pytest.approx(unit, abs=1e-7)
+    assert len(repr(value)) <= 14, "the log has little room"
+    assert (space.at([0.0])["x"], space.at([1.0])["x"]) == (0.0003, 0.7)
+
+
+def test_a_range_far_from_zero_and_narrow_keeps_its_values_apart() -> None:
+    for is_log in (False, True):
+        space = space_of({"path": "x", "type": "Double", "min": 1000.0, "max": 1000.001, "log": is_log})
+        assert len({space.at([place / 1000])["x"] for place in range(1001)}) == 1001
+
+
+def test_true_is_not_1_and_1_is_1_0() -> None:
+    space = space_of({"path": "x", "type": "Categorical", "values": [1, True, "1", [1], [2], None]})
+    keys = [space.key(values) for values in every(space)]
+
+    assert len(set(keys)) == 6
+    assert space.key({"x": 1.0}) == keys[0]
+    assert space.key({}) not in keys
+    assert space.by_path["x"].index(True) == 1
+
+
+def test_a_question_survives_the_log() -> None:
+    parameters = [
+        Parameter(path="a", type="Double", min=1e-5, max=1, log=True),
+        Parameter(path="b", type="Double", min=0.1, max=0.9, step=0.1),
+        Parameter(path="c", type="Categorical", values=[None, True, 1]),
+    ]
+    space = Space.of(parameters)
+    for place in range(200):
+        values = space.at([place / 199, (place * 7 % 100) / 99, (place * 13 % 100) / 99])
+        assert Entry.decode(Entry(0, values, "Complete", 0.5).encode(parameters), parameters).values == values
+
+
+@pytest.mark.parametrize(
+    "values",
+    (
+        {"a": 1},
+        {"a": 1, "b": 2, "c": 3},
+        {"b": 2},
+        {"a": 1.5, "b": 2},
+        {"a": True, "b": 2},
+        {"a": 9, "b": 2},
+        {"a": 2, "b": 2},
+    ),
+)
+def test_what_is_no_question_of_the_space(values: Values) -> None:
+    space = space_of(
+        {"path": "a", "type": "Int", "min": 0, "max": 2},
+        {"path": "b", "type": "Int", "min": 0, "max": 2, "when": {"path": "a", "values": [0, 1]}},
+    )
+
+    assert space.contains({"a": 1, "b": 2})
+    assert space.contains({"a": 2})
+    assert not space.contains(values)
