@@ -11,10 +11,11 @@ from cluster.kubectl import Kubectl
 from cluster.simulation import SimulatedCluster
 from operator_support import Operated, granted, operated, simulated, training_job
 from training_jobs import is_over
+from tuning_support import tuning_job
 
 PATIENCE_SECONDS = 300.0
 USER = "operator-of-rights"
-UNSEEN = {("update", "trainingjobs/finalizers")}
+UNSEEN = {("update", "trainingjobs/finalizers"), ("update", "tuningjobs/finalizers")}
 """Asked for by admission, for a child's ownerReference, and never a request of its own. Both tiers' API servers ask."""
 NODE = "lost-node"
 
@@ -35,6 +36,7 @@ def test_it_uses_exactly_what_it_is_granted(operator: Operated) -> None:
         training_job("interrupted", **stages, template=simulated(exit_code="75"), runPolicy={"disruptionLimit": 3}),
         training_job("nobodys", **stages, template={"serviceAccountName": "nobody"}),
     )
+    _search(namespace)
     with _lost_pod(operator):
         for stage_job in ("large-prepare", "large-train"):
             _wait_until(f"{stage_job} is there", lambda: namespace.find("job", stage_job) is not None)  # noqa: B023
@@ -49,6 +51,19 @@ def test_it_uses_exactly_what_it_is_granted(operator: Operated) -> None:
         _wait_until("all rights are used", has_used_all, lambda: f"not yet: {granted() - UNSEEN - used}")
     assert used == granted() - UNSEEN
     assert [entry for entry in operator.cluster.audit.entries(USER) if entry.code == 403] == []
+
+
+def _search(namespace: Kubectl) -> None:
+    """Searches that make, look for, suspend and remove TrainingJobs, and look for an earlier search."""
+    namespace.create(
+        training_job("taken-data", publish=[], runPolicy={"suspend": True}),
+        tuning_job("taken"),
+        tuning_job("warm", warmStart={"tuningJob": "taken"}),
+        tuning_job("late-search", "1h", runPolicy={"activeDeadlineSeconds": 5}),
+        tuning_job("longer", maxTrials=1, parallelTrials=1),
+    )
+    namespace.wait_for("tuningjob", "longer", is_over, PATIENCE_SECONDS)
+    namespace("patch", "tuningjob", "longer", "--type=merge", '--patch={"spec": {"maxTrials": 2}}')
 
 
 def _large_dataset() -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """Models of scikit-learn are weighed, judged, published and predict: without pickles, and as they were measured."""
 
-import hashlib
 import io
 import json
 import pickle
@@ -15,14 +14,16 @@ import numpy as np
 import pytest
 import skops.io
 from estimator_support import EstimatorJob
+from search_documents import search_document
 from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 from sklearn.preprocessing import FunctionTransformer
 
-from steelyard.api.errors import DataError
+from steelyard.api.errors import ConfigurationError, DataError
 from steelyard.api.published import SEARCH_FILE, SEARCH_PAGE_FILE, SUMS_FILE
+from steelyard.api.search_log import SearchDocument
 from steelyard.cli.output import OutputFormat
 from steelyard.cli.predict import predict
 from steelyard.serving.estimators import OnnxModel, SkopsModel, load_estimator, version_note
@@ -32,7 +33,6 @@ from steelyard_trainer.estimators.compression import compressed_estimator_cost
 from steelyard_trainer.estimators.onnx_conversion import to_onnx
 from steelyard_trainer.estimators.skops_files import estimator_bytes
 from steelyard_trainer.estimators.trial import Rows
-from steelyard_trainer.publishing.package import assemble
 
 SMALLEST = {"compression": {"objective": "Size"}}
 FASTEST = {"compression": {"objective": "Latency"}}
@@ -240,6 +240,10 @@ def test_a_refitted_model_has_seen_all_but_the_test_part(diabetes: EstimatorJob)
     alone = rows.part("train")
     less = type(ridge)(alpha=1.0).fit(alone.features(rows.dataset.preprocessing, scaled=False), alone.targets)
     assert not np.array_equal(ridge.coef_, less.coef_)
+    # The choice was made with a model to which the validation part was new.
+    validation = rows.part("validation")
+    r2 = less.score(validation.features(rows.dataset.preprocessing, scaled=False), validation.targets)
+    assert report["choice"]["candidates"][0]["validation"]["r2"]["value"] == pytest.approx(r2, rel=1e-12)
 
 
 @pytest.mark.parametrize("model", [FOREST, {"nearestNeighbors": {"algorithm": "KDTree"}}], ids=["forest", "neighbours"])
@@ -392,25 +396,24 @@ def test_the_cost_of_a_trial_is_that_of_what_would_be_published(digits: Estimato
     assert all(each.figures is not None and each.figures["accuracy"].value == accuracy for each in found.values())
 
 
-def test_the_files_of_a_search_are_published_and_verified(diabetes: EstimatorJob, tmp_path: Path) -> None:
-    folder, _ = diabetes.publish({"ridge": {}})
-    published = PublishedModel.load(folder)
+def test_the_files_of_a_search_are_published_and_verified(
+    diabetes: EstimatorJob, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    search = tmp_path / "search.json"
+    search.write_text(json.dumps(search_document().to_json()))
+    monkeypatch.setenv("STEELYARD_SEARCH_FILE", str(search))
+    folder, _ = diabetes.publish({"ridge": {"alpha": 5}})
+    assert verify(folder) == []
+    sums = (folder / SUMS_FILE).read_text()
+    assert f"  {SEARCH_FILE}\n" in sums and f"  {SEARCH_PAGE_FILE}\n" in sums
+    assert SearchDocument.from_json(json.loads((folder / SEARCH_FILE).read_text())) == search_document()
+    assert "digits-search" in (folder / SEARCH_PAGE_FILE).read_text()
+    (folder / SEARCH_FILE).write_bytes(b"[]")
+    assert [problem.file for problem in verify(folder)] == [SEARCH_FILE]
 
-    class Report:
-        def to_json(self) -> dict[str, Any]:
-            return report_of(folder)
-
-    def write_model(place: Path) -> None:
-        (place / "model.skops").write_bytes((folder / "model.skops").read_bytes())
-
-    extra = {SEARCH_PAGE_FILE: b"<html>", SEARCH_FILE: b"{}"}
-    package = tmp_path / "package"
-    assemble(package, write_model, published.preprocessing, Report(), extra)  # type: ignore[arg-type]
-    assert verify(package) == []
-    sums = (package / SUMS_FILE).read_text()
-    assert all(f"{hashlib.sha256(content).hexdigest()}  {name}\n" in sums for name, content in extra.items())
-    (package / SEARCH_FILE).write_bytes(b"[]")
-    assert [problem.file for problem in verify(package)] == [SEARCH_FILE]
+    search.write_text('{"name": "half"}')
+    with pytest.raises(ConfigurationError, match=r"STEELYARD_SEARCH_FILE: .* holds no search"):
+        diabetes.publish({"ridge": {"alpha": 6}})
 
 
 def test_another_scikit_learn_is_noted(

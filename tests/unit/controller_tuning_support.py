@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeGuard
 
 from controller_support import NAMESPACE, NOW, ago
 
@@ -13,7 +13,7 @@ from steelyard.api.search_log import Entry, TrialReport, Values
 from steelyard.api.tuning_status import TuningJobStatus
 from steelyard.controller.observation import StageJob
 from steelyard.controller.settings import Settings
-from steelyard.controller.tuning.actions import MakeChild, TuningDecision
+from steelyard.controller.tuning.actions import Action, MakeChild, MakePack, TuningDecision
 from steelyard.controller.tuning.admission import admit
 from steelyard.controller.tuning.decide import decide
 from steelyard.controller.tuning.draft import TuningDraft
@@ -190,4 +190,9 @@ def conditions(decision: TuningDecision) -> dict[str, tuple[str, str]]:
 
 def made(decision: TuningDecision) -> list[str]:
     """The names of what is made, in order."""
-    return [each.body["metadata"]["name"] for each in decision.after if isinstance(each, MakeChild)]
+    bodies = [each.config_map if isinstance(each, MakePack) else each.body for each in decision.after if _makes(each)]
+    return [body["metadata"]["name"] for body in bodies]
+
+
+def _makes(action: Action) -> TypeGuard[MakeChild | MakePack]:
+    return isinstance(action, MakeChild | MakePack)

@@ -21,20 +21,21 @@ from controller_tuning_support import (
     trial,
 )
 
-from steelyard.api.contract import Result
 from steelyard.api.search_log import Entry, TrialReport
 from steelyard.controller.observation import text_of
-from steelyard.controller.policies.endings import Broken, Done, Lost
+from steelyard.controller.policies.endings import Broken
 from steelyard.controller.tuning.actions import (
     DeleteChild,
     DeletePack,
     MakeChild,
+    MakePack,
     PauseChild,
     PausePack,
 )
 from steelyard.controller.tuning.decide import decide
 from steelyard.controller.tuning.draft import TuningDraft
 from steelyard.controller.tuning.facts import Question
+from steelyard.controller.tuning.observation import PackEnding
 
 SEARCH = context_with()
 GRID = context_with(*FOREST, "placement=Packed")
@@ -320,16 +321,16 @@ def test_what_lets_nothing_be_asked_changes_nothing() -> None:
 # --- packs ------------------------------------------------------------------------------------------------------------
 
 
-def reports(*numbers: int) -> Done:
-    """The result of a pack that has answered these."""
-    documents = [TrialReport(number, "Complete", number / 100, seconds=0.1).to_json() for number in numbers]
-    return Done(Result("pack", "key", "Succeeded", "done", {"trials": [*documents, "rubbish"]}))
+def reports(*numbers: int, defect: Broken | None = None) -> PackEnding:
+    """The end of a pack that has answered these."""
+    return PackEnding({number: TrialReport(number, "Complete", number / 100) for number in numbers}, defect)
 
 
 def test_many_questions_go_into_one_pod() -> None:
     decision = decided(GRID, begun(GRID))
-    assert made(decision) == ["search-pack-0", "search-pack-0"]
-    assert [action.resource for action in decision.after if isinstance(action, MakeChild)] == ["configmaps", "jobs"]
+    (action,) = decision.after
+    assert isinstance(action, MakePack) and action.numbers == tuple(range(12))
+    assert decision.draft.status["trials"]["running"] == 12
     assert decided(GRID, begun(GRID), packs=[pack(0, 12)]).after == []
 
 
@@ -351,10 +352,11 @@ def test_a_pack_answers_its_questions_and_those_it_has_not_have_failed() -> None
 def test_a_pack_that_breaks_fails_its_trials_and_one_that_is_lost_runs_again() -> None:
     context = context_with(*FOREST, "placement=Packed", "maxFailedTrials=9")
     ended = pack(0, 4, "Failed")
-    broken = Broken("OutOfMemory", "killed")
+    broken = reports(0, defect=Broken("OutOfMemory", "killed"))
     decision = decided(context, begun(context), packs=[ended], pack_endings={ended.job.uid: broken})
-    assert {entry.reason for entry in decision.new} == {"OutOfMemory: killed"} and len(decision.new) == 4
-    lost = decided(context, begun(context), packs=[ended], pack_endings={ended.job.uid: Lost("gone")})
+    assert [entry.reason for entry in decision.new] == ["", *["OutOfMemory: killed"] * 3]
+    gone = PackEnding({}, is_lost=True)
+    lost = decided(context, begun(context), packs=[ended], pack_endings={ended.job.uid: gone})
     assert lost.before == [DeletePack(ended)] and lost.new == [] and lost.after == []
 
 

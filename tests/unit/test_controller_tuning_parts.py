@@ -209,7 +209,8 @@ def test_all_objects_belong_to_the_search() -> None:
         children.data_child(SEARCH),
         children.trial_child(SEARCH, QUESTION, []),
         *(action.body for action in children.best_children(SEARCH, ALL[5], entries, end, None)),
-        *(action.body for action in children.pack_children(forest, questions, {})),
+        children.pack_of(forest, questions, {}).config_map,
+        children.pack_job(forest, children.pack_of(forest, questions, {}).config_map),
     ]
     for body in bodies:
         (owner,) = body["metadata"]["ownerReferences"]
@@ -256,10 +257,11 @@ def test_pods_of_a_search_share_a_node_where_its_workspace_has_one() -> None:
 def test_a_pack_is_a_pod_like_a_trials() -> None:
     context = context_with(*FOREST, "template.template.resources.train={limits: {cpu: '3'}}", "parallelTrials=4")
     questions = [Question(number, forest_values(number)) for number in range(5)]
-    config_map, job = children.pack_children(context, questions, {})
-    trials = json.loads(config_map.body["data"]["pack.json"])["trials"]
+    config_map = children.pack_of(context, questions, {}).config_map
+    job = children.pack_job(context, config_map)
+    trials = json.loads(config_map["data"]["pack.json"])["trials"]
     assert [one["spec"]["trial"]["number"] for one in trials] == [0, 1, 2, 3, 4]
-    pod = job.body["spec"]["template"]["spec"]
+    pod = job["spec"]["template"]["spec"]
     (container,) = pod["containers"]
     values = {each["name"]: each.get("value") for each in container["env"]}
     assert container["args"] == ["pack"] and container["resources"] == {"limits": {"cpu": "3"}}
@@ -267,7 +269,7 @@ def test_a_pack_is_a_pod_like_a_trials() -> None:
     assert values["STEELYARD_WORKSPACE"] == "/steelyard/workspace/search-pack-0"
     assert json.loads(values["STEELYARD_CLAIMS"] or "") == {"search-workspace": "/steelyard/claims/search-workspace"}
     assert pod["securityContext"]["runAsNonRoot"] and container["securityContext"]["readOnlyRootFilesystem"]
-    seen = Pack.of(from_server(job.body))
+    seen = Pack.of(from_server(job))
     assert seen is not None and seen.questions == tuple(questions) and seen.key == values["STEELYARD_STAGE_KEY"]
 
 
@@ -279,10 +281,11 @@ def test_a_pack_has_no_more_trials_than_its_result_and_its_file_have_room_for() 
     weights = json.dumps({"strategy": "Explicit", "weights": {f"{n:04}{'x' * 900}": 1.5 for n in range(250)}})
     large = context_with(*FOREST, f"template.training.classWeights={weights}")
     questions = [Question(number, forest_values(number)) for number in range(12)]
-    config_map, job = children.pack_children(large, questions, {})
-    assert len(questions_of(job.body["metadata"])) == 3
-    assert len(config_map.body["data"]["pack.json"]) < 1_000_000
-    (container,) = job.body["spec"]["template"]["spec"]["containers"]
+    config_map = children.pack_of(large, questions, {}).config_map
+    job = children.pack_job(large, config_map)
+    assert len(questions_of(job["metadata"])) == len(questions_of(config_map["metadata"])) == 3
+    assert len(config_map["data"]["pack.json"]) < 1_000_000
+    (container,) = job["spec"]["template"]["spec"]["containers"]
     assert "spec" not in {mount["name"] for mount in container["volumeMounts"]}
 
 

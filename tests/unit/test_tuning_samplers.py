@@ -311,6 +311,16 @@ def test_another_process_asks_the_same() -> None:
     assert json.loads(finished.stdout) == _learned_questions()
 
 
+def test_libraries_are_imported_when_they_are_needed() -> None:
+    program = (
+        "import sys; from steelyard.tuning.asking import Asker; import steelyard.tuning.asking_process; "
+        "print([name for name in ('numpy', 'scipy', 'optuna', 'sklearn', 'cmaes') if name in sys.modules])"
+    )
+    finished = subprocess.run([sys.executable, "-c", program], stdout=subprocess.PIPE, check=True, timeout=120)
+
+    assert finished.stdout.decode().strip() == "[]"
+
+
 def _learned_questions() -> dict[str, Values | None]:
     """The question that follows on many answers, of each algorithm."""
     asked: dict[str, Values | None] = {}

@@ -16,6 +16,7 @@ from steelyard_trainer.evaluation.gates import check_gates
 from steelyard_trainer.evaluation.judge import judge_parts, metrics_summary
 from steelyard_trainer.evaluation.metrics import PRIMARY
 from steelyard_trainer.publishing.package import Evidence, Sizes, assemble
+from steelyard_trainer.publishing.search_files import search_files
 from steelyard_trainer.publishing.target import publish
 from steelyard_trainer.trained import TrainedFolder
 
@@ -66,7 +67,13 @@ def finish(context: StageContext) -> Outcome:
     )
     with tempfile.TemporaryDirectory(prefix="package-", dir=bench.folder) as folder:
         package = Path(folder)
-        digest = assemble(package, lambda place: final.write(place, name, files), final.preprocessing, evidence)
+        digest = assemble(
+            package,
+            lambda place: final.write(place, name, files),
+            final.preprocessing,
+            evidence,
+            search_files(weighed.trial if weighed else None),
+        )
         for target in targets.values():
             publish(package, target, digest, context.check_attempt)
     places = [context.show(uri) for uri in targets]

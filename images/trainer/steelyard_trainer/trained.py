@@ -25,6 +25,11 @@ class TrainedFolder:
     """Whose model it is, for people."""
 
     @property
+    def trial(self) -> int | None:
+        """The trial's number, where it is one's."""
+        return _trial_of(self.training)
+
+    @property
     def model_file(self) -> Path:
         """A network's model."""
         return self.folder / MODEL_FILE
@@ -69,7 +74,12 @@ class TrainedFolder:
 
 
 def _name_of(training: Mapping[str, Any], place: str) -> str:
+    number = _trial_of(training)
+    return place if number is None else f"trial {number}"
+
+
+def _trial_of(training: Mapping[str, Any]) -> int | None:
     try:
-        return f"trial {TrialReport.from_json(training['trial']).number}"
+        return TrialReport.from_json(training["trial"]).number
     except (KeyError, ValueError):
-        return place
+        return None

@@ -28,6 +28,7 @@ from steelyard.controller.operator import Operator
 from steelyard.controller.reconciler import Reconciler
 from steelyard.controller.settings import Settings
 from steelyard.controller.tuning.cache import TuningCache
+from steelyard.controller.tuning.findings import Findings
 from steelyard.controller.tuning.reconciler import TuningReconciler
 from steelyard.controller.work_queue import WorkQueue
 from steelyard.kube import Api, ApiError
@@ -91,7 +92,7 @@ async def run(settings: Settings) -> None:
             metrics,
             Reconciler(cache, requests, api, settings, metrics, searches),
             cache,
-            TuningReconciler(searches, requests, asks, settings, metrics),
+            TuningReconciler(searches, requests, asks, Findings(searches, requests, api), settings, metrics),
             searches,
             heartbeat,
             queue,

@@ -21,6 +21,14 @@ class MakeChild:
 
 
 @dataclass(frozen=True)
+class MakePack:
+    """Makes a pack: its ConfigMap, and its Job. Where the ConfigMap is there already, the Job is for what that says."""
+
+    config_map: dict[str, Any]
+    numbers: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class DeleteChild:
     """Removes a TrainingJob with all that it has made."""
 
@@ -50,7 +58,7 @@ class PausePack:
     is_suspended: bool
 
 
-Action: TypeAlias = MakeChild | DeleteChild | PauseChild | DeletePack | PausePack
+Action: TypeAlias = MakeChild | MakePack | DeleteChild | PauseChild | DeletePack | PausePack
 
 
 @dataclass

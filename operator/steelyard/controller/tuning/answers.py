@@ -2,9 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from steelyard.api.contract import Result
 from steelyard.api.search_log import Entry, TrialReport, Values
-from steelyard.controller.policies.endings import Broken, Done, Lost
 from steelyard.controller.tuning.facts import Child, Pack, Question
 from steelyard.controller.tuning.observation import SearchObservation
 from steelyard.tuning.trials import trial_name
@@ -87,33 +85,14 @@ def _take_pack(answers: Answers, seen: SearchObservation, pack: Pack) -> None:
     if pack.is_running:
         answers.running |= {question.number: question.values for question in open_questions}
         return
-    match seen.pack_endings.get(pack.job.uid):
-        case None:
-            answers.ended.append(pack)
-            answers.running |= {question.number: question.values for question in open_questions}
-        case Lost():
-            answers.lost.append(pack)
-            answers.running |= {question.number: question.values for question in open_questions}
-        case Done(result):
-            reports = reports_of(result)
-            for question in open_questions:
-                report = reports.get(question.number)
-                if report is None:
-                    answers.new.append(_failed(question, f"the pack {pack.job.name} left no report of this trial"))
-                else:
-                    answers.new.append(Entry.of(report, question.values, question.seen))
-        case Broken(reason, message):
-            answers.new += [_failed(question, f"{reason}: {message}") for question in open_questions]
-
-
-def reports_of(result: Result) -> dict[int, TrialReport]:
-    """What a pack's result document holds, by number."""
-    reports: dict[int, TrialReport] = {}
-    documents = result.summary.get("trials")
-    for document in documents if isinstance(documents, list) else ():
-        try:
-            report = TrialReport.from_json(document)
-        except ValueError:
-            continue
-        reports[report.number] = report
-    return reports
+    ending = seen.pack_endings.get(pack.job.uid)
+    if ending is None or ending.is_lost:
+        (answers.ended if ending is None else answers.lost).append(pack)
+        answers.running |= {question.number: question.values for question in open_questions}
+        return
+    defect = ending.defect
+    reason = f"{defect.reason}: {defect.message}" if defect else f"{pack.job.name} left no report of this trial"
+    for question in open_questions:
+        report = ending.reports.get(question.number)
+        entry = _failed(question, reason) if report is None else Entry.of(report, question.values, question.seen)
+        answers.new.append(entry)

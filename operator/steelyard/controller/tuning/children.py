@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from steelyard.api.contract import RESULT_LIMIT_BYTES, Env, StageName
+from steelyard.api.loading import parse_training_job
 from steelyard.api.search_log import Entry, SearchDocument, entry_bytes_at_most
 from steelyard.api.training_job import TrainingJob
 from steelyard.api.tuning_job import TuningJobSpec
@@ -26,8 +27,8 @@ from steelyard.controller.names import (
     search_config_map_name,
 )
 from steelyard.controller.pods import JobContext, pod_template, threads_of
-from steelyard.controller.tuning.actions import MakeChild
-from steelyard.controller.tuning.facts import Question, questions_text
+from steelyard.controller.tuning.actions import MakeChild, MakePack
+from steelyard.controller.tuning.facts import Question, questions_of, questions_text
 from steelyard.controller.tuning.observation import SearchContext
 from steelyard.planning import Stage
 from steelyard.tuning.pruning import stops_for
@@ -35,7 +36,7 @@ from steelyard.tuning.search import End, known_to
 from steelyard.tuning.trials import best_job, data_job, trial_job, trial_name
 
 MOST_TRIALS_OF_A_PACK = 40
-_ROOM_FOR_THE_REST = 400
+_ROOM_FOR_THE_REST = 600
 """Bytes of a pack's result document beside its trials."""
 _LARGEST_PACK_BYTES = 700_000
 """Of a ConfigMap, which has room for 1 MiB."""
@@ -118,10 +119,8 @@ def trials_of_a_pack(spec: TuningJobSpec) -> int:
     return max(1, min(MOST_TRIALS_OF_A_PACK, room))
 
 
-def pack_children(
-    context: SearchContext, questions: Sequence[Question], entries: Mapping[int, Entry]
-) -> list[MakeChild]:
-    """The Job that works off many questions, and the ConfigMap with them; of many large ones only the first.
+def pack_of(context: SearchContext, questions: Sequence[Question], entries: Mapping[int, Entry]) -> MakePack:
+    """What works off many questions; of many large ones only the first.
 
     Args:
         context: the search.
@@ -140,12 +139,19 @@ def pack_children(
     name = pack_name(context.name, taken[0].number)
     text = _compact({"trials": [job.to_manifest() for job in jobs]})
     config_map = _config_map(context, name, "pack", {PACK_FILE: text})
-    return [MakeChild("configmaps", config_map), MakeChild("jobs", _pack_job(context, name, jobs[0], taken, text))]
+    config_map["metadata"]["annotations"] = {QUESTIONS_ANNOTATION: questions_text(taken)}
+    return MakePack(config_map, tuple(question.number for question in taken))
 
 
-def _pack_job(
-    context: SearchContext, name: str, first: TrainingJob, questions: Sequence[Question], text: str
-) -> dict[str, Any]:
+def pack_job(context: SearchContext, config_map: dict[str, Any]) -> dict[str, Any]:
+    """The Job of a pack. Made of its ConfigMap as it is in the cluster: that stays, whatever is asked later.
+
+    Raises:
+        ConfigurationError, ValueError, KeyError, IndexError: somebody else has made the ConfigMap.
+    """
+    name, text = config_map["metadata"]["name"], config_map["data"][PACK_FILE]
+    questions = questions_of(config_map["metadata"])
+    first = parse_training_job(json.loads(text)["trials"][0], source=name)
     key = hashlib.sha256("\0".join((context.uid, name, text)).encode()).hexdigest()
     stage = Stage(name=cast(StageName, PACK_STAGE), key=key, workers=1, inputs={})
     # The pods' names, labels and workspace are the pack's, all else that of its trials.

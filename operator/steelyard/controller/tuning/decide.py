@@ -14,9 +14,11 @@ from steelyard.api.search_log import Entry, TrialReport, best_of
 from steelyard.controller.decide import Happening
 from steelyard.controller.tuning import children
 from steelyard.controller.tuning.actions import (
+    Action,
     DeleteChild,
     DeletePack,
     MakeChild,
+    MakePack,
     PauseChild,
     PausePack,
     TuningDecision,
@@ -88,13 +90,20 @@ def _take_answers(decision: TuningDecision, seen: SearchObservation, answers: An
     """Puts into the status what is known of the trials."""
     before = best_of(list(seen.entries.values()), seen.spec.objective.direction)
     decision.draft.log(seen.spec, decision.entries, decision.new)
-    made = {action.number for action in decision.after if isinstance(action, MakeChild) and action.number is not None}
+    made = {number for action in decision.after for number in _asked_by(action)}
     running = answers.running.keys() | made if not decision.is_over else set[int]()
     decision.draft.show(seen.spec, decision.entries, running)
     best = best_of(list(decision.entries.values()), seen.spec.objective.direction)
     if best is not None and best.number != (before.number if before else None):
         message = f"trial {best.number}: {seen.spec.objective.metric} {best.value:.6g}"
         decision.happenings.insert(0, Happening("NewBest", message))
+
+
+def _asked_by(action: Action) -> tuple[int, ...]:
+    """The questions that are answered by what an action makes."""
+    if isinstance(action, MakePack):
+        return action.numbers
+    return (action.number,) if isinstance(action, MakeChild) and action.number is not None else ()
 
 
 # --- before the first question ----------------------------------------------------------------------------------------
@@ -200,7 +209,7 @@ def _ask(decision: TuningDecision, seen: SearchObservation, wanted: list[int], p
         else:
             questions.append(question)
     if questions:
-        decision.after += children.pack_children(seen.context, questions, decision.entries)
+        decision.after.append(children.pack_of(seen.context, questions, decision.entries))
 
 
 def _first_packed(seen: SearchObservation) -> int:
@@ -245,7 +254,11 @@ def _finish(decision: TuningDecision, seen: SearchObservation, end: End) -> None
     if seen.spec.template.publish == []:
         _complete(decision, told)
         return
-    objects = children.best_children(context, best, decision.entries, end, _model_of(seen, decision, best))
+    try:
+        objects = children.best_children(context, best, decision.entries, end, _model_of(seen, decision, best))
+    except ConfigurationError as error:
+        _fail(decision, seen, error.reason, error.message, "Published")
+        return
     if child is None:
         decision.after += objects
     elif child.search != children.search_of(context, decision.entries):

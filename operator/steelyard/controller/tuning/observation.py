@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from steelyard.api.search_log import Entry, Values
+from steelyard.api.search_log import Entry, TrialReport, Values
 from steelyard.api.tuning_job import TuningJob, TuningJobSpec
 from steelyard.controller.names import workspace_claim_name
-from steelyard.controller.policies.endings import Broken, Done, Lost
+from steelyard.controller.policies.endings import Broken
 from steelyard.controller.settings import Settings
 from steelyard.controller.tuning.facts import Child, Pack
 from steelyard.tuning.trials import best_job_name, data_job_name
@@ -57,6 +57,18 @@ class SearchContext:
 
 
 @dataclass(frozen=True)
+class PackEnding:
+    """How a pack ended."""
+
+    reports: Mapping[int, TrialReport]
+    """What it has answered, by number."""
+    defect: Broken | None = None
+    """Why it broke."""
+    is_lost: bool = False
+    """Whether it is done, but nobody can tell any more what it has answered."""
+
+
+@dataclass(frozen=True)
 class SearchObservation:
     """What is seen of a search that is not over, or whose spec has changed since."""
 
@@ -71,7 +83,7 @@ class SearchObservation:
     """Of this search's uid."""
     packs: Sequence[Pack]
     """Of this search's uid."""
-    pack_endings: Mapping[str, Done | Broken | Lost] = field(default_factory=dict)
+    pack_endings: Mapping[str, PackEnding] = field(default_factory=dict)
     """How packs ended, by the Job's uid, as far as their pods were looked at."""
     prior_lines: Sequence[str] | None = None
     """The same as `prior`, just read from the earlier search; None where nobody looked."""

@@ -12,20 +12,21 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Protocol
 
-from steelyard.api.errors import ConfigurationError
 from steelyard.api.search_log import Entry, Values
 from steelyard.controller import cluster
 from steelyard.controller.cache import Key
 from steelyard.controller.cluster import NotNowError, ObstacleError
 from steelyard.controller.decide import Happening
 from steelyard.controller.metrics import Metrics
-from steelyard.controller.policies.endings import Broken, Done, Lost, ending_of
+from steelyard.controller.policies.endings import Broken
 from steelyard.controller.settings import Settings
+from steelyard.controller.tuning import children
 from steelyard.controller.tuning.actions import (
     Action,
     DeleteChild,
     DeletePack,
     MakeChild,
+    MakePack,
     PauseChild,
     PausePack,
     TuningDecision,
@@ -35,14 +36,17 @@ from steelyard.controller.tuning.cache import TuningCache
 from steelyard.controller.tuning.decide import decide
 from steelyard.controller.tuning.draft import TuningDraft
 from steelyard.controller.tuning.facts import Child, Pack
+from steelyard.controller.tuning.findings import Findings
 from steelyard.controller.tuning.observation import SearchContext, SearchObservation
-from steelyard.controller.tuning.warm_start import prior_lines
 from steelyard.kube import ApiError, ConnectionFailedError, Requester
 from steelyard.kube.errors import Object
+from steelyard.tuning.asking_process import AskingError
 from steelyard.tuning.search import known_to
 
 TELL_BEST_SECONDS = 30.0
 """The least seconds between two Events that tell of a new best trial."""
+LOOK_AFTER_SECONDS = 300.0
+"""How often it is looked whether what runs is still there."""
 MOST_ROUNDS = 10_000
 """Of questions in one reconcile: each is answered by an earlier search, or refused."""
 
@@ -85,6 +89,8 @@ class _Known:
     """The decoded lines of the log and of the earlier search's."""
     told_best: float = -TELL_BEST_SECONDS
     """When a new best was last told, by the monotonic clock."""
+    next_look: float = field(default_factory=lambda: time.monotonic() + LOOK_AFTER_SECONDS)
+    """When to look whether what runs is still there, by the monotonic clock."""
 
 
 @dataclass
@@ -95,6 +101,7 @@ class TuningReconciler:
     api: Requester
     """Guarded and counted."""
     asks: Asks
+    findings: Findings
     settings: Settings
     metrics: Metrics
     _known: dict[Key, _Known] = field(default_factory=dict)
@@ -129,20 +136,31 @@ class TuningReconciler:
     async def _reconcile(self, key: Key, body: Object) -> float | None:
         known = self._recall(key, body)
         if isinstance(known.admitted, Broken):
-            await self._refuse(body, known.admitted)
+            await self._refuse(body, known, known.admitted)
             return None
+        if time.monotonic() >= known.next_look:
+            known.next_look = time.monotonic() + LOOK_AFTER_SECONDS
+            await self.findings.look_after(key, body["metadata"]["uid"])
         seen = self._observe(key, body, known, known.admitted)
-        seen, decision = await self._decide(seen)
         try:
-            body = await self._carry_out(body, known, decision)
+            seen, decision = await self._decide(seen)
+        except AskingError as error:
+            await self._tell(body, known, [Happening("QuestionNotAsked", str(error), is_warning=True)])
+            raise NotNowError(str(error)) from None
+        try:
+            body = await self._carry_out(known.admitted, body, known, decision)
         except _TrialRefusedError as refusal:
             return await self._start_over(key, known, seen, {refusal.number: refusal.defect}, None)
         except ObstacleError as obstacle:
             if obstacle.defect is None:
+                await self._tell(body, known, [Happening(obstacle.wait.reason, obstacle.wait.message, is_warning=True)])
                 raise NotNowError(f"{obstacle.wait.reason}: {obstacle.wait.message}") from None
             return await self._start_over(key, known, seen, {}, obstacle.defect)
         self._forget_answered(key, seen, decision)
-        return None if decision.is_over else decision.again_after
+        if decision.is_over:
+            return None
+        left = max(0.0, known.next_look - time.monotonic())
+        return left if decision.again_after is None else min(left, decision.again_after)
 
     async def _start_over(
         self,
@@ -160,7 +178,7 @@ class TuningReconciler:
         again = replace(again, asked=seen.asked, refused=refused, defect=defect)
         again, decision = await self._decide(again)
         decision.after.clear()
-        await self._carry_out(body, known, decision)
+        await self._carry_out(seen.context, body, known, decision)
         return None if decision.is_over else 0.0
 
     # --- observing ----------------------------------------------------------------------------------------------------
@@ -201,30 +219,14 @@ class TuningReconciler:
         for _ in range(MOST_ROUNDS):
             decision = decide(seen, _now())
             if decision.needs_pods:
-                seen = replace(seen, pack_endings=await self._endings(decision.needs_pods))
+                seen = replace(seen, pack_endings=await self.findings.endings(decision.needs_pods))
             elif decision.needs_prior:
-                seen = await self._read_prior(seen)
+                seen = await self.findings.prior(seen)
             elif decision.ask:
                 seen = replace(seen, asked={**seen.asked, **await self._ask(seen, decision)})
             else:
                 return seen, decision
         raise AssertionError("a search never comes to a decision")
-
-    async def _endings(self, packs: Sequence[Pack]) -> dict[str, Done | Broken | Lost]:
-        endings = {}
-        for pack in packs:
-            pods = await cluster.pods_of(self.api, pack.job.namespace, pack.job.name, pack.job.stage, pack.job.uid)
-            endings[pack.job.uid] = ending_of(pack.job, pack.key, pods)
-        return endings
-
-    async def _read_prior(self, seen: SearchObservation) -> SearchObservation:
-        warm_start = seen.spec.warm_start
-        assert warm_start is not None
-        try:
-            other = await cluster.find(self.api, "tuningjobs", seen.context.namespace, warm_start.tuning_job)
-            return replace(seen, prior_lines=prior_lines(seen.spec, warm_start.tuning_job, other))
-        except ConfigurationError as error:
-            return replace(seen, prior_lines=(), defect=Broken(error.reason, error.message))
 
     async def _ask(self, seen: SearchObservation, decision: TuningDecision) -> dict[int, Values | None]:
         """Asks questions, each knowing of those before it."""
@@ -253,27 +255,33 @@ class TuningReconciler:
 
     # --- carrying out -------------------------------------------------------------------------------------------------
 
-    async def _carry_out(self, body: Object, known: _Known, decision: TuningDecision) -> Object:
+    async def _carry_out(self, context: SearchContext, body: Object, known: _Known, decision: TuningDecision) -> Object:
         """Does what was decided; returns the search as it is then."""
         for action in decision.before:
-            await self._do(action)
-        changes = decision.draft.changes()
-        if changes:
-            body = await cluster.patch_status(self.api, body, changes, "tuningjobs")
-            self.cache.put_tuning(body)
-            for entry in decision.new:
-                self.metrics.trials_finished.labels(state=entry.state).inc()
-            if decision.is_over and "completionTime" in changes:
-                reason = decision.draft.status["conditions"][-1]["reason"]
-                self.metrics.searches_finished.labels(reason=reason).inc()
-        await self._tell(body, known, decision)
+            await self._do(context, action)
+        body = await self._write(body, decision)
+        await self._tell(body, known, decision.happenings, is_over=decision.is_over)
         for action in decision.after:
             if not _is_trial(action):
-                await self._do(action)
-        await asyncio.gather(*(self._do(action) for action in decision.after if _is_trial(action)))
+                await self._do(context, action)
+        await asyncio.gather(*(self._do(context, action) for action in decision.after if _is_trial(action)))
         return body
 
-    async def _do(self, action: Action) -> None:
+    async def _write(self, body: Object, decision: TuningDecision) -> Object:
+        """Writes the status, where it changed; returns the search as it is then."""
+        changes = decision.draft.changes()
+        if not changes:
+            return body
+        body = await cluster.patch_status(self.api, body, changes, "tuningjobs")
+        self.cache.put_tuning(body)
+        for entry in decision.new:
+            self.metrics.trials_finished.labels(state=entry.state).inc()
+        if "completionTime" in changes and decision.is_over:
+            reason = decision.draft.status["conditions"][-1]["reason"]
+            self.metrics.searches_finished.labels(reason=reason).inc()
+        return body
+
+    async def _do(self, context: SearchContext, action: Action) -> None:
         match action:
             case MakeChild(resource, child, number):
                 try:
@@ -282,6 +290,9 @@ class TuningReconciler:
                     if number is not None and obstacle.defect is not None and obstacle.is_refusal:
                         raise _TrialRefusedError(number, obstacle.defect) from None
                     raise
+            case MakePack(config_map, _):
+                found = await cluster.make_child(self.api, "configmaps", config_map)
+                self._learn("jobs", await cluster.make_child(self.api, "jobs", children.pack_job(context, found)))
             case DeleteChild(child):
                 await cluster.delete(self.api, "trainingjobs", child.namespace, child.name, child.uid)
                 self.cache.drop_child(child)
@@ -315,28 +326,29 @@ class TuningReconciler:
         packs = [pack for pack in seen.packs if all(question.number in numbers for question in pack.questions)]
         self.cache.drop_answered(key, trials, packs)
 
-    async def _refuse(self, body: Object, defect: Broken) -> None:
+    async def _refuse(self, body: Object, known: _Known, defect: Broken) -> None:
         """Fails a search that can't be run. It has no children: its spec can't change once it has begun."""
         metadata = body["metadata"]
         draft = TuningDraft(body.get("status") or {}, metadata.get("generation", 1), _now())
-        decision = TuningDecision(draft, is_over=True)
+        story = [Happening(defect.reason, defect.message, is_warning=True)] if not draft.is_over else []
         if not draft.is_over:
             draft.fail(defect.reason, defect.message)
-            decision.happenings.append(Happening(defect.reason, defect.message, is_warning=True))
         try:
-            await self._carry_out(body, _Known(("", 0), defect), decision)
+            body = await self._write(body, TuningDecision(draft, is_over=True))
         except ApiError as error:
             if error.status != 422:
                 raise
             # An older CRD let it in, and today's has the API server refuse every change of it but a mended spec.
             logger.warning("the search can't be run, nor its status be written: %s", defect.message)
             self.cache.drop_tuning(metadata["namespace"], metadata["name"], metadata["uid"])
+        await self._tell(body, known, story, is_over=True)
 
-    async def _tell(self, body: Object, known: _Known, decision: TuningDecision) -> None:
+    async def _tell(
+        self, body: Object, known: _Known, happenings: Sequence[Happening], *, is_over: bool = False
+    ) -> None:
         """Posts Events. One that can't be posted is no error: the status says the same."""
         now = time.monotonic()
-        happenings = decision.happenings
-        if now - known.told_best < TELL_BEST_SECONDS and not decision.is_over:
+        if now - known.told_best < TELL_BEST_SECONDS and not is_over:
             happenings = [happening for happening in happenings if happening.reason != "NewBest"]
         if any(happening.reason == "NewBest" for happening in happenings):
             known.told_best = now
