@@ -347,6 +347,61 @@ BY_RULE = [
         "spec.trial.metric",
         "macroF1 is not known after each epoch",
     ),
+    # scikit-learn's models and networks
+    (["model={ridge: {}}", "training.workers=2"], "spec.training.workers", "fitted in one process; allowed: 1"),
+    *(
+        (
+            ["model={randomForest: {}}", f"training.{changed}"],
+            f"spec.training.{changed.partition('=')[0]}",
+            f"{changed.partition('=')[0]} does nothing for scikit-learn's models, which have no epochs; leave it out",
+        )
+        for changed in (
+            "epochs=11",
+            "batchSize=16",
+            "optimizer={name: SGD}",
+            "optimizer={learningRate: 0.002}",
+            "optimizer={epsilon: 1e-7}",
+            "learningRateSchedule={cosine: {}}",
+            "earlyStopping={}",
+            "checkpoint={everySeconds: 31}",
+            "checkpoint={everySteps: 5}",
+        )
+    ),
+    (
+        [PREPARED, "model={lasso: {}}", "trained={refit: true, epochs: 3}"],
+        "spec.trained.epochs",
+        "epochs does nothing for scikit-learn's models",
+    ),
+    (
+        ["model={nearestNeighbors: {}}", "training.classWeights={}"],
+        "spec.training.classWeights",
+        "of scikit-learn's models only randomForest, logisticRegression weigh classes; leave it out",
+    ),
+    (
+        ["evaluation.crossValidation={}"],
+        "spec.evaluation.crossValidation",
+        "folds are for scikit-learn's models: randomForest, ridge, lasso, elasticNet, logisticRegression, nearest",
+    ),
+    (
+        ["model={ridge: {}}", "compression={candidates: [None, Int8]}"],
+        "spec.compression.candidates",
+        "Int8 is not made of scikit-learn's models; allowed: None, Onnx",
+    ),
+    (
+        ["compression={candidates: [Onnx]}"],
+        "spec.compression.candidates",
+        "Onnx is not made of networks; allowed: None, DynamicRange, Float16, Int8",
+    ),
+    (
+        ["model={elasticNet: {}}", "task=Classification"],
+        "spec.model",
+        "elasticNet is for Regression, but the task is Classification",
+    ),
+    (
+        ["model={logisticRegression: {}}", "task=Regression"],
+        "spec.model",
+        "logisticRegression is for Classification, but the task is Regression",
+    ),
     (
         ["template.volumes=[{mountPath: /m, source: {secret: a, claim: b}}]"],
         "spec.template.volumes[0].source",
@@ -403,6 +458,13 @@ RIGHT = [
     ["dataset.checks={minRows: 1000000000000, maxMissingFraction: 0, maxDuplicateFraction: 1}"],
     ["training.optimizer={name: SGD, learningRate: 1e-3, momentum: 0.9, nesterov: true}"],
     ["training.optimizer={name: SGD, nesterov: false}"],
+    [
+        "model={randomForest: {maxDepth: 5}}",
+        "training={seed: 7, epochs: 10, optimizer: {name: Adam}, classWeights: {}}",
+    ],
+    ["model={ridge: {}}", "evaluation={crossValidation: {folds: 3}}", "compression={candidates: [None, Onnx]}"],
+    ["model={nearestNeighbors: {}}", "task=Regression", "compression={}"],
+    ["training.epochs=11", "compression={candidates: [None, Int8]}"],
     ["training.optimizer={name: RMSprop, rho: 0.9, momentum: 0, epsilon: 1}"],
     ["training.earlyStopping={minDelta: 1e12}", "training.learningRateSchedule.cosine={}"],
     ["training.classWeights={strategy: Explicit, weights: {'1': 2, b: 0.5}}"],

@@ -258,7 +258,8 @@ def test_jobs_that_are_over_cost_a_restarted_operator_nothing(operator: Operated
     entries = [entry for entry in log.entries(USER) if not entry.name.startswith("afterwards")]
     others = Counter((entry.verb, entry.resource) for entry in entries)
     del others["list", "pods"], others["create", "events"]
-    assert {*others} <= {(verb, kind) for verb in ("list", "watch") for kind in ("trainingjobs", "jobs")}
+    kinds = ("trainingjobs", "tuningjobs", "jobs")
+    assert {*others} <= {(verb, kind) for verb in ("list", "watch") for kind in kinds}
     # One to see whether the CRD is served, one for the cache, one to watch from.
     assert all(count <= 2 for count in others.values()), others
     assert json.dumps([job["status"] for job in namespace.list("trainingjob")][: len(GOOD) + len(BAD)]) != ""

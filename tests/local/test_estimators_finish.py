@@ -26,9 +26,10 @@ from steelyard.api.published import SEARCH_FILE, SEARCH_PAGE_FILE, SUMS_FILE
 from steelyard.api.search_log import SearchDocument
 from steelyard.cli.output import OutputFormat
 from steelyard.cli.predict import predict
-from steelyard.serving.estimators import OnnxModel, SkopsModel, load_estimator, version_note
+from steelyard.serving.estimators import TRUSTED_TYPES, OnnxModel, SkopsModel, load_estimator, version_note
 from steelyard.serving.published import PublishedModel, verify
 from steelyard_trainer.estimators import compression
+from steelyard_trainer.estimators.build import build_estimator
 from steelyard_trainer.estimators.compression import compressed_estimator_cost
 from steelyard_trainer.estimators.onnx_conversion import to_onnx
 from steelyard_trainer.estimators.skops_files import estimator_bytes
@@ -281,6 +282,27 @@ def test_a_skops_file_with_anything_else_is_not_loaded(foreign: Any, said: str) 
     with pytest.raises(DataError, match=said) as caught:
         load_estimator(skops.io.dumps(foreign))
     assert caught.value.reason == "ModelNotIntact"
+
+
+def test_what_is_trusted_is_what_the_models_are_made_of(diabetes: EstimatorJob) -> None:
+    needed: set[str] = set()
+    random = np.random.default_rng(0)
+    features, numbers = random.normal(size=(60, 3)), random.normal(size=60)
+    trees = [{"algorithm": kind, "p": p} for kind in ("KDTree", "BallTree", "Auto") for p in (1, 2, 3)]
+    models = [{"nearestNeighbors": each} for each in trees] + [{kind: {}} for kind in ("lasso", "ridge", "elasticNet")]
+    for model in (FOREST, *models):
+        estimator = build_estimator(diabetes.job(model).spec, "Regression", None).fit(features, numbers)
+        needed |= set(skops.io.get_untrusted_types(data=skops.io.dumps(estimator)))
+    assert needed == set(TRUSTED_TYPES)
+
+
+def test_finishing_needs_no_tensorflow() -> None:
+    script = (
+        "import sys, steelyard_trainer.finish, steelyard_trainer.estimators.bench\n"
+        "sys.exit(str({'tensorflow', 'keras', 'ai_edge_litert'} & set(sys.modules) or ''))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.stderr.strip() == ""
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 and so on", b"x" * 1000])

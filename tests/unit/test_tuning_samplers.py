@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sampler_support import play, some_answer, spec_of
+from sampler_support import cube, play, some_answer, spec_of
 
 from steelyard.api.search_log import Entry, Values
 from steelyard.api.tuning_job import TuningJobSpec
@@ -238,6 +238,21 @@ def test_pending_questions_and_odd_values_do_no_harm(algorithm: str) -> None:
 
     assert values is not None
     assert Asker(spec).space.contains(values)
+
+
+def test_gp_does_not_ask_beside_a_pending_question_nor_beside_one_that_failed() -> None:
+    spec = spec_of(cube(2), "GP")
+    known = play(spec_of(cube(2), "QMC"), 16, lambda number, values: Entry(number, values, "Complete", -values["x.0"]))
+    alone = Asker(spec).ask(16, known, [])
+    assert alone is not None
+    beside = {path: value + 1e-5 for path, value in alone.items()}
+
+    with_pending = Asker(spec).ask(16, known, [beside])
+    with_failed = Asker(spec).ask(16, [*known, Entry(16, beside, "Failed")], [])
+
+    for other in (with_pending, with_failed):
+        assert other is not None
+        assert max(abs(other[path] - alone[path]) for path in alone) > 0.02
 
 
 def test_a_pruned_trial_tells_tpe_something_a_failed_one_less() -> None:

@@ -73,7 +73,6 @@ class Reason(StrEnum):
     SPACE_EXHAUSTED = "SpaceExhausted"
     TOO_MANY_FAILED_TRIALS = "TooManyFailedTrials"
     NO_ANSWER = "NoAnswer"
-    LOG_TOO_LARGE = "LogTooLarge"
 
 
 class Env(StrEnum):

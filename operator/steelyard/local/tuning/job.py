@@ -100,6 +100,11 @@ class LocalSearch:
         dataset = self.tuning.spec.template.dataset
         return dataset.uri if dataset.is_prepared else self.uri(Workspace(self.data_root).prepared)
 
+    @property
+    def prepared(self) -> Path:
+        """The folder of that data."""
+        return self.template.resolve(self.dataset_uri)
+
     def uri(self, path: Path) -> str:
         """A path as a manifest would name it: relative to the manifest's folder if it lies below."""
         return str(path.relative_to(self.base_dir) if path.is_relative_to(self.base_dir) else path)

@@ -4,11 +4,14 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from steelyard.api.contract import Reason
 from steelyard.api.errors import ConfigurationError
+from steelyard.api.outcome import Metric
 from steelyard.api.search_log import Entry, SearchDocument, Values
-from steelyard.api.training_job import TrainingJob
+from steelyard.api.training_job import METRICS_OF_TASK, TrainingJob
+from steelyard.api.workspace import DATASET_FILE
 from steelyard.local.tuning.job import SEARCH_FILE, LocalSearch
 from steelyard.tuning.asking import Asker
 from steelyard.tuning.pruning import stops_for
@@ -63,6 +66,25 @@ class Questions:
     def trial(self, question: Question) -> TrainingJob:
         """The job that answers a question. Raises ConfigurationError where its values make no valid job."""
         return trial_job(self.search.tuning, question.number, question.values, question.stops, self.search.dataset_uri)
+
+
+def check_metric(metric: Metric, prepared: Path) -> None:
+    """Raises ConfigurationError where the task, which may be known by the data only, has no such metric.
+
+    Args:
+        metric: that of the objective.
+        prepared: the folder of the prepared data.
+    """
+    try:
+        task = json.loads((prepared / DATASET_FILE).read_text(encoding="utf-8"))["task"]
+        allowed = METRICS_OF_TASK[task]
+    except (OSError, ValueError, KeyError, TypeError):
+        return  # The trials will say what is wrong with it.
+    if metric not in allowed:
+        raise ConfigurationError(
+            f"spec.objective.metric: {metric} is no metric of {task}; allowed: {', '.join(allowed)}",
+            reason=Reason.INVALID_MANIFEST,
+        )
 
 
 def load_prior(search: LocalSearch) -> tuple[tuple[Entry, ...], str | None]:

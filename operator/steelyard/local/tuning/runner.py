@@ -28,7 +28,7 @@ from steelyard.local.targets import check_publish_targets
 from steelyard.local.tuning.events import SearchEnded, SearchReport, SearchStarted
 from steelyard.local.tuning.job import LocalSearch
 from steelyard.local.tuning.pack import MOST_TRIALS
-from steelyard.local.tuning.questions import Questions, load_prior
+from steelyard.local.tuning.questions import Questions, check_metric, load_prior
 from steelyard.local.tuning.state import SearchState, inputs_of, why_anew
 from steelyard.local.tuning.summary import best_to_json, counts_of
 from steelyard.local.tuning.trials import Trials
@@ -139,8 +139,10 @@ class SearchRunner:
         return prior
 
     def _prepare_data(self, force: bool) -> None:
-        if not self.search.tuning.spec.template.dataset.is_prepared:
-            self._run_job(data_job(self.search.tuning), self.search.data_root, force=force)
+        search, spec = self.search, self.search.tuning.spec
+        if not spec.template.dataset.is_prepared:
+            self._run_job(data_job(search.tuning), search.data_root, force=force)
+        check_metric(spec.objective.metric, search.prepared)
 
     def _search(self) -> End:
         """Asks and answers until the search is over. Raises SteelyardError where it failed or was interrupted."""
