@@ -14,7 +14,19 @@ from cluster.audit import AuditLog
 from cluster.kubectl import Kubectl
 from cluster.simulation import SimulatedCluster
 from crd_support import ROOT, install_crds, wait_until
-from operator_support import ONE_STAGE, OperatorProcess, claim, condition, ended, events_about, simulated, training_job
+from operator_support import (
+    ONE_STAGE,
+    PATIENCE_SECONDS,
+    OperatorProcess,
+    claim,
+    condition,
+    ended,
+    events_about,
+    is_over,
+    simulated,
+    training_job,
+)
+from tuning_support import UNITS, tuning_job
 
 USER = "operator-of-objects"
 CONFIGURATION = 78
@@ -65,6 +77,15 @@ MALFORMED: dict[str, tuple[Any, str]] = {
     "a-name-that-is-longer-than-forty-characters": (training_job("a", **ONE_STAGE)["spec"], "metadata.name"),
 }
 """Specs that an older CRD let in, and the field that is named."""
+SEARCHES: dict[str, tuple[Any, str]] = {
+    "search-without-spec": (None, "spec"),
+    "search-of-nothing": ({**tuning_job("a")["spec"], "parameters": []}, "spec.parameters"),
+    "search-of-a-wrong-path": (
+        {**tuning_job("a")["spec"], "parameters": [{**UNITS, "path": "model.mlp.hidenUnits.0"}]},
+        "spec.parameters[0].path",
+    ),
+}
+"""Specs of searches that an older CRD let in, and the field that is named."""
 HOPELESS: dict[str, Any] = {"spec-of-text": "train, please", "spec-of-list": [1, 2]}
 """Specs of which today's API server takes no status."""
 
@@ -87,10 +108,11 @@ def namespace(cluster: SimulatedCluster, words_without_crds: list[dict[str, Any]
     """kubectl where objects lie that an older CRD let in. Today's CRD is there by now."""
     assert words_without_crds
     namespace = cluster.kubectl.within("default")
-    namespace.create(older_crd())
+    namespace.create(older_crd("trainingjobs"), older_crd("tuningjobs"))
     wait_until(lambda: namespace.create(claim("data"), bare("status-of-text", ONE_STAGE)))
     namespace.create(*(bare(name, spec) for name, (spec, _) in MALFORMED.items()))
     namespace.create(*(bare(name, spec) for name, spec in HOPELESS.items()))
+    wait_until(lambda: namespace.create(*(bare(name, spec, "TuningJob") for name, (spec, _) in SEARCHES.items())))
     nonsense = json.dumps({"status": {"phase": 7, "conditions": "none", "stages": {}, "startTime": "long ago"}})
     namespace("patch", "trainingjob", "status-of-text", "--subresource=status", "--type=merge", f"--patch={nonsense}")
     install_crds(namespace)
@@ -119,10 +141,9 @@ def operator(
         yield operator
 
 
-def older_crd() -> dict[str, Any]:
-    """Today's CRD, as it would be if it said nothing of spec and status."""
-    (path,) = (ROOT / "crds").glob("*.yaml")
-    crd: dict[str, Any] = yaml.safe_load(path.read_text())
+def older_crd(kind: str) -> dict[str, Any]:
+    """Today's CRD of a kind, as it would be if it said nothing of spec and status."""
+    crd: dict[str, Any] = yaml.safe_load((ROOT / "crds" / f"{kind}.steelyard.dev.yaml").read_text())
     anything = {"x-kubernetes-preserve-unknown-fields": True}
     for version in crd["spec"]["versions"]:
         properties = {"spec": anything, "status": anything}
@@ -131,9 +152,9 @@ def older_crd() -> dict[str, Any]:
     return crd
 
 
-def bare(name: str, spec: Any) -> dict[str, Any]:
-    """A TrainingJob of which only the spec's presence is certain."""
-    job = {"apiVersion": "steelyard.dev/v1alpha1", "kind": "TrainingJob", "metadata": {"name": name}}
+def bare(name: str, spec: Any, kind: str = "TrainingJob") -> dict[str, Any]:
+    """A job of which only the spec's presence is certain."""
+    job = {"apiVersion": "steelyard.dev/v1alpha1", "kind": kind, "metadata": {"name": name}}
     return job if spec is None else {**job, "spec": spec}
 
 
@@ -226,6 +247,16 @@ def test_what_an_older_crd_let_in_fails_with_the_field(namespace: Kubectl, name:
     assert (failed["status"], failed["reason"]) == ("True", "InvalidManifest")
     assert MALFORMED[name][1] in failed["message"]
     assert job["status"]["phase"] == "Failed"
+
+
+@pytest.mark.usefixtures("operator")
+@pytest.mark.parametrize("name", SEARCHES)
+def test_a_search_that_an_older_crd_let_in_fails_with_the_field(namespace: Kubectl, name: str) -> None:
+    job = namespace.wait_for("tuningjob", name, is_over, PATIENCE_SECONDS)
+    failed = condition(job, "Failed")
+    assert (failed["status"], failed["reason"]) == ("True", "InvalidManifest")
+    assert SEARCHES[name][1] in failed["message"]
+    assert events_about(namespace, job) == [("Warning", "InvalidManifest")]
 
 
 @pytest.mark.parametrize("name", HOPELESS)

@@ -22,7 +22,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from steelyard.api.contract import Env, ExitCode, Reason
+from steelyard.api.contract import Env, ExitCode, Reason, Result
 from steelyard.api.errors import ConfigurationError, SteelyardError
 from steelyard.api.search_log import TrialReport
 from steelyard_trainer.contract import Outcome, StageContext
@@ -259,20 +259,25 @@ def test_a_model_of_another_task_is_refused_when_the_data_is_read(
         train(jobs["digits"], tmp_path / "w", {"ridge": {}})
 
 
-def test_tensorflow_is_not_imported(jobs: dict[str, EstimatorJob], tmp_path: Path) -> None:
-    stage = context(jobs["diabetes"], tmp_path / "w", {"randomForest": {"nEstimators": 3}}, evaluation=FOLDS)
+def test_a_trial_that_gives_up_ends_well_and_without_tensorflow(jobs: dict[str, EstimatorJob], tmp_path: Path) -> None:
+    asked = {"tuningJob": "search", "number": 7, "metric": "r2", "goal": "Maximize"}
+    trial = {**asked, "limits": [{"step": 2, "value": 1.0}]}
+    stage = context(
+        jobs["diabetes"], tmp_path / "w", {"randomForest": {"nEstimators": 3}}, evaluation=FOLDS, trial=trial
+    )
     environment = {
         **os.environ,
         Env.SPEC: json.dumps(stage.job.to_manifest()),
         Env.WORKSPACE: str(stage.workspace.root),
         Env.BASE_DIR: str(tmp_path),
         Env.STAGE_KEY: "key",
+        Env.RESULT_FILE: str(tmp_path / "result.json"),
     }
     code = """
 import os, sys
 leave = os._exit
 def tell(code):
-    print("heavy:", sorted({"tensorflow", "keras", "onnxruntime"} & set(sys.modules)), flush=True)
+    print("heavy:", sorted({"tensorflow", "keras", "onnxruntime", "skops"} & set(sys.modules)), flush=True)
     leave(code)
 os._exit = tell
 sys.argv[1:] = ["train"]
@@ -285,6 +290,10 @@ main()
     assert ended.returncode == 0, ended.stderr
     assert "heavy: []" in ended.stdout
     assert ended.stderr == ""
+    result = Result.from_json(json.loads((tmp_path / "result.json").read_text()))
+    assert result.reason == Reason.PRUNED
+    report = TrialReport.from_json(result.summary["trial"])
+    assert (report.state, [fold for fold, _ in report.steps]) == ("Pruned", [1, 2])
 
 
 # --- trials -----------------------------------------------------------------------------------------------------------

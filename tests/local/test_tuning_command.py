@@ -104,6 +104,21 @@ def test_forests_have_the_same_scores_packed_and_not_and_after_any_interruption(
     assert again[-1]["reason"] == "AlreadyFinished"
 
 
+def test_a_search_that_learns_asks_the_same_of_one_process_as_of_many(tmp_path: Path) -> None:
+    """Auto: two trials of their own, then rounds of two for a process that stays."""
+    logs = []
+    for placement in ("Packed", "Auto"):
+        manifest = forests(
+            tmp_path / placement, placement=placement, algorithm={"name": "TPE", "startupTrials": 2}, maxTrials=5
+        )
+        events = run(manifest)
+        started = [event["placement"] for event in events if event["event"] == "trialStarted"]
+        assert started == (["Packed"] * 5 if placement == "Packed" else ["Pods"] * 2 + ["Packed"] * 3)
+        assert len(list((manifest.parent / ".steelyard/search/packs").iterdir())) == 1
+        logs.append(log_of(manifest))
+    assert logs[0] == logs[1] and len(logs[0]) == 5
+
+
 def test_a_pack_keeps_what_it_has_answered_when_interrupted(tmp_path: Path) -> None:
     """The forests of three numbers of trees are grown together; those of the other depth follow, for seconds."""
     manifest = forests(tmp_path / "packed", trees=200, placement="Packed", parallelTrials=1)

@@ -102,15 +102,20 @@ def test_packed_trials_give_the_same_log_by_one_process(tmp_path: Path) -> None:
 
 
 def test_a_pack_takes_forty_questions_and_as_many_as_run_at_once_where_questions_need_answers(tmp_path: Path) -> None:
+    def rounds() -> list[int]:
+        """How many questions one process was given, at first and later."""
+        (pack,) = (tmp_path / ".steelyard/search/packs").iterdir()
+        files = [pack / "pack.json", *sorted((pack / "rounds").iterdir())]
+        return [len(json.loads(file.read_text())["trials"]) for file in files]
+
     programs = Programs()
     tuning = tuning_job(tmp_path, model="randomForest", placement="Packed", parameters=trees(50), maxTrials=50)
     assert run_search(tmp_path, tuning, programs).error is None
-    packs = sorted((tmp_path / ".steelyard/search/packs").glob("*/pack.json"))
-    assert [len(json.loads(pack.read_text())["trials"]) for pack in packs] == [40, 10]
+    assert programs.started.count("pack") == 1 and rounds() == [40, 10]
+    programs = Programs()
     learning = tuning_job(tmp_path, model="randomForest", placement="Packed", algorithm={"name": "TPE"})
-    assert run_search(tmp_path, learning, Programs()).error is None
-    packs = sorted((tmp_path / ".steelyard/search/packs").glob("*/pack.json"))
-    assert [len(json.loads(pack.read_text())["trials"]) for pack in packs] == [2, 2, 2]
+    assert run_search(tmp_path, learning, programs).error is None
+    assert programs.started.count("pack") == 1 and rounds() == [2, 2, 2]
 
 
 @pytest.mark.parametrize(("seconds", "expected"), [(1.5, ["pack"]), (12.0, ["0002", "0003", "0004", "0005"])])
@@ -128,8 +133,7 @@ def test_the_first_trials_tell_whether_the_others_share_a_process(
 
 def test_a_pack_that_dies_keeps_its_answers_and_the_rest_goes_on_apart(tmp_path: Path) -> None:
     programs = Programs()
-    programs.pack = programs.pack.replace("for each in trials:", f"for each in trials[:3] + [{CRASH}]:")
-    programs.pack = programs.pack.replace(f"[{CRASH}]:", "[None]:\n    if each is None: " + CRASH)
+    programs.pack = programs.pack.replace("        say(", f"        if answer(each)[0] == 3: {CRASH}\n        say(")
     tuning = tuning_job(tmp_path, model="randomForest", placement="Packed")
     run = run_search(tmp_path, tuning, programs)
     assert run.error is None
@@ -238,9 +242,7 @@ def test_a_search_that_learns_asks_the_same_after_an_interruption(tmp_path: Path
 
 def test_what_is_packed_keeps_its_answers_when_interrupted(tmp_path: Path) -> None:
     programs = Programs()
-    programs.pack = programs.pack.replace("for each in trials:", "for each in trials[:2]:").replace(
-        "end(0", f"{HANG}; end(0"
-    )
+    programs.pack = programs.pack.replace("        say(", f"        if answer(each)[0] == 2: {HANG}\n        say(")
     tuning = tuning_job(tmp_path, model="randomForest", placement="Packed")
     run = run_search(tmp_path, tuning, programs, watch=when(TrialEnded, 1, interrupt))
     assert run.error is not None and run.error.exit_code == 130

@@ -43,10 +43,14 @@ made(workspace / "trained/training.json", "{}")
 end(0, trial=report(number, value))
 """
 PACK = """
-trials = json.loads(pathlib.Path(os.environ["STEELYARD_PACK_FILE"]).read_text())["trials"]
-for each in trials:
-    say(event="trial", trial=report(*answer(each)))
-end(0, trials=[report(*answer(each)) for each in trials])
+import itertools
+file = pathlib.Path(os.environ["STEELYARD_PACK_FILE"])
+for count in itertools.count(1):
+    for each in json.loads(file.read_text())["trials"]:
+        say(event="trial", trial=report(*answer(each)))
+    file = pathlib.Path(os.environ["STEELYARD_PACK_ROUNDS"]) / f"{count}.json"
+    while not file.exists():
+        time.sleep(0.02)
 """
 
 

@@ -19,6 +19,7 @@ from steelyard.tuning.asking_process import AskingError, AskingProcess
 
 
 def spec_of(algorithm: str = "Random", **fields: Any) -> TuningJobSpec:
+    """A search whose spec parses."""
     return TuningJobSpec.model_validate(
         {
             "objective": {"metric": "accuracy"},
@@ -155,12 +156,14 @@ def test_the_last_question_is_none() -> None:
 
 def test_a_question_that_fails_says_why_and_the_next_is_asked() -> None:
     spec = spec_of()
+    entries = play(spec, 6, some_answer)
 
     async def body(process: AskingProcess) -> None:
         with pytest.raises(AskingError, match=r"question 1 could not be asked: ValueError: '\[nonsense' is no entry"):
             await process.ask("a", json_of(spec), 1, ["[nonsense"], [])
         pid = process.pid
-        assert await process.ask("a", json_of(spec), 0, [], []) == Asker(spec).ask(0, [], [])
+        known = lines_of(spec, entries)
+        assert await process.ask("a", json_of(spec), 6, known, []) == Asker(spec).ask(6, entries, [])
         assert process.pid == pid
 
     with_process(body)

@@ -5,9 +5,11 @@ work the trials off. Each finished trial is a line of standard output and a file
 is started again does none of them twice. A trial that fails is an answer, too: the pack goes on.
 """
 
+import itertools
 import json
 import os
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -28,6 +30,8 @@ from steelyard_trainer.files import write_atomically
 
 MOST_TOLD = 40
 """Trials of which the result document tells."""
+_LOOK_SECONDS = 0.02
+"""Between two looks for a further round."""
 _ROOM_BYTES = RESULT_LIMIT_BYTES - 600
 """What they may take of it."""
 
@@ -47,13 +51,10 @@ class PackContext:
     @classmethod
     def from_environment(cls, stage: StageName) -> "PackContext":
         """Raises ConfigurationError where the environment or the pack's file is not as it must be."""
-        jobs: dict[int, TrainingJob] = {}
-        failed: dict[int, str] = {}
-        for number, manifest in _manifests().items():
-            try:
-                jobs[number] = _trial(number, manifest)
-            except ConfigurationError as error:
-                failed[number] = error.message
+        if not (name := os.environ.get(Env.PACK_FILE)):
+            message = f"the environment variable {Env.PACK_FILE} is not set; the runner of the pack sets it"
+            raise ConfigurationError(message)
+        jobs, failed = _trials_in(name)
         first = next(iter(jobs.values()), None)
         context = None if first is None else StageContext.from_environment(stage, first)
         return cls(context, jobs, failed, _processes())
@@ -67,13 +68,17 @@ def pack(context: PackContext) -> Outcome:
         SteelyardError: another process was started in this one's place (AttemptSuperseded).
         OSError: the storage was lost.
     """
-    reports = [TrialReport(number, "Failed", reason=reason) for number, reason in context.failed.items()]
-    for report in reports:
-        _tell(report)
+    reports = _fail(context.failed)
     if context.stage is not None:
         check_writable(context.stage.workspace.root)
         stage = replace(context.stage, attempt=Attempt.take(context.stage.workspace, context.stage.stage))
-        reports += _Pack(stage, context.jobs, context.processes).run()
+        work = _Pack(stage, context.jobs, context.processes)
+        told = work.run()
+        for jobs, failed in _further_rounds():
+            _fail(failed)
+            work.jobs = {**work.jobs, **jobs}
+            told = work.run()
+        reports += told
     reports.sort(key=lambda report: report.number)
     failed = sum(report.state == "Failed" for report in reports)
     pruned = sum(report.state == "Pruned" for report in reports)
@@ -104,7 +109,7 @@ class _Pack:
         """Returns when every trial has its report."""
         self.folder.mkdir(parents=True, exist_ok=True)
         for number in self.jobs:
-            if (report := self._finished(number)) is not None:
+            if number not in self._reports and (report := self._finished(number)) is not None:
                 self._note(report)
         questions = {number: question for number in self.jobs if (question := self._question(number)) is not None}
         units = units_of(list(questions.values()))
@@ -193,10 +198,40 @@ def _fitting(reports: Sequence[TrialReport]) -> list[list[Any]]:
     return documents
 
 
-def _manifests() -> dict[int, Any]:
-    """The trials' manifests, by number. Raises ConfigurationError where there are none."""
-    if not (name := os.environ.get(Env.PACK_FILE)):
-        raise ConfigurationError(f"the environment variable {Env.PACK_FILE} is not set; the runner of the pack sets it")
+def _fail(reasons: Mapping[int, str]) -> list[TrialReport]:
+    """Tells of trials that are not valid."""
+    reports = [TrialReport(number, "Failed", reason=reason) for number, reason in reasons.items()]
+    for report in reports:
+        _tell(report)
+    return reports
+
+
+def _further_rounds() -> Iterator[tuple[dict[int, TrainingJob], dict[int, str]]]:
+    """The valid and the other trials of each further file, for as long as the runner lets the process live; none where
+    there is no folder for them."""
+    if not (folder := os.environ.get(Env.PACK_ROUNDS)):
+        return
+    for count in itertools.count(1):
+        file = Path(folder) / f"{count}.json"
+        while not file.exists():
+            time.sleep(_LOOK_SECONDS)
+        yield _trials_in(str(file))
+
+
+def _trials_in(name: str) -> tuple[dict[int, TrainingJob], dict[int, str]]:
+    """The valid trials of a file, by number, and why the others are none. Raises ConfigurationError."""
+    jobs: dict[int, TrainingJob] = {}
+    failed: dict[int, str] = {}
+    for number, manifest in _manifests(name).items():
+        try:
+            jobs[number] = _trial(number, manifest)
+        except ConfigurationError as error:
+            failed[number] = error.message
+    return jobs, failed
+
+
+def _manifests(name: str) -> dict[int, Any]:
+    """The trials' manifests in a file, by number. Raises ConfigurationError where there are none."""
     try:
         manifests = json.loads(Path(name).read_text(encoding="utf-8"))["trials"]
         return {int(manifest["spec"]["trial"]["number"]): manifest for manifest in manifests}

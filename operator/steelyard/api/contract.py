@@ -111,6 +111,9 @@ class Env(StrEnum):
     """pack: a JSON file {"trials": [TrainingJob, ...]} with the trials' manifests."""
     PACK_PROCESSES = "STEELYARD_PACK_PROCESSES"
     """pack: how many trials run at the same time. Default: 1."""
+    PACK_ROUNDS = "STEELYARD_PACK_ROUNDS"
+    """pack: a folder in which further files like the pack's appear, 1.json, 2.json ..., complete or absent; where it is
+    set, the process stays for them until its runner ends it. A cluster's packs end with their only file."""
     THREADS = "STEELYARD_THREADS"
     """Threads of one TensorFlow operation; part of what makes a run repeatable. Default: the CPUs of the process."""
 

@@ -124,8 +124,8 @@ class RunPolicy(Part):
     """How long to wait, how often to try again."""
 
     suspend: bool = False
-    """On a cluster: whether to pause. While it is true the running stage's pods are ended and no stage is begun; the time
-    does not count against activeDeadlineSeconds. When it is false again the job goes on, a training from its last
+    """On a cluster: whether to pause. While it is true the running stage's pods are ended and no stage is begun; the
+    time does not count against activeDeadlineSeconds. When it is false again the job goes on, a training from its last
     checkpoint. May change while the job runs. `steelyard run` passes it over: Ctrl-C pauses, another run goes on."""
     backoff_limit: Annotated[int, Field(ge=0, le=100)] = 3
     """How often a stage that crashed is started again."""

@@ -100,12 +100,16 @@ def _usual_deviation(best: Entry, known: Sequence[Entry]) -> float:
     """
     scores = dict(best.steps)
     deviations = [
-        statistics.stdev(value - scores[fold] for fold, value in entry.steps)
+        _deviation([value - scores[fold] for fold, value in entry.steps])
         for entry in known
         if entry.number != best.number
         and entry.state in ("Complete", "Pruned")
         and 2 <= len(entry.steps) <= len(scores)
     ]
-    if len(deviations) < LEAST_DEVIATIONS:
-        return statistics.stdev(scores.values())
-    return statistics.median(deviations)
+    return statistics.median(deviations) if len(deviations) >= LEAST_DEVIATIONS else _deviation(list(scores.values()))
+
+
+def _deviation(values: Sequence[float]) -> float:
+    """The standard deviation. (Python's statistics.stdev reckons with fractions, and a search calls this a lot.)"""
+    mean = math.fsum(values) / len(values)
+    return math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1))

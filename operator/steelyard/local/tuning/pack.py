@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import cast
 
 from steelyard import __version__
@@ -24,27 +25,32 @@ MOST_TRIALS = 40
 
 @dataclass
 class PackRun:
-    """A pack that runs. `start` begins it, `poll` carries it on, `end` interrupts it. For the main thread only."""
+    """A process that works off questions, and stays for further rounds of them. `start` begins it, `go_on` gives it
+    more, `poll` looks, `end` ends it. For the main thread only."""
 
-    trials: Mapping[int, TrainingJob]
-    """By number, each with the same data."""
     job: LocalJob
-    """The first of them, in the pack's workspace."""
+    """A trial's, in the pack's workspace."""
     processes_at_once: int
     launch: Launch
-    tell: Callable[[Progress | Notice], None]
+    tell: Callable[[int, Progress | Notice], None]
+    """Is told what it says, with the number of a trial that it works on."""
     crashed: ProcessEnd | None = field(init=False, default=None)
     """How it ended, where trials were left without an answer."""
+    is_over: bool = field(init=False, default=False)
+    """Whether it has ended."""
+    unanswered: dict[int, TrainingJob] = field(init=False, default_factory=dict)
+    """The trials that have no answer yet, by number."""
     _run: StageRun = field(init=False)
-    _open: set[int] = field(init=False)
-    _is_over: bool = field(init=False, default=False)
+    _rounds: int = field(init=False, default=0)
 
-    def start(self) -> None:
-        """Begins the pack. Raises OSError."""
+    def start(self, trials: Mapping[int, TrainingJob]) -> None:
+        """Begins with these trials, by number, all with the same data. Raises OSError."""
         workspace = self.job.workspace
-        workspace.logs.mkdir(parents=True, exist_ok=True)
-        workspace.results.mkdir(exist_ok=True)
-        manifests = [job.to_manifest() for job in self.trials.values()]
+        for folder in (workspace.logs, workspace.results, self._folder):
+            folder.mkdir(parents=True, exist_ok=True)
+        for left in self._folder.iterdir():
+            left.unlink()
+        manifests = [job.to_manifest() for job in trials.values()]
         pack_file = workspace.root / "pack.json"
         write_json(pack_file, {"trials": manifests})
         write_json(workspace.spec_file, self.job.job.to_manifest())
@@ -54,33 +60,30 @@ class PackRun:
         extra = {
             Env.PACK_FILE.value: str(pack_file),
             Env.PACK_PROCESSES.value: str(self.processes_at_once),
+            Env.PACK_ROUNDS.value: str(self._folder),
         }
-        self._open = set(self.trials)
+        self.unanswered = dict(trials)
         self._run = StageRun(self.job, stage, self.launch, threads=1, extra=extra)
         self._run.start(1)
 
+    def go_on(self, trials: Mapping[int, TrainingJob]) -> None:
+        """Gives it these trials, too. Raises OSError."""
+        self.unanswered |= trials
+        self._rounds += 1
+        file = self._folder / f"{self._rounds}.json"
+        write_json(file, {"trials": [job.to_manifest() for job in trials.values()]})
+
     def poll(self) -> list[TrialReport]:
         """The trials that have ended since the last call. Raises OSError."""
-        is_over = self._run.is_over()
+        if not self._run.is_over():
+            return self._read()
         ended = self._run.ended()
-        if is_over:
-            self._run.end(lambda: False)
+        self._run.end(lambda: False)
         reports = self._read()
-        if is_over:
-            self._is_over = True
-            if self._open and ended:
-                self.crashed = self._run.describe(ended)[0]
+        self.is_over = True
+        if self.unanswered:
+            self.crashed = self._run.describe(ended)[0]
         return reports
-
-    @property
-    def is_over(self) -> bool:
-        """Whether it has ended."""
-        return self._is_over
-
-    @property
-    def unanswered(self) -> list[int]:
-        """The trials that have no answer yet."""
-        return sorted(self._open)
 
     def end(self, is_hurried: Callable[[], bool]) -> list[TrialReport]:
         """Ends it. Returns what it had answered by then."""
@@ -92,12 +95,17 @@ class PackRun:
         """Those that may run."""
         return self._run.processes
 
+    @property
+    def _folder(self) -> Path:
+        """Of the further rounds."""
+        return self.job.workspace.root / "rounds"
+
     def _read(self) -> list[TrialReport]:
         reports = []
         for event in self._run.follow():
-            if not isinstance(event, Answer):
-                self.tell(event)
-            elif event.report.number in self._open:
-                self._open.discard(event.report.number)
-                reports.append(event.report)
+            if isinstance(event, Answer):
+                if self.unanswered.pop(event.report.number, None) is not None:
+                    reports.append(event.report)
+            elif self.unanswered:
+                self.tell(min(self.unanswered), event)
         return reports

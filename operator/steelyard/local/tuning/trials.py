@@ -137,24 +137,26 @@ class Trials:
             self._record([report])
 
     def _start_pack(self, jobs: dict[int, TrainingJob]) -> None:
+        if self._pack is not None:
+            self._pack.go_on(jobs)
+            return
         first = min(jobs)
         self._pack = PackRun(
-            trials=jobs,
             job=self.search.local(jobs[first], self.search.pack_root(first)),
             processes_at_once=self.search.tuning.spec.parallel_trials,
             launch=self.launch,
-            tell=lambda event: self._tell(first, event),
+            tell=self._tell,
         )
-        self._pack.start()
+        self._pack.start(jobs)
 
     def _go_on_alone(self, pack: PackRun) -> None:
         """What a pack has left open is answered by processes of their own: one that crashes takes no other with it."""
         if pack.crashed is None:
             return
         why = shortened(pack.crashed.describe())
-        self._tell(pack.unanswered[0], Notice("pack", f"a pack ended early, so its trials go on apart: {why}"))
-        for number in pack.unanswered:
-            self._start(number, pack.trials[number])
+        self._tell(min(pack.unanswered), Notice("pack", f"a pack ended early, so its trials go on apart: {why}"))
+        for number, job in pack.unanswered.items():
+            self._start(number, job)
 
     def _record(self, reports: Sequence[TrialReport]) -> None:
         """Takes answers down, first of all in the file."""
