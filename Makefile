@@ -86,6 +86,7 @@ bench: .venv/.dev cluster-build ## Every benchmark at full size: about an hour, 
 	$(BIN)/python benchmarks/training.py
 	$(BIN)/python benchmarks/prepare.py --gigabytes 2
 	$(BIN)/python benchmarks/operator_load.py
+	$(BIN)/python benchmarks/tuning_load.py
 
 .PHONY: bench-small
 bench-small: .venv/.dev ## The benchmarks that need no cluster at a size that takes seconds: shows that they run, measures nothing
@@ -93,8 +94,9 @@ bench-small: .venv/.dev ## The benchmarks that need no cluster at a size that ta
 	$(BIN)/python benchmarks/prepare.py --rows 20000 --rounds 1
 
 .PHONY: bench-operator-small
-bench-operator-small: .venv/.dev cluster-build ## The operator's benchmark with few jobs: holds it to its writes
+bench-operator-small: .venv/.dev cluster-build ## The operator's benchmarks with few jobs and trials: hold it to its writes
 	$(BIN)/python benchmarks/operator_load.py --small
+	$(BIN)/python benchmarks/tuning_load.py --small
 
 .PHONY: docs
 docs: .venv/.dev ## Write docs/manifest.md and docs/tuning-job.md from the API models

@@ -46,7 +46,7 @@ def decide(seen: SearchObservation, now: datetime) -> TuningDecision:
     decision.entries = {**seen.entries, **{entry.number: entry for entry in answers.new}}
     if draft.is_over:
         if not _goes_on(seen, decision, answers):
-            decision.is_over = True
+            decision.new, decision.is_over = [], True
             return decision
         draft.go_on()
         decision.happenings.append(Happening("GoesOn", f"the search goes on: spec.maxTrials is {seen.spec.max_trials}"))
@@ -55,8 +55,9 @@ def decide(seen: SearchObservation, now: datetime) -> TuningDecision:
         draft.start(seen.context.image)
         decision.happenings.append(Happening("SearchStarted", _story_of(seen)))
     if seen.defect is not None:
-        return _fail(decision, seen, seen.defect.reason, seen.defect.message)
-    if is_new and seen.spec.warm_start is not None:
+        _fail(decision, seen, seen.defect.reason, seen.defect.message)
+        _take_answers(decision, seen, answers)
+    elif is_new and seen.spec.warm_start is not None:
         _take_prior(decision, seen)
     else:
         _step(decision, seen, answers)
@@ -290,7 +291,7 @@ def _complete(decision: TuningDecision, message: str) -> None:
 
 def _fail(
     decision: TuningDecision, seen: SearchObservation, reason: str, message: str, condition: str | None = None
-) -> TuningDecision:
+) -> None:
     """The end of a search: nothing is made any more. What runs pauses, so that a search with a mended spec goes on."""
     decision.draft.fail(reason, message, condition)
     decision.happenings.append(Happening(reason, message, is_warning=True))
@@ -299,7 +300,6 @@ def _fail(
     _pause(decision, seen, True)
     decision.again_after = None
     decision.is_over = True
-    return decision
 
 
 def _pause(decision: TuningDecision, seen: SearchObservation, is_to_pause: bool) -> None:

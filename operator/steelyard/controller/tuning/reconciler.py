@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Protocol
 
+from steelyard.api.contract import Reason
 from steelyard.api.search_log import Entry, Values
 from steelyard.controller import cluster
 from steelyard.controller.cache import Key
@@ -141,7 +142,12 @@ class TuningReconciler:
         if time.monotonic() >= known.next_look:
             known.next_look = time.monotonic() + LOOK_AFTER_SECONDS
             await self.findings.look_after(key, body["metadata"]["uid"])
-        seen = self._observe(key, body, known, known.admitted)
+        try:
+            seen = self._observe(key, body, known, known.admitted)
+        except ValueError as error:
+            message = f"status.log was changed by somebody else than the operator: {error}"
+            await self._refuse(body, known, Broken(Reason.INVALID_CONFIGURATION, message))
+            return None
         try:
             seen, decision = await self._decide(seen)
         except AskingError as error:
@@ -264,7 +270,10 @@ class TuningReconciler:
         for action in decision.after:
             if not _is_trial(action):
                 await self._do(context, action)
-        await asyncio.gather(*(self._do(context, action) for action in decision.after if _is_trial(action)))
+        trials = (self._do(context, action) for action in decision.after if _is_trial(action))
+        for outcome in await asyncio.gather(*trials, return_exceptions=True):
+            if isinstance(outcome, BaseException):
+                raise outcome
         return body
 
     async def _write(self, body: Object, decision: TuningDecision) -> Object:
@@ -327,7 +336,7 @@ class TuningReconciler:
         self.cache.drop_answered(key, trials, packs)
 
     async def _refuse(self, body: Object, known: _Known, defect: Broken) -> None:
-        """Fails a search that can't be run. It has no children: its spec can't change once it has begun."""
+        """Fails a search that can't be run."""
         metadata = body["metadata"]
         draft = TuningDraft(body.get("status") or {}, metadata.get("generation", 1), _now())
         story = [Happening(defect.reason, defect.message, is_warning=True)] if not draft.is_over else []
