@@ -1,12 +1,15 @@
 """A search as a study of Optuna's: states, values, distributions, in a file that Optuna itself reads."""
 
+import json
 from pathlib import Path
 
 import optuna
 import pytest
 from search_documents import BATCH, MOMENTUM, UNITS, search_document
+from typer.testing import CliRunner
 
 from steelyard.api.errors import ConfigurationError
+from steelyard.cli.main import app
 from steelyard.tuning.export import export_study
 
 
@@ -59,3 +62,11 @@ def test_a_file_that_exists_is_kept(tmp_path: Path) -> None:
 def test_a_folder_that_does_not_exist_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="there is no folder"):
         export_study(search_document(), tmp_path / "nowhere" / "study.db")
+
+
+def test_the_command_writes_the_study_of_a_workspace(tmp_path: Path) -> None:
+    (tmp_path / "search.json").write_text(json.dumps(search_document().to_json()))
+    done = CliRunner().invoke(app, ["export-study", str(tmp_path), str(tmp_path / "study.db"), "-o", "json"])
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout) == {"job": "digits-search", "study": str(tmp_path / "study.db"), "trials": 30}
+    assert len(_load(tmp_path / "study.db").trials) == 30

@@ -11,6 +11,7 @@ from steelyard.api.contract import ExitCode
 from steelyard.api.errors import SteelyardError, explain_os_error
 from steelyard.cli.cluster import PANEL
 from steelyard.cli.delete import delete
+from steelyard.cli.export_study import export_study
 from steelyard.cli.fetch import fetch
 from steelyard.cli.init import init
 from steelyard.cli.list import list_jobs
@@ -53,6 +54,7 @@ app = typer.Typer(
 
 for local_command in (init, validate, plan, run, trials, verify, predict):
     app.command()(local_command)
+app.command("export-study")(export_study)
 for cluster_command in (submit, list_jobs, status, logs, fetch, delete):
     app.command(cluster_command.__name__.partition("_")[0], rich_help_panel=PANEL)(cluster_command)
 
