@@ -85,6 +85,8 @@ format: .venv/.dev ## Format the code and mend what the linter can
 bench: .venv/.dev cluster-build ## Every benchmark at full size: about an hour, with 8 GiB of disk
 	$(BIN)/python benchmarks/training.py
 	$(BIN)/python benchmarks/prepare.py --gigabytes 2
+	$(BIN)/python benchmarks/grid_search.py
+	$(BIN)/python benchmarks/neighbors.py
 	$(BIN)/python benchmarks/operator_load.py
 	$(BIN)/python benchmarks/tuning_load.py
 
@@ -92,6 +94,8 @@ bench: .venv/.dev cluster-build ## Every benchmark at full size: about an hour, 
 bench-small: .venv/.dev ## The benchmarks that need no cluster at a size that takes seconds: shows that they run, measures nothing
 	$(BIN)/python benchmarks/training.py --small
 	$(BIN)/python benchmarks/prepare.py --rows 20000 --rounds 1
+	$(BIN)/python benchmarks/grid_search.py --small
+	$(BIN)/python benchmarks/neighbors.py --small
 
 .PHONY: bench-operator-small
 bench-operator-small: .venv/.dev cluster-build ## The operator's benchmarks with few jobs and trials: hold it to its writes
