@@ -45,10 +45,12 @@ def test_a_user_without_rights_outside_a_namespace_installs_and_runs_jobs_in_it(
 
 
 def _rights_to_training_jobs(namespace: str) -> str:
+    kinds = ("trainingjobs", "tuningjobs")
+    statuses, finalizers = [f"{kind}/status" for kind in kinds], [f"{kind}/finalizers" for kind in kinds]
     rules = [
-        {"apiGroups": ["steelyard.dev"], "resources": ["trainingjobs"], "verbs": ["*"]},
-        {"apiGroups": ["steelyard.dev"], "resources": ["trainingjobs/status"], "verbs": ["get", "patch"]},
-        {"apiGroups": ["steelyard.dev"], "resources": ["trainingjobs/finalizers"], "verbs": ["update"]},
+        {"apiGroups": ["steelyard.dev"], "resources": list(kinds), "verbs": ["*"]},
+        {"apiGroups": ["steelyard.dev"], "resources": statuses, "verbs": ["get", "patch"]},
+        {"apiGroups": ["steelyard.dev"], "resources": finalizers, "verbs": ["update"]},
         # A role can't give what its giver has not: `admin` lacks these.
         {"apiGroups": [""], "resources": ["pods/status"], "verbs": ["patch"]},
         {"apiGroups": [""], "resources": ["events"], "verbs": ["create"]},

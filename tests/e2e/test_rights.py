@@ -39,11 +39,13 @@ def granted(kubeconfig: Path, *values: str) -> set[tuple[str, str]]:
         ("create", "pods/exec"),
         ("create", "pods"),
         ("update", "trainingjobs"),
-        ("delete", "trainingjobs"),
+        # TrainingJobs it makes and deletes as trials; searches are the user's alone.
+        ("create", "tuningjobs"),
+        ("patch", "tuningjobs"),
+        ("delete", "tuningjobs"),
         ("create", "serviceaccounts"),
         ("patch", "deployments"),
         ("list", "configmaps"),
-        ("get", "trainingjobs"),
         ("escalate", "clusterroles"),
     ],
 )
