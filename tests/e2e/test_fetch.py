@@ -120,6 +120,7 @@ def complete_job(kubectl: Kubectl, digest: str, path: str = "models/tiny") -> Do
     """A TrainingJob that has published."""
     end = {"type": "Complete", "status": "True", "reason": "Succeeded", "message": "", "lastTransitionTime": ""}
     return {
+        "kind": "TrainingJob",
         "metadata": {"name": "tiny", "namespace": kubectl.namespace},
         "spec": {"training": {"workers": 2}},
         "status": {
