@@ -3,8 +3,9 @@
     python benchmarks/packed_trials.py            its 36 forests, once Packed and once in Pods, 2 at a time
     python benchmarks/packed_trials.py --small    6 of them
 
-Needs what the tests of real nodes need (tests/cluster/README.md). Prints one JSON line a figure: the time of each search
-from the TuningJob's creation until it is Complete, without the cluster's start, and how many times faster the pack is.
+Needs what the tests of real nodes need (tests/cluster/README.md). Prints one JSON line a figure: the time of each
+search from the TuningJob's creation until it is Complete, without the cluster's start, and how many times faster the
+pack is.
 Nothing is published. Fails where a single figure of the two logs differs in a single bit.
 """
 
@@ -52,9 +53,11 @@ def main() -> None:
     end_abandoned()
     folder = cache.run_folder(f"benchmark-{os.getpid()}")
     try:
-        with RealCluster(folder, archives, die_with_parent=True) as cluster:
-            with installed(cluster.kubeconfig, "steelyard-system"):
-                compare(cluster.kubectl, small=small)
+        with (
+            RealCluster(folder, archives, die_with_parent=True) as cluster,
+            installed(cluster.kubeconfig, "steelyard-system"),
+        ):
+            compare(cluster.kubectl, small=small)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
