@@ -66,7 +66,7 @@ def compare(kubectl: Kubectl, *, small: bool) -> None:
     """Runs both searches, one after the other."""
     seconds, logs = {}, {}
     # The first search makes the API server learn the new kinds, and the node its image: it is not measured.
-    search(kubectl, "Pods", 1)
+    search(kubectl, "Pods", 2)
     for placement in ("Packed", "Pods"):
         seconds[placement], logs[placement] = search(kubectl, placement, SMALL if small else None)
         tell(placement, seconds[placement], "s", len(logs[placement]))
