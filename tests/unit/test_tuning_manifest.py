@@ -498,6 +498,12 @@ WRONG = [
     ),
     (
         "mlp",
+        ["pruning={name: Median, everyEpochs: 1}", "template.training.epochs=100"],
+        "pruning.everyEpochs",
+        "99 looks at a trial are too many; allowed: at most 64; look less often, or begin later (graceEpochs)",
+    ),
+    (
+        "mlp",
         ["pruning={name: Hyperband}", searching("{path: training.epochs, type: Int, min: 2, max: 20}")],
         "parameters[0].path",
         "Hyperband compares trials after as many epochs each, so training.epochs can't be searched; leave out one of "

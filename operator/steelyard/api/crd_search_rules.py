@@ -155,6 +155,9 @@ NOT_IN_CEL_OF_TUNING_JOBS = {
     "{path} may be any number between two; a condition needs one with steps, an Int or a Categorical": _COSTLY,
     "the conditions go round in a circle: {path} exists by itself in the end; leave out one of them": _COSTLY,
     "the grid has {size} combinations; allowed: at most {most}, or another algorithm, such as TPE": _COSTLY,
+    "{looks} looks at a trial are too many; allowed: at most {most}; look less often, or begin later (graceEpochs)": (
+        "how often each rule looks is a function of its own"
+    ),
     "the log of {trials} trials may take {size} KiB ({each} bytes a trial), but there is room for {room} KiB, about "
     "{most} trials; fewer parameters, folds or looks of the pruning make more fit": _COSTLY,
 }

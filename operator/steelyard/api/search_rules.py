@@ -12,9 +12,10 @@ from steelyard.api.outcome import AT_MOST_ONE
 from steelyard.api.search import EPOCH_PRUNING, Parameter, Pruning, same_value
 from steelyard.api.search_paths import find
 from steelyard.api.search_space import contains, count_of, size_of
+from steelyard.api.search_steps import most_looks
 from steelyard.api.search_values import check_alone, check_initial_trials, check_together, check_type, words_of
 from steelyard.api.training_job import METRICS_OF_TASK
-from steelyard.api.trial import METRICS_OF_EPOCHS
+from steelyard.api.trial import METRICS_OF_EPOCHS, MOST_REPORTS
 
 if TYPE_CHECKING:
     from steelyard.api.tuning_job import TuningJobSpec
@@ -160,6 +161,13 @@ def _epoch_pruning(spec: "TuningJobSpec", pruning: Pruning) -> Errors:
                 epochs=epochs,
                 all=spec.template.training.epochs,
             )
+    if (looks := most_looks(spec)) > MOST_REPORTS:
+        yield refuse(
+            "pruning.everyEpochs",
+            "{looks} looks at a trial are too many; allowed: at most {most}; look less often, or begin later (graceEpochs)",
+            looks=looks,
+            most=MOST_REPORTS,
+        )
     for index, parameter in enumerate(spec.parameters):
         if parameter.path == "training.epochs":
             yield refuse(
