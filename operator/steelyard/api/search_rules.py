@@ -164,7 +164,8 @@ def _epoch_pruning(spec: "TuningJobSpec", pruning: Pruning) -> Errors:
     if (looks := most_looks(spec)) > MOST_REPORTS:
         yield refuse(
             "pruning.everyEpochs",
-            "{looks} looks at a trial are too many; allowed: at most {most}; look less often, or begin later (graceEpochs)",
+            "{looks} looks at a trial are too many; allowed: at most {most}; look less often, or begin later "
+            "(graceEpochs)",
             looks=looks,
             most=MOST_REPORTS,
         )
