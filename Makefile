@@ -89,6 +89,7 @@ bench: .venv/.dev cluster-build ## Every benchmark at full size: about an hour, 
 	$(BIN)/python benchmarks/neighbors.py
 	$(BIN)/python benchmarks/operator_load.py
 	$(BIN)/python benchmarks/tuning_load.py
+	$(BIN)/python benchmarks/packed_trials.py
 
 .PHONY: bench-small
 bench-small: .venv/.dev ## The benchmarks that need no cluster at a size that takes seconds: shows that they run, measures nothing
