@@ -17,7 +17,7 @@ from steelyard.api.contract import Reason
 from steelyard.api.errors import SteelyardError
 
 if TYPE_CHECKING:
-    from steelyard.client import Client
+    from steelyard.client import Client, JobHandle, SearchHandle
 
 PANEL = "On a cluster"
 """The commands' part of the help."""
@@ -95,3 +95,13 @@ def age(since: str | None, until: str | None = None) -> str:
         if seconds < limit:
             return f"{seconds // length}{unit}"
     return f"{seconds // 86400}d"
+
+
+def waiting_interrupted(handle: "JobHandle | SearchHandle") -> SteelyardError:
+    """What to say when a user ends the waiting for a job: the job itself goes on."""
+    return SteelyardError(
+        f"interrupted; the {handle.kind.name} {handle.name} runs on: the same command waits again, "
+        f"`steelyard delete {handle.name} --namespace {handle.namespace}` ends it",
+        reason=Reason.INTERRUPTED,
+        exit_code=130,
+    )

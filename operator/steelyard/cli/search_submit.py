@@ -11,7 +11,7 @@ from steelyard.api.errors import SteelyardError
 from steelyard.api.search_log import Entry, best_of
 from steelyard.api.tuning_job import TuningJob
 from steelyard.api.tuning_status import TuningJobStatus
-from steelyard.cli.cluster import DocumentFormat, connected, print_object
+from steelyard.cli.cluster import DocumentFormat, connected, print_object, waiting_interrupted
 from steelyard.cli.output import OutputFormat, print_json
 from steelyard.cli.search_status import model_lines, trial_lines
 from steelyard.cli.tuning_display import search_display
@@ -94,12 +94,7 @@ def _wait(handle: "SearchHandle", output: OutputFormat) -> None:
 
             handle.wait(on_progress=show)
     except KeyboardInterrupt:
-        raise SteelyardError(
-            f"interrupted; the TuningJob {handle.name} runs on: the same command waits again, "
-            f"`steelyard delete {handle.name} --namespace {handle.namespace}` ends it",
-            reason=Reason.INTERRUPTED,
-            exit_code=130,
-        ) from None
+        raise waiting_interrupted(handle) from None
 
 
 def _print_end(handle: "SearchHandle | None", reason: str, message: str, exit_code: int) -> None:

@@ -11,7 +11,14 @@ from steelyard.api.errors import SteelyardError
 from steelyard.api.loading import load_manifest
 from steelyard.api.status import TrainingJobStatus
 from steelyard.api.tuning_job import TuningJob
-from steelyard.cli.cluster import ContextOption, DocumentFormat, NamespaceOption, connected, print_object
+from steelyard.cli.cluster import (
+    ContextOption,
+    DocumentFormat,
+    NamespaceOption,
+    connected,
+    print_object,
+    waiting_interrupted,
+)
 from steelyard.cli.display import display
 from steelyard.cli.output import ManifestArgument, OutputFormat, OutputOption, SetOption, print_json
 from steelyard.cli.search_submit import submit_search
@@ -77,12 +84,7 @@ def _wait(handle: "JobHandle", stages: Sequence[StageName], output: OutputFormat
 
             handle.wait(on_progress=show)
     except KeyboardInterrupt:
-        raise SteelyardError(
-            f"interrupted; the TrainingJob {handle.name} runs on: the same command waits again, "
-            f"`steelyard delete {handle.name} --namespace {handle.namespace}` ends it",
-            reason=Reason.INTERRUPTED,
-            exit_code=130,
-        ) from None
+        raise waiting_interrupted(handle) from None
 
 
 def _print_end(handle: "JobHandle | None", reason: str, message: str, exit_code: int) -> None:

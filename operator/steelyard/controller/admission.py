@@ -38,14 +38,8 @@ def admit(body: dict[str, Any], settings: Settings, own_claims: Collection[str] 
         own_claims: claims that were made for the TuningJob whose child this is: no list need allow them.
     """
     metadata = body["metadata"]
-    manifest = {
-        "apiVersion": body.get("apiVersion"),
-        "kind": body.get("kind"),
-        "metadata": {"name": metadata["name"]},
-        "spec": body.get("spec"),
-    }
     try:
-        job = parse_training_job(manifest, source="the job")
+        job = parse_training_job(manifest_of(body), source="the job")
     except ManifestError as error:
         return Broken(Reason.INVALID_MANIFEST, "\n".join(map(str, error.problems)))
     if problems := cluster_problems(job.spec):
@@ -65,6 +59,16 @@ def admit(body: dict[str, Any], settings: Settings, own_claims: Collection[str] 
     # A job's workspace is its own, and its spec stays once it has begun: its uid stands for the source's content and
     # for the trainer, so that its keys stay the same whatever becomes of the operator.
     return Admitted(context, plan(job, source_digest=metadata["uid"], trainer_version=""))
+
+
+def manifest_of(body: dict[str, Any]) -> dict[str, Any]:
+    """What a user wrote of an object: without status, and of its metadata the name."""
+    return {
+        "apiVersion": body.get("apiVersion"),
+        "kind": body.get("kind"),
+        "metadata": {"name": body["metadata"]["name"]},
+        "spec": body.get("spec"),
+    }
 
 
 def image_of(job: TrainingJob, settings: Settings) -> str:

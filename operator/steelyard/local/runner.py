@@ -16,7 +16,8 @@ from typing import NoReturn
 
 from steelyard import __version__
 from steelyard.api.contract import Env, ExitCode, Reason, Result, StageName
-from steelyard.api.errors import ConfigurationError, SteelyardError, explain_os_error
+from steelyard.api.errors import ConfigurationError, SteelyardError
+from steelyard.local.beginning import failures_reported, make_workspace
 from steelyard.local.decisions import Decision, decide, files_present, with_search
 from steelyard.local.events import Report, RunEnded, StageEnded, StageRetried, StageSkipped, StageStarted
 from steelyard.local.files import write_json
@@ -82,30 +83,16 @@ class LocalRunner:
                 Either way no process of it is left, and the end was reported too.
         """
         self._began = time.monotonic()
-        try:
+        with failures_reported(self._report_end):
             self._prepare_workspace()
             with locked(self.job.workspace):
                 self._state = self.job.load_state() or State(self.job.job.metadata.name)
                 return self._run(force)
-        except OSError as error:
-            if (explained := explain_os_error(error)) is None:
-                raise
-            self._report_end(explained.reason, explained.message, explained.exit_code)
-            raise explained from None
-        except SteelyardError as error:
-            self._report_end(error.reason, error.message, error.exit_code)
-            raise
 
     def _prepare_workspace(self) -> None:
         """The checks that need no lock come before anything is written."""
         self.job.load_state()
-        workspace = self.job.workspace
-        try:
-            workspace.root.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise explain_os_error(error) or ConfigurationError(
-                f"the workspace {workspace.root} can't be made: {error.strerror}"
-            ) from None
+        make_workspace(self.job.workspace)
 
     def _run(self, force: bool) -> RunEnded:
         spec = self.job.job.spec

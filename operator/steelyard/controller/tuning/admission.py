@@ -3,37 +3,28 @@ api and the controller's admission."""
 
 from typing import Any
 
-from steelyard.api.clusters import cluster_problems
+from steelyard.api.clusters import search_cluster_problems
 from steelyard.api.contract import Reason
-from steelyard.api.errors import ConfigurationError, ManifestError, Problem
+from steelyard.api.errors import ConfigurationError, ManifestError
 from steelyard.api.loading import parse_tuning_job
-from steelyard.controller.admission import not_allowed
+from steelyard.controller.admission import manifest_of, not_allowed
 from steelyard.controller.policies.endings import Broken
 from steelyard.controller.settings import Settings
 from steelyard.controller.tuning.children import data_child
 from steelyard.controller.tuning.observation import SearchContext
 
-_WHERE = "spec.template"
-
 
 def admit(body: dict[str, Any], settings: Settings) -> SearchContext | Broken:
     """What the children of a search have in common; or why it can't be run."""
     metadata = body["metadata"]
-    manifest = {
-        "apiVersion": body.get("apiVersion"),
-        "kind": body.get("kind"),
-        "metadata": {"name": metadata["name"]},
-        "spec": body.get("spec"),
-    }
     try:
-        tuning = parse_tuning_job(manifest, source="the search")
+        tuning = parse_tuning_job(manifest_of(body), source="the search")
     except ManifestError as error:
         return Broken(Reason.INVALID_MANIFEST, "\n".join(map(str, error.problems)))
     template = tuning.spec.template
-    problems = [Problem(_moved(problem.path), problem.message) for problem in cluster_problems(template)]
-    if problems:
+    if problems := search_cluster_problems(tuning.spec):
         return Broken(Reason.INVALID_MANIFEST, "\n".join(map(str, problems)))
-    if forbidden := not_allowed(template, settings, _WHERE):
+    if forbidden := not_allowed(template, settings, "spec.template"):
         return Broken(Reason.NOT_ALLOWED, "\n".join(forbidden))
     image = (body.get("status") or {}).get("trainerImage") or template.template.image or settings.trainer_image
     context = SearchContext(tuning, metadata["namespace"], metadata["uid"], image, settings)
@@ -42,8 +33,3 @@ def admit(body: dict[str, Any], settings: Settings) -> SearchContext | Broken:
     except ConfigurationError as error:
         return Broken(error.reason, error.message)
     return context
-
-
-def _moved(path: str) -> str:
-    """The path of a field of a job, as it lies in a search's template."""
-    return _WHERE + path.removeprefix("spec")

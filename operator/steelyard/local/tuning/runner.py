@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from steelyard.api.contract import ExitCode, Reason
-from steelyard.api.errors import ConfigurationError, SteelyardError, explain_os_error
+from steelyard.api.errors import ConfigurationError, SteelyardError
 from steelyard.api.search_log import Entry, best_of
 from steelyard.api.training_job import TrainingJob
 from steelyard.api.workspace import Workspace
+from steelyard.local.beginning import failures_reported, make_workspace
 from steelyard.local.events import Event, RunEnded
 from steelyard.local.files import write_json
 from steelyard.local.lock import locked
@@ -69,18 +70,10 @@ class SearchRunner:
                 reported too.
         """
         self._began = time.monotonic()
-        try:
+        with failures_reported(self._report_end):
             self._prepare_workspace()
             with locked(self.search.workspace):
                 return self._run(force)
-        except OSError as error:
-            if (explained := explain_os_error(error)) is None:
-                raise
-            self._report_end(explained.reason, explained.message, explained.exit_code)
-            raise explained from None
-        except SteelyardError as error:
-            self._report_end(error.reason, error.message, error.exit_code)
-            raise
 
     def _prepare_workspace(self) -> None:
         """The checks that need no lock come before anything is written."""
@@ -91,12 +84,7 @@ class SearchRunner:
         SearchState.load(search)
         check_publish_targets(search.template)
         check_trainer_is_installed(self.launch)
-        try:
-            search.workspace.root.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise explain_os_error(error) or ConfigurationError(
-                f"the workspace {search.workspace.root} can't be made: {error.strerror}"
-            ) from None
+        make_workspace(search.workspace)
 
     def _run(self, force: bool) -> RunEnded:
         prior = self._begin(force)
