@@ -97,9 +97,9 @@ def commands(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     return run
 
 
-def write_status(kubectl: Kubectl, status: dict[str, Any], name: str = "tiny") -> None:
+def write_status(kubectl: Kubectl, status: dict[str, Any], name: str = "tiny", kind: str = "trainingjob") -> None:
     """Writes a job's status, all of it, as the operator would."""
-    job = kubectl.get("trainingjob", name)
+    job = kubectl.get(kind, name)
     kubectl("replace", "--subresource=status", "--filename=-", stdin=json.dumps({**job, "status": status}))
 
 
