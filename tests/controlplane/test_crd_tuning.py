@@ -38,7 +38,7 @@ STATUS: Node = {
     "front": [7, 3],
     "exhaustedAt": 20,
     "prior": ['[0,"C",[0.25],0.9]'],
-    "log": ['[0,"C",[0.25],0.9]', '[1,"F",[0.5],null,"",null,null,1.5,"out of memory"]'],
+    "log": ['[0,"C",[0.25],0.9]', '[1,"F",[0.5],null,"",1.5,null,null,"out of memory"]'],
     "conditions": [
         {"type": kind, "status": "True", "reason": "Because", "message": "It is so.", "lastTransitionTime": BEGAN}
         for kind in ("Prepared", "Searched", "Published", "Suspended", "Complete", "Failed")

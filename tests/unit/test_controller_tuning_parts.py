@@ -25,6 +25,7 @@ from controller_tuning_support import (
 
 from steelyard.api.errors import ConfigurationError
 from steelyard.api.loading import parse_training_job
+from steelyard.api.packs import trials_of_a_pack
 from steelyard.api.search_log import SearchDocument
 from steelyard.controller.admission import admit as admit_training_job
 from steelyard.controller.pods import JobContext
@@ -275,9 +276,9 @@ def test_a_pack_is_a_pod_like_a_trials() -> None:
 
 def test_a_pack_has_no_more_trials_than_its_result_and_its_file_have_room_for() -> None:
     forest = context_with(*FOREST)
-    assert children.trials_of_a_pack(forest.spec) == 40
+    assert trials_of_a_pack(forest.spec) == 40
     folds = context_with(*FOREST, "template.evaluation.crossValidation.folds=20")
-    assert 5 < children.trials_of_a_pack(folds.spec) < 20
+    assert 5 < trials_of_a_pack(folds.spec) < 20
     weights = json.dumps({"strategy": "Explicit", "weights": {f"{n:04}{'x' * 900}": 1.5 for n in range(250)}})
     large = context_with(*FOREST, f"template.training.classWeights={weights}")
     questions = [Question(number, forest_values(number)) for number in range(12)]

@@ -367,8 +367,8 @@ def test_a_value_that_is_none_of_the_parameter_s_is_told() -> None:
         '[0,"C",[0.1,0.2]]',
         '[0,"C",[0.1],0.5,"f###"]',
         '[0,"C",[0.1],0.5,"fAQ"]',
-        '[0,"C",[0.1],0.5,"",null,null,0.0,"",[1]]',
-        '[0,"C",[0.1],0.5,"",null,null,0.0,"",[1,2],9]',
+        '[0,"C",[0.1],0.5,"",0.0,null,null,"",[1]]',
+        '[0,"C",[0.1],0.5,"",0.0,null,null,"",[1,2],9]',
     ],
 )
 def test_what_is_no_entry_is_told(text: str) -> None:
@@ -387,7 +387,7 @@ def test_an_index_out_of_range_is_no_entry(index: Any) -> None:
     "document",
     [
         *(None, 5, [], [0], [0, "X"], ["0", "C"], [0, "C", "much"], [-1, "C"]),
-        *([0, "C", 1, [1]], [0, "C", 1, [], 1, "a"], [0, "C", 1, [], 1, 2, 3.0, "", "more"]),
+        *([0, "C", 1, [1]], [0, "C", 1, [], 1, 2, "a"], [0, "C", 1, [], 3.0, 1, 2, "", "more"]),
     ],
 )
 def test_what_is_no_report_is_told(document: Any) -> None:
@@ -397,7 +397,7 @@ def test_what_is_no_report_is_told(document: Any) -> None:
 
 def test_a_report_s_steps_may_be_a_plain_list() -> None:
     report = TrialReport(3, "Pruned", 0.25, ((1, 0.5), (4, 0.25)), seconds=1.5)
-    assert TrialReport.from_json([3, "P", 0.25, [1, 0.5, 4, 0.25], None, None, 1.5]) == report
+    assert TrialReport.from_json([3, "P", 0.25, [1, 0.5, 4, 0.25], 1.5]) == report
     assert TrialReport.from_json(json.loads(json.dumps(report.to_json()))) == report
 
 

@@ -14,9 +14,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from steelyard.api.contract import RESULT_LIMIT_BYTES, Env, Reason, StageName
+from steelyard.api.contract import Env, Reason, StageName
 from steelyard.api.errors import ConfigurationError, SteelyardError
 from steelyard.api.loading import parse_training_job
+from steelyard.api.packs import MOST_TRIALS_OF_A_PACK, REPORTS_LIMIT_BYTES
 from steelyard.api.search_log import TrialReport
 from steelyard.api.training_job import TrainingJob
 from steelyard_trainer.attempts import Attempt
@@ -28,12 +29,8 @@ from steelyard_trainer.estimators.trial import Rows
 from steelyard_trainer.estimators.units import Question, Unit, UnitAnswer, report_of, units_of, work_off
 from steelyard_trainer.files import write_atomically
 
-MOST_TOLD = 40
-"""Trials of which the result document tells."""
 _LOOK_SECONDS = 0.02
 """Between two looks for a further round."""
-_ROOM_BYTES = RESULT_LIMIT_BYTES - 600
-"""What they may take of it."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +80,7 @@ def pack(context: PackContext) -> Outcome:
     failed = sum(report.state == "Failed" for report in reports)
     pruned = sum(report.state == "Pruned" for report in reports)
     message = f"{len(reports)} trials: {len(reports) - failed - pruned} to their end, {pruned} pruned, {failed} failed"
-    return Outcome(message, {"trials": _fitting(reports)})
+    return Outcome(message, {"trials": fitting(reports)})
 
 
 @dataclass
@@ -184,16 +181,18 @@ def _tell(report: TrialReport) -> None:
     print_event({"event": "trial", "trial": report.to_json()})
 
 
-def _fitting(reports: Sequence[TrialReport]) -> list[list[Any]]:
-    """The reports as far as a result document has room: of many trials without their steps and reasons."""
-    told = list(reports[:MOST_TOLD])
-    for shortened in (
+def fitting(reports: Sequence[TrialReport]) -> list[list[Any]]:
+    """Reports as JSON as far as a result document has room: first the reasons of failures are cut, then steps are left
+    out, which happens only where a pack has more trials than a runner gives it."""
+    told = list(reports[:MOST_TRIALS_OF_A_PACK])
+    shortened = [
         told,
-        [replace(report, reason=report.reason[:120]) for report in told],
+        *([replace(report, reason=report.reason[:length]) for report in told] for length in (120, 60, 30, 0)),
         [replace(report, reason="", steps=()) for report in told],
-    ):
-        documents = [report.to_json() for report in shortened]
-        if len(json.dumps(documents, separators=(",", ":"))) <= _ROOM_BYTES:
+    ]
+    for candidate in shortened:
+        documents = [report.to_json() for report in candidate]
+        if len(json.dumps(documents, separators=(",", ":"))) <= REPORTS_LIMIT_BYTES:
             break
     return documents
 

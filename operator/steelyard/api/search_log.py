@@ -50,8 +50,9 @@ class TrialReport:
     """Failed: why."""
 
     def to_json(self) -> list[Any]:
-        """A short list, as a result document has little room."""
-        rest = [self.value, pack(self.steps), self.second, self.epoch, round(self.seconds, 2), self.reason]
+        """A short list, as a result document has little room; without the value where it is the mean of the steps."""
+        value = None if self.value == _mean(self.steps) else self.value
+        rest = [value, pack(self.steps), round(self.seconds, 2), self.second, self.epoch, self.reason]
         return [self.number, _LETTERS[self.state], *_trimmed(rest)]
 
     @classmethod
@@ -63,12 +64,13 @@ class TrialReport:
         try:
             number, letter, *given = document
             filled: list[Any] = [*given, *_DEFAULTS[len(given) : 6]]
-            value, steps, second, epoch, seconds, reason = filled
+            value, packed, seconds, second, epoch, reason = filled
+            steps, state = unpack(packed), _STATES[letter]
             return cls(
                 number=_whole(number),
-                state=_STATES[letter],
-                value=_float(value),
-                steps=unpack(steps),
+                state=state,
+                value=_mean(steps) if value is None and state != "Failed" else _float(value),
+                steps=steps,
                 second=_float(second),
                 epoch=None if epoch is None else _whole(epoch),
                 seconds=float(seconds),
@@ -120,7 +122,7 @@ class Entry:
         """
         values = [_shorten(parameter, self.values) for parameter in parameters]
         seen = None if self.seen is None else _ranges(self.seen)
-        rest = [self.value, pack(self.steps), self.second, self.epoch, round(self.seconds, 2), self.reason, seen]
+        rest = [self.value, pack(self.steps), round(self.seconds, 2), self.second, self.epoch, self.reason, seen]
         document = [self.number, _LETTERS[self.state], values, *_trimmed(rest)]
         return json.dumps(document, separators=(",", ":"), ensure_ascii=False)
 
@@ -130,7 +132,7 @@ class Entry:
         try:
             number, letter, values, *given = json.loads(text)
             filled: list[Any] = [*given, *_DEFAULTS[len(given) :]]
-            value, steps, second, epoch, seconds, reason, seen = filled
+            value, steps, seconds, second, epoch, reason, seen = filled
             return cls(
                 number=_whole(number),
                 values={
@@ -151,7 +153,7 @@ class Entry:
             raise ValueError(f"{text!r:.200} is no entry of this search's log: {error}") from None
 
 
-_DEFAULTS: list[Any] = [None, "", None, None, 0.0, "", None]
+_DEFAULTS: list[Any] = [None, "", 0.0, None, None, "", None]
 
 
 def _trimmed(rest: list[Any]) -> list[Any]:
@@ -159,6 +161,22 @@ def _trimmed(rest: list[Any]) -> list[Any]:
     while rest and rest[-1] == _DEFAULTS[len(rest) - 1]:
         rest.pop()
     return rest
+
+
+def is_mean_of(folds: int) -> bool:
+    """Whether `TrialReport.to_json` leaves out the mean of so many folds. The mean is NumPy's, as scikit-learn's is: it
+    adds up to 7 numbers one by one, more of them in another order."""
+    return folds <= 7
+
+
+def _mean(steps: Steps) -> float | None:
+    """The mean of the values, added one by one, which sum() does not do in every version of Python."""
+    if not steps:
+        return None
+    total = 0.0
+    for _, value in steps:
+        total += value
+    return total / len(steps)
 
 
 def _whole(number: Any) -> int:
@@ -189,9 +207,9 @@ def entry_bytes_at_most(spec: TuningJobSpec) -> int:
         number,
         len('\\"C\\"'),
         1 + sum(_digits_at_most(parameter) + 1 for parameter in spec.parameters),
-        _MOST_DIGITS,
+        MOST_DIGITS,
         steps + len('\\"\\"'),
-        _MOST_DIGITS if spec.objective.second else len("null"),
+        MOST_DIGITS if spec.objective.second else len("null"),
         len(str(budget_of(spec))) if is_network else len("null"),
         len("100000.25"),
     ]
@@ -206,7 +224,8 @@ def log_bytes_at_most(spec: TuningJobSpec) -> int:
     return spec.max_trials * entry_bytes_at_most(spec) + failures * MOST_REASON_BYTES
 
 
-_MOST_DIGITS = len("-1.2345678901234567e-05")
+MOST_DIGITS = len("-1.2345678901234567e-05")
+"""Of a float in full."""
 
 
 def _digits_at_most(parameter: Parameter) -> int:
@@ -217,7 +236,7 @@ def _digits_at_most(parameter: Parameter) -> int:
         return max(len("null"), len(str(int(parameter.min))), len(str(int(parameter.max))))
     if parameter.step is not None:
         return max(len("null"), len(str(int((parameter.max - parameter.min) / parameter.step) + 1)))
-    return _MOST_DIGITS - (parameter.min >= 0)
+    return MOST_DIGITS - (parameter.min >= 0)
 
 
 @dataclass(frozen=True)

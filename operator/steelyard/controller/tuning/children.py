@@ -6,11 +6,10 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
-from steelyard.api.contract import RESULT_LIMIT_BYTES, Env, StageName
+from steelyard.api.contract import Env, StageName
 from steelyard.api.loading import parse_training_job
-from steelyard.api.search_log import Entry, SearchDocument, entry_bytes_at_most
+from steelyard.api.search_log import Entry, SearchDocument
 from steelyard.api.training_job import TrainingJob
-from steelyard.api.tuning_job import TuningJobSpec
 from steelyard.controller.children import DEFAULT_STORAGE, failure_rules
 from steelyard.controller.names import (
     PACK_FILE,
@@ -35,9 +34,6 @@ from steelyard.tuning.pruning import stops_for
 from steelyard.tuning.search import End, known_to
 from steelyard.tuning.trials import best_job, data_job, trial_job, trial_name
 
-MOST_TRIALS_OF_A_PACK = 40
-_ROOM_FOR_THE_REST = 600
-"""Bytes of a pack's result document beside its trials."""
 _LARGEST_PACK_BYTES = 700_000
 """Of a ConfigMap, which has room for 1 MiB."""
 
@@ -111,12 +107,6 @@ def model_of_trial(context: SearchContext, number: int) -> str:
 
 
 # --- packs ------------------------------------------------------------------------------------------------------------
-
-
-def trials_of_a_pack(spec: TuningJobSpec) -> int:
-    """How many trials a pack may have: its result document has room for their reports."""
-    room = (RESULT_LIMIT_BYTES - _ROOM_FOR_THE_REST) // entry_bytes_at_most(spec)
-    return max(1, min(MOST_TRIALS_OF_A_PACK, room))
 
 
 def pack_of(context: SearchContext, questions: Sequence[Question], entries: Mapping[int, Entry]) -> MakePack:

@@ -10,6 +10,7 @@ from datetime import datetime
 
 from steelyard.api.contract import Reason
 from steelyard.api.errors import ConfigurationError
+from steelyard.api.packs import trials_of_a_pack
 from steelyard.api.search_log import Entry, TrialReport, best_of
 from steelyard.controller.decide import Happening
 from steelyard.controller.tuning import children
@@ -179,7 +180,7 @@ def _room(seen: SearchObservation, packed: bool | None, running: set[int]) -> in
     if not packed:
         return max(0, seen.spec.parallel_trials - len(running))
     # One pack at a time: its processes are as many as trials may run at once.
-    return 0 if running else children.trials_of_a_pack(seen.spec)
+    return 0 if running else trials_of_a_pack(seen.spec)
 
 
 def _ask(decision: TuningDecision, seen: SearchObservation, wanted: list[int], packed: bool) -> None:

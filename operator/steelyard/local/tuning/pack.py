@@ -19,9 +19,6 @@ from steelyard.local.retries import ProcessEnd
 from steelyard.local.stage_run import StageRun
 from steelyard.planning import Stage
 
-MOST_TRIALS = 40
-"""Of one pack: its result document has no room for more."""
-
 
 @dataclass
 class PackRun:

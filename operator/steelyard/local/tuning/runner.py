@@ -14,6 +14,7 @@ from typing import Any
 
 from steelyard.api.contract import ExitCode, Reason
 from steelyard.api.errors import ConfigurationError, SteelyardError
+from steelyard.api.packs import MOST_TRIALS_OF_A_PACK
 from steelyard.api.search_log import Entry, best_of
 from steelyard.api.training_job import TrainingJob
 from steelyard.api.workspace import Workspace
@@ -28,7 +29,6 @@ from steelyard.local.source import source_digest
 from steelyard.local.targets import check_publish_targets
 from steelyard.local.tuning.events import SearchEnded, SearchReport, SearchStarted
 from steelyard.local.tuning.job import LocalSearch
-from steelyard.local.tuning.pack import MOST_TRIALS
 from steelyard.local.tuning.questions import Questions, check_metric, load_prior
 from steelyard.local.tuning.state import SearchState, inputs_of, why_anew
 from steelyard.local.tuning.summary import best_to_json, counts_of
@@ -163,7 +163,7 @@ class SearchRunner:
         spec, entries, asked = self.search.tuning.spec, self._state.entries, self._trials.asked
         packed = is_packed(spec, entries)
         if packed:
-            at_once = MOST_TRIALS if is_independent(spec) else spec.parallel_trials
+            at_once = MOST_TRIALS_OF_A_PACK if is_independent(spec) else spec.parallel_trials
             return 0 if asked else at_once
         room = spec.parallel_trials - len(asked)
         if packed is None:
