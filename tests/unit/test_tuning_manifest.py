@@ -500,7 +500,7 @@ WRONG = [
         "mlp",
         ["pruning={name: Median, everyEpochs: 1}", "template.training.epochs=100"],
         "pruning.everyEpochs",
-        "99 looks at a trial are too many; allowed: at most 64; look less often, or begin later (graceEpochs)",
+        "88 looks at a trial are too many; allowed: at most 64; look less often, or begin later (graceEpochs)",
     ),
     (
         "mlp",

@@ -75,9 +75,10 @@ def test_without_pruning_nothing_is_reported() -> None:
 @pytest.mark.parametrize(
     ("settings", "epochs", "steps"),
     [
-        ({}, 81, tuple(range(1, 81, 8))),
-        ({}, 10, tuple(range(1, 10))),
-        ({}, 11, tuple(range(1, 11))),
+        ({"graceEpochs": 1}, 81, tuple(range(1, 81, 8))),
+        ({"graceEpochs": 1}, 11, tuple(range(1, 11))),
+        ({}, 81, tuple(range(9, 81, 8))),
+        ({}, 10, tuple(range(2, 10))),
         ({}, 2, (1,)),
         ({"graceEpochs": 5}, 100, tuple(range(5, 100, 10))),
         ({"graceEpochs": 4, "everyEpochs": 3}, 12, (4, 7, 10)),
@@ -93,10 +94,13 @@ def test_median_looks_ten_times_or_as_often_as_it_is_told(
 @pytest.mark.parametrize(
     ("settings", "epochs", "steps"),
     [
-        ({}, 81, (1, 3, 9, 27)),
-        ({}, 82, (1, 3, 9, 27, 81)),
+        ({"graceEpochs": 1}, 81, (1, 3, 9, 27)),
+        ({"graceEpochs": 1}, 82, (1, 3, 9, 27, 81)),
+        ({}, 81, (9, 27)),
+        ({}, 30, (4, 12)),
         ({"graceEpochs": 2, "reductionFactor": 4}, 100, (2, 8, 32)),
         ({"reductionFactor": 2}, 8, (1, 2, 4)),
+        ({"reductionFactor": 2}, 100, (12, 24, 48, 96)),
     ],
 )
 def test_rungs_are_so_many_times_as_far_apart(settings: dict[str, Any], epochs: int, steps: tuple[int, ...]) -> None:
@@ -104,7 +108,7 @@ def test_rungs_are_so_many_times_as_far_apart(settings: dict[str, Any], epochs: 
 
 
 def test_hyperband_deals_the_trials_out_to_ladders_in_its_shares() -> None:
-    spec = search({"name": "Hyperband"})
+    spec = search({"name": "Hyperband", "graceEpochs": 1})
     # 81 epochs and factor 3: ladders that begin at 1, 3, 9 and 27, and one without a rung.
     dealt = [bracket_of(spec, number) for number in range(143 * 2)]
     assert [dealt[:143].count(ladder) for ladder in range(5)] == [81, 34, 15, 8, 5]
@@ -175,7 +179,7 @@ def _goes_on_in_optuna(value: float, others: list[float], factor: int, *, maximi
 @pytest.mark.parametrize(("metric", "maximize"), [("accuracy", True), ("logLoss", False)])
 @pytest.mark.parametrize("factor", [2, 3, 4])
 def test_a_rung_lets_through_whom_optuna_does(metric: str, maximize: bool, factor: int) -> None:
-    spec = search({"name": "SuccessiveHalving", "reductionFactor": factor}, metric=metric)
+    spec = search({"name": "SuccessiveHalving", "reductionFactor": factor, "graceEpochs": 1}, metric=metric)
     generator = random.Random(factor)
     for _ in range(300):
         others = [generator.randrange(8) / 8 for _ in range(generator.randrange(12))]
@@ -194,7 +198,7 @@ def test_a_rung_lets_through_whom_optuna_does(metric: str, maximize: bool, facto
 
 
 def test_hyperband_compares_a_trial_with_those_of_its_ladder_only() -> None:
-    spec = search({"name": "Hyperband"})
+    spec = search({"name": "Hyperband", "graceEpochs": 1})
     numbers = [number for number in range(40) if bracket_of(spec, number) == 1]
     others = [known(number, 0.9, 0.9, 0.9, 0.9) for number in range(40) if bracket_of(spec, number) != 1]
     own = [
@@ -286,7 +290,6 @@ def test_hardly_any_trial_is_given_up_that_would_have_been_better() -> None:
 
 EPOCHS = 81
 TRIALS = 64
-GRACE = 3
 SEEDS = range(20)
 
 
@@ -340,7 +343,8 @@ def random_median() -> float:
 
 
 def test_the_curves_cross() -> None:
-    """A quarter of the pairs are in another order at the end than after three epochs, a tenth than after nine."""
+    """A quarter of the pairs are in another order at the end than after three epochs, a tenth than after nine, the
+    default of graceEpochs."""
     drawn = [learning_curve(entry.values, 0) for entry in run(None, 0, 60).trials()]
     for epoch, share in ((3, 0.25), (9, 0.1)):
         pairs = [(one, other) for one in drawn for other in drawn if one(epoch) > other(epoch)]
@@ -349,5 +353,5 @@ def test_the_curves_cross() -> None:
 
 @pytest.mark.parametrize("name", ["Median", "SuccessiveHalving", "Hyperband"])
 def test_random_s_median_is_reached_for_half_of_the_epochs(name: str, random_median: float) -> None:
-    needed = statistics.median(epochs_to(random_median, {"name": name, "graceEpochs": GRACE}, seed) for seed in SEEDS)
+    needed = statistics.median(epochs_to(random_median, {"name": name}, seed) for seed in SEEDS)
     assert needed <= TRIALS * EPOCHS / 2, f"{needed} epochs, Random {TRIALS * EPOCHS}"

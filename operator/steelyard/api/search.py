@@ -216,7 +216,8 @@ class Pruning(Part):
     al., 2018). Hyperband: several such ladders that begin at different epochs (Li et al., 2017). PairedFolds: after a
     fold, a bound on its mean difference to the best trial on the same folds says that it will not catch up."""
     grace_epochs: Annotated[int, Field(ge=1, le=100000)] | None = None
-    """Median, SuccessiveHalving, Hyperband: epochs that every trial is given; the first rung. Default: 1."""
+    """Median, SuccessiveHalving, Hyperband: epochs that every trial is given; the first rung. Default: a ninth of the
+    epochs."""
     every_epochs: Annotated[int, Field(ge=1, le=100000)] | None = None
     """Median: epochs between two looks. Default: as many as make 10 looks."""
     startup_trials: Annotated[int, Field(ge=1, le=10000)] | None = None

@@ -12,7 +12,7 @@ from steelyard.api.outcome import AT_MOST_ONE
 from steelyard.api.search import EPOCH_PRUNING, Parameter, Pruning, same_value
 from steelyard.api.search_paths import find
 from steelyard.api.search_space import contains, count_of, size_of
-from steelyard.api.search_steps import most_looks
+from steelyard.api.search_steps import grace_of, most_looks
 from steelyard.api.search_values import check_alone, check_initial_trials, check_together, check_type, words_of
 from steelyard.api.training_job import METRICS_OF_TASK
 from steelyard.api.trial import METRICS_OF_EPOCHS, MOST_REPORTS
@@ -152,7 +152,7 @@ def _epoch_pruning(spec: "TuningJobSpec", pruning: Pruning) -> Errors:
             metric=spec.objective.metric,
             allowed=", ".join(METRICS_OF_EPOCHS),
         )
-    for field, epochs in (("graceEpochs", pruning.grace_epochs or 1), ("everyEpochs", pruning.every_epochs)):
+    for field, epochs in (("graceEpochs", grace_of(spec)), ("everyEpochs", pruning.every_epochs)):
         if epochs is not None and epochs >= spec.template.training.epochs:
             yield refuse(
                 f"pruning.{field}",
