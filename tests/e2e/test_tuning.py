@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import yaml
 from cluster.kubectl import Kubectl
+from cluster.real import RealCluster
 from test_digits import ROOT, steelyard
 from training_jobs import condition, is_over
 
@@ -50,6 +51,20 @@ def same_trials(one: list[Entry], other: list[Entry]) -> None:
         assert [value for _, value in mine.steps] == pytest.approx([value for _, value in yours.steps], abs=1e-6)
 
 
+def same_model(one: Path, other: Path) -> None:
+    """Raises AssertionError where two published models differ in their search, or in their figures by more than 1e-6;
+    how fast they are depends on the machine."""
+    searches = [json.loads((folder / "search.json").read_text()) for folder in (one, other)]
+    same_trials(*map(log_of, searches))
+    assert searches[0]["ended"] == searches[1]["ended"]
+    mine, yours = (json.loads((folder / "steelyard.json").read_text()) for folder in (one, other))
+    assert mine["choice"]["chosen"] == yours["choice"]["chosen"]
+    assert mine["metrics"].keys() == yours["metrics"].keys()
+    for part, metrics in mine["metrics"].items():
+        for name, metric in metrics.items():
+            assert metric["value"] == pytest.approx(yours["metrics"][part][name]["value"], abs=1e-6), (part, name)
+
+
 def test_the_digits_network_is_searched_pruned_and_published(namespace: Kubectl, tmp_path: Path) -> None:
     namespace("apply", f"--filename={EXAMPLES / 'digits' / 'claim.yaml'}")
     manifest = Path(shutil.copy(EXAMPLES / "digits-search" / "tuning-job.yaml", tmp_path))
@@ -78,28 +93,83 @@ def test_the_digits_network_is_searched_pruned_and_published(namespace: Kubectl,
     steelyard("verify", str(tmp_path / "model"), f"--digest={status['model']['digest']}")
     assert (tmp_path / "model" / "search.html").is_file()
     same_trials(entries, run_here(manifest))
+    same_model(tmp_path / "model", tmp_path / "claims" / "models" / "digits-search")
+
+
+def forests(folder: Path, placement: str, parallel_trials: int) -> Path:
+    """The manifest of a search over six small forests on digits, some of which are given up between folds."""
+    document = yaml.safe_load((EXAMPLES / "forest-search" / "tuning-job.yaml").read_text())
+    spec = document["spec"]
+    forest = "model.randomForest"
+    spec["parameters"] = [
+        {"path": f"{forest}.nEstimators", "type": "Int", "min": 5, "max": 20},
+        {"path": f"{forest}.maxDepth", "type": "Categorical", "values": [None, 2, 8]},
+        {"path": f"{forest}.maxFeatures", "type": "Double", "min": 0.05, "max": 0.5},
+    ]
+    spec["algorithm"] = {"name": "TPE", "startupTrials": 2, "seed": 1}
+    spec["pruning"] = {"name": "PairedFolds"}
+    spec |= {"placement": placement, "maxTrials": 6, "parallelTrials": parallel_trials}
+    spec["template"]["publish"] = []
+    manifest = folder / "tuning-job.yaml"
+    manifest.write_text(yaml.safe_dump(document))
+    return manifest
+
+
+def answers(job: dict[str, Any]) -> int:
+    """How many trials a search's log has."""
+    return len(job.get("status", {}).get("log", ()))
+
+
+def kill_operator(cluster: RealCluster) -> None:
+    """SIGKILL, without a word to Kubernetes."""
+    pods = cluster.kubectl.within("steelyard-system").list("pods", "app.kubernetes.io/component=operator")
+    for pod in pods:
+        for container in pod["status"].get("containerStatuses", ()):
+            if "running" in container["state"]:
+                cluster.nodes[0].ctr(
+                    "tasks", "kill", "--signal=SIGKILL", container["containerID"].removeprefix("containerd://")
+                )
+
+
+def check_forests(namespace: Kubectl, manifest: Path) -> None:
+    """Waits for the search's end; its log is bit for bit that of this machine, and nothing ran twice."""
+    document = yaml.safe_load(manifest.read_text())
+    job = namespace.wait_for("tuningjob", "forest-search", is_over, seconds=900)
+    assert condition(job, "Complete").get("status") == "True", job["status"]
+    entries = log_of({"spec": job["spec"], "log": job["status"]["log"]})
+    here = run_here(manifest)
+    assert {entry.state for entry in here} == {"Complete", "Pruned"}
+    same_trials(entries, here)
+    assert [entry.value for entry in entries] == [entry.value for entry in here]
+    packs = [child for child in namespace.list("jobs") if "-pack-" in child["metadata"]["name"]]
+    trials = [job for job in namespace.list("trainingjobs") if job["metadata"]["name"].rpartition("-")[2].isdecimal()]
+    rounds = 6 // document["spec"]["parallelTrials"]
+    assert (len(packs), len(trials)) == ((rounds, 0) if document["spec"]["placement"] == "Packed" else (0, 6))
+    # A pod that was started twice would have left a second one beside it.
+    pods = [pod for pod in namespace.list("pods") if "-data" not in pod["metadata"]["name"]]
+    assert len(pods) == len(packs) + len(trials)
+
+
+@pytest.mark.parametrize("parallel_trials", [1, 2])
+@pytest.mark.parametrize("placement", ["Packed", "Pods"])
+def test_forests_have_the_same_trials_in_pods_in_packs_and_here(
+    namespace: Kubectl, tmp_path: Path, placement: str, parallel_trials: int
+) -> None:
+    manifest = forests(tmp_path, placement, parallel_trials)
+    namespace.create(manifest.read_text())
+    check_forests(namespace, manifest)
 
 
 @pytest.mark.parametrize("placement", ["Packed", "Pods"])
-def test_forests_have_the_same_trials_in_pods_in_a_pack_and_here(
-    namespace: Kubectl, tmp_path: Path, placement: str
+def test_an_operator_that_is_killed_goes_on_with_the_search(
+    own_cluster: RealCluster, namespace: Kubectl, tmp_path: Path, placement: str
 ) -> None:
-    document = yaml.safe_load((EXAMPLES / "forest-search" / "tuning-job.yaml").read_text())
-    spec = document["spec"]
-    spec["placement"] = placement
-    spec["parameters"][0]["values"] = [10, 20]
-    spec["parameters"][1]["values"] = [None, 5]
-    del spec["parameters"][2]
-    spec["maxTrials"] = 4
-    spec["template"]["publish"] = []
-    spec["template"].pop("compression", None)
-    manifest = tmp_path / "tuning-job.yaml"
-    manifest.write_text(yaml.safe_dump(document))
-    job = search_on(namespace, manifest)
-    assert condition(job, "Complete").get("status") == "True", job["status"]
-    entries = log_of({"spec": job["spec"], "log": job["status"]["log"]})
-    packs = [child for child in namespace.list("jobs") if "-pack-" in child["metadata"]["name"]]
-    assert bool(packs) == (placement == "Packed")
-    here = run_here(manifest)
-    same_trials(entries, here)
-    assert [entry.value for entry in entries] == [entry.value for entry in here]
+    manifest = forests(tmp_path, placement, 2)
+    namespace.create(manifest.read_text())
+    for least in (0, 1, 3):
+        namespace.wait_for("tuningjob", "forest-search", lambda job: answers(job) >= least, seconds=600)  # noqa: B023
+        kill_operator(own_cluster)
+        assert answers(namespace.get("tuningjob", "forest-search")) < 6
+    check_forests(namespace, manifest)
+    pods = own_cluster.kubectl.within("steelyard-system").list("pods", "app.kubernetes.io/component=operator")
+    assert sum(pod["status"]["containerStatuses"][0]["restartCount"] for pod in pods) >= 3
