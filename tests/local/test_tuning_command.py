@@ -104,6 +104,33 @@ def test_forests_have_the_same_scores_packed_and_not_and_after_any_interruption(
     assert again[-1]["reason"] == "AlreadyFinished"
 
 
+def test_the_best_of_trials_on_folds_is_published_wherever_they_ran(tmp_path: Path) -> None:
+    """Trials on folds leave no model: it is fitted for the search."""
+    template = {
+        "dataset": {"uri": "sklearn:diabetes", "target": "target"},
+        "model": {"ridge": {}},
+        "evaluation": {"crossValidation": {"folds": 3}},
+        "publish": [{"uri": "model"}],
+    }
+    parameters = [{"path": "model.ridge.alpha", "type": "Double", "min": 0.01, "max": 10, "log": True}]
+    metrics = []
+    for placement in ("Pods", "Packed"):
+        manifest = write_search(
+            tmp_path / placement,
+            template,
+            objective={"metric": "rmse"},
+            algorithm={"name": "QMC"},
+            parameters=parameters,
+            maxTrials=2,
+            placement=placement,
+        )
+        assert run(manifest)[-1]["reason"] == "Succeeded"
+        assert steelyard("verify", manifest.parent / "model").returncode == 0
+        report = json.loads((manifest.parent / "model/steelyard.json").read_text())
+        metrics.append(report["metrics"])
+    assert metrics[0] == metrics[1]
+
+
 def test_a_search_that_learns_asks_the_same_of_one_process_as_of_many(tmp_path: Path) -> None:
     """Auto: two trials of their own, then rounds of two for a process that stays."""
     logs = []

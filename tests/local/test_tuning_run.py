@@ -37,6 +37,21 @@ def when(kind: type, number: int, act: Callable[[], None]) -> Callable[[SearchEv
     return watch
 
 
+# Has each trial note how many of them run.
+COUNT_RUNNING = """
+running = workspace.parent / "running"
+running.mkdir(exist_ok=True)
+(running / str(os.getpid())).touch()
+time.sleep(0.3)
+made(workspace / "seen", str(len(list(running.iterdir()))))
+(running / str(os.getpid())).unlink()
+"""
+
+
+def most_running(folder: Path) -> int:
+    return max(int(path.read_text()) for path in (folder / ".steelyard/search/trials").glob("*/seen"))
+
+
 def interrupt() -> None:
     os.kill(os.getpid(), signal.SIGINT)
 
@@ -68,20 +83,11 @@ def test_the_data_is_prepared_once_the_questions_are_answered_and_the_best_is_pu
 
 
 def test_trials_run_as_many_at_a_time_as_the_manifest_says_and_share_the_processors(tmp_path: Path) -> None:
-    program = """
-running = workspace.parent / "running"
-running.mkdir(exist_ok=True)
-(running / str(os.getpid())).touch()
-time.sleep(0.3)
-made(workspace / "seen", str(len(list(running.iterdir()))))
-(running / str(os.getpid())).unlink()
-"""
     programs = Programs()
-    programs.train = program + programs.train
+    programs.train = COUNT_RUNNING + programs.train
     tuning = tuning_job(tmp_path, parallelTrials=3)
     assert run_search(tmp_path, tuning, programs).error is None
-    most = max(int(path.read_text()) for path in (tmp_path / ".steelyard/search/trials").glob("*/seen"))
-    assert most == 3
+    assert most_running(tmp_path) == 3
     threads = max(1, len(os.sched_getaffinity(0)) // 3)
     assert {each["STEELYARD_THREADS"] for each in programs.environments[1:-1]} == {str(threads)}
 
@@ -123,7 +129,7 @@ def test_the_first_trials_tell_whether_the_others_share_a_process(
     tmp_path: Path, seconds: float, expected: list[str]
 ) -> None:
     programs = Programs()
-    programs.train = programs.train.replace("value))", f"value, 'C', None, None, {seconds}))")
+    programs.train = programs.train.replace("value))", f"value, 'C', {seconds}))")
     run = run_search(tmp_path, tuning_job(tmp_path, model="randomForest"), programs)
     assert run.error is None
     assert sorted(programs.started[1:3]) == ["0000", "0001"]
@@ -139,6 +145,16 @@ def test_a_pack_that_dies_keeps_its_answers_and_the_rest_goes_on_apart(tmp_path:
     assert run.error is None
     assert programs.done == ["0003", "0004", "0005", "finish", "pack", "prepare"]
     assert [entry.state for entry in run.entries] == ["Complete"] * 6
+
+
+def test_what_a_pack_leaves_open_runs_as_many_at_a_time_as_the_manifest_says(tmp_path: Path) -> None:
+    programs = Programs()
+    programs.pack = CRASH
+    programs.train = COUNT_RUNNING + programs.train
+    tuning = tuning_job(tmp_path, model="randomForest", placement="Packed", parallelTrials=2)
+    run = run_search(tmp_path, tuning, programs)
+    assert run.error is None and len(run.entries) == 6
+    assert most_running(tmp_path) == 2
 
 
 def test_a_failed_trial_is_in_the_log_with_its_reason_and_too_many_fail_the_search(tmp_path: Path) -> None:
@@ -391,8 +407,23 @@ def test_a_search_starts_from_what_another_one_has_found(tmp_path: Path) -> None
     programs = Programs(finish=Programs().finish.replace("search", "other"))
     run = run_search(tmp_path, other, programs)
     assert run.error is None
-    asked = [entry.values for entry in run.entries]
+    asked_by_other = run.entries
+    asked = [entry.values for entry in asked_by_other]
     assert len(asked) == 3 and all(entry.values not in asked for entry in first.entries)
+    # When nothing else is left, what is known already is not tried again.
+    whole = tuning_job(tmp_path, name="whole", warmStart={"tuningJob": "other"}, maxTrials=6)
+    programs = Programs(finish=Programs().finish.replace("search", "whole"))
+    run = run_search(tmp_path, whole, programs)
+    assert run.error is None
+    assert [entry.state for entry in run.entries] == ["Complete"] * 3 + ["Repeated"] * 3
+    assert {json.dumps(entry.values): entry.value for entry in run.entries[3:]} == {
+        json.dumps(entry.values): entry.value for entry in asked_by_other
+    }
+    assert len([name for name in programs.started if name.isdecimal()]) == 3
+    late = tuning_job(tmp_path, name="late", warmStart={"tuningJob": "other"})
+    (tmp_path / "table.csv").write_text("a,b,label\n" + "1,2,yes\n3,4,no\n" * 30)
+    old = run_search(tmp_path, late, Programs())
+    assert old.error is not None and "the data has changed since the search 'other'" in old.error.message
     gone = tuning_job(tmp_path, name="third", warmStart={"tuningJob": "gone"})
     missing = run_search(tmp_path, gone, Programs())
     assert missing.error is not None and "spec.warmStart.tuningJob" in missing.error.message

@@ -36,7 +36,7 @@ from steelyard.controller.tuning.admission import admit
 from steelyard.controller.tuning.cache import TuningCache
 from steelyard.controller.tuning.draft import TuningDraft
 from steelyard.controller.tuning.facts import Child, Pack, Question, questions_of, questions_text
-from steelyard.controller.tuning.warm_start import MOST_PRIOR, prior_lines
+from steelyard.controller.tuning.warm_start import prior_lines
 from steelyard.tuning.search import End
 
 SEARCH = context_with()
@@ -165,16 +165,7 @@ def earlier(*entries: Any, status: dict[str, Any] | None = None, overrides: tupl
     return body_with(*overrides, status={**own, "log": [entry.encode(context.spec.parameters) for entry in entries]})
 
 
-def test_the_best_answers_of_an_earlier_search_are_kept() -> None:
-    many = [answer(number, number / 1000, values={DROPOUT: number / 1000, UNITS: 16}) for number in range(300)]
-    lines = prior_lines(SEARCH.spec, "earlier", earlier(*many))
-    assert len(lines) == MOST_PRIOR and lines[0] == many[100].encode(SEARCH.spec.parameters)
-    failed = answer(0, state="Failed", value=None)
-    pruned = answer(1, 0.9, state="Pruned")
-    assert prior_lines(SEARCH.spec, "earlier", earlier(failed, pruned)) == [pruned.encode(SEARCH.spec.parameters)]
-
-
-def test_answers_outside_of_the_new_ranges_are_left_out() -> None:
+def test_the_answers_of_an_earlier_search_are_lines_of_this_ones_log() -> None:
     narrow = context_with(
         f"parameters=[{{path: {DROPOUT}, type: Double, min: 0.02, max: 0.04}}, "
         f"{{path: {UNITS}, type: Categorical, values: [32, 16]}}]"
@@ -189,7 +180,8 @@ def test_answers_outside_of_the_new_ranges_are_left_out() -> None:
         (None, "there is no TuningJob 'earlier' in this namespace"),
         (earlier(status={}), "has not ended yet"),
         (earlier(overrides=(f"parameters=[{{path: {DROPOUT}, type: Double, min: 0, max: 0.9}}]",)), "the same paths"),
-        (earlier(overrides=("objective.metric=logLoss",)), "has searched for logLoss"),
+        (earlier(overrides=("objective.metric=logLoss",)), "is logLoss Minimize, and that of this search is accuracy"),
+        ({**earlier(), "spec": {"parameters": []}}, "can't be understood"),
     ],
 )
 def test_what_can_not_be_learned_from_is_refused(other: dict[str, Any] | None, says: str) -> None:

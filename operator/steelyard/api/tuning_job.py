@@ -25,7 +25,8 @@ class WarmStart(Part):
     """What an earlier search found out, for the algorithm to begin with."""
 
     tuning_job: Annotated[str, Field(min_length=1, max_length=63)]
-    """A finished TuningJob over the same paths: in the same namespace; locally its workspace lies beside this one's."""
+    """A finished TuningJob over the same paths and with the same template and objective: in the same namespace; locally
+    its workspace lies beside this one's."""
 
 
 class Best(Part):

@@ -31,7 +31,8 @@ class NextStep:
     """What a runner is to do now."""
 
     ask: tuple[int, ...] = ()
-    """The numbers of the questions that may be asked now, ascending; they follow each other."""
+    """The numbers of the questions that may be asked now, ascending. First those that were asked before, and whose
+    trials were lost: later ones wait for their answers."""
     end: End | None = None
     """No question is left to be asked. The search is over as soon as nothing runs; at once, where it has failed."""
 
@@ -46,9 +47,6 @@ def next_step(
     at_once: int | None = None,
 ) -> NextStep:
     """What is to be done.
-
-    A question that was asked and is neither answered nor running, because its trial was lost, is the caller's to ask
-    again: first of all, as later ones wait for its answer.
 
     Args:
         spec: the search.
@@ -70,13 +68,16 @@ def next_step(
             )
         )
     free = max(0, spec.parallel_trials - len(running)) if at_once is None else at_once
-    ask: list[int] = []
-    for number in itertools.count(max([-1, *entries, *running]) + 1):
+    first_new = max([-1, *entries, *running]) + 1
+    lost = [number for number in range(first_new) if number not in entries and number not in running]
+    lost = [number for number in lost if exhausted_at is None or number < exhausted_at]
+    ask = [number for number in lost if is_askable(spec, entries, number)][:free]
+    for number in itertools.count(first_new):
         # Before all is known that a question is to be asked with, nothing says that it is not to be asked.
         if not is_askable(spec, entries, number):
             break
         if (end := _end_before(spec, entries, number, minutes, exhausted_at)) is not None:
-            return NextStep(tuple(ask)) if ask else NextStep(end=end)
+            return NextStep(tuple(ask)) if ask or lost else NextStep(end=end)
         if len(ask) >= free:
             break
         ask.append(number)

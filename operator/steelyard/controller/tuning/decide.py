@@ -6,11 +6,11 @@ questions, a pack's pods, an earlier search's log) the decision says so, and is 
 tuning, the api and the controller's pure parts.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from steelyard.api.contract import Reason
 from steelyard.api.errors import ConfigurationError
-from steelyard.api.packs import trials_of_a_pack
 from steelyard.api.search_log import Entry, TrialReport, best_of
 from steelyard.controller.decide import Happening
 from steelyard.controller.tuning import children
@@ -28,8 +28,9 @@ from steelyard.controller.tuning.answers import Answers, answers_of
 from steelyard.controller.tuning.draft import TuningDraft
 from steelyard.controller.tuning.facts import Question
 from steelyard.controller.tuning.observation import SearchObservation
-from steelyard.tuning.placement import first_trials, is_packed
-from steelyard.tuning.search import End, is_askable, known_to, next_step
+from steelyard.tuning.placement import first_packed, is_packed, room_for
+from steelyard.tuning.search import End, known_to, next_step
+from steelyard.tuning.warm_start import answered_before
 
 CHECK_AGAIN_SECONDS = 5.0
 """How soon a search is looked at again where something is on its way out."""
@@ -149,46 +150,30 @@ def _search(decision: TuningDecision, seen: SearchObservation, answers: Answers)
     if packed is not None and spec.placement == "Auto":
         draft.status["packed"] = packed
     running = set(answers.running)
-    first = max([-1, *entries, *running]) + 1
-    # A trial that somebody removed is asked again.
-    gaps = [number for number in range(first) if number not in entries and number not in running]
-    room = _room(seen, packed, running)
-    again = [number for number in gaps if is_askable(spec, entries, number)][:room]
     step = next_step(
         spec,
         entries,
         running,
         minutes=draft.active_seconds / 60,
         exhausted_at=draft.status.get("exhaustedAt"),
-        at_once=room - len(again),
+        at_once=room_for(spec, entries, running),
     )
     if step.end is not None and step.end.has_failed:
         draft.searched(step.end)
         _fail(decision, seen, step.end.reason, step.end.message)
         return
-    wanted = [*again, *step.ask]
-    if packed is None:
-        wanted = [number for number in wanted if number < first_trials(spec)]
-    if wanted:
-        _ask(decision, seen, wanted, packed is True)
-    elif step.end is not None and not running and not gaps:
+    if step.ask:
+        _ask(decision, seen, step.ask, packed is True)
+    elif step.end is not None and not running:
         _finish(decision, seen, step.end)
 
 
-def _room(seen: SearchObservation, packed: bool | None, running: set[int]) -> int:
-    """How many questions may be asked beside those that run."""
-    if not packed:
-        return max(0, seen.spec.parallel_trials - len(running))
-    # One pack at a time: its processes are as many as trials may run at once.
-    return 0 if running else trials_of_a_pack(seen.spec)
-
-
-def _ask(decision: TuningDecision, seen: SearchObservation, wanted: list[int], packed: bool) -> None:
+def _ask(decision: TuningDecision, seen: SearchObservation, wanted: Sequence[int], packed: bool) -> None:
     if any(number not in seen.asked for number in wanted):
         decision.ask = tuple(wanted)
         return
     # Those that a pod each is for come first, then packs.
-    alone = [number for number in wanted if not packed or number < _first_packed(seen)]
+    alone = [number for number in wanted if not packed or number < first_packed(seen.spec)]
     questions: list[Question] = []
     for number in alone or wanted:
         values = seen.asked[number]
@@ -199,7 +184,7 @@ def _ask(decision: TuningDecision, seen: SearchObservation, wanted: list[int], p
         known = known_to(seen.spec, decision.entries, number)
         told = tuple(entry.number for entry in known) if seen.spec.asynchronous else None
         question = Question(number, values, told)
-        if (entry := _answered_before(seen, question)) is None:
+        if (entry := answered_before(seen.prior, number, values, told)) is None:
             try:
                 body = children.trial_child(seen.context, question, known)
             except ConfigurationError as error:
@@ -214,24 +199,11 @@ def _ask(decision: TuningDecision, seen: SearchObservation, wanted: list[int], p
         decision.after.append(children.pack_of(seen.context, questions, decision.entries))
 
 
-def _first_packed(seen: SearchObservation) -> int:
-    return first_trials(seen.spec) if seen.spec.placement == "Auto" else 0
-
-
 def _add(decision: TuningDecision, entry: Entry) -> None:
     """An answer that no trial was needed for: the next question may be asked at once."""
     decision.entries = {**decision.entries, entry.number: entry}
     decision.new.append(entry)
     decision.again_after = 0.0
-
-
-def _answered_before(seen: SearchObservation, question: Question) -> Entry | None:
-    """What an earlier search has answered to the same question."""
-    for entry in seen.prior:
-        if entry.is_answer and entry.values == question.values:
-            told = {"number": question.number, "state": "Repeated", "seen": question.seen, "seconds": 0.0}
-            return Entry(**{**vars(entry), **told})
-    return None
 
 
 def _one_line(error: ConfigurationError) -> str:
@@ -277,7 +249,7 @@ def _finish(decision: TuningDecision, seen: SearchObservation, end: End) -> None
 
 def _model_of(seen: SearchObservation, decision: TuningDecision, best: Entry) -> str | None:
     """The folder with the best trial's own model; None where it left none."""
-    is_alone = not is_packed(seen.spec, decision.entries) or best.number < _first_packed(seen)
+    is_alone = not is_packed(seen.spec, decision.entries) or best.number < first_packed(seen.spec)
     if best.state != "Complete" or not is_alone or seen.spec.template.evaluation.cross_validation is not None:
         return None
     return children.model_of_trial(seen.context, best.number)

@@ -28,6 +28,8 @@ class PackRun:
     job: LocalJob
     """A trial's, in the pack's workspace."""
     processes_at_once: int
+    source_digest: str
+    """Of the prepared data."""
     launch: Launch
     tell: Callable[[int, Progress | Notice], None]
     """Is told what it says, with the number of a trial that it works on."""
@@ -51,7 +53,9 @@ class PackRun:
         pack_file = workspace.root / "pack.json"
         write_json(pack_file, {"trials": manifests})
         write_json(workspace.spec_file, self.job.job.to_manifest())
-        key = hashlib.sha256(json.dumps([__version__, manifests], sort_keys=True).encode()).hexdigest()
+        key = hashlib.sha256(
+            json.dumps([__version__, self.source_digest, manifests], sort_keys=True).encode()
+        ).hexdigest()
         # No stage of a job, but started and read like one.
         stage = Stage(name=cast(StageName, "pack"), key=key, workers=1, inputs={})
         extra = {

@@ -18,6 +18,7 @@ from steelyard.tuning.pruning import stops_for
 from steelyard.tuning.search import known_to
 from steelyard.tuning.stops import Stops
 from steelyard.tuning.trials import trial_job
+from steelyard.tuning.warm_start import FIELD, prior_of
 
 
 @dataclass(frozen=True)
@@ -87,30 +88,41 @@ def check_metric(metric: Metric, prepared: Path) -> None:
         )
 
 
-def load_prior(search: LocalSearch) -> tuple[tuple[Entry, ...], str | None]:
+def load_prior(search: LocalSearch, source: str | None = None) -> tuple[Sequence[Entry], str | None]:
     """What the search that spec.warmStart names has found out, and what stands for it.
 
+    Args:
+        search: the one that is to learn from it.
+        source: stands for the content of the data; None where nobody has looked.
+
     Raises:
-        ConfigurationError: there is no such search beside this one, or it has not ended.
+        ConfigurationError: there is no such search beside this one, or it has not ended, or this one can't learn from
+            it.
     """
     warm_start = search.tuning.spec.warm_start
     if warm_start is None:
         return (), None
     file = search.workspace.root.parent / warm_start.tuning_job / SEARCH_FILE
-    field_path = "spec.warmStart.tuningJob"
     try:
-        document = SearchDocument.from_json(json.loads(file.read_text(encoding="utf-8")))
+        content = json.loads(file.read_text(encoding="utf-8"))
+        document, source_then = SearchDocument.from_json(content), content["inputs"]["source"]
     except FileNotFoundError:
         raise ConfigurationError(
-            f"{field_path}: there is no search '{warm_start.tuning_job}' here: {file} does not exist; run it first, or "
+            f"{FIELD}: there is no search '{warm_start.tuning_job}' here: {file} does not exist; run it first, or "
             "leave warmStart out",
             reason=Reason.SOURCE_NOT_FOUND,
         ) from None
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ConfigurationError(f"{field_path}: {file} can't be understood: {error}") from None
+        raise ConfigurationError(f"{FIELD}: {file} can't be understood: {error}") from None
     if not document.ended:
         raise ConfigurationError(
-            f"{field_path}: the search '{warm_start.tuning_job}' has not ended; run it to its end first"
+            f"{FIELD}: the search '{warm_start.tuning_job}' has not ended; run it to its end first"
         )
+    if source not in (None, source_then):
+        raise ConfigurationError(
+            f"{FIELD}: the data has changed since the search '{warm_start.tuning_job}'; run that one again, or leave "
+            "warmStart out"
+        )
+    prior = prior_of(search.tuning.spec, warm_start.tuning_job, document.spec, document.entries)
     log = "\n".join(document.to_json()["log"])
-    return document.entries, hashlib.sha256(log.encode()).hexdigest()
+    return prior, hashlib.sha256(log.encode()).hexdigest()

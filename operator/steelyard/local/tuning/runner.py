@@ -7,6 +7,7 @@ Imports tuning, planning, the api and local.
 import shutil
 import signal
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +15,6 @@ from typing import Any
 
 from steelyard.api.contract import ExitCode, Reason
 from steelyard.api.errors import ConfigurationError, SteelyardError
-from steelyard.api.packs import MOST_TRIALS_OF_A_PACK
 from steelyard.api.search_log import Entry, best_of
 from steelyard.api.training_job import TrainingJob
 from steelyard.api.workspace import Workspace
@@ -33,8 +33,8 @@ from steelyard.local.tuning.questions import Questions, check_metric, load_prior
 from steelyard.local.tuning.state import SearchState, inputs_of, why_anew
 from steelyard.local.tuning.summary import best_to_json, counts_of
 from steelyard.local.tuning.trials import Trials
-from steelyard.tuning.placement import first_trials, is_packed
-from steelyard.tuning.search import End, is_independent, next_step
+from steelyard.tuning.placement import is_packed, room_for
+from steelyard.tuning.search import End, next_step
 from steelyard.tuning.trials import best_job, data_job
 
 
@@ -99,13 +99,13 @@ class SearchRunner:
                 self._stop()
             return self._finish(end, is_news=len(self._state.entries) > answered, force=force)
 
-    def _begin(self, force: bool) -> tuple[Entry, ...]:
+    def _begin(self, force: bool) -> Sequence[Entry]:
         """Takes up the log, where it is of use. Returns that of the search to start from."""
         search, spec = self.search, self.search.tuning.spec
         before = SearchState.load(search)
         dataset = spec.template.dataset
         digest, source = source_digest(dataset, search.template.resolve(dataset.uri), before.source if before else None)
-        prior, prior_digest = load_prior(search)
+        prior, prior_digest = load_prior(search, digest)
         inputs = inputs_of(spec, digest, prior_digest)
         why = None
         if before is not None:
@@ -145,31 +145,17 @@ class SearchRunner:
                 trials.asked,
                 minutes=self._seconds / 60,
                 exhausted_at=trials.exhausted_at,
-                at_once=self._room,
+                at_once=room_for(spec, self._state.entries, trials.asked),
             )
             if step.end is not None and step.end.has_failed:
+                self._state.ended = step.end.reason
                 raise SteelyardError(step.end.message, reason=step.end.reason, exit_code=1)
-            numbers = trials.gaps[: self._room] or step.ask
-            if numbers:
-                trials.ask(numbers, is_packed=bool(is_packed(spec, self._state.entries)))
-            elif step.end is not None and not trials.asked and not trials.gaps:
+            if step.ask:
+                trials.ask(step.ask, is_packed=bool(is_packed(spec, self._state.entries)))
+            elif step.end is not None and not trials.asked:
                 return step.end
             if trials.asked:
                 time.sleep(POLL_SECONDS)
-
-    @property
-    def _room(self) -> int:
-        """How many questions may be asked beside those that run."""
-        spec, entries, asked = self.search.tuning.spec, self._state.entries, self._trials.asked
-        packed = is_packed(spec, entries)
-        if packed:
-            at_once = MOST_TRIALS_OF_A_PACK if is_independent(spec) else spec.parallel_trials
-            return 0 if asked else at_once
-        room = spec.parallel_trials - len(asked)
-        if packed is None:
-            # Only so many as tell how long a trial takes.
-            room = min(room, first_trials(spec) - len(asked) - len(entries))
-        return max(0, room)
 
     def _stop(self) -> None:
         """Ends what runs, and remembers for how long it ran."""
@@ -198,11 +184,13 @@ class SearchRunner:
         return self._report_end(reason, end.message, ExitCode.DONE, summary)
 
     def _publish(self, best: Entry, force: bool) -> RunEnded:
-        search = self.search
+        search, spec = self.search, self.search.tuning.spec
         document = search.workspace.root / "published.json"
         write_json(document, self._state.document.to_json())
         trained = Workspace(search.trial_root(best.number))
-        uri = search.uri(trained.trained) if trained.training_file.exists() else None
+        # Trials that are scored on folds have many models, and leave none.
+        has_model = spec.template.evaluation.cross_validation is None and trained.training_file.exists()
+        uri = search.uri(trained.trained) if has_model else None
         job = best_job(search.tuning, best, search.dataset_uri, uri)
         return self._run_job(job, search.best_root, document=document, force=force)
 

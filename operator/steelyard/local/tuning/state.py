@@ -16,6 +16,7 @@ from steelyard.local.files import write_json
 from steelyard.local.state import SourceRecord
 from steelyard.local.tuning.job import LocalSearch
 from steelyard.planning import changed_inputs
+from steelyard.tuning.warm_start import answer_inputs
 
 # What neither a question nor a trial's answer depends on. It may change while a search goes on.
 _FREE = (
@@ -27,7 +28,6 @@ _FREE = (
     "placement",
     "runPolicy",
 )
-_FREE_OF_TEMPLATE = ("publish", "template", "workspace", "runPolicy")
 
 
 @dataclass
@@ -109,15 +109,8 @@ def inputs_of(spec: TuningJobSpec, source_digest: str, prior_digest: str | None)
     for name in _FREE:
         inputs.pop(name, None)
     inputs["objective"].pop("target", None)
-    template = inputs["template"]
-    for name in _FREE_OF_TEMPLATE:
-        template.pop(name, None)
-    for gate in ("require", "maxGeneralizationGap"):
-        template["evaluation"].pop(gate, None)
-    if spec.objective.second is None:
-        template.pop("compression", None)
-    template["training"].pop("checkpoint", None)
-    return inputs | {"source": source_digest, "prior": prior_digest, "trainer": __version__}
+    own = {"source": source_digest, "prior": prior_digest, "trainer": __version__}
+    return inputs | {"template": answer_inputs(spec)} | own
 
 
 def why_anew(state: SearchState, inputs: dict[str, Any]) -> str | None:

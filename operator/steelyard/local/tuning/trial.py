@@ -68,14 +68,16 @@ class TrialRun:
         """Carries the trial on. Returns its report once it has ended, however that was. Raises OSError."""
         self._follow()
         limit = self.job.job.spec.run_policy.active_deadline_seconds
-        if limit is not None and time.monotonic() - self._began > limit:
+        is_over = self._run is not None and self._run.is_over()
+        # One that has ended is not late, whenever somebody looks.
+        if not is_over and limit is not None and time.monotonic() - self._began > limit:
             self.end(lambda: False)
             return self._failed(f"{Reason.DEADLINE_EXCEEDED}: it still ran after {limit} s (trialDeadlineSeconds)")
         if self._run is None:
             if time.monotonic() >= self._pauses_until:
                 self._start_attempt()
             return None
-        if not self._run.is_over():
+        if not is_over:
             return None
         run, ended = self._run, self._run.ended()
         self.end(lambda: False)

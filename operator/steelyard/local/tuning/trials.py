@@ -1,7 +1,7 @@
 """The trials that run: started, looked at, taken down in the log. Imports tuning, the api and local."""
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from steelyard.api.contract import Notice, Progress
@@ -19,6 +19,7 @@ from steelyard.local.tuning.pack import PackRun
 from steelyard.local.tuning.questions import Question, Questions
 from steelyard.local.tuning.state import SearchState
 from steelyard.local.tuning.trial import TrialRun, shortened
+from steelyard.tuning.warm_start import answered_before
 
 
 @dataclass
@@ -36,6 +37,8 @@ class Trials:
     """The number of the first question for which no combination was left."""
     _asked: dict[int, Question] = field(init=False, default_factory=dict)
     _runs: dict[int, TrialRun] = field(init=False, default_factory=dict)
+    _waiting: dict[int, TrainingJob] = field(init=False, default_factory=dict)
+    """Trials that a pack has left open, and for which too many others run."""
     _pack: PackRun | None = field(init=False, default=None)
     _source_digest: str = field(init=False)
     _best: Entry | None = field(init=False)
@@ -50,11 +53,6 @@ class Trials:
     def asked(self) -> dict[int, Values]:
         """The questions that are asked and not answered."""
         return {number: question.values for number, question in self._asked.items()}
-
-    @property
-    def gaps(self) -> list[int]:
-        """The questions that an interrupted run has not answered, though it has later ones: to be asked first."""
-        return [number for number in range(max(self.state.entries, default=0)) if self._is_open(number)]
 
     def ask(self, numbers: Sequence[int], *, is_packed: bool) -> None:
         """Asks these questions, which is to say that their trials begin; fewer where no combination is left.
@@ -73,6 +71,9 @@ class Trials:
                 self.exhausted_at = number
                 break
             self._asked[number] = question
+            if (entry := answered_before(self.questions.prior, number, question.values, question.seen)) is not None:
+                self._take_down([entry])
+                continue
             self.report(TrialStarted(number, question.values, is_packed))
             try:
                 jobs[number] = self.questions.trial(question)
@@ -97,6 +98,9 @@ class Trials:
         if pack is not None and pack.is_over:
             self._pack = None
             self._go_on_alone(pack)
+        while self._waiting and len(self._runs) < self.search.tuning.spec.parallel_trials:
+            number = min(self._waiting)
+            self._start(number, self._waiting.pop(number))
 
     def end(self, is_hurried: Callable[[], bool]) -> None:
         """Ends all processes; what a pack has answered by then is kept. Raises OSError."""
@@ -107,10 +111,7 @@ class Trials:
             run.end(is_hurried)
         if pack is not None:
             self._record(pack.end(is_hurried))
-        self._runs, self._pack, self._asked = {}, None, {}
-
-    def _is_open(self, number: int) -> bool:
-        return number not in self.state.entries and number not in self._asked
+        self._runs, self._waiting, self._pack, self._asked = {}, {}, None, {}
 
     @property
     def _goal(self) -> Goal:
@@ -144,6 +145,7 @@ class Trials:
         self._pack = PackRun(
             job=self.search.local(jobs[first], self.search.pack_root(first)),
             processes_at_once=self.search.tuning.spec.parallel_trials,
+            source_digest=self._source_digest,
             launch=self.launch,
             tell=self._tell,
         )
@@ -155,20 +157,24 @@ class Trials:
             return
         why = shortened(pack.crashed.describe())
         self._tell(min(pack.unanswered), Notice("pack", f"a pack ended early, so its trials go on apart: {why}"))
-        for number, job in pack.unanswered.items():
-            self._start(number, job)
+        self._waiting |= pack.unanswered
 
     def _record(self, reports: Sequence[TrialReport]) -> None:
-        """Takes answers down, first of all in the file."""
         entries = []
         for report in reports:
-            question = self._asked.pop(report.number)
+            question = self._asked[report.number]
             entries.append(Entry.of(report, question.values, question.seen))
+        self._take_down(entries, {report.number: report.reason for report in reports})
+
+    def _take_down(self, entries: Sequence[Entry], reasons: Mapping[int, str] | None = None) -> None:
+        """Takes answers down, first of all in the file; `reasons` are those of failures, whole."""
+        for entry in entries:
+            del self._asked[entry.number]
         if entries:
             self.state.entries |= {entry.number: entry for entry in entries}
             self.state.save(self.search)
-        for entry, report in zip(entries, reports, strict=True):
-            self.report(TrialEnded(entry, self._metric, report.reason))
+        for entry in entries:
+            self.report(TrialEnded(entry, self._metric, (reasons or {}).get(entry.number, entry.reason)))
             self._keep_the_best(entry)
 
     def _keep_the_best(self, entry: Entry) -> None:
