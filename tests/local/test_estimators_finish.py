@@ -22,8 +22,8 @@ from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 from sklearn.preprocessing import FunctionTransformer
 
 from steelyard.api.errors import ConfigurationError, DataError
-from steelyard.api.published import SEARCH_FILE, SEARCH_PAGE_FILE, SUMS_FILE
-from steelyard.api.search_log import SearchDocument
+from steelyard.api.published import CARD_FILE, REPORT_FILE, SEARCH_FILE, SEARCH_PAGE_FILE, SUMS_FILE
+from steelyard.api.search_log import SearchDocument, best_of
 from steelyard.cli.output import OutputFormat
 from steelyard.cli.predict import predict
 from steelyard.serving.estimators import TRUSTED_TYPES, OnnxModel, SkopsModel, load_estimator, version_note
@@ -430,6 +430,16 @@ def test_the_files_of_a_search_are_published_and_verified(
     assert f"  {SEARCH_FILE}\n" in sums and f"  {SEARCH_PAGE_FILE}\n" in sums
     assert SearchDocument.from_json(json.loads((folder / SEARCH_FILE).read_text())) == search_document()
     assert "digits-search" in (folder / SEARCH_PAGE_FILE).read_text()
+    report = json.loads((folder / REPORT_FILE).read_text())
+    best = best_of(search_document().entries, "Maximize")
+    assert best is not None and report["name"] == "digits-search"
+    assert (report["search"]["trial"], report["search"]["value"]) == (best.number, best.value)
+    assert report["search"]["parameters"] == best.values and report["search"]["trials"] == len(
+        search_document().entries
+    )
+    card = (folder / CARD_FILE).read_text()
+    assert card.startswith("# digits-search\n") and "## How it was found" in card
+    assert f"the best is trial {best.number}, accuracy {best.value:.4g} on the validation part" in card
     (folder / SEARCH_FILE).write_bytes(b"[]")
     assert [problem.file for problem in verify(folder)] == [SEARCH_FILE]
 

@@ -15,6 +15,7 @@ from tuning_support import Programs, rates, run_search, trees, tuning_job
 
 from steelyard.api.contract import Notice
 from steelyard.api.errors import ConfigurationError
+from steelyard.api.search_log import SearchDocument
 from steelyard.api.training_job import TrainingJob
 from steelyard.local.events import RunEnded, StageStarted
 from steelyard.local.tuning.events import NewBest, SearchEnded, SearchEvent, SearchStarted, TrialEnded, TrialStarted
@@ -313,7 +314,9 @@ def test_a_finished_search_is_not_done_again_unless_forced(tmp_path: Path) -> No
     assert run.events[-1].summary["best"]["trial"] == 2
     forced = Programs()
     again = run_search(tmp_path, tuning_job(tmp_path), forced, force=True)
-    assert len(forced.started) == 8 and again.of(SearchStarted)[0].message == "it begins anew: --force was given"
+    assert len(forced.started) == 8 and again.of(SearchStarted)[0].message.startswith(
+        "it begins anew: --force was given; "
+    )
 
 
 def test_more_trials_go_on_with_the_same_log_and_what_changes_no_answer_keeps_it(tmp_path: Path) -> None:
@@ -336,14 +339,28 @@ def test_a_changed_search_or_source_begins_anew_and_says_why(tmp_path: Path) -> 
     run_search(tmp_path, tuning_job(tmp_path), Programs())
     programs = Programs()
     run = run_search(tmp_path, tuning_job(tmp_path, template={"training": {"epochs": 3}}), programs)
-    assert run.of(SearchStarted)[0].message == "it begins anew: changed: template.training.epochs"
+    kept = "; the 6 answers of before are kept in search.old.json"
+    assert run.of(SearchStarted)[0].message == f"it begins anew: changed: template.training.epochs{kept}"
+    before = run.entries
     assert len(programs.started) == 7  # The data is the same.
     tuning = tuning_job(tmp_path, template={"training": {"epochs": 3}})
     (tmp_path / "table.csv").write_text((tmp_path / "table.csv").read_text() + "9,9,yes\n")
     changed = Programs()
     run = run_search(tmp_path, tuning, changed)
-    assert run.of(SearchStarted)[0].message == "it begins anew: changed: source"
+    assert run.of(SearchStarted)[0].message == f"it begins anew: changed: source{kept}"
     assert changed.started[0] == "prepare" and len(changed.started) == 8
+    old = json.loads((tmp_path / ".steelyard/search/search.old.json").read_text())
+    assert SearchDocument.from_json(old).entries == tuple(before)
+
+
+def test_how_many_run_at_once_may_change_where_no_question_depends_on_it(tmp_path: Path) -> None:
+    first = run_search(tmp_path, tuning_job(tmp_path, parallelTrials=1, maxTrials=3), Programs())
+    more = run_search(tmp_path, tuning_job(tmp_path, parallelTrials=3), Programs())
+    assert more.of(SearchStarted)[0].message == "" and more.answers[:3] == first.answers
+    learning = {"algorithm": {"name": "TPE"}}
+    run_search(tmp_path, tuning_job(tmp_path, **learning), Programs())
+    other = run_search(tmp_path, tuning_job(tmp_path, parallelTrials=3, **learning), Programs())
+    assert other.of(SearchStarted)[0].message.startswith("it begins anew: changed: parallelTrials")
 
 
 def test_nothing_is_published_where_the_template_says_so(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """scikit-learn's models as the manifest describes them: settings, nested forests, features, the order of a pack."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,11 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from steelyard.api.dataset import MissingValues
 from steelyard.api.errors import ConfigurationError, DataError
 from steelyard.api.model import Model
-from steelyard.api.training_job import TrainingJobSpec
+from steelyard.api.outcome import RunPolicy
+from steelyard.api.search_log import TrialReport
+from steelyard.api.training_job import Task, TrainingJobSpec
 from steelyard.serving.preprocessing import Preprocessing
+from steelyard_trainer.estimators import units
 from steelyard_trainer.estimators.build import build_estimator, is_scaled
 from steelyard_trainer.estimators.cross_validation import Folds, nested_scores, score_fold
 from steelyard_trainer.estimators.features import Table
@@ -24,7 +28,8 @@ from steelyard_trainer.estimators.fitting import fit
 from steelyard_trainer.estimators.forests import nested_predictions
 from steelyard_trainer.estimators.saving import load_estimator, save_estimator
 from steelyard_trainer.estimators.scores import predictions_of, score
-from steelyard_trainer.estimators.units import VALIDATION, Question, report_of, units_of
+from steelyard_trainer.estimators.trial import Answered, Rows, run_trial
+from steelyard_trainer.estimators.units import VALIDATION, Question, Unit, report_of, units_of, work_off
 
 
 def spec(model: dict[str, Any], **fields: Any) -> TrainingJobSpec:
@@ -203,6 +208,25 @@ def test_a_score_that_is_not_defined_is_an_error_that_names_the_fold() -> None:
     assert score_fold(spec({"ridge": {}}), folds, 0, ["mae"])["mae"] > 0
 
 
+@pytest.mark.parametrize("metric", ["accuracy", "logLoss"])
+def test_numbers_that_are_too_large_for_a_forest_are_refused_nested_and_alone_alike(metric: Any) -> None:
+    table = digits()
+    folds = Folds(table, 3, MissingValues(), LIKE)
+    scored = folds._sides[0][1]
+    table.numbers[scored[0], 0] = 1e39
+    asked = spec({"randomForest": {"nEstimators": 4}})
+    reasons = []
+    for ask in (
+        lambda: score_fold(asked, folds, 0, [metric]),
+        lambda: nested_scores(asked, folds, 0, metric, [2, 4]),
+    ):
+        with pytest.raises(DataError, match="a value too large for dtype") as caught:
+            ask()
+        reasons.append(str(caught.value))
+    assert reasons[0] == reasons[1]
+    assert reasons[0].startswith("scikit-learn can't ask the model about the rows: Input X contains infinity")
+
+
 def test_more_folds_than_rows_are_refused() -> None:
     with pytest.raises(
         ConfigurationError, match=r"evaluation.crossValidation.folds: 20 folds can't be made of 12 rows"
@@ -284,6 +308,15 @@ class Data:
     """What a question needs of a dataset here."""
 
     folder = Path("prepared")
+    preprocessing = Preprocessing((), "t", "Regression")
+
+    @property
+    def task(self) -> Task:
+        return self.preprocessing.task
+
+    @property
+    def classes(self) -> tuple[str, ...] | None:
+        return self.preprocessing.classes
 
 
 def question(number: int, forest: dict[str, Any] | None = None, folds: int | None = 2, **trial: Any) -> Question:
@@ -312,6 +345,17 @@ def test_forests_that_differ_in_their_trees_only_are_one_unit_per_fold_and_the_l
     ]
 
 
+def test_a_forest_with_a_deadline_is_grown_alone_as_another_might_outlive_it() -> None:
+    policy = {"activeDeadlineSeconds": 60}
+    questions = [question(0, {"nEstimators": 5}), question(1, {"nEstimators": 9})]
+    assert len(units_of(questions)) == 2
+    bounded = [
+        replace(each, spec=each.spec.model_copy(update={"run_policy": RunPolicy.model_validate(policy)}))
+        for each in questions
+    ]
+    assert [(unit.numbers, unit.part) for unit in units_of(bounded)] == [((1,), 1), ((1,), 2), ((0,), 1), ((0,), 2)]
+
+
 def test_a_trial_that_may_give_up_is_worked_off_alone_and_as_a_whole() -> None:
     limits = [{"step": 1, "value": 0.5}]
     units = units_of([question(0, {"nEstimators": 5}, limits=limits), question(1, {"nEstimators": 9}, limits=limits)])
@@ -321,6 +365,37 @@ def test_a_trial_that_may_give_up_is_worked_off_alone_and_as_a_whole() -> None:
 def test_without_folds_the_validation_part_is_scored() -> None:
     (unit,) = units_of([question(0, {"nEstimators": 5}, folds=None), question(1, {"nEstimators": 9}, folds=None)])
     assert (unit.numbers, unit.part) == ((0, 1), VALIDATION)
+
+
+@pytest.mark.parametrize("model", [{"ridge": {"scaling": "None"}}, {"randomForest": {"nEstimators": 2}}])
+def test_a_score_on_the_validation_part_that_is_no_number_is_an_error(model: dict[str, Any]) -> None:
+    learned = Table(("a",), np.arange(8.0)[:, np.newaxis], {}, np.arange(8.0))
+    # The squares of what is wrong are more than a float holds.
+    rows = Rows(Data(), {"train": learned, "validation": replace(learned, targets=np.full(8, 1e200))})  # type: ignore[arg-type]
+    asked = {"tuningJob": "t", "number": 0, "metric": "rmse", "goal": "Minimize"}
+    job = spec(model, publish=[], trial=asked)
+    with pytest.raises(DataError, match="rmse of the validation part is inf: it is not defined on so few rows, or too"):
+        run_trial(job, rows, lambda _steps: None)
+    questions = tuple(Question(number, job, rows.dataset) for number in range(2 if "randomForest" in model else 1))
+    with pytest.raises(DataError, match="rmse of the validation part is inf"):
+        work_off(Unit(questions, VALIDATION), rows)
+    finite = spec(model, publish=[], trial={**asked, "metric": "mae"})
+    assert run_trial(finite, rows, lambda _steps: None).report.value == pytest.approx(1e200)
+
+
+def test_a_report_without_a_value_is_no_score_of_0(monkeypatch: pytest.MonkeyPatch) -> None:
+    nothing = Answered(TrialReport(0, "Failed", reason="it failed"), "", None)
+    monkeypatch.setattr(units, "run_trial", lambda *_: nothing)
+    with pytest.raises(AssertionError):
+        work_off(Unit((question(0, folds=None),), VALIDATION), Rows(Data()))  # type: ignore[arg-type]
+
+
+def test_the_second_objective_s_metric_is_a_number_too() -> None:
+    learned = Table(("a",), np.arange(8.0)[:, np.newaxis], {}, np.arange(8.0))
+    rows = Rows(Data(), {"train": learned, "validation": replace(learned, targets=np.full(8, 1e200))})  # type: ignore[arg-type]
+    asked = {"tuningJob": "t", "number": 0, "metric": "rmse", "goal": "Minimize", "second": "Size"}
+    with pytest.raises(DataError, match="rmse of the validation part is inf"):
+        run_trial(spec({"ridge": {"scaling": "None"}}, publish=[], compression={}, trial=asked), rows, lambda _: None)
 
 
 def test_a_report_has_the_folds_in_order_and_their_mean() -> None:

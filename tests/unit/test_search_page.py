@@ -1,6 +1,8 @@
 """search.html: what is in it, and that it needs nothing else."""
 
+import math
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from xml.etree import ElementTree
 
@@ -116,6 +118,30 @@ def test_the_importance_names_the_parameter_that_decides() -> None:
 def test_too_few_answers_have_no_importance() -> None:
     document = search_document(6)
     assert "Too few different answers to tell: 4, and 8 are needed." in search_page(document)
+
+
+@pytest.mark.parametrize("value", [math.inf, -math.inf, math.nan])
+@pytest.mark.parametrize("second", [False, True])
+def test_what_is_no_number_is_in_the_table_and_in_no_chart(value: float, second: bool) -> None:
+    document = search_document(second=second)
+    entries = list(document.entries)
+    entries[5] = replace(entries[5], value=value)
+    entries[6] = replace(entries[6], state="Pruned", value=value)
+    if second:
+        entries[7] = replace(entries[7], second=value)
+    page = search_page(replace(document, entries=tuple(entries)), chosen=5)
+    history, chart = _pictures(page)[:2]
+    shown = [dot for kind in ("trial", "pruned") for dot in _dots(history, kind)]
+    assert len(shown) == sum(entry.value is not None for entry in entries) - 2
+    assert not any(word in text for text in re.findall(r"<svg.*?</svg>", page, re.S) for word in ("nan", "inf"))
+    assert page.count(f"<td>{value}</td>") == (3 if second else 2)
+    if second:
+        assert len(_dots(chart, "front")) + len(_dots(chart, "dominated")) == sum(e.is_answer for e in entries) - 1
+    alone = tuple(replace(entry, value=value) for entry in entries[5:7])
+    assert _read(search_page(replace(document, entries=alone))).headings[1:] == [
+        "Importance of the parameters",
+        "All trials",
+    ]
 
 
 def test_a_search_without_answers_still_has_its_table() -> None:

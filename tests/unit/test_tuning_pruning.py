@@ -243,6 +243,21 @@ def test_the_usual_deviation_is_that_of_differences_to_the_best() -> None:
     assert found.floor == pytest.approx(statistics.stdev([0.2, 0.1, 0.1]))
 
 
+@pytest.mark.parametrize("size", [1e13, 1e150, 1e200])
+def test_large_scores_are_compared_and_larger_ones_than_can_be_are_not(size: float) -> None:
+    spec = folds_search({"name": "PairedFolds"}, metric="rmse", folds=3)
+    answers = [known(number, *((number + 1) * size * share for share in (1.0, 2.0, 4.0))) for number in range(4)]
+    paired = stops_for(spec, 4, answers, 3).paired
+    if size == 1e200:  # A variance is no float any more.
+        assert paired is None
+    else:
+        assert paired is not None
+        assert paired.best == [size, 2 * size, 4 * size]
+        assert paired.floor == pytest.approx(2 * size * statistics.stdev([1, 2, 4]))
+        assert _judge(paired, 9 * size, 9 * size, goal="Minimize") == 2
+        assert _judge(paired, size, 2 * size, goal="Minimize") is None
+
+
 def _judge(limit: PairedLimit, *values: float, goal: str = "Maximize") -> int | None:
     fields = {
         "tuningJob": "search",

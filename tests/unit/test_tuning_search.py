@@ -3,6 +3,7 @@
 import json
 import math
 import random
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -113,7 +114,7 @@ def test_a_question_knows_the_answers_by_number() -> None:
 def test_who_learns_nothing_does_not_wait() -> None:
     grid = search(algorithm={"name": "Random"}, parallelTrials=2)
     assert is_independent(grid)
-    assert next_step(grid, {3: answer(3)}, [0]) == NextStep((4,))
+    assert next_step(grid, {3: answer(3)}, [0, 1, 2], at_once=1) == NextStep((4,))
     assert next_step(grid, {}, [], at_once=40) == NextStep(tuple(range(10)))
     for fields in (
         {"objective": {"metric": "accuracy", "target": 0.9}},
@@ -123,12 +124,37 @@ def test_who_learns_nothing_does_not_wait() -> None:
     ):
         waits = search(**{"algorithm": {"name": "Random"}, "parallelTrials": 2, **fields})
         assert not is_independent(waits)
-        assert next_step(waits, {3: answer(3)}, [0]) == NextStep()
+        assert next_step(waits, {3: answer(3)}, [0, 1, 2], at_once=1) == NextStep()
 
 
 def test_asynchronous_does_not_wait() -> None:
     spec = search(asynchronous=True, parallelTrials=2)
     assert next_step(spec, {1: answer(1)}, [0]) == NextStep((2,))
+
+
+def test_questions_whose_trials_were_lost_are_asked_first() -> None:
+    grid = search(algorithm={"name": "Random"}, parallelTrials=2)
+    log = {1: answer(1), 4: answer(4)}
+    assert next_step(grid, log, []) == NextStep((0, 2))
+    assert next_step(grid, log, [3]) == NextStep((0,))
+    assert next_step(grid, log, [3], at_once=4) == NextStep((0, 2, 5, 6))
+    # Nothing ends while one of them is open.
+    log = {number: answer(number) for number in range(10) if number != 7}
+    assert next_step(grid, log, []) == NextStep((7,))
+    assert next_step(grid, log, [], at_once=0) == NextStep()
+    assert next_step(grid, log | {7: answer(7)}, []).end is not None
+
+
+def test_a_lost_question_waits_for_the_answers_it_was_asked_with() -> None:
+    learning = search(algorithm={"name": "TPE"}, parallelTrials=2)
+    assert next_step(learning, {0: answer(0), 4: answer(4)}, [], at_once=9) == NextStep((1, 2))
+    assert next_step(learning, {0: answer(0), 4: answer(4)}, [1, 2], at_once=9) == NextStep()
+
+
+def test_a_lost_question_for_which_no_combination_is_left_is_not_asked_for_ever() -> None:
+    grid = search(algorithm={"name": "Random"}, parallelTrials=2)
+    step = next_step(grid, {0: answer(0), 2: answer(2)}, [], exhausted_at=1)
+    assert step.end is not None and step.end.reason == Reason.SPACE_EXHAUSTED
 
 
 def test_all_questions_are_answered() -> None:
@@ -449,7 +475,8 @@ def _worst_entry(spec: TuningJobSpec, number: int, *, folds: int = 0, looks: int
 
 
 def _size_in_status(spec: TuningJobSpec, log: list[Entry]) -> int:
-    return len(json.dumps([entry.encode(spec.parameters) for entry in log], separators=(",", ":"), ensure_ascii=False))
+    lines = [entry.encode(spec.parameters) for entry in log]
+    return len(json.dumps(lines, separators=(",", ":"), ensure_ascii=False).encode())
 
 
 def test_a_thousand_trials_of_a_network_with_six_parameters_and_ten_looks_fit() -> None:
@@ -482,6 +509,32 @@ def test_what_the_answers_seen_take_is_reckoned_with() -> None:
     entry = Entry(999, {DROPOUT: 0.12345678901234567}, "Complete", 0.12345678901234567, seen=seen)
     assert _size_in_status(spec, [entry]) - 2 <= entry_bytes_at_most(spec)
     assert entry_bytes_at_most(spec) > entry_bytes_at_most(search(maxTrials=1000, parallelTrials=8))
+
+
+@pytest.mark.parametrize("letter", ['"', "\\", '\\"', "\n", "\x01", "ä", "😀", "x"])
+def test_the_reasons_of_failures_are_reckoned_with_whatever_is_in_them(letter: str) -> None:
+    spec = search(maxTrials=20, maxFailedTrials=20)
+    values = {DROPOUT: 0.12345678901234567}
+    report = TrialReport(19, "Failed", reason=letter * 300, seconds=99999.25)
+    log = [Entry.of(report, values)] * 20
+    assert _size_in_status(spec, log) <= log_bytes_at_most(spec)
+    # As much is kept as there is room for.
+    without = Entry.of(TrialReport(19, "Failed", reason="x", seconds=99999.25), values)
+    room = _size_in_status(spec, log[:1]) - _size_in_status(spec, [without]) + 1
+    assert MOST_REASON_BYTES - 8 <= room <= MOST_REASON_BYTES
+    assert log[0].reason == letter * 300 or log[0].reason.endswith("…")
+
+
+def test_a_whole_pack_may_fail_before_the_search_does() -> None:
+    parameters = [{"path": "model.randomForest.nEstimators", "type": "Int", "min": 10, "max": 1000}]
+    spec = search(parameters=parameters, maxTrials=100, maxFailedTrials=3, parallelTrials=2, template=FOREST)
+    reason = Entry.of(TrialReport(0, "Failed", reason="x" * 300), {}).reason
+    log = [_worst_entry(spec, number, folds=5) for number in range(100)]
+    failed = [replace(entry, state="Failed", value=None, reason=reason) for entry in log[-43:]]
+    assert _size_in_status(spec, [*log[:-43], *failed]) <= log_bytes_at_most(spec)
+    # A network is trained in a process of its own.
+    network = search(maxTrials=100, parallelTrials=2)
+    assert log_bytes_at_most(network) == 100 * entry_bytes_at_most(network) + 5 * MOST_REASON_BYTES
 
 
 # --- the best ---------------------------------------------------------------------------------------------------------
@@ -521,6 +574,12 @@ def test_the_front_holds_no_dominated_point() -> None:
         assert len(own) == len(set(own))
         # Of equal ones the first.
         assert [entry.number for entry in front] == [points.index(point) for point in own]
+
+
+@pytest.mark.parametrize("second", [math.nan, math.inf])
+def test_an_answer_whose_cost_is_no_number_is_not_on_the_front(second: float) -> None:
+    log = [answer(0, 0.9, second=second), answer(1, 0.5, second=3.0), answer(2, 0.4, second=2.0)]
+    assert [entry.number for entry in front_of(log, "Maximize")] == [1, 2]
 
 
 def test_a_search_document_is_read_back() -> None:

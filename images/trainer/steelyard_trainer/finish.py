@@ -15,8 +15,8 @@ from steelyard_trainer.data.reading import PreparedDataset
 from steelyard_trainer.evaluation.gates import check_gates
 from steelyard_trainer.evaluation.judge import judge_parts, metrics_summary
 from steelyard_trainer.evaluation.metrics import PRIMARY
+from steelyard_trainer.publishing.found_by import FoundBy
 from steelyard_trainer.publishing.package import Evidence, Sizes, assemble
-from steelyard_trainer.publishing.search_files import search_files
 from steelyard_trainer.publishing.target import publish
 from steelyard_trainer.trained import TrainedFolder
 
@@ -63,6 +63,7 @@ def finish(context: StageContext) -> Outcome:
         figures=figures,
         choice=choice,
         sizes=sizes,
+        found_by=FoundBy.from_environment(weighed.trial if weighed else None),
         chosen_with=(weighed.name if weighed else _FITTED_FOR_IT) if spec.is_refit else None,
     )
     with tempfile.TemporaryDirectory(prefix="package-", dir=bench.folder) as folder:
@@ -72,7 +73,6 @@ def finish(context: StageContext) -> Outcome:
             lambda place: final.write(place, name, files),
             final.preprocessing,
             evidence,
-            search_files(weighed.trial if weighed else None),
         )
         for target in targets.values():
             publish(package, target, digest, context.check_attempt)

@@ -139,8 +139,8 @@ class _Pack:
         return any(number not in self._reports for number in unit.numbers)
 
     def _seconds_left(self, unit: Unit) -> float:
-        """How long a unit may take, by the deadlines of all its trials together."""
-        return sum(question.deadline - self._seconds.get(question.number, 0.0) for question in unit.questions)
+        """How long a unit may take, by its trial's deadline; one of several trials has none."""
+        return min(question.deadline - self._seconds.get(question.number, 0.0) for question in unit.questions)
 
     def _take(self, question: Question, unit: Unit, answer: UnitAnswer | Failure) -> None:
         number = question.number

@@ -27,7 +27,7 @@ _STATES: dict[str, State] = {letter: state for state, letter in _LETTERS.items()
 LOG_LIMIT_BYTES = 256 * 1024
 """What the log may take of a TuningJob's status: 262 bytes a trial for 1,000 trials."""
 MOST_REASON_BYTES = 120
-"""Of the reason of a failure that the log keeps."""
+"""What the reason of a failure may take in the status."""
 
 
 @dataclass(frozen=True)
@@ -115,6 +115,11 @@ class Entry:
         """Whether it says how good its values are, to the end."""
         return self.state in ("Complete", "Repeated") and self.value is not None and math.isfinite(self.value)
 
+    @property
+    def has_cost(self) -> bool:
+        """Whether it says how large or how fast its model is."""
+        return self.second is not None and math.isfinite(self.second)
+
     def encode(self, parameters: Sequence[Parameter]) -> str:
         """The entry in as few bytes as keep every bit of it: JSON, values out of finitely many by their index.
 
@@ -190,11 +195,20 @@ def _float(value: Any) -> float | None:
 
 
 def _shortened(text: str) -> str:
-    """A text of at most MOST_REASON_BYTES bytes."""
-    raw = text.encode(errors="replace")
-    if len(raw) <= MOST_REASON_BYTES:
-        return raw.decode()
-    return raw[: MOST_REASON_BYTES - 3].decode(errors="ignore") + "…"
+    """As much of a text as takes at most MOST_REASON_BYTES bytes in the status."""
+    text = text.encode(errors="replace").decode()
+    if _bytes_in_status(text) <= MOST_REASON_BYTES:
+        return text
+    kept = text[:MOST_REASON_BYTES]
+    while _bytes_in_status(kept + "…") > MOST_REASON_BYTES:
+        kept = kept[:-1]
+    return kept + "…"
+
+
+def _bytes_in_status(text: str) -> int:
+    """Of a text in an entry, which is JSON and a text in JSON: a quotation mark takes four bytes there."""
+    quoted = json.dumps(json.dumps(text, ensure_ascii=False), ensure_ascii=False)
+    return len(quoted.encode()) - len(r'"\"\""')
 
 
 def entry_bytes_at_most(spec: TuningJobSpec) -> int:
@@ -220,7 +234,12 @@ def entry_bytes_at_most(spec: TuningJobSpec) -> int:
 
 def log_bytes_at_most(spec: TuningJobSpec) -> int:
     """How long the whole log of a search may become in the status."""
-    failures = min(spec.max_trials, spec.max_failed_trials + spec.parallel_trials)
+    # That module needs this one.
+    from steelyard.api.packs import MOST_TRIALS_OF_A_PACK
+
+    # As many as are allowed, and then all that were asked together.
+    at_once = max(spec.parallel_trials, MOST_TRIALS_OF_A_PACK if spec.template.model.is_estimator else 0)
+    failures = min(spec.max_trials, spec.max_failed_trials + at_once)
     return spec.max_trials * entry_bytes_at_most(spec) + failures * MOST_REASON_BYTES
 
 
@@ -287,7 +306,7 @@ def front_of(entries: Sequence[Entry], goal: Goal) -> list[Entry]:
     """The answers that no other one beats in one objective without losing in the other, best first; of equal ones the
     first. The second objective is always to be small."""
     sign = -1.0 if goal == "Maximize" else 1.0
-    answers = [entry for entry in entries if entry.is_answer and entry.second is not None]
+    answers = [entry for entry in entries if entry.is_answer and entry.has_cost]
     answers.sort(key=lambda entry: (sign * (entry.value or 0.0), entry.second, entry.number))
     front: list[Entry] = []
     for entry in answers:

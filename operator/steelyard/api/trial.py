@@ -41,7 +41,7 @@ class PairedLimit(Part):
     """Folds that every trial is given."""
     margin: Annotated[float, Field(ge=0, le=100)] = 2.0
     """How many standard deviations of what the mean difference may still move by it may catch up."""
-    floor: Annotated[float, Field(ge=0, le=1e12)] = 0.0
+    floor: Annotated[float, Field(ge=0)] = 0.0
     """The least deviation that is reckoned with, that of the known trials' differences: what two folds say of it may be
     0 by chance."""
 

@@ -78,16 +78,21 @@ def _last_that_goes_on(pruning: Pruning, best_first: Sequence[float]) -> float |
 
 
 def _paired_limit(pruning: Pruning, goal: Goal, known: Sequence[Entry], folds: int) -> PairedLimit | None:
-    """The bound on the difference to the best known trial; None while there is none."""
+    """The bound on the difference to the best known trial; None while there is none, or where the scores are so large
+    that their variance is no number."""
     best = best_of([entry for entry in known if len(entry.steps) == folds], goal)
     if best is None:
+        return None
+    try:
+        floor = _usual_deviation(best, known)
+    except OverflowError:
         return None
     return PairedLimit.model_validate(
         {
             "best": [value for _, value in best.steps],
             "graceFolds": GRACE_FOLDS if pruning.grace_folds is None else pruning.grace_folds,
             "margin": MARGIN if pruning.margin is None else pruning.margin,
-            "floor": _usual_deviation(best, known),
+            "floor": floor,
         }
     )
 

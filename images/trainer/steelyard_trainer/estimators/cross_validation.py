@@ -3,7 +3,6 @@
 What fills, scales and encodes is learned inside each fold, from the rows that the model is fitted on.
 """
 
-import math
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -13,7 +12,7 @@ import numpy.typing as npt
 from sklearn.model_selection import KFold, StratifiedKFold
 
 from steelyard.api.dataset import MissingValues
-from steelyard.api.errors import ConfigurationError, DataError
+from steelyard.api.errors import ConfigurationError
 from steelyard.api.outcome import Metric
 from steelyard.api.training_job import Task, TrainingJobSpec
 from steelyard.serving.preprocessing import Preprocessing
@@ -21,7 +20,7 @@ from steelyard_trainer.estimators.build import build_estimator, is_scaled
 from steelyard_trainer.estimators.features import Indices, Matrix, Table
 from steelyard_trainer.estimators.fitting import fit
 from steelyard_trainer.estimators.forests import nested_predictions
-from steelyard_trainer.estimators.scores import Predictions, predictions_of, score
+from steelyard_trainer.estimators.scores import Predictions, finite, predictions_of, score
 
 
 @dataclass(frozen=True)
@@ -101,7 +100,7 @@ def nested_scores(
 
     Raises:
         ConfigurationError: the settings do not go with the rows.
-        DataError: a fold has nothing to learn from, or no finite score.
+        DataError: a fold has nothing to learn from, or no finite score, or rows that the model refuses.
     """
     scores = _scores(spec, folds, index, [metric], sizes)
     return {size: found[metric] for size, found in zip(sorted(sizes), scores, strict=True)}
@@ -121,12 +120,6 @@ def _scores(
     else:
         said = [predictions_of(estimator, data.scored_features, count)]
     return [
-        {metric: _finite(metric, score(metric, data.scored_targets, each), index) for metric in metrics}
+        {metric: finite(metric, score(metric, data.scored_targets, each), f"fold {index + 1}") for metric in metrics}
         for each in said
     ]
-
-
-def _finite(metric: Metric, value: float, index: int) -> float:
-    if not math.isfinite(value):
-        raise DataError(f"{metric} of fold {index + 1} is {value}: it is not defined on so few rows, or too large")
-    return value

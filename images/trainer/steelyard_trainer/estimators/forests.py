@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
+from sklearn.utils import check_array
 
 from steelyard_trainer.estimators.features import Matrix
-from steelyard_trainer.estimators.scores import Predictions, for_all_classes
+from steelyard_trainer.estimators.scores import Predictions, asked, for_all_classes
 
 
 def nested_predictions(
@@ -27,9 +28,12 @@ def nested_predictions(
 
     Yields:
         (trees, what they say), by ascending number of trees.
+
+    Raises:
+        DataError: a number is beyond float32, which a forest refuses.
     """
-    # What a forest makes of its input.
-    rows = np.ascontiguousarray(features, dtype=np.float32)
+    # What a forest makes of its input, and refuses in the same words.
+    rows = asked(lambda: check_array(features, dtype=np.float32, order="C", input_name="X"))
     total: Matrix | None = None
     for count, tree in enumerate(forest.estimators_[: max(sizes)], start=1):
         said = tree.predict(rows, check_input=False) if classes is None else tree.predict_proba(rows, check_input=False)

@@ -48,7 +48,7 @@ class _Worker:
     ends_at: float = math.inf
     """When it is given up, by the monotonic clock."""
     is_late: bool = False
-    """Whether it was."""
+    """Whether it was; then it is ended."""
 
 
 @dataclass
@@ -84,7 +84,10 @@ class Pool(Generic[Piece, Answer]):
                 for worker in [worker for worker in busy if worker.connection in ready]:
                     assert worker.piece is not None
                     piece, answer = self.pieces[worker.piece], _receive(worker)
-                    if not worker.process.is_alive():
+                    # One that is late may seem to live for a moment longer, also where its answer came just then.
+                    if worker.is_late or not worker.process.is_alive():
+                        worker.process.join()
+                        worker.connection.close()
                         workers.remove(worker)
                         workers.append(worker := self._start())
                     self._give(worker, waiting)

@@ -12,6 +12,7 @@ import numpy as np
 
 from steelyard.api.contract import Reason
 from steelyard.api.errors import DataError
+from steelyard.api.outcome import Metric
 from steelyard.api.search_log import TrialReport
 from steelyard.api.training_job import TrainingJobSpec
 from steelyard.api.trial import Trial
@@ -21,7 +22,7 @@ from steelyard_trainer.estimators.build import Estimator, build_estimator, is_sc
 from steelyard_trainer.estimators.cross_validation import Folds, score_fold
 from steelyard_trainer.estimators.features import Matrix, Table
 from steelyard_trainer.estimators.fitting import fit
-from steelyard_trainer.estimators.scores import outputs_of
+from steelyard_trainer.estimators.scores import finite, outputs_of
 from steelyard_trainer.evaluation.metrics import Figures, evaluate
 from steelyard_trainer.evaluation.pruning import should_stop
 
@@ -102,7 +103,7 @@ def run_trial(spec: TrainingJobSpec, rows: Rows, tell: Tell) -> Answered:
     model = fit_on(rows.part("train"), spec, rows)
     second: float | None = None
     if trial.second is None:
-        value = judge(model, spec, rows, "validation")[trial.metric].value
+        value = score_in(judge(model, spec, rows, "validation"), trial.metric)
     else:
         value, second = _compressed(model, spec, trial, rows)
     report = TrialReport(trial.number, "Complete", value, second=second, seconds=time.monotonic() - began)
@@ -119,7 +120,7 @@ def _compressed(model: Estimator, spec: TrainingJobSpec, trial: Trial, rows: Row
     measured = compressed_estimator_cost(model, spec, rows.dataset.task, rows.classes, features, table.targets)
     assert measured.figures is not None
     cost = float(measured.bytes) if trial.second == "Size" else measured.latency_microseconds
-    return measured.figures[trial.metric].value, cost
+    return score_in(measured.figures, trial.metric), cost
 
 
 def _on_folds(spec: TrainingJobSpec, trial: Trial, rows: Rows, tell: Tell, began: float) -> Answered:
@@ -172,6 +173,11 @@ def judge(model: Estimator, spec: TrainingJobSpec, rows: Rows, split: SplitName)
     table = rows.part(split)
     features = table.features(rows.dataset.preprocessing, scaled=is_scaled(spec))
     return figures_of(outputs_of(model, features, rows.classes), rows, split)
+
+
+def score_in(figures: Figures, metric: Metric) -> float:
+    """A trial's score on the validation part. Raises DataError where it is no number."""
+    return finite(metric, figures[metric].value, "the validation part")
 
 
 def figures_of(outputs: Matrix, rows: Rows, split: SplitName) -> Figures:

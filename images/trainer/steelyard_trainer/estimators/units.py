@@ -1,7 +1,8 @@
 """What trials of a pack are made of: pieces of work that any process can do, longest first. Imports scikit-learn.
 
-Forests that differ only in their number of trees are grown once. A trial that may give up between folds is one piece,
-as a fold must know those before it; of all others each fold is one.
+Forests that differ only in their number of trees are grown once, but for those with a deadline: a small forest must not
+wait for a large one. A trial that may give up between folds is one piece, as a fold must know those before it; of all
+others each fold is one.
 """
 
 import math
@@ -16,7 +17,7 @@ from steelyard_trainer.data.reading import PreparedDataset
 from steelyard_trainer.estimators.build import is_scaled
 from steelyard_trainer.estimators.cross_validation import nested_scores, score_fold
 from steelyard_trainer.estimators.forests import nested_predictions
-from steelyard_trainer.estimators.trial import Rows, figures_of, fit_on, fold_report, run_trial
+from steelyard_trainer.estimators.trial import Rows, figures_of, fit_on, fold_report, run_trial, score_in
 
 VALIDATION = 0
 """The part of a unit that is scored on the validation part, where others have the number of their fold."""
@@ -97,7 +98,7 @@ def _group_key(question: Question) -> Any:
     """Equal for trials that one forest answers."""
     spec = question.spec
     assert spec.trial is not None
-    if spec.model.random_forest is None or question.is_one_piece:
+    if spec.model.random_forest is None or question.is_one_piece or question.deadline < math.inf:
         return question.number
     forest = spec.model.random_forest.model_copy(update={"n_estimators": 1})
     parts = (forest, spec.training, spec.evaluation)
@@ -157,8 +158,9 @@ def _on_fold(unit: Unit, fold: int, rows: Rows) -> dict[int, float]:
 def _on_validation(unit: Unit, rows: Rows) -> dict[int, float]:
     largest = _largest(unit)
     if len(unit.questions) == 1:
-        assert largest.spec.trial is not None
-        return {largest.number: run_trial(largest.spec, rows, lambda _steps: None).report.value or 0.0}
+        report = run_trial(largest.spec, rows, lambda _steps: None).report
+        assert report.value is not None
+        return {largest.number: report.value}
     forest = fit_on(rows.part("train"), largest.spec, rows)
     features = rows.part("validation").features(rows.dataset.preprocessing, scaled=is_scaled(largest.spec))
     sizes = _sizes(unit)
@@ -167,7 +169,7 @@ def _on_validation(unit: Unit, rows: Rows) -> dict[int, float]:
         for size, predictions in nested_predictions(forest, sizes, features, rows.classes)
     }
     return {
-        question.number: figures_of(outputs[size], rows, "validation")[question.spec.trial.metric].value
+        question.number: score_in(figures_of(outputs[size], rows, "validation"), question.spec.trial.metric)
         for question, size in zip(unit.questions, sizes, strict=True)
         if question.spec.trial is not None
     }

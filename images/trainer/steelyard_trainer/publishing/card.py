@@ -1,9 +1,10 @@
 """The model card: what a person should know before using a published model. Pure; made from steelyard.json alone."""
 
+import json
 from collections.abc import Iterable
 from typing import Any
 
-from steelyard.api.published import KERAS_FILE, LITERT_FILE, ONNX_FILE, SKOPS_FILE
+from steelyard.api.published import KERAS_FILE, LITERT_FILE, ONNX_FILE, SEARCH_FILE, SEARCH_PAGE_FILE, SKOPS_FILE
 
 _MEANINGS = {
     "accuracy": "fraction of rows with the right label",
@@ -30,6 +31,7 @@ def model_card(report: dict[str, Any]) -> str:
         f"Measured with `{served}`, the file that is served. ± is one standard error: how much the figure would "
         "vary with another sample of as many rows. The test part was looked at once, after the choice.",
         *_cross_validation(report["training"]),
+        *_search(report),
         "## How it was chosen",
         f"Published: {choice['why']}. It has {choice['bytes']:,} bytes, "
         f"{choice['bytes'] / choice['baselineBytes']:.3f} of the {choice['baseline']} model.",
@@ -66,6 +68,22 @@ def _metrics(report: dict[str, Any]) -> str:
         figures = (splits[split][name] for split in splits)
         rows.append([name, *(f"{f['value']:.4g} ± {f['standardError']:.2g}" for f in figures), _MEANINGS[name]])
     return _table(rows)
+
+
+def _search(report: dict[str, Any]) -> list[str]:
+    """What is said of the best model of a search."""
+    search = report.get("search")
+    if search is None:
+        return []
+    values = ", ".join(_code(f"{path}: {json.dumps(value)}") for path, value in search["parameters"].items())
+    where = search["measuredOn"] if search["measuredOn"] != "validation" else "the validation part"
+    return [
+        "## How it was found",
+        f"By the search {_code(search['name'])} ({search['algorithm']}) over {_code(search['dataset'])}: of "
+        f"{search['trials']:,} trials the best is trial {search['trial']}, {search['metric']} {search['value']:.4g} on "
+        f"{where}, with {values}. It was picked by that figure, which flatters it; the test part had no say. "
+        f"`{SEARCH_PAGE_FILE}` shows all trials, `{SEARCH_FILE}` is the search with its log.",
+    ]
 
 
 def _refit(choice: dict[str, Any]) -> list[str]:

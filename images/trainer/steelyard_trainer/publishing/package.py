@@ -23,6 +23,7 @@ from steelyard_trainer.data.reading import PreparedDataset
 from steelyard_trainer.data.splitting import SplitName
 from steelyard_trainer.evaluation.metrics import Figures
 from steelyard_trainer.publishing.card import model_card
+from steelyard_trainer.publishing.found_by import FoundBy
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,8 @@ class Evidence:
     """The chosen model's, measured by the code that predicts."""
     choice: Choice
     sizes: Sizes
+    found_by: FoundBy | None = None
+    """The search, where the model is the best of one."""
     chosen_with: str | None = None
     """Of a model that was trained on the training and validation parts: which model the choice was made with."""
 
@@ -57,10 +60,11 @@ class Evidence:
         return {
             "apiVersion": API_VERSION,
             "kind": KIND,
-            "name": self.job.metadata.name,
+            "name": self.found_by.search.name if self.found_by else self.job.metadata.name,
             "task": data.task,
             "target": data.target,
             "manifest": self.job.to_manifest(),
+            **({"search": self.found_by.to_json()} if self.found_by else {}),
             "versions": versions(self.packages),
             "dataset": {
                 "fingerprint": data.fingerprint,
@@ -123,7 +127,6 @@ def assemble(
     write_model: Callable[[Path], None],
     preprocessing: Preprocessing,
     evidence: Evidence,
-    extra: Mapping[str, bytes] | None = None,
 ) -> str:
     """Writes everything that is published, SHA256SUMS last.
 
@@ -131,8 +134,7 @@ def assemble(
         folder: made anew.
         write_model: writes the model's own files into a folder.
         preprocessing: what turns raw rows into its features.
-        evidence: what is said of it.
-        extra: other files, by name: those of a search (`SEARCH_PAGE_FILE`, `SEARCH_FILE`).
+        evidence: what is said of it; of a search its own files, too (`SEARCH_PAGE_FILE`, `SEARCH_FILE`).
 
     Returns:
         The model's digest.
@@ -144,7 +146,7 @@ def assemble(
     report = evidence.to_json()
     _write_json(folder / REPORT_FILE, report)
     (folder / CARD_FILE).write_text(model_card(report), encoding="utf-8")
-    for name, content in (extra or {}).items():
+    for name, content in (evidence.found_by.files if evidence.found_by else {}).items():
         (folder / name).write_bytes(content)
     (folder / SUMS_FILE).write_bytes(sums_of(folder))
     return digest_of(folder)

@@ -66,6 +66,11 @@ class LocalSearch:
         return self.workspace.root / SEARCH_FILE
 
     @property
+    def old_search_file(self) -> Path:
+        """The last search that was begun anew, and its log: nothing of it is used, but it may have taken days."""
+        return self.search_file.with_name("search.old.json")
+
+    @property
     def template(self) -> LocalJob:
         """The template as a job, for looking at its data and at where the model goes."""
         spec = self.tuning.spec.template.model_dump(mode="json", by_alias=True, exclude_unset=True)

@@ -110,6 +110,9 @@ class SearchRunner:
         why = None
         if before is not None:
             why = "--force was given" if force else why_anew(before, inputs)
+        if before is not None and why and before.entries:
+            shutil.copyfile(search.search_file, search.old_search_file)
+            why += f"; the {len(before.entries)} answers of before are kept in {search.old_search_file.name}"
         if before is None or why:
             self._state = SearchState(search.name, spec, inputs, source=source)
         else:

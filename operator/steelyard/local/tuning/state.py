@@ -16,6 +16,7 @@ from steelyard.local.files import write_json
 from steelyard.local.state import SourceRecord
 from steelyard.local.tuning.job import LocalSearch
 from steelyard.planning import changed_inputs
+from steelyard.tuning.search import INDEPENDENT
 from steelyard.tuning.warm_start import answer_inputs
 
 # What neither a question nor a trial's answer depends on. It may change while a search goes on.
@@ -108,6 +109,8 @@ def inputs_of(spec: TuningJobSpec, source_digest: str, prior_digest: str | None)
     inputs: dict[str, Any] = spec.model_dump(mode="json", by_alias=True, exclude_none=True)
     for name in _FREE:
         inputs.pop(name, None)
+    if spec.algorithm.name in INDEPENDENT and spec.pruning is None:
+        inputs.pop("parallelTrials")  # How many run at once changes no question, and no answer.
     inputs["objective"].pop("target", None)
     own = {"source": source_digest, "prior": prior_digest, "trainer": __version__}
     return inputs | {"template": answer_inputs(spec)} | own

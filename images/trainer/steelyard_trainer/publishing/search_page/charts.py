@@ -4,6 +4,7 @@ A mark's colour says what became of the trial, and always with something beside 
 needs the colour.
 """
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from html import escape
@@ -88,8 +89,8 @@ class _Plane:
 
 
 def history_chart(entries: Sequence[Entry], metric: str, goal: Goal) -> str:
-    """Each trial's value by its number, and the best so far."""
-    shown = [entry for entry in entries if entry.value is not None]
+    """Each trial's value by its number, and the best so far. At least one has a value that is a number."""
+    shown = [entry for entry in entries if entry.value is not None and math.isfinite(entry.value)]
     canvas = Canvas(f"{metric} of each trial, and the best so far", 340)
     values = [entry.value for entry in shown if entry.value is not None]
     numbers = [float(entry.number) for entry in entries]
@@ -116,7 +117,7 @@ def history_chart(entries: Sequence[Entry], metric: str, goal: Goal) -> str:
 
 def front_chart(entries: Sequence[Entry], front: Sequence[Entry], metric: str, second: str) -> str:
     """Score against size or latency; the front is joined."""
-    shown = [entry for entry in entries if entry.is_answer and entry.second is not None]
+    shown = [entry for entry in entries if entry.is_answer and entry.has_cost]
     canvas = Canvas(f"{metric} against {second}; the front is joined", 360)
     values = [entry.value for entry in shown if entry.value is not None]
     costs = [entry.second for entry in shown if entry.second is not None]
@@ -135,7 +136,7 @@ def front_chart(entries: Sequence[Entry], front: Sequence[Entry], metric: str, s
 
 def parallel_chart(parameters: Sequence[Parameter], entries: Sequence[Entry], metric: str, goal: Goal) -> str:
     """A line for each answered trial through an axis for each parameter and one for the objective; the better, the
-    darker and the higher on top."""
+    stronger, and drawn over those of worse ones."""
     shown = [entry for entry in entries if entry.is_answer and entry.value is not None]
     canvas = Canvas(f"parallel coordinates: parameters and {metric}", 380)
     values = NumberScale.of([entry.value for entry in shown if entry.value is not None])

@@ -1,5 +1,6 @@
 """The page as a whole. Imports steelyard.api and the page's charts."""
 
+import math
 from collections.abc import Sequence
 from html import escape
 
@@ -63,7 +64,7 @@ def search_page(document: SearchDocument, chosen: int | None = None) -> str:
     front = front_of(entries, goal) if objective.second else []
     best = next((entry for entry in entries if entry.number == chosen), None) or best_of(entries, goal)
     sections = [_heading(document), _facts(document, best, front)]
-    if any(entry.value is not None for entry in entries):
+    if any(entry.value is not None and math.isfinite(entry.value) for entry in entries):
         sections.append(
             _section(
                 "History",
@@ -78,7 +79,10 @@ def search_page(document: SearchDocument, chosen: int | None = None) -> str:
         sections.append(_section(f"{objective.metric} against {objective.second.lower()}", text, chart))
     if answers:
         chart = parallel_chart(spec.parameters, entries, objective.metric, goal)
-        text = "A line for each finished trial, through its parameters to its value; better ones are stronger."
+        text = (
+            "A line for each finished trial, through its parameters to its value; better ones are stronger, and drawn "
+            "over worse ones."
+        )
         sections.append(_section("Parallel coordinates", text, chart))
     sections.append(_importance(document, answers))
     sections.append(_section("All trials", "", _table(document, best, front)))
@@ -135,7 +139,8 @@ def _table(document: SearchDocument, best: Entry | None, front: Sequence[Entry])
     sign = -1.0 if objective.direction == "Maximize" else 1.0
 
     def order(entry: Entry) -> tuple[bool, float, int]:
-        return not entry.is_answer, sign * (entry.value or 0.0), entry.number
+        value = entry.value if entry.value is not None and math.isfinite(entry.value) else 0.0
+        return not entry.is_answer, sign * value, entry.number
 
     head = ["trial", "state", objective.metric, *([SECOND_LABELS[objective.second]] if objective.second else [])]
     head += [*(parameter.path for parameter in spec.parameters), "s"]

@@ -85,7 +85,9 @@ def scale_of(parameter: Parameter) -> Scale:
 
 
 def figure(value: float) -> str:
-    """A number in few digits: 0.981, 59,112, 1e-05."""
+    """A number in few digits: 0.981, 59,112, 1e-05; what is none as Python writes it: inf, nan."""
+    if not math.isfinite(value):
+        return str(value)
     if value == int(value) and abs(value) < 1e7:
         return f"{int(value):,}"
     return f"{value:,.0f}" if 1e4 <= abs(value) < 1e7 else f"{value:.4g}"
