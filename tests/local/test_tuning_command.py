@@ -175,7 +175,7 @@ def test_a_search_of_networks_prunes_and_publishes_the_best_compressed(tmp_path:
     done = steelyard("run", manifest)
     assert done.returncode == 0, done.stderr
     assert done.stderr == "" and "Traceback" not in done.stdout
-    assert "trial 1: pruned after step 1" in done.stdout and "Int8" in done.stdout
+    assert "trial 1: pruned after epoch 1: " in done.stdout and "Int8" in done.stdout
     assert "training.optimizer.learningRate: 0.01" in done.stdout
     first, second = log_of(manifest)
     assert (first["state"], second["state"]) == ("Complete", "Pruned")

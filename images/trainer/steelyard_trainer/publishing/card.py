@@ -76,13 +76,12 @@ def _search(report: dict[str, Any]) -> list[str]:
     if search is None:
         return []
     values = ", ".join(_code(f"{path}: {json.dumps(value)}") for path, value in search["parameters"].items())
-    where = search["measuredOn"] if search["measuredOn"] != "validation" else "the validation part"
     return [
         "## How it was found",
         f"By the search {_code(search['name'])} ({search['algorithm']}) over {_code(search['dataset'])}: of "
         f"{search['trials']:,} trials the best is trial {search['trial']}, {search['metric']} {search['value']:.4g} on "
-        f"{where}, with {values}. It was picked by that figure, which flatters it; the test part had no say. "
-        f"`{SEARCH_PAGE_FILE}` shows all trials, `{SEARCH_FILE}` is the search with its log.",
+        f"{search['measuredOn']}, with {values}. It was picked by that figure, which flatters it; the test part had "
+        f"no say. `{SEARCH_PAGE_FILE}` shows all trials, `{SEARCH_FILE}` is the search with its log.",
     ]
 
 

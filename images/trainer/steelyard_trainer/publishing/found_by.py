@@ -51,14 +51,13 @@ class FoundBy:
         spec, entries = self.search.spec, self.search.entries
         numbered = {entry.number: entry for entry in entries}
         best = best_of(entries, spec.objective.direction) if self.trial is None else numbered.get(self.trial)
-        folds = spec.template.evaluation.cross_validation
         return {
             "name": self.search.name,
             "algorithm": spec.algorithm.name,
             "trials": len(entries),
             "ended": self.search.ended,
             "metric": spec.objective.metric,
-            "measuredOn": "validation" if folds is None else f"the mean of {folds.folds} folds",
+            "measuredOn": self.search.measured_on,
             "trial": best.number if best else None,
             "value": best.value if best else None,
             "parameters": best.values if best else {},

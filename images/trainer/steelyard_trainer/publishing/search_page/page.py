@@ -68,8 +68,9 @@ def search_page(document: SearchDocument, chosen: int | None = None) -> str:
         sections.append(
             _section(
                 "History",
-                "Each trial by its number; the line is the best so far. Open marks were pruned: their value is that of "
-                "the step at which they ended.",
+                f"Each trial's {objective.metric} on {document.measured_on}, by its number; the line is the best so "
+                "far. Open marks were pruned: their value is that of the step at which they ended. The test part had "
+                "no say.",
                 history_chart(entries, objective.metric, goal),
             )
         )
