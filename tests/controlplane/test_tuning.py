@@ -44,6 +44,7 @@ GOOD = {
     "packed": tuning_job("packed", template=FOREST, placement="Packed", **FOREST_GRID),
     "auto": tuning_job("auto", template=FOREST, placement="Auto", **FOREST_GRID),
     "alone": tuning_job("alone", template=FOREST, placement="Pods", **{**FOREST_GRID, "maxTrials": 3}),
+    "asynchronous": tuning_job("asynchronous", asynchronous=True, algorithm={"name": "TPE", "startupTrials": 2}),
     "unpublished": tuning_job("unpublished", template={"publish": []}, maxTrials=2),
 }
 BAD = {
@@ -174,6 +175,16 @@ def test_a_grid_is_worked_off_in_its_order(namespace: Kubectl) -> None:
     job = completed(namespace, "two-by-two")
     values = [tuple(entry.values.values()) for entry in log_of(job)]
     assert values == [(0.0, 16), (0.0, 32), (0.5, 16), (0.5, 32)]
+
+
+def test_an_asynchronous_search_says_what_each_question_knew(namespace: Kubectl) -> None:
+    entries = log_of(completed(namespace, "asynchronous"))
+    assert [entry.number for entry in entries] == list(range(6))
+    # Two run at a time: a question waits for no answer but that of one of them.
+    for entry in entries:
+        assert entry.seen is not None and entry.seen == tuple(sorted(set(entry.seen)))
+        assert entry.number - 1 <= len(entry.seen) <= entry.number and all(seen < entry.number for seen in entry.seen)
+    assert all(entry.seen is None for entry in log_of(completed(namespace, "random")))
 
 
 def test_nothing_is_published_where_the_template_says_so(namespace: Kubectl) -> None:
