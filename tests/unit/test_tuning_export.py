@@ -1,6 +1,7 @@
 """A search as a study of Optuna's: states, values, distributions, in a file that Optuna itself reads."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import optuna
@@ -9,6 +10,8 @@ from search_documents import BATCH, MOMENTUM, UNITS, search_document
 from typer.testing import CliRunner
 
 from steelyard.api.errors import ConfigurationError
+from steelyard.api.search import Parameter
+from steelyard.api.search_log import Entry
 from steelyard.cli.main import app
 from steelyard.tuning.export import export_study
 
@@ -41,6 +44,22 @@ def test_lists_are_text_and_steps_stay(tmp_path: Path) -> None:
     assert trial.params[UNITS] in ("[32]", "[64]", "[128, 64]")
     assert trial.distributions[BATCH] == optuna.distributions.IntDistribution(16, 128, step=16)
     assert trial.distributions[MOMENTUM].step == 0.1
+
+
+@pytest.mark.parametrize("low, high, step", ((0.1, 0.3, 0.1), (0, 0.9, 0.3), (0.1, 0.95, 0.1)))
+def test_every_step_is_one_of_optunas(tmp_path: Path, low: float, high: float, step: float) -> None:
+    document = search_document()
+    fields = {"path": MOMENTUM, "type": "Double", "min": low, "max": high, "step": step}
+    parameter = Parameter.model_validate(fields)
+    spec = document.spec.model_copy(update={"parameters": [parameter]})
+    choices = parameter.choices or []
+    entries = tuple(Entry(number, {MOMENTUM: value}, "Complete", 0.5) for number, value in enumerate(choices))
+
+    export_study(replace(document, spec=spec, entries=entries), tmp_path / "study.db")
+
+    trials = _load(tmp_path / "study.db").trials
+    assert [trial.params[MOMENTUM] for trial in trials] == [round(value, 9) for value in choices]
+    assert trials[0].distributions[MOMENTUM].high == round(choices[-1], 9)
 
 
 def test_two_objectives_are_two_of_optunas(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sampler_support import cube, play, some_answer, spec_of
 
-from steelyard.api.search_log import Entry, Values
+from steelyard.api.search_log import Entry, State, Values
 from steelyard.api.tuning_job import TuningJobSpec
 from steelyard.tuning.asking import Asker
 from steelyard.tuning.samplers.base import Question
@@ -211,6 +211,17 @@ def test_what_an_earlier_search_asked_is_asked_only_where_nothing_else_is_left(a
     assert {entry.values["b"] for entry in entries[9:]} == {2}
 
 
+@pytest.mark.parametrize("state", ("Failed", "Complete"))
+def test_nsga_ii_begins_at_random_where_an_earlier_search_has_no_values(state: State) -> None:
+    spec = search("NSGA-II")
+    values = [entry.values for entry in play(search("Random", seed=9), 2, some_answer)]
+    prior = [Entry(number, one, state, None, second=None) for number, one in enumerate(values)]
+
+    asked = Asker(spec).ask(0, [], [], prior)
+
+    assert asked == Asker(spec).ask(0, [], [])
+
+
 @pytest.mark.parametrize("algorithm", LEARNING)
 def test_an_earlier_search_is_learned_from(algorithm: str) -> None:
     spec = search(algorithm)
@@ -268,6 +279,28 @@ def test_a_pruned_trial_tells_tpe_something_a_failed_one_less() -> None:
         return Asker(spec).ask(25, [*changed[:23], one, changed[24]], [])
 
     assert asked(1) != asked(9), "the one that came to step 5 is the best of the pruned ones, or the worst"
+
+
+def test_tpe_ranks_trials_that_gave_up_after_a_fold_by_the_mean_of_their_folds() -> None:
+    spec = spec_of(cube(1), "TPE", seed=1)
+    values = [entry.values for entry in play(spec_of(cube(1), "QMC"), 40, some_answer)]
+
+    def asked(goods: tuple[float, float], bads: tuple[float, float]) -> list[float]:
+        """What follows where all gave up, those below 0.25 after these scores and the others after those."""
+
+        def entry(number: int, one: Values) -> Entry:
+            folds = goods if one["x.0"] < 0.25 else bads
+            return Entry(number, one, "Pruned", sum(folds) / 2, steps=tuple(enumerate(folds, start=1)))
+
+        known = [entry(number, one) for number, one in enumerate(values)]
+        found = [Asker(spec).ask(number, known, []) for number in range(40, 60)]
+        return [one["x.0"] for one in found if one is not None]
+
+    # Their last fold alone, which was an easy one, is a little worse.
+    better = asked((0.9, 0.5), (0.1, 0.6))
+
+    assert better == asked((0.7, 0.7), (0.35, 0.35))
+    assert sum(place < 0.25 for place in better) > 10
 
 
 @pytest.mark.parametrize("algorithm", LEARNING)

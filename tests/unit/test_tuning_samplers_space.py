@@ -1,6 +1,7 @@
 """The space of a search: its values, its combinations and their order, and the identity of a question."""
 
 import itertools
+import re
 from typing import Any
 
 import pytest
@@ -10,12 +11,12 @@ from sklearn.model_selection import ParameterGrid
 
 from steelyard.api.search import Parameter
 from steelyard.api.search_log import Entry, Values
-from steelyard.api.search_space import size_of
+from steelyard.api.search_space import contains, size_of
 from steelyard.tuning.space import Space
 
 
 def space_of(*parameters: dict[str, Any]) -> Space:
-    return Space.of([Parameter.model_validate(parameter) for parameter in parameters])
+    return Space([Parameter.model_validate(parameter) for parameter in parameters])
 
 
 def every(space: Space) -> list[Values]:
@@ -142,10 +143,50 @@ def test_a_question_survives_the_log() -> None:
         Parameter(path="b", type="Double", min=0.1, max=0.9, step=0.1),
         Parameter(path="c", type="Categorical", values=[None, True, 1]),
     ]
-    space = Space.of(parameters)
+    space = Space(parameters)
     for place in range(200):
         values = space.at([place / 199, (place * 7 % 100) / 99, (place * 13 % 100) / 99])
         assert Entry.decode(Entry(0, values, "Complete", 0.5).encode(parameters), parameters).values == values
+
+
+def test_a_value_as_a_user_wrote_it_is_the_space_s_own() -> None:
+    space = space_of(
+        {"path": "a", "type": "Double", "min": 0.1, "max": 0.3, "step": 0.1},
+        {"path": "b", "type": "Int", "min": 0, "max": 2_000_000, "step": 1_000_000},
+    )
+    own = space.normal({"a": 0.3, "b": 1_000_000.0})
+
+    assert own == {"a": 0.1 + 2 * 0.1, "b": 1_000_000}
+    assert type(own["b"]) is int
+    assert space.contains(own)
+    # As far from its step as the manifest's rule allows.
+    far = Parameter(path="c", type="Double", min=0, max=2e6, step=1e6)
+    assert contains(far, 1e-4)
+    assert Space([far]).normal({"c": 1e-4}) == {"c": 0}
+
+
+@pytest.mark.parametrize("value", (0.35, 0.4, "0.1", True, None, [0.1]))
+def test_a_value_that_is_none_is_refused(value: Any) -> None:
+    space = space_of({"path": "a", "type": "Double", "min": 0.1, "max": 0.3, "step": 0.1})
+
+    with pytest.raises(ValueError, match=f"a never has the value {re.escape(repr(value))}"):
+        space.normal({"a": value})
+
+
+def test_a_condition_counts_the_combinations_that_the_manifest_s_rule_counts() -> None:
+    parameters = [
+        Parameter.model_validate(parameter)
+        for parameter in (
+            {"path": "a", "type": "Double", "min": 0.1, "max": 0.3, "step": 0.1},
+            {"path": "b", "type": "Int", "min": 1, "max": 2, "when": {"path": "a", "values": [0.3]}},
+        )
+    ]
+    space = Space(parameters)
+
+    assert len(every(space)) == size_of(parameters) == 4
+    assert space.contains({"a": 0.3, "b": 1})
+    assert space.contains({"a": 0.1 + 2 * 0.1, "b": 1})
+    assert not space.contains({"a": 0.2, "b": 1})
 
 
 @pytest.mark.parametrize(

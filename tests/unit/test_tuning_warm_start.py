@@ -96,6 +96,13 @@ def test_a_known_question_is_answered_as_it_was() -> None:
     assert found == replace(prior[1], number=9, state="Repeated", seen=(0, 1), seconds=0.0)
 
 
+def test_the_answer_to_true_is_none_to_1() -> None:
+    prior = [replace(answer(0), values={SHARE: value}) for value in (True, [True])]
+    assert answered_before(prior, 0, {SHARE: 1}) is None
+    assert answered_before(prior, 0, {SHARE: [1]}) is None
+    assert answered_before(prior, 0, {SHARE: True}) is not None
+
+
 # --- how many at once -------------------------------------------------------------------------------------------------
 
 

@@ -8,15 +8,16 @@ import importlib
 import itertools
 import random
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from steelyard.api.paths import get, put
 from steelyard.api.search import AlgorithmName
 from steelyard.api.search_log import Entry, Values
 from steelyard.api.search_space import completed
 from steelyard.api.tuning_job import TuningJobSpec
-from steelyard.tuning.space import Key, Space
+from steelyard.tuning.space import NOTHING, Key, Space
 
 if TYPE_CHECKING:
     from steelyard.tuning.samplers.base import Question, Sampler
@@ -42,7 +43,9 @@ SOME = 64
 class _Checked:
     """An entry of the log, and whether its values are a question of this space."""
 
+    told: Entry
     entry: Entry
+    """With the values as this space has them, if it does."""
     key: Key
     is_of_space: bool
 
@@ -53,7 +56,7 @@ class Asker:
     def __init__(self, spec: TuningJobSpec) -> None:
         """An asker of this search, which needs no log to begin in the middle of it."""
         self.spec = spec
-        self.space = Space.of(spec.parameters)
+        self.space = Space(spec.parameters)
         self._known: dict[int, _Checked] = {}
         self._prior: dict[int, _Checked] = {}
 
@@ -62,12 +65,24 @@ class Asker:
         """The first questions: spec.initialTrials, completed, each once."""
         if not self.spec.initial_trials:
             return ()
-        template = self.spec.template.model_dump(mode="json", by_alias=True)
-        whole = (completed(self.spec.parameters, given, template) for given in self.spec.initial_trials)
+        parameters = [dimension.parameter for dimension in self.space.dimensions]
+        template = self._template()
         questions: dict[Key, Values] = {}
-        for values in map(self.space.normal, whole):
+        for given in self.spec.initial_trials:
+            own = self.space.normal({path: value for path, value in given.items() if path in self.space.by_path})
+            values = self.space.normal(completed(parameters, own, template))
             questions.setdefault(self.space.key(values), values)
         return tuple(questions.values())
+
+    def _template(self) -> dict[str, Any]:
+        """The template's spec, with the numbers of the space's parameters as the space has them."""
+        template = self.spec.template.model_dump(mode="json", by_alias=True)
+        for dimension in self.space.dimensions:
+            if not dimension.is_categorical:
+                value = dimension.normal(get(template, dimension.path))
+                if value is not NOTHING:
+                    put(template, dimension.path, value)
+        return template
 
     def ask(
         self, number: int, known: Sequence[Entry], pending: Sequence[Values], prior: Sequence[Entry] = ()
@@ -82,6 +97,7 @@ class Asker:
                 nothing else is left.
         """
         checked, before = self._checked(known, self._known), self._checked(prior, self._prior)
+        pending = [self._normal(values) for values in pending]
         seen = {one.key for one in checked} | {self.space.key(values) for values in pending}
         if (initial := _first_new(self.initial, self.space, seen)) is not None:
             return initial
@@ -98,11 +114,18 @@ class Asker:
         checked: list[_Checked] = []
         for entry in entries:
             one = before.get(entry.number)
-            if one is None or one.entry is not entry:
-                one = _Checked(entry, self.space.key(entry.values), self.space.contains(entry.values))
+            if one is None or one.told is not entry:
+                values = self._normal(entry.values)
+                is_of_space = self.space.contains(values)
+                one = _Checked(entry, replace(entry, values=values), self.space.key(values), is_of_space)
                 before[entry.number] = one
             checked.append(one)
         return checked
+
+    def _normal(self, values: Values) -> Values:
+        """A question as this space has it, so that the same one has the same key, whoever wrote it; one that is none of
+        this space as it is."""
+        return self.space.normal(values) if self.space.contains(values) else values
 
     def _question(
         self, number: int, known: Sequence[Entry], pending: Sequence[Values], prior: Sequence[Entry]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from steelyard.api.errors import ConfigurationError
 from steelyard.api.search import Parameter
 from steelyard.api.search_log import Entry, SearchDocument
+from steelyard.tuning.space import Dimension
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
@@ -88,24 +89,20 @@ def _trial(document: SearchDocument, entry: Entry) -> "FrozenTrial":
 
 
 def _distribution(parameter: Parameter) -> "BaseDistribution":
-    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+    from optuna.distributions import CategoricalDistribution
+
+    from steelyard.tuning.distributions import distribution_of_range
 
     if parameter.type == "Categorical":
         return CategoricalDistribution([_plain(parameter, value) for value in parameter.values or ()])
-    assert parameter.min is not None and parameter.max is not None
-    if parameter.type == "Int":
-        # Optuna wants the highest to be one of the values.
-        step = int(parameter.step or 1)
-        low, high = int(parameter.min), int(parameter.max)
-        return IntDistribution(low, high - (high - low) % step, log=parameter.log, step=step)
-    high_value = parameter.max
-    if parameter.step is not None and (choices := parameter.choices) is not None:
-        high_value = float(choices[-1])
-    return FloatDistribution(parameter.min, high_value, log=parameter.log, step=parameter.step)
+    return distribution_of_range(parameter)
 
 
 def _plain(parameter: Parameter, value: Any) -> Any:
     """A value that Optuna keeps: lists and maps as JSON."""
     if parameter.type == "Double":
-        return float(value)
+        from steelyard.tuning.distributions import value_of_step
+
+        index = Dimension(parameter).index(value)
+        return float(value) if index is None else value_of_step(parameter, index)
     return json.dumps(value) if isinstance(value, list | dict) else value

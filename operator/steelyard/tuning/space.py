@@ -75,7 +75,8 @@ class Dimension:
         index = round((value - self.low) / _given(self._step))
         if not 0 <= index < self.size:
             return None
-        return index if math.isclose(self.item(index), value, rel_tol=1e-9, abs_tol=1e-12) else None
+        tolerance = max(1e-12, 1e-9 * _given(self._step))  # As `search_space.contains` has it.
+        return index if math.isclose(self.item(index), value, rel_tol=1e-9, abs_tol=tolerance) else None
 
     def normal(self, value: Any) -> Any:
         """The value as a question has it: 3 for an Int of 3.0; None-like `NOTHING` where it is out of the range."""
@@ -128,7 +129,8 @@ class Space:
 
     def __init__(self, parameters: Sequence[Parameter]) -> None:
         """The space of these parameters, whose conditions have no cycle."""
-        self.dimensions: tuple[Dimension, ...] = tuple(Dimension(parameter) for parameter in parameters)
+        own = {parameter.path: Dimension(parameter) for parameter in parameters}
+        self.dimensions: tuple[Dimension, ...] = tuple(_in_own_values(dimension, own) for dimension in own.values())
         """In the order of the manifest."""
         self.by_path: dict[str, Dimension] = {dimension.path: dimension for dimension in self.dimensions}
         self.in_order = tuple(self.by_path[parameter.path] for parameter in parents_first(parameters))
@@ -136,11 +138,6 @@ class Space:
         self.has_conditions: bool = any(dimension.parameter.when is not None for dimension in self.dimensions)
         self._grid: _Grid | None = None
         self._listed: list[Values] = []
-
-    @classmethod
-    def of(cls, parameters: Sequence[Parameter]) -> "Space":
-        """The space of these parameters."""
-        return cls(parameters)
 
     @property
     def combinations(self) -> int | None:
@@ -165,7 +162,8 @@ class Space:
         existing: Values = {}
         for dimension in self.in_order:
             if exists(dimension.parameter, existing):
-                existing[dimension.path] = values.get(dimension.path, NOTHING)
+                given = values.get(dimension.path, NOTHING)
+                existing[dimension.path] = dimension.normal(given)
         return frozenset(existing)
 
     def contains(self, values: Mapping[str, Any]) -> bool:
@@ -176,7 +174,7 @@ class Space:
 
     def key(self, values: Mapping[str, Any]) -> Key:
         """What two questions have in common only where they are one. true is not 1; 1 is 1.0."""
-        return frozenset((path, _identity(value)) for path, value in values.items())
+        return key_of(values)
 
     def at(self, units: Sequence[float]) -> Values:
         """The question at a point of the unit cube, whose sides are the parameters in the order of the manifest."""
@@ -194,8 +192,14 @@ class Space:
         ]
 
     def normal(self, values: Mapping[str, Any]) -> Values:
-        """A question that a user wrote, with the values as this space has them: 3 for an Int of 3.0."""
-        return {path: self.by_path[path].normal(value) for path, value in values.items()}
+        """A question, or a part of one, that a user wrote or another search asked, with the values as this space has
+        them: 3 for an Int of 3.0; 0.1 + 2 * 0.1 for 0.3, where it has steps of 0.1 from 0.1 on. Raises ValueError where
+        a parameter never has its value."""
+        normal = {path: self.by_path[path].normal(value) for path, value in values.items()}
+        for path, value in normal.items():
+            if value is NOTHING:
+                raise ValueError(f"{path} never has the value {values[path]!r:.100}")
+        return normal
 
     def _in_manifest_order(self, values: Values) -> Values:
         return {dimension.path: values[dimension.path] for dimension in self.dimensions if dimension.path in values}
@@ -205,6 +209,18 @@ class Space:
         if self._grid is None:
             self._grid = _Grid(self)
         return self._grid
+
+
+def _in_own_values(dimension: Dimension, others: Mapping[str, Dimension]) -> Dimension:
+    """The parameter with a condition that names the other one's values as they are asked: a user writes 0.3, and steps
+    of 0.1 from 0.1 on lead to 0.30000000000000004."""
+    when = dimension.parameter.when
+    if when is None or others[when.path].is_categorical:
+        return dimension
+    normal = [others[when.path].normal(value) for value in when.values]
+    values = [given if value is NOTHING else value for given, value in zip(when.values, normal, strict=True)]
+    condition = when.model_copy(update={"values": values})
+    return Dimension(dimension.parameter.model_copy(update={"when": condition}))
 
 
 _MOST_LISTED = 20_000
@@ -298,6 +314,11 @@ class _Grid:
 def _is_met(child: Dimension, parent: Dimension, value: Any) -> bool:
     """Whether a parameter exists where the one that its condition looks at has this value."""
     return exists(child.parameter, {parent.path: value})
+
+
+def key_of(values: Mapping[str, Any]) -> Key:
+    """What two questions have in common only where they are one, of whose values both are a space's own."""
+    return frozenset((path, _identity(value)) for path, value in values.items())
 
 
 def _identity(value: Any) -> Hashable:

@@ -5,11 +5,10 @@ from typing import Any
 
 from steelyard.api.errors import ConfigurationError
 from steelyard.api.paths import get, put
-from steelyard.api.search import same_value
 from steelyard.api.search_log import Entry, State, Values, is_better
 from steelyard.api.tuning_job import TuningJobSpec
 from steelyard.planning import changed_inputs
-from steelyard.tuning.space import Space
+from steelyard.tuning.space import Space, key_of
 
 MOST_PRIOR = 200
 """Answers of an earlier search that are kept: the best ones."""
@@ -83,8 +82,9 @@ def answered_before(
         values: the question.
         seen: the answers that it was asked with, where the search is asynchronous.
     """
+    key = key_of(values)
     for entry in prior:
-        if entry.is_answer and same_value(entry.values, values):
+        if entry.is_answer and key_of(entry.values) == key:
             return Entry(**{**vars(entry), "number": number, "state": "Repeated", "seen": seen, "seconds": 0.0})
     return None
 

@@ -29,6 +29,8 @@ MOST_FOR_SETTINGS = 100
 MOST_LISTED = 1_000
 """Combinations of a space that are weighed all."""
 PROPOSALS = 100
+FAR = 30.0
+"""Deviations beyond which the normal distribution has nothing left that a float could show."""
 
 Array = NDArray[np.float64]
 
@@ -83,7 +85,8 @@ class _Surrogate:
         self._scales = self._settings.length_scales[owners]
         self.best_points = points[np.argsort(losses, kind="stable")[:5]]
         self._process = self._regressor(features, losses)
-        self._believe(question, features, losses)
+        features = self._believe(question, features, losses)
+        # The best of what is believed, too: beyond that, a pending question has nothing to gain.
         self._best = float(self._process.predict(features / self._scales).min())
 
     def _regressor(self, features: Array, losses: Array) -> GaussianProcessRegressor:
@@ -92,28 +95,36 @@ class _Surrogate:
         process = GaussianProcessRegressor(kernel, alpha=settings.variance * settings.noise, optimizer=None)
         return process.fit(features / self._scales, losses)
 
-    def _believe(self, question: Question, features: Array, losses: Array) -> None:
+    def _believe(self, question: Question, features: Array, losses: Array) -> Array:
         """What is asked and not answered is taken to be as expected, what failed as bad as the worst: so that it is not
-        asked nearby once more."""
+        asked nearby once more. All that the process then stands on."""
         pending = [question.space.units(values) for values in question.pending]
         failed = [question.space.units(entry.values) for entry in question.failed[-MOST_FOR_SETTINGS:]]
         if not pending and not failed:
-            return
+            return features
         more, _ = _features(question.space, np.array(pending + failed))
         expected = self._process.predict(more / self._scales)
         expected[len(pending) :] = losses.max()
-        self._process = self._regressor(np.vstack([features, more]), np.append(losses, expected))
+        features = np.vstack([features, more])
+        self._process = self._regressor(features, np.append(losses, expected))
+        return features
 
     def improvement(self, points: Array) -> Array:
         """The logarithm of the expected improvement at each point."""
         features, _ = _features(self._space, points)
         mean, deviation = self._process.predict(features / self._scales, return_std=True)
         deviation = np.maximum(deviation, 1e-9)
-        z = (self._best - mean) / deviation
-        # 1 + z Phi(z) / phi(z), which far below the best loses all digits: there it is 1 / z^2.
-        ratio = 1.0 + z * np.sqrt(np.pi / 2) * erfcx(np.clip(-z, -30.0, None) / np.sqrt(2))
-        factor = np.where(z < -30.0, -2.0 * np.log(np.maximum(-z, 1.0)), np.log(np.maximum(ratio, 1e-300)))
-        return np.asarray(np.log(deviation) - 0.5 * z**2 + factor)
+        return np.asarray(np.log(deviation) + _log_gain((self._best - mean) / deviation))
+
+
+def _log_gain(z: Array) -> Array:
+    """The logarithm of z Phi(z) + phi(z), less that of phi(0): what is to be gained where the best lies z deviations
+    above what is expected."""
+    # 1 + z Phi(z) / phi(z), which far below the best loses all digits: there it is 1 / z^2. Far above, Phi(z) is 1.
+    near = np.minimum(z, FAR)
+    ratio = 1.0 + near * np.sqrt(np.pi / 2) * erfcx(-near / np.sqrt(2))
+    factor = np.where(z < -FAR, -2.0 * np.log(np.maximum(-z, 1.0)), np.log(np.maximum(ratio, 1e-300)))
+    return np.where(z > FAR, np.log(np.maximum(z, 1.0)) + 0.5 * np.log(2 * np.pi), factor - 0.5 * near**2)
 
 
 def useful(question: Question, most: int) -> list[Entry]:
@@ -141,14 +152,24 @@ def _spread(question: Question, entries: Sequence[Entry], most: int) -> list[int
 def _losses(question: Question, entries: Sequence[Entry]) -> Array:
     """With mean 0 and deviation 1. A pruned trial is no better than the median of the others; what is very bad is cut
     off: how bad exactly says nothing of where it is good."""
-    losses = np.array([question.loss(entry) for entry in entries])
+    losses = np.array([question.loss(entry) for entry in entries]) / 4.0  # Differences of the largest have room.
     is_pruned = np.array([entry.state == "Pruned" for entry in entries])
-    losses -= float(np.median(losses[~is_pruned])) if not is_pruned.all() else float(losses.max())
-    losses /= float(np.abs(losses).max()) or 1.0  # Squares of very large numbers have no room.
+    median = float(np.median(losses[~is_pruned])) if not is_pruned.all() else float(losses.max())
+    losses -= median
     losses[is_pruned] = np.maximum(losses[is_pruned], 0.0)
-    losses = np.minimum(losses, -3.0 * min(float(losses.min()), -1e-12))
+    losses = np.minimum(losses, 3.0 * _usual_gap(losses, least=1e-12 * abs(median)))
+    losses /= float(np.abs(losses).max()) or 1.0  # Squares of very large numbers have no room.
     deviation = float(losses.std())
     return np.asarray((losses - losses.mean()) / (deviation if deviation > 0 else 1.0))
+
+
+def _usual_gap(losses: Array, least: float) -> float:
+    """How far the best is from the median, which is 0. Where they are one, as more than half are as good as the best:
+    how far the median of the other values is from them."""
+    if (gap := -float(losses.min())) > least:
+        return gap
+    worse = np.unique(losses[losses > least])
+    return float(worse[(len(worse) - 1) // 2]) if len(worse) else 0.0
 
 
 def _features(space: Space, points: Array) -> tuple[Array, NDArray[np.int64]]:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from steelyard.api.search_log import Entry, Values
-from steelyard.tuning.samplers.base import ATTEMPTS, Question
+from steelyard.tuning.samplers.base import ATTEMPTS, Question, has_value
 from steelyard.tuning.samplers.generations import generations
 from steelyard.tuning.samplers.random import RandomSampler
 
@@ -33,7 +33,7 @@ class NsgaIISampler:
         size = question.spec.algorithm.population_size or POPULATION_SIZE
         complete = generations(question, size)
         parents = question.first
-        if not complete and len(question.prior) < 2:
+        if not complete and sum(map(has_value, question.prior)) < 2:
             yield from RandomSampler().proposals(question)
             return
         for generation in complete:

@@ -16,6 +16,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from steelyard.api.search_log import Entry, Values
 from steelyard.api.search_space import exists
+from steelyard.tuning.distributions import distribution_of_range
 from steelyard.tuning.samplers.base import ATTEMPTS, Question
 from steelyard.tuning.samplers.random import RandomSampler
 from steelyard.tuning.space import Dimension, Space
@@ -114,8 +115,14 @@ def _finished(entry: Entry, space: Space, distributions: dict[str, BaseDistribut
         values=[value for value in (entry.value, entry.second) if value is not None][:objectives],
         params=_internal(entry.values, space),
         distributions={path: distributions[path] for path in entry.values},
-        intermediate_values=dict(entry.steps) if is_pruned else {},
+        intermediate_values=_last_step(entry) if is_pruned else {},
     )
+
+
+def _last_step(entry: Entry) -> dict[int, float]:
+    """How far a pruned trial came, and its value then: Optuna ranks by the last step alone. After folds the value is
+    their mean, which says more than the last one's."""
+    return {entry.steps[-1][0]: entry.value} if entry.steps and entry.value is not None else {}
 
 
 def _running(values: Values, space: Space, distributions: dict[str, BaseDistribution]) -> FrozenTrial:
@@ -161,8 +168,6 @@ def _is_plain(dimension: Dimension) -> bool:
 def _distribution(dimension: Dimension) -> BaseDistribution:
     if dimension.is_categorical:
         return CategoricalDistribution(range(dimension.size or 0))
-    if dimension.size is None:
-        return FloatDistribution(dimension.low, dimension.high, log=dimension.parameter.log)
-    if dimension.parameter.log:
-        return IntDistribution(int(dimension.low), int(dimension.high), log=True)
-    return IntDistribution(0, dimension.size - 1)
+    if _is_plain(dimension):
+        return distribution_of_range(dimension.parameter)
+    return IntDistribution(0, (dimension.size or 1) - 1)
