@@ -163,6 +163,12 @@ BY_RULE = [
         "spec.objective.metric",
         "accuracy is no metric of Regression; allowed: r2, rmse, mae",
     ),
+    (
+        ["template.evaluation.require=[{metric: accuracy, minimum: 0.5}, {metric: r2, minimum: 0.1}]"],
+        "spec.objective.metric",
+        "accuracy and r2 (template.evaluation.require) are not of one task: the one is of classes, the other of "
+        "numbers",
+    ),
     # parameters
     ([searching("{path: training.batchSize, type: Int, min: 1}")], "spec.parameters[0].max", "Int needs min and max"),
     (["parameters.0.max=0.05"], "spec.parameters[0].min", "the range is reversed: 0.1 is above the max 0.05"),

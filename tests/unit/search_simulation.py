@@ -62,7 +62,7 @@ class Simulation:
 
     def _trial(self, number: int, known: list[Entry]) -> Trial:
         objective = self.spec.objective
-        stops = stops_for(self.spec, number, known, self.steps if self.of_folds else None)
+        stops = stops_for(self.spec, number, known)
         fields: dict[str, Any] = {"metric": objective.metric, "goal": objective.direction, **stops_to_json(stops)}
         return Trial.model_validate({"tuningJob": "search", "number": number, **fields})
 

@@ -150,6 +150,30 @@ def test_an_unknown_kind_is_refused(override: str, said: str) -> None:
     assert problems("mlp", override) == {"kind": said}
 
 
+def test_a_spec_of_the_other_kind_is_one_mistake() -> None:
+    search = {**manifest("mlp"), "kind": "TrainingJob"}
+    said = "this looks like a TuningJob, as spec has objective, parameters and maxTrials; set kind: TuningJob"
+    assert _problems_of(search) == {"kind": said}
+    training = {**manifest("mlp"), "spec": manifest("mlp")["spec"]["template"]}
+    said = "this looks like a TrainingJob, as spec has dataset and model; set kind: TrainingJob"
+    assert _problems_of(training) == {"kind": said}
+    training["spec"] = {"publish": []}
+    assert _problems_of(training) == {"kind": said.replace("dataset and model", "publish")}
+
+
+@pytest.mark.parametrize("spec", [{}, None, [], {"runPolicy": {}}, {"dataset": {}, "objective": {"metric": "r2"}}])
+def test_a_spec_that_is_of_no_kind_or_of_both_is_explained_by_its_fields(spec: Any) -> None:
+    for kind in ("TrainingJob", "TuningJob"):
+        found = _problems_of({**manifest("mlp"), "kind": kind, "spec": spec})
+        assert found and "kind" not in found
+
+
+def _problems_of(manifest: Manifest) -> dict[str, str]:
+    with pytest.raises(ManifestError) as caught:
+        parse_manifest(manifest)
+    return {problem.path: problem.message for problem in caught.value.problems}
+
+
 @pytest.mark.parametrize("fit", ["AsIs", "TrainAndValidation"])
 @pytest.mark.parametrize(("model", "overrides"), ALLOWED, ids=[f"{index}" for index in range(len(ALLOWED))])
 def test_what_is_allowed_makes_valid_jobs(model: str, overrides: list[str], fit: str) -> None:
@@ -302,6 +326,13 @@ WRONG = [
     ),
     (
         "mlp",
+        [searching(OPTIMIZER, MOMENTUM.partition(", when")[0] + "}")],
+        "parameters[1].min",
+        "Adam has no such setting; it has beta1, beta2, epsilon; to search it where it exists give it when: {path: "
+        'training.optimizer.name, values: ["SGD"]}',
+    ),
+    (
+        "mlp",
         [
             "template.training.optimizer={name: SGD}",
             searching(OPTIMIZER, MOMENTUM.partition(", when")[0] + "}"),
@@ -433,6 +464,13 @@ WRONG = [
         ["template.model={ridge: {}}", searching("{path: model.ridge.alpha, type: Double, min: 0.1, max: 10}")],
         "objective.metric",
         "accuracy is no metric of Regression; allowed: r2, rmse, mae",
+    ),
+    (
+        "mlp",
+        ["template.evaluation.require=[{metric: r2, minimum: 0.1}]"],
+        "objective.metric",
+        "accuracy and r2 (template.evaluation.require) are not of one task: the one is of classes, the other of "
+        "numbers",
     ),
     (
         "mlp",

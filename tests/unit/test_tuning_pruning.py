@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 from search_simulation import Curve, Simulation
 
-from steelyard.api.search_log import Entry, State, Values
+from steelyard.api.search_log import Entry, State, TrialReport, Values
 from steelyard.api.search_steps import bracket_of, budget_of, looks_of, most_looks, report_steps
 from steelyard.api.step_values import single
 from steelyard.api.trial import PairedLimit, Trial
 from steelyard.api.tuning_job import TuningJobSpec
 from steelyard.tuning.pruning import stops_for
 from steelyard.tuning.stops import Stops
-from steelyard_trainer.evaluation.pruning import should_stop, stopping_step
+from steelyard_trainer.evaluation.pruning import leaves_model, should_stop, stopping_step
 
 RATE = "training.optimizer.learningRate"
 DROPOUT = "model.mlp.dropout"
@@ -64,11 +64,34 @@ def known(number: int, *values: float, state: State = "Complete") -> Entry:
     return Entry(number, {}, state, statistics.fmean(values) if values else None, steps)
 
 
+# --- who leaves a model -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("metric", "best", "worse"), [("accuracy", 0.9, 0.8), ("logLoss", 0.2, 0.3)])
+def test_a_trial_that_will_not_be_the_best_leaves_no_model(metric: str, best: float, worse: float) -> None:
+    spec = search(None, metric=metric)
+    to_beat = stops_for(spec, 5, [known(0, worse), known(1, best), known(2, best - 9, state="Pruned")]).to_beat
+    assert to_beat == best
+    trial = Trial.model_validate(
+        {"tuningJob": "s", "number": 5, "metric": metric, "goal": spec.objective.direction, "toBeat": to_beat}
+    )
+    better = best + (best - worse)
+    values = {better: True, best: False, worse: False}
+    assert {value: leaves_model(trial, TrialReport(5, "Complete", value)) for value in values} == values
+    assert not leaves_model(trial, TrialReport(5, "Pruned", better))
+    assert leaves_model(trial.model_copy(update={"to_beat": None}), TrialReport(5, "Complete", worse))
+
+
+def test_trials_on_folds_leave_none_anyway() -> None:
+    assert stops_for(folds_search({"name": "PairedFolds"}), 1, [known(0, 0.5)]).to_beat is None
+
+
 # --- where it is looked -----------------------------------------------------------------------------------------------
 
 
 def test_without_pruning_nothing_is_reported() -> None:
-    assert stops_for(search(None), 3, [known(0, 0.5)]) == Stops()
+    assert stops_for(search(None), 3, []) == Stops()
+    assert stops_for(search(None), 3, [known(0, 0.5)]) == Stops(to_beat=0.5)
     assert report_steps(search(None), 0) == ()
 
 
@@ -213,19 +236,19 @@ def test_hyperband_compares_a_trial_with_those_of_its_ladder_only() -> None:
 
 def test_the_best_trial_s_folds_are_what_is_compared_with() -> None:
     spec = folds_search({"name": "PairedFolds"}, folds=3)
-    assert stops_for(spec, 0, [], 3).paired is None
-    assert stops_for(spec, 1, [known(0, 0.1, 0.2, state="Pruned")], 3).paired is None
+    assert stops_for(spec, 0, []).paired is None
+    assert stops_for(spec, 1, [known(0, 0.1, 0.2, state="Pruned")]).paired is None
     answers = [known(0, 0.6, 0.5, 0.7), known(1, 0.8, 0.6, 0.9), known(2, 0.9, 0.99, state="Pruned")]
-    paired = stops_for(spec, 3, answers, 3).paired
+    paired = stops_for(spec, 3, answers).paired
     assert paired is not None
     assert (paired.best, paired.grace_folds, paired.margin) == ([0.8, 0.6, 0.9], 2, 2.0)
-    assert stops_for(spec, 3, answers, 3) == Stops(paired=paired)
+    assert stops_for(spec, 3, answers) == Stops(paired=paired)
     own = folds_search({"name": "PairedFolds", "graceFolds": 1, "margin": 0}, folds=3)
-    paired = stops_for(own, 3, answers, 3).paired
+    paired = stops_for(own, 3, answers).paired
     assert paired is not None
     assert (paired.grace_folds, paired.margin) == (1, 0.0)
     losses = folds_search({"name": "PairedFolds"}, metric="logLoss", folds=3)
-    paired = stops_for(losses, 3, answers, 3).paired
+    paired = stops_for(losses, 3, answers).paired
     assert paired is not None
     assert paired.best == [0.6, 0.5, 0.7]
 
@@ -234,10 +257,10 @@ def test_the_usual_deviation_is_that_of_differences_to_the_best() -> None:
     spec = folds_search({"name": "PairedFolds"}, folds=3)
     best = known(0, 0.8, 0.6, 0.9)
     others = [known(1, 0.7, 0.5, 0.8), known(2, 0.7, 0.4, state="Pruned"), known(3, 0.6, 0.5, 0.8)]
-    found = stops_for(spec, 4, [best, *others[:2]], 3).paired
+    found = stops_for(spec, 4, [best, *others[:2]]).paired
     assert found is not None
     assert found.floor == pytest.approx(statistics.stdev([0.8, 0.6, 0.9]))
-    found = stops_for(spec, 4, [best, *others], 3).paired
+    found = stops_for(spec, 4, [best, *others]).paired
     assert found is not None
     # Deviations 0, 0.0707 and 0.0577.
     assert found.floor == pytest.approx(statistics.stdev([0.2, 0.1, 0.1]))
@@ -247,7 +270,7 @@ def test_the_usual_deviation_is_that_of_differences_to_the_best() -> None:
 def test_large_scores_are_compared_and_larger_ones_than_can_be_are_not(size: float) -> None:
     spec = folds_search({"name": "PairedFolds"}, metric="rmse", folds=3)
     answers = [known(number, *((number + 1) * size * share for share in (1.0, 2.0, 4.0))) for number in range(4)]
-    paired = stops_for(spec, 4, answers, 3).paired
+    paired = stops_for(spec, 4, answers).paired
     if size == 1e200:  # A variance is no float any more.
         assert paired is None
     else:

@@ -41,6 +41,20 @@ def _metric_of(task: str) -> Rule:
     )
 
 
+_CLASSES = literal_list(METRICS_OF_TASK["Classification"])
+_FOREIGN = (
+    "self.template.evaluation.require.filter(one, has(one.metric) && "
+    f"(one.metric in {_CLASSES}) != (self.objective.metric in {_CLASSES}))"
+)
+_HAS_TASK = " || ".join(["has(self.template.task)", *(f"has(self.template.model.{kind})" for kind in TASK_OF_MODEL)])
+_REQUIRED_METRICS = Rule(
+    f"{_HAS_TASK} || {_FOREIGN}.size() == 0",
+    f"{{self.objective.metric}} and {{{_FOREIGN}[0].metric}} (template.evaluation.require) are not of one task: the "
+    "one is of classes, the other of numbers",
+    "objective.metric",
+    "_required_metrics",
+)
+
 _SECOND = [
     Rule(
         f"{_HAS_SECOND} || self.algorithm.name != 'NSGA-II'",
@@ -171,6 +185,7 @@ _OUTSIDE = (
 
 _SPEC = [
     *map(_metric_of, METRICS_OF_TASK),
+    _REQUIRED_METRICS,
     *_SECOND,
     *_ALGORITHM_AND_PARAMETERS,
     *_PRUNING_AND_TEMPLATE,

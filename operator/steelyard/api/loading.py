@@ -8,14 +8,29 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from steelyard.api.contract import Reason
 from steelyard.api.errors import ConfigurationError, ManifestError, Problem, problems_of
-from steelyard.api.training_job import TrainingJob
-from steelyard.api.tuning_job import TuningJob
+from steelyard.api.training_job import TrainingJob, TrainingJobSpec
+from steelyard.api.tuning_job import TuningJob, TuningJobSpec
 
 _Job = TypeVar("_Job", TrainingJob, TuningJob)
+
+_OTHER_KIND = {"TrainingJob": "TuningJob", "TuningJob": "TrainingJob"}
+
+
+def _fields_beside(spec: type[BaseModel], other: type[BaseModel]) -> list[str]:
+    """What the spec of one kind has and that of the other has not; first what is needed."""
+    aliases = {str(info.alias) for info in other.model_fields.values()}
+    infos = sorted(spec.model_fields.values(), key=lambda info: not info.is_required())
+    return [str(info.alias) for info in infos if info.alias not in aliases]
+
+
+_FIELDS_OF_ONE = {
+    "TrainingJob": _fields_beside(TrainingJobSpec, TuningJobSpec),
+    "TuningJob": _fields_beside(TuningJobSpec, TrainingJobSpec),
+}
 
 # PyYAML lets what Python says of a wrong date, number or depth through as it is.
 _YAML_ERRORS = (yaml.YAMLError, ValueError, TypeError, AttributeError, KeyError, OverflowError, RecursionError)
@@ -189,4 +204,18 @@ def _parse(kind: type[_Job], manifest: dict[str, Any], source: str) -> _Job:
     try:
         return kind.model_validate(manifest)
     except ValidationError as error:
-        raise ManifestError(problems_of(error, kind), source=source) from None
+        other_kind = _problem_of_kind(kind, manifest.get("spec"))
+        raise ManifestError([other_kind] if other_kind else problems_of(error, kind), source=source) from None
+
+
+def _problem_of_kind(kind: type[TrainingJob] | type[TuningJob], spec: Any) -> Problem | None:
+    """What to say of a spec that has fields of the other kind only, each of which would be a mistake; else None."""
+    own, other = (_FIELDS_OF_ONE[name] for name in (kind.__name__, _OTHER_KIND[kind.__name__]))
+    foreign = [name for name in other if name in spec] if isinstance(spec, dict) else []
+    if not foreign or any(name in spec for name in own):
+        return None
+    has = " and ".join([", ".join(foreign[:2]), foreign[2]] if len(foreign) > 2 else foreign)
+    return Problem(
+        "kind",
+        f"this looks like a {_OTHER_KIND[kind.__name__]}, as spec has {has}; set kind: {_OTHER_KIND[kind.__name__]}",
+    )

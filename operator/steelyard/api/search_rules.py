@@ -51,6 +51,8 @@ def _objective(spec: "TuningJobSpec") -> Errors:
             task=task,
             allowed=", ".join(METRICS_OF_TASK[task]),
         )
+    if task is None:
+        yield from _required_metrics(spec)
     if target is not None and target > 1 and metric in AT_MOST_ONE:
         yield refuse(
             "objective.target",
@@ -59,6 +61,22 @@ def _objective(spec: "TuningJobSpec") -> Errors:
             metric=metric,
         )
     yield from _second(spec)
+
+
+def _required_metrics(spec: "TuningJobSpec") -> Errors:
+    """Where only the data says what the task is, the gates' metrics and the objective are of the same one at least."""
+    metric = spec.objective.metric
+    own = next(metrics for metrics in METRICS_OF_TASK.values() if metric in metrics)
+    for requirement in spec.template.evaluation.require:
+        if requirement.metric not in own:
+            yield refuse(
+                "objective.metric",
+                "{metric} and {other} (template.evaluation.require) are not of one task: the one is of classes, the "
+                "other of numbers",
+                metric=metric,
+                other=requirement.metric,
+            )
+            return
 
 
 def _second(spec: "TuningJobSpec") -> Errors:

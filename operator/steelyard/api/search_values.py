@@ -98,7 +98,8 @@ def check_alone(
         if problem is None:
             continue
         if problem.path.replace("[", ".").replace("]", "") == parameter.path:
-            yield refuse(f"{field}.{place}", "{problem}", problem=problem.message)
+            cure = _cure(parameter, parameters, {**around, parameter.path: value}, template)
+            yield refuse(f"{field}.{place}", "{problem}", problem=problem.message + cure)
         else:
             yield refuse(
                 f"{field}.{place}",
@@ -107,6 +108,22 @@ def check_alone(
                 problem=str(problem),
             )
         return
+
+
+def _cure(
+    parameter: Parameter, parameters: Mapping[str, Parameter], values: Mapping[str, Any], template: dict[str, Any]
+) -> str:
+    """What to say of a parameter without a condition, where it would be right with a value of another; else nothing."""
+    for other in parameters.values():
+        if parameter.when is not None or other is parameter or other.type != "Categorical" or other.when is not None:
+            continue
+        right = [
+            choice for choice in other.values or [] if problem_with(template, {**values, other.path: choice}) is None
+        ]
+        if right:
+            shown = json.dumps(right, ensure_ascii=False)
+            return f"; to search it where it exists give it when: {{path: {other.path}, values: {shown}}}"
+    return ""
 
 
 def check_together(parameters: Sequence[Parameter], template: dict[str, Any]) -> Iterator[PydanticCustomError]:

@@ -65,6 +65,9 @@ class Trial(Part):
     """When it gives up."""
     paired_limit: PairedLimit | None = None
     """When it gives up between folds."""
+    to_beat: float | None = None
+    """The best value that was known when it was asked: a trial that is no better will not be the best, and leaves no
+    model."""
 
 
 class Trained(Part):

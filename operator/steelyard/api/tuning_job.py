@@ -42,8 +42,8 @@ class TuningRunPolicy(Part):
     """How long to wait."""
 
     suspend: bool = False
-    """Whether to pause: running trials end, and begin again where they were when it is false again. May change while
-    the search runs."""
+    """On a cluster: whether to pause. Running trials end, and begin again where they were when it is false again. May
+    change while the search runs. `steelyard run` refuses a search that has it: Ctrl-C pauses, another run goes on."""
     active_deadline_seconds: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = None
     """Seconds after which a search that still runs is ended and fails; left out, there is no limit. May change while
     the search runs."""

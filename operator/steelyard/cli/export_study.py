@@ -10,6 +10,7 @@ from steelyard.api.errors import ConfigurationError
 from steelyard.cli.cluster import ContextOption, NamespaceOption
 from steelyard.cli.output import OutputFormat, OutputOption, print_json
 from steelyard.cli.searches import find_search
+from steelyard.cli.trial_table import numbered
 from steelyard.tuning.export import export_study as write_study
 
 
@@ -34,4 +35,4 @@ def export_study(
     if output is OutputFormat.JSON:
         print_json({"job": found.name, "study": str(file), "trials": count})
     else:
-        print(f"{count} trials of {found.name} are in {file}; optuna-dashboard sqlite:///{file} shows them")
+        print(f"{numbered(count, 'trial')} of {found.name} in {file}; to see it: optuna-dashboard sqlite:///{file}")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from steelyard.api.tuning_status import TuningJobStatus
 from steelyard.cli.cluster import age, table
 from steelyard.cli.outcome import outcome_lines
-from steelyard.cli.trial_table import metric, shown
+from steelyard.cli.trial_table import SECOND_NAMES, cost, front_line, metric, shown
 
 if TYPE_CHECKING:
     from steelyard.client import SearchHandle
@@ -21,7 +21,7 @@ def describe_search(handle: "SearchHandle") -> list[str]:
     lines = [
         f"search      {handle.namespace}/{handle.name}, {age(created)} old",
         f"phase       {standing(found)}",
-        *trial_lines(found),
+        *trial_lines(found, second_of(handle)),
     ]
     lines += [f"time left   about {_duration(found.seconds_left)}"] if found.seconds_left is not None else []
     if found.model is not None:
@@ -38,17 +38,23 @@ def describe_search(handle: "SearchHandle") -> list[str]:
     return lines
 
 
-def trial_lines(found: TuningJobStatus) -> list[str]:
-    """How many trials there are, and the best of them."""
+def second_of(handle: "SearchHandle") -> str | None:
+    """The second objective, of a search of another version as well."""
+    second = handle.document["spec"]["objective"].get("second")
+    return second if second in SECOND_NAMES else None
+
+
+def trial_lines(found: TuningJobStatus, second: str | None) -> list[str]:
+    """How many trials there are, and the best of them; `second` is the second objective."""
     counts = found.trials.model_dump(exclude={"asked"})
     states = [f"{count} {state}" for state, count in counts.items() if count]
     lines = [f"trials      {found.trials.asked} asked" + (f": {', '.join(states)}" if states else "")]
     if found.best is not None:
         name = (found.metric or "").partition(" ")[0]
-        second = "" if found.best.second is None else f", {found.best.second:,.6g}"
-        lines.append(f"best        trial {found.best.trial}: {name} {metric(found.best.value)}{second}")
+        figures = filter(None, [f"{name} {metric(found.best.value)}", cost(found.best.second, second)])
+        lines.append(f"best        trial {found.best.trial}: {', '.join(figures)}")
         lines += [f"            {path}: {shown(json.loads(value))}" for path, value in found.best.parameters.items()]
-    return lines
+    return [*lines, f"front       {front_line(found.front)}"] if found.front else lines
 
 
 def model_lines(found: TuningJobStatus) -> list[str]:

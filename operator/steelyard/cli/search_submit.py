@@ -13,7 +13,7 @@ from steelyard.api.tuning_job import TuningJob
 from steelyard.api.tuning_status import TuningJobStatus
 from steelyard.cli.cluster import DocumentFormat, connected, print_object, waiting_interrupted
 from steelyard.cli.output import OutputFormat, print_json
-from steelyard.cli.search_status import model_lines, trial_lines
+from steelyard.cli.search_status import model_lines, second_of, trial_lines
 from steelyard.cli.tuning_display import search_display
 from steelyard.local.events import RunEnded
 from steelyard.local.tuning.events import NewBest, SearchEnded, SearchEvent, SearchStarted, TrialEnded
@@ -121,7 +121,13 @@ def _submitted(handle: "SearchHandle") -> list[str]:
 
 def _done(handle: "SearchHandle") -> list[str]:
     status = handle.status
-    lines = ["", f"The search {handle.name} is done.", "", *trial_lines(status), *model_lines(status)]
+    lines = [
+        "",
+        f"The search {handle.name} is done.",
+        "",
+        *trial_lines(status, second_of(handle)),
+        *model_lines(status),
+    ]
     following = [f"  steelyard trials {handle.name} --namespace {handle.namespace}"]
     if status.model is not None and status.model.published:
         following.append(f"  steelyard fetch {handle.name} DIR --namespace {handle.namespace}")

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from steelyard.api.contract import Reason
-from steelyard.api.errors import ConfigurationError
+from steelyard.api.errors import ConfigurationError, SteelyardError
 from steelyard.api.loading import load_manifest
 from steelyard.api.search_log import SearchDocument
 from steelyard.api.tuning_job import TuningJob
@@ -14,13 +14,16 @@ from steelyard.cli.cluster import connected
 from steelyard.local.job import WORKSPACES
 from steelyard.local.tuning.job import SEARCH_FILE, LocalSearch
 
+_LOGS = (SEARCH_FILE, "search.old.json")
+"""A search's log, and that of the one before it was begun anew."""
+
 
 def find_search(name: str, context: str | None, namespace: str | None) -> SearchDocument:
     """A search and its log.
 
     Args:
-        name: a folder with a search.json (the workspace of a search, a published model), that file, a manifest that ran
-            on this machine, or the name of a TuningJob on a cluster.
+        name: a folder with a search.json (the workspace of a search, a published model), that file or search.old.json,
+            a manifest that ran on this machine, or the name of a TuningJob on a cluster.
         context: of the kubeconfig, for a TuningJob.
         namespace: of the TuningJob.
 
@@ -30,15 +33,23 @@ def find_search(name: str, context: str | None, namespace: str | None) -> Search
     path = Path(name)
     if path.is_dir():
         return read_search(_file_in(path))
-    if path.name == SEARCH_FILE:
+    if path.name in _LOGS:
         return read_search(path)
     if path.exists() or path.suffix in (".yaml", ".yml", ".json") or "/" in name:
         manifest = load_manifest(path)
         if not isinstance(manifest, TuningJob):
             raise ConfigurationError(f"{path} holds a TrainingJob, which has no trials; name a TuningJob")
         return read_search(LocalSearch.of(manifest, path).search_file)
-    with connected(context, namespace) as client:
-        found = client.get_search(name)
+    try:
+        with connected(context, namespace) as client:
+            found = client.get_search(name)
+    except SteelyardError as error:
+        if error.reason == Reason.NO_CONNECTION and context is None and namespace is None:
+            message = (
+                f"there is no file or folder {name} here, so a TuningJob on a cluster is meant; but {error.message}"
+            )
+            raise SteelyardError(message, reason=error.reason, exit_code=error.exit_code) from None
+        raise
     try:
         return found.search
     except ValueError as error:
@@ -54,6 +65,11 @@ def _file_in(folder: Path) -> Path:
         if found:
             names = ", ".join(file.parent.name for file in found)
             raise ConfigurationError(f"several searches ran in {folder}: {names}; name the folder {WORKSPACES}/NAME")
+        raise ConfigurationError(
+            f"there is no search in the folder {folder}: neither {folder / SEARCH_FILE} nor a {SEARCH_FILE} in "
+            f"{folder / WORKSPACES}/NAME exists; `steelyard run` of a TuningJob makes it",
+            reason=Reason.SOURCE_NOT_FOUND,
+        )
     return folder / SEARCH_FILE
 
 

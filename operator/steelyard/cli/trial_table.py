@@ -11,6 +11,7 @@ from steelyard.api.tuning_job import TuningJobSpec
 
 _LONGEST_VALUE = 24
 SECOND_NAMES = {"Size": "bytes", "Latency": "us/row"}
+"""What the second objective is counted in."""
 
 
 def short_names(parameters: Sequence[Parameter]) -> dict[str, str]:
@@ -53,7 +54,38 @@ def row(entry: Entry, spec: TuningJobSpec) -> list[str]:
     """An answered question, as cells."""
     second = [_number(entry.second)] if spec.objective.second else []
     values = [shown(entry.values[path]) if path in entry.values else "" for path in short_names(spec.parameters)]
-    return [str(entry.number), entry.state, metric(entry.value), *second, *values, f"{entry.seconds:.1f}"]
+    state = f"{entry.state} after {stopped_at(entry, spec)}" if stopped_at(entry, spec) else entry.state
+    return [str(entry.number), state, metric(entry.value), *second, *values, f"{entry.seconds:.1f}"]
+
+
+def stopped_at(entry: Entry, spec: TuningJobSpec) -> str:
+    """Where a pruned trial stopped, such as `epoch 3` or `fold 2`, which its value is of; else empty."""
+    if entry.state != "Pruned" or not entry.steps:
+        return ""
+    unit = "epoch" if spec.template.evaluation.cross_validation is None else "fold"
+    return f"{unit} {entry.steps[-1][0]}"
+
+
+def answered(count: int, spec: TuningJobSpec) -> str:
+    """How far a search is, such as `3 of 20 questions answered`; maxTrials may have become less since then."""
+    if count <= spec.max_trials:
+        return f"{count:,} of {numbered(spec.max_trials, 'question')} answered"
+    return f"{numbered(count, 'question')} answered, maxTrials is {spec.max_trials:,} now"
+
+
+def numbered(count: int, thing: str) -> str:
+    """Such as `1 trial` or `2 trials`."""
+    return f"{count:,} {thing}{'' if count == 1 else 's'}"
+
+
+def cost(value: float | None, second: str | None) -> str:
+    """A value of the second objective with its unit; empty where there is none."""
+    return "" if value is None or second is None else f"{_number(value)} {SECOND_NAMES[second]}"
+
+
+def front_line(front: Sequence[int]) -> str:
+    """The trials of a front by number, such as `2 trials: 3, 5`."""
+    return f"{numbered(len(front), 'trial')}: {', '.join(map(str, sorted(front)))}"
 
 
 def metric(value: float | None) -> str:

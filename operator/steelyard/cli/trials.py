@@ -13,7 +13,7 @@ from steelyard.api.search_log import Entry, SearchDocument, best_of, front_of
 from steelyard.cli.cluster import ContextOption, NamespaceOption, table
 from steelyard.cli.output import print_json
 from steelyard.cli.searches import find_search
-from steelyard.cli.trial_table import SECOND_NAMES, best_first, header, metric, row
+from steelyard.cli.trial_table import SECOND_NAMES, answered, best_first, front_line, header, metric, row
 from steelyard.local.tuning.events import entry_to_json
 from steelyard.local.tuning.summary import counts_of
 
@@ -86,12 +86,14 @@ def lines_of(found: SearchDocument, entries: Sequence[Entry]) -> list[str]:
         return [f"The search {found.name} has no answer yet."]
     lines = table(header(spec), [row(entry, spec) for entry in entries])
     if spec.objective.second:
-        front = {entry.number for entry in front_of(found.entries, spec.objective.direction)}
-        lines.append(f"on the front of {spec.objective.metric} and size: trials {', '.join(map(str, sorted(front)))}")
+        front = [entry.number for entry in front_of(found.entries, spec.objective.direction)]
+        lines.append(
+            f"on the front of {spec.objective.metric} and {spec.objective.second.lower()}: {front_line(front)}"
+        )
     best = best_of(found.entries, spec.objective.direction)
     counts = counts_of({entry.number: entry for entry in found.entries})
     states = [f"{counts[name]} {name}" for name in ("complete", "pruned", "failed", "repeated") if counts[name]]
-    head = f"{len(found.entries)} of {spec.max_trials} questions answered: {', '.join(states)}"
+    head = f"{answered(len(found.entries), spec)}: {', '.join(states)}"
     lines += ["", head + (f"; it ended: {found.ended}" if found.ended else "")]
     if best is not None:
         lines.append(f"best: trial {best.number}, {spec.objective.metric} {metric(best.value)}")

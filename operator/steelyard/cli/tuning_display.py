@@ -19,7 +19,7 @@ from steelyard.api.search_log import Entry
 from steelyard.api.tuning_job import TuningJobSpec
 from steelyard.cli.display import PlainLines, describe, figures
 from steelyard.cli.output import OutputFormat, print_json
-from steelyard.cli.trial_table import best_first, header, metric, row, values_on_a_line
+from steelyard.cli.trial_table import answered, best_first, cost, header, metric, row, stopped_at, values_on_a_line
 from steelyard.local.events import RunEnded, StageEnded, StageRetried, StageSkipped, StageStarted
 from steelyard.local.tuning.events import (
     NewBest,
@@ -54,8 +54,7 @@ def describe_search(event: SearchEvent, spec: TuningJobSpec) -> str:
     """An event of a search in one line; empty for what is shown otherwise."""
     match event:
         case SearchStarted():
-            known = f"{len(event.entries)} of {event.max_trials} questions are answered"
-            return f"search: {event.message or known}"
+            return f"search: {event.message or answered(len(event.entries), spec)}"
         case TrialStarted(is_packed=False):
             return f"trial {event.number}: started  {values_on_a_line(event.values, spec.parameters)}"
         case TrialTold(told=Notice() as told):
@@ -63,7 +62,9 @@ def describe_search(event: SearchEvent, spec: TuningJobSpec) -> str:
         case TrialEnded():
             return _described_end(event, spec)
         case NewBest():
-            return f"trial {event.entry.number}: the best so far"
+            # With two objectives this is about the first, and the other may be worse.
+            best = f"the best {event.metric}" if spec.objective.second else "the best"
+            return f"trial {event.entry.number}: {best} so far"
         case SearchEnded():
             return f"search: {event.message}"
         case TrialStarted() | TrialTold():
@@ -76,9 +77,11 @@ def _described_end(event: TrialEnded, spec: TuningJobSpec) -> str:
     seconds = f"in {entry.seconds:.1f} s"
     if entry.state == "Failed":
         return f"trial {entry.number}: failed {seconds}: {event.reason or entry.reason}"
-    value = f"{event.metric} {metric(entry.value)}"
-    pruned = f"pruned after step {entry.steps[-1][0]} " if entry.state == "Pruned" and entry.steps else ""
-    return f"trial {entry.number}: {pruned}{value} {seconds}  {values_on_a_line(entry.values, spec.parameters)}"
+    figures = [f"{event.metric} {metric(entry.value)}", cost(entry.second, spec.objective.second)]
+    stopped = stopped_at(entry, spec)
+    pruned = f"pruned after {stopped}: " if stopped else ""
+    value = f"{', '.join(filter(None, figures))} {seconds}"
+    return f"trial {entry.number}: {pruned}{value}  {values_on_a_line(entry.values, spec.parameters)}"
 
 
 class SearchLines:

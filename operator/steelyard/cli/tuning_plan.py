@@ -5,18 +5,19 @@ from typing import Any
 
 from rich.console import Console
 
+from steelyard.api.contract import Reason
 from steelyard.api.search import Parameter
 from steelyard.api.search_log import Values
 from steelyard.api.tuning_job import TuningJobSpec
 from steelyard.cli.cluster import table
 from steelyard.cli.output import OutputFormat, print_json
-from steelyard.cli.trial_table import short_names, shown
+from steelyard.cli.trial_table import answered, numbered, short_names, shown
 from steelyard.local.source import source_digest
 from steelyard.local.tuning.job import LocalSearch
 from steelyard.local.tuning.questions import load_prior
 from steelyard.local.tuning.state import SearchState, inputs_of, why_anew
 from steelyard.tuning.asking import Asker
-from steelyard.tuning.search import INDEPENDENT
+from steelyard.tuning.search import INDEPENDENT, next_step
 
 MOST_QUESTIONS = 10
 _STARTUP = 10
@@ -60,7 +61,7 @@ def _lines(search: LocalSearch, questions: list[Values], size: int | None, stand
     objective = spec.objective
     target = f", until {objective.target:g}" if objective.target is not None else ""
     second = f", and the least {objective.second.lower()}" if objective.second else ""
-    trials = f"{spec.max_trials} trials at most, {spec.parallel_trials} at a time"
+    trials = f"{numbered(spec.max_trials, 'trial')} at most, {spec.parallel_trials} at a time"
     lines = [
         f"search     {search.name}",
         f"workspace  {search.workspace.root}",
@@ -71,15 +72,18 @@ def _lines(search: LocalSearch, questions: list[Values], size: int | None, stand
         "",
         *table(["PARAMETER", "TYPE", "VALUES", "ONLY WHERE"], [_parameter_row(each) for each in spec.parameters]),
         "",
-        f"combinations  {'more than can be counted' if size is None else f'{size:,}'}",
+        f"combinations  {'infinitely many' if size is None else f'{size:,}'}",
         "",
     ]
     rows = [[str(number), *_cells(values, spec)] for number, values in enumerate(questions)]
     lines += table(["QUESTION", *short_names(spec.parameters).values()], rows)
-    left = spec.max_trials - len(questions)
-    if left > 0 and spec.algorithm.name not in INDEPENDENT:
-        lines.append(f"{spec.algorithm.name} learns: the other {left} questions depend on the answers to these.")
-    return lines
+    left = (spec.max_trials if size is None else min(spec.max_trials, size)) - len(questions)
+    if left <= 0:
+        return lines
+    if spec.algorithm.name in INDEPENDENT:
+        return [*lines, f"and {left:,} more"]
+    depend = "question depends" if left == 1 else "questions depend"
+    return [*lines, f"{spec.algorithm.name} learns: the other {left:,} {depend} on the answers to these."]
 
 
 def _first_questions(spec: TuningJobSpec, prior: int) -> int:
@@ -102,10 +106,22 @@ def _standing(search: LocalSearch) -> str:
         return "it was not begun yet"
     dataset = search.tuning.spec.template.dataset
     digest, _ = source_digest(dataset, search.template.resolve(dataset.uri), state.source)
-    _, prior_digest = load_prior(search)
+    _, prior_digest = load_prior(search, digest)
     if why := why_anew(state, inputs_of(search.tuning.spec, digest, prior_digest)):
         return f"it begins anew ({len(state.entries)} answers are of no use): {why}"
-    return f"it goes on: {len(state.entries)} of {search.tuning.spec.max_trials} questions are answered"
+    return _progress(state, search.tuning.spec)
+
+
+def _progress(state: SearchState, spec: TuningJobSpec) -> str:
+    """How far a search is whose log is of use, or why nothing is left to ask."""
+    exhausted_at = max(state.entries, default=-1) + 1 if state.ended == Reason.SPACE_EXHAUSTED else None
+    step = next_step(spec, state.entries, (), minutes=state.seconds / 60, exhausted_at=exhausted_at)
+    if step.end is None:
+        return f"it goes on: {answered(len(state.entries), spec)}"
+    if step.end.has_failed:
+        return f"it has failed: {step.end.message}"
+    is_cut = len(state.entries) > spec.max_trials
+    return f"it has ended: {answered(len(state.entries), spec) if is_cut else step.end.message}"
 
 
 def _parameter_row(parameter: Parameter) -> list[str]:

@@ -7,6 +7,7 @@ Each rule is a function of the answers that the question was asked with, and jud
 import math
 import statistics
 from collections.abc import Sequence
+from dataclasses import replace
 
 from steelyard.api.search import Pruning
 from steelyard.api.search_log import Entry, best_of
@@ -25,21 +26,24 @@ MARGIN = 2.0
 """PairedFolds: how many deviations a trial may still catch up, where margin is left out."""
 
 
-def stops_for(spec: TuningJobSpec, number: int, known: Sequence[Entry], folds: int | None = None) -> Stops:
-    """What a trial reports, and when it gives up.
+def stops_for(spec: TuningJobSpec, number: int, known: Sequence[Entry]) -> Stops:
+    """What a trial reports, when it gives up, and what it must beat to leave a model.
 
     Args:
         spec: the search.
         number: the trial's.
         known: the answers that its question is asked with.
-        folds: of cross-validation; None without.
     """
-    pruning = spec.pruning
-    if pruning is None:
-        return Stops()
+    if spec.template.evaluation.cross_validation is not None:  # Trials on folds leave no model.
+        folds, goal = spec.template.evaluation.cross_validation.folds, spec.objective.direction
+        return Stops(paired=_paired_limit(spec.pruning, goal, known, folds) if spec.pruning is not None else None)
+    best = best_of(known, spec.objective.direction)
+    stops = _stops_of_epochs(spec, spec.pruning, number, known) if spec.pruning is not None else Stops()
+    return replace(stops, to_beat=best.value if best is not None else None)
+
+
+def _stops_of_epochs(spec: TuningJobSpec, pruning: Pruning, number: int, known: Sequence[Entry]) -> Stops:
     goal = spec.objective.direction
-    if pruning.name == "PairedFolds":
-        return Stops(paired=_paired_limit(pruning, goal, known, folds) if folds else None)
     if pruning.name == "Hyperband":  # A trial is compared with those on its own ladder only.
         ladder = bracket_of(spec, number)
         known = [entry for entry in known if bracket_of(spec, entry.number) == ladder]

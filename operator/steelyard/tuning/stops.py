@@ -1,4 +1,4 @@
-"""When a trial gives up and what it reports, fixed when it is asked. Imports the api only.
+"""When a trial gives up, what it reports and whether it leaves a model, fixed when it is asked. Imports the api only.
 
 A trial decides by itself: it stops at once, and at the same step however fast anybody reads what it says. So a rule of
 pruning is turned into limits, by the answers that the question was asked with.
@@ -19,3 +19,5 @@ class Stops:
     """(step, worst value with which the trial goes on)."""
     paired: PairedLimit | None = None
     """The bound between folds."""
+    to_beat: float | None = None
+    """The value that it must beat to leave a model."""

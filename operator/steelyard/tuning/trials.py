@@ -123,6 +123,8 @@ def stops_to_json(stops: Stops) -> dict[str, Any]:
     if stops.paired is not None:
         paired: PairedLimit = stops.paired
         fields["pairedLimit"] = paired.model_dump(mode="json", by_alias=True)
+    if stops.to_beat is not None:
+        fields["toBeat"] = stops.to_beat
     return fields
 
 

@@ -22,8 +22,10 @@ from pathlib import Path
 
 from steelyard.api.contract import Env, ExitCode, Reason, Result
 from steelyard.api.errors import ConfigurationError, SteelyardError
+from steelyard.api.search_log import TrialReport
 from steelyard_trainer.begin import begin
 from steelyard_trainer.contract import Outcome, StageContext
+from steelyard_trainer.evaluation.pruning import leaves_model
 from steelyard_trainer.memory import OutOfMemoryWatch, own_group
 from steelyard_trainer.training.channel import send, serve, split_address
 from steelyard_trainer.training.gang import HEARTBEAT_SECONDS, Coordinator, Heartbeat, Orders, Phase
@@ -334,10 +336,11 @@ def _finished(context: StageContext) -> Outcome | None:
         return None
     except ValueError as error:
         raise ConfigurationError(f"{context.workspace.training_file} is damaged ({error}): remove it") from None
-    reason = document.get("reason", Reason.SUCCEEDED)
-    # A trial that gave up leaves no model.
-    is_whole = reason == Reason.PRUNED or context.workspace.model_file.exists()
-    if document["key"] != context.key or not is_whole:
+    reason, trial = document.get("reason", Reason.SUCCEEDED), context.job.spec.trial
+    if document["key"] != context.key:
+        return None
+    has_model = trial is None or leaves_model(trial, TrialReport.from_json(document["trial"]))
+    if has_model and not context.workspace.model_file.exists():
         return None
     summary = {name: value for name, value in document.items() if name not in NOT_IN_SUMMARY}
     return Outcome(document.get("message", "was trained already"), {**summary, "restarts": 0}, reason)

@@ -26,6 +26,7 @@ from steelyard.api.trial import Trial
 from steelyard_trainer.contract import Outcome, StageContext
 from steelyard_trainer.data.reading import Examples, PreparedDataset
 from steelyard_trainer.data.splitting import SplitName
+from steelyard_trainer.evaluation.pruning import leaves_model
 from steelyard_trainer.files import write_atomically
 from steelyard_trainer.models.networks import Shape, TrainingNetwork, serving_network, training_network
 from steelyard_trainer.training.batches import Batches, share
@@ -127,8 +128,10 @@ def _train(context: StageContext, strategy: tf.distribute.Strategy | None, reque
         outcome = Outcome(_told(context, loop, progression), summary)
         if context.worker == 0:
             model = serving_network(context.job.spec.model, shape, network)
-            _leave_model(context, model)
             outcome = _judge(context, dataset, model, loop, outcome)
+            trial = context.job.spec.trial
+            if trial is None or leaves_model(trial, TrialReport.from_json(outcome.summary["trial"])):
+                _leave_model(context, model)
     if context.worker == 0:
         _leave_document(context, outcome, {"history": loop.state.history, "dataset": dataset.fingerprint})
     return outcome

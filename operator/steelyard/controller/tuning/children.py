@@ -182,8 +182,7 @@ def _leave_out_large_spec(pod: dict[str, Any], container: dict[str, Any]) -> Non
 
 
 def _trial(context: SearchContext, question: Question, known: Sequence[Entry]) -> TrainingJob:
-    folds = context.spec.template.evaluation.cross_validation
-    stops = stops_for(context.spec, question.number, known, folds.folds if folds is not None else None)
+    stops = stops_for(context.spec, question.number, known)
     return trial_job(context.tuning, question.number, question.values, stops, context.dataset, context.workspace)
 
 

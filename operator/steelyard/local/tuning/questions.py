@@ -60,8 +60,7 @@ class Questions:
         values = self._asker.ask(number, known, pending, self.prior)
         if values is None:
             return None
-        validation = spec.template.evaluation.cross_validation
-        stops = stops_for(spec, number, known, validation.folds if validation else None)
+        stops = stops_for(spec, number, known)
         return Question(number, values, stops, tuple(sorted(told)) if spec.asynchronous else None)
 
     def trial(self, question: Question) -> TrainingJob:
