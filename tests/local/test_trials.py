@@ -66,6 +66,21 @@ def test_a_trial_reports_its_value_and_leaves_its_model(complete: TrainStage) ->
     assert not {"metric", "metrics"} & complete.result().summary.keys()
 
 
+def test_a_trial_that_will_not_be_the_best_leaves_no_model_and_is_done_all_the_same(
+    tmp_path: Path, complete: TrainStage
+) -> None:
+    beaten = trial("logLoss", "Minimize", toBeat=report_of(complete).value)
+    stage = TrainStage.prepared(tmp_path / "w", training_job(model=PENALIZED, epochs=3, spec=beaten))
+    assert stage.run() == [0]
+    found = stage.result().summary
+    assert report_of(stage).value == report_of(complete).value
+    assert stage.workspace.training_file.exists() and not stage.workspace.model_file.exists()
+    # Asked again, it says the same without training.
+    assert stage.run() == [0]
+    assert stage.result().summary == {**found, "restarts": 0}
+    assert any("was trained already" in notice["message"] for notice in stage.notices())
+
+
 def test_progress_repeats_the_values_of_all_steps_so_far(complete: TrainStage) -> None:
     lines = [json.loads(line) for line in complete.log().splitlines() if '"progress"' in line]
     shown = [{name: value for name, value in line["values"].items() if "step" in name} for line in lines]

@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 from search_simulation import Curve, Simulation
 
-from steelyard.api.search_log import Entry, State, TrialReport, Values
+from steelyard.api.search_log import Entry, State, TrialReport, Values, leaves_model
 from steelyard.api.search_steps import bracket_of, budget_of, looks_of, most_looks, report_steps
 from steelyard.api.step_values import single
 from steelyard.api.trial import PairedLimit, Trial
 from steelyard.api.tuning_job import TuningJobSpec
 from steelyard.tuning.pruning import stops_for
 from steelyard.tuning.stops import Stops
-from steelyard_trainer.evaluation.pruning import leaves_model, should_stop, stopping_step
+from steelyard_trainer.evaluation.pruning import should_stop, stopping_step
 
 RATE = "training.optimizer.learningRate"
 DROPOUT = "model.mlp.dropout"

@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeAlias
 from steelyard.api.search import Parameter, same_value
 from steelyard.api.search_steps import budget_of, most_looks
 from steelyard.api.step_values import Steps, most_characters, pack, unpack
-from steelyard.api.trial import Goal
+from steelyard.api.trial import Goal, Trial
 from steelyard.api.tuning_job import TuningJobSpec
 
 Values: TypeAlias = dict[str, Any]
@@ -295,6 +295,13 @@ class SearchDocument:
 def is_better(one: float, other: float, goal: Goal) -> bool:
     """Whether a value is strictly better than another."""
     return one > other if goal == "Maximize" else one < other
+
+
+def leaves_model(trial: Trial, report: TrialReport) -> bool:
+    """Whether the trial's model may be of use: that of a trial which can't become the best only fills the storage."""
+    if report.state != "Complete" or report.value is None:
+        return False
+    return trial.to_beat is None or is_better(report.value, trial.to_beat, trial.goal)
 
 
 def best_of(entries: Sequence[Entry], goal: Goal) -> Entry | None:

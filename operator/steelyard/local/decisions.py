@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from steelyard.api.contract import Reason, Result, StageName
+from steelyard.api.search_log import TrialReport, leaves_model
 from steelyard.local.job import LocalJob
 from steelyard.local.state import StageRecord
 from steelyard.planning import Plan, Stage, changed_inputs
@@ -96,12 +97,14 @@ def files_present(job: LocalJob, records: Mapping[StageName, StageRecord]) -> di
 
 
 def _leaves_model(job: LocalJob, records: Mapping[StageName, StageRecord]) -> bool:
-    """Whether the stage train has left a model: a trial that was pruned, or scored on folds, leaves none."""
-    spec = job.job.spec
-    if spec.trial is not None and spec.evaluation.cross_validation is not None:
+    """Whether the stage train has left a model: a trial that will not be the best, or is scored on folds, leaves
+    none."""
+    spec, result = job.job.spec, records["train"].result if "train" in records else None
+    if spec.trial is None or result is None:
+        return True
+    if spec.evaluation.cross_validation is not None or result.reason == Reason.PRUNED:
         return False
-    result = records["train"].result if "train" in records else None
-    return result is None or result.reason != Reason.PRUNED
+    return leaves_model(spec.trial, TrialReport.from_json(result.summary["trial"]))
 
 
 def _key_of(records: Mapping[StageName, StageRecord], stage: StageName) -> str:

@@ -14,7 +14,7 @@ from threadpoolctl import threadpool_limits
 from steelyard.api.contract import Env, Reason
 from steelyard.api.errors import ConfigurationError
 from steelyard.api.outcome import Metric
-from steelyard.api.search_log import TrialReport
+from steelyard.api.search_log import TrialReport, leaves_model
 from steelyard.api.training_job import METRICS_OF_TASK
 from steelyard_trainer.contract import Outcome, StageContext
 from steelyard_trainer.data.reading import PreparedDataset
@@ -25,7 +25,6 @@ from steelyard_trainer.estimators.saving import save_estimator
 from steelyard_trainer.estimators.trial import Answered, Rows, fit_on, judge, run_trial
 from steelyard_trainer.evaluation.gates import check_gates
 from steelyard_trainer.evaluation.metrics import PRIMARY, Figures
-from steelyard_trainer.evaluation.pruning import leaves_model
 from steelyard_trainer.files import write_atomically
 
 _NOT_IN_SUMMARY = ("key", "kind", "reason", "message", "dataset")

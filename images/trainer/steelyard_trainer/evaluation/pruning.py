@@ -1,5 +1,4 @@
-"""When a trial gives up, and whether it leaves a model: pure functions of what it was asked with and of its values.
-Imports steelyard.api.
+"""When a trial gives up: a pure function of what it was asked with and of its values so far. Imports steelyard.api.
 
 Networks ask it after each epoch, scikit-learn's models after each fold.
 """
@@ -8,7 +7,7 @@ import math
 import statistics
 from collections.abc import Sequence
 
-from steelyard.api.search_log import TrialReport, is_better
+from steelyard.api.search_log import is_better
 from steelyard.api.trial import PairedLimit, Trial
 
 Steps = Sequence[tuple[int, float]]
@@ -29,13 +28,6 @@ def stopping_step(trial: Trial, steps: Steps) -> int | None:
         if trial.paired_limit is not None and _is_behind(trial, trial.paired_limit, steps[:count]):
             return step
     return None
-
-
-def leaves_model(trial: Trial, report: TrialReport) -> bool:
-    """Whether the trial's model may be of use: that of a trial which can't become the best only fills the storage."""
-    if report.state != "Complete" or report.value is None:
-        return False
-    return trial.to_beat is None or is_better(report.value, trial.to_beat, trial.goal)
 
 
 def _is_behind(trial: Trial, limit: PairedLimit, folds: Steps) -> bool:

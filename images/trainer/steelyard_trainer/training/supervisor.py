@@ -22,10 +22,9 @@ from pathlib import Path
 
 from steelyard.api.contract import Env, ExitCode, Reason, Result
 from steelyard.api.errors import ConfigurationError, SteelyardError
-from steelyard.api.search_log import TrialReport
+from steelyard.api.search_log import TrialReport, leaves_model
 from steelyard_trainer.begin import begin
 from steelyard_trainer.contract import Outcome, StageContext
-from steelyard_trainer.evaluation.pruning import leaves_model
 from steelyard_trainer.memory import OutOfMemoryWatch, own_group
 from steelyard_trainer.training.channel import send, serve, split_address
 from steelyard_trainer.training.gang import HEARTBEAT_SECONDS, Coordinator, Heartbeat, Orders, Phase

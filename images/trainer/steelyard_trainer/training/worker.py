@@ -20,13 +20,12 @@ from numpy.typing import NDArray
 
 from steelyard.api.contract import Env, ExitCode, Reason
 from steelyard.api.errors import SteelyardError
-from steelyard.api.search_log import TrialReport
+from steelyard.api.search_log import TrialReport, leaves_model
 from steelyard.api.training import ClassWeights
 from steelyard.api.trial import Trial
 from steelyard_trainer.contract import Outcome, StageContext
 from steelyard_trainer.data.reading import Examples, PreparedDataset
 from steelyard_trainer.data.splitting import SplitName
-from steelyard_trainer.evaluation.pruning import leaves_model
 from steelyard_trainer.files import write_atomically
 from steelyard_trainer.models.networks import Shape, TrainingNetwork, serving_network, training_network
 from steelyard_trainer.training.batches import Batches, share
