@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -336,21 +338,69 @@ def test_more_trials_go_on_with_the_same_log_and_what_changes_no_answer_keeps_it
 
 
 def test_a_changed_search_or_source_begins_anew_and_says_why(tmp_path: Path) -> None:
-    run_search(tmp_path, tuning_job(tmp_path), Programs())
+    first = run_search(tmp_path, tuning_job(tmp_path), Programs())
     programs = Programs()
-    run = run_search(tmp_path, tuning_job(tmp_path, template={"training": {"epochs": 3}}), programs)
-    kept = "; the 6 answers of before are kept in search.old.json"
-    assert run.of(SearchStarted)[0].message == f"it begins anew: changed: template.training.epochs{kept}"
-    before = run.entries
+    other = {"template": {"training": {"epochs": 3}}}
+    run = run_search(tmp_path, tuning_job(tmp_path, **other), programs)
+    message = run.of(SearchStarted)[0].message
+    kept = r"; the 6 answers of before are kept in (search\.[0-9a-f]{8}\.json)"
+    found = re.fullmatch(f"it begins anew: changed: template.training.epochs{kept}", message)
+    assert found, message
     assert len(programs.started) == 7  # The data is the same.
-    tuning = tuning_job(tmp_path, template={"training": {"epochs": 3}})
+    old = json.loads((tmp_path / ".steelyard/search" / found[1]).read_text())
+    assert SearchDocument.from_json(old).entries == tuple(first.entries)
+    # Taken back, no question is asked again.
+    back = run_search(tmp_path, tuning_job(tmp_path), programs := Programs())
+    message = back.of(SearchStarted)[0].message
+    assert re.fullmatch(f"it goes back to 6 answers: changed: template.training.epochs{kept}", message), message
+    assert back.entries == first.entries and not [name for name in programs.started if name.isdecimal()]
+    tuning = tuning_job(tmp_path, **other)
     (tmp_path / "table.csv").write_text((tmp_path / "table.csv").read_text() + "9,9,yes\n")
     changed = Programs()
     run = run_search(tmp_path, tuning, changed)
-    assert run.of(SearchStarted)[0].message == f"it begins anew: changed: source{kept}"
+    assert run.of(SearchStarted)[0].message.startswith("it begins anew: changed: source, template.training.epochs; ")
     assert changed.started[0] == "prepare" and len(changed.started) == 8
-    old = json.loads((tmp_path / ".steelyard/search/search.old.json").read_text())
-    assert SearchDocument.from_json(old).entries == tuple(before)
+
+
+def test_a_manifest_with_a_mistake_costs_no_answer(tmp_path: Path) -> None:
+    classes = Programs().prepare.replace('"key": key', '"key": key, "task": "Classification"')
+    first = run_search(tmp_path, tuning_job(tmp_path), Programs(prepare=classes))
+    for programs, mistake in (
+        (Programs(prepare=classes), {"objective": {"metric": "r2"}}),
+        (
+            Programs(prepare="end(65, 'InvalidData', 'there is no column labl')"),
+            {"template": {"dataset": {"uri": "table.csv", "target": "labl"}}},
+        ),
+    ):
+        wrong = run_search(tmp_path, tuning_job(tmp_path, **mistake), programs)
+        assert wrong.error is not None
+        assert wrong.entries == first.entries
+    again = run_search(tmp_path, tuning_job(tmp_path), Programs(prepare=classes))
+    assert again.error is None and again.of(SearchStarted)[0].message == "" and again.entries == first.entries
+
+
+def test_a_longer_log_that_is_kept_is_not_replaced_by_a_shorter_one(tmp_path: Path) -> None:
+    first = run_search(tmp_path, tuning_job(tmp_path), Programs())
+    forced = run_search(tmp_path, tuning_job(tmp_path), Programs(), force=True, watch=when(TrialEnded, 1, interrupt))
+    assert forced.error is not None and len(forced.entries) < 6
+    run_search(tmp_path, tuning_job(tmp_path, template={"training": {"epochs": 3}}), Programs())
+    back = run_search(tmp_path, tuning_job(tmp_path), Programs())
+    assert back.entries == first.entries
+
+
+def test_another_deadline_of_trials_is_no_other_search(tmp_path: Path) -> None:
+    first = run_search(tmp_path, tuning_job(tmp_path), Programs())
+    longer = run_search(tmp_path, tuning_job(tmp_path, trialDeadlineSeconds=99), Programs())
+    assert longer.of(SearchStarted)[0].message == "" and longer.entries == first.entries
+
+
+def test_a_pack_that_can_not_be_started_is_explained(tmp_path: Path) -> None:
+    run_search(tmp_path, tuning_job(tmp_path, model="randomForest", placement="Packed", maxTrials=2), Programs())
+    packs = tmp_path / ".steelyard/search/packs"
+    shutil.rmtree(packs)
+    packs.touch()
+    with pytest.raises(NotADirectoryError):
+        run_search(tmp_path, tuning_job(tmp_path, model="randomForest", placement="Packed"), Programs())
 
 
 def test_how_many_run_at_once_may_change_where_no_question_depends_on_it(tmp_path: Path) -> None:

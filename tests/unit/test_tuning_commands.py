@@ -259,7 +259,7 @@ def test_the_table_counts_what_is_answered() -> None:
     assert any(line.startswith("30 questions answered, maxTrials is 20 now: ") for line in table_of(cut))
 
 
-@pytest.mark.parametrize("name", ["search.json", "search.old.json"])
+@pytest.mark.parametrize("name", ["search.json", "search.0a1b2c3d.json"])
 def test_a_log_is_read_by_its_file(tmp_path: Path, name: str) -> None:
     document = search_document()
     (tmp_path / name).write_text(json.dumps(document.to_json()))

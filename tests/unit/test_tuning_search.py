@@ -25,7 +25,7 @@ from steelyard.api.search_log import (
 )
 from steelyard.api.step_values import pack, single, unpack
 from steelyard.api.tuning_job import TuningJob, TuningJobSpec
-from steelyard.tuning.search import NextStep, is_askable, is_independent, known_to, next_step
+from steelyard.tuning.search import NextStep, is_askable, is_independent, known_to, next_step, pending_to
 from steelyard.tuning.stops import Stops
 from steelyard.tuning.trials import best_job, data_job, trial_job
 
@@ -130,6 +130,19 @@ def test_who_learns_nothing_does_not_wait() -> None:
 def test_asynchronous_does_not_wait() -> None:
     spec = search(asynchronous=True, parallelTrials=2)
     assert next_step(spec, {1: answer(1)}, [0]) == NextStep((2,))
+
+
+def test_a_question_is_none_of_those_whose_answers_it_must_not_know() -> None:
+    spec = search(parallelTrials=2)
+    log = {number: answer(number) for number in (0, 1, 3)}
+    questions = {number: {DROPOUT: number / 10} for number in range(5)}
+    known = known_to(spec, log, 2)
+    assert [entry.number for entry in known] == [0]
+    assert pending_to(spec, questions, known, 2) == [questions[1]]
+    # Question 2 was lost, and is asked again when 3 is answered and 4 asked.
+    free = search(parallelTrials=2, asynchronous=True)
+    known = known_to(free, log, 2)
+    assert pending_to(free, questions, known, 2) == [questions[3], questions[4]]
 
 
 def test_questions_whose_trials_were_lost_are_asked_first() -> None:

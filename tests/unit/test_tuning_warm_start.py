@@ -115,6 +115,16 @@ def test_a_pack_takes_all_that_depends_on_no_answer_and_else_as_many_as_run_at_o
         assert room_for(learning, {}, []) == 2
 
 
+def test_a_pack_is_no_larger_than_can_be_worked_off_before_the_time_is_up() -> None:
+    hurried = search(algorithm={"name": "Random"}, placement="Packed", maxMinutes=1, maxTrials=100)
+    assert room_for(hurried, {}, []) == 2
+    log = {number: replace(answer(number), seconds=6.0) for number in range(2)}
+    # Two at a time for 30 s, each 6 s long.
+    assert room_for(hurried, log, [], minutes=0.5) == 10
+    assert room_for(hurried, log, [], minutes=2) == 2
+    assert room_for(hurried, {0: replace(log[0], seconds=0.01)}, []) == 40
+
+
 def test_the_first_trials_run_apart_whichever_of_them_are_left() -> None:
     auto = search(algorithm={"name": "Random"})
     assert room_for(auto, {}, []) == 2

@@ -3,6 +3,7 @@
 Imports local, the api and the client."""
 
 import json
+import re
 from pathlib import Path
 
 from steelyard.api.contract import Reason
@@ -14,16 +15,16 @@ from steelyard.cli.cluster import connected
 from steelyard.local.job import WORKSPACES
 from steelyard.local.tuning.job import SEARCH_FILE, LocalSearch
 
-_LOGS = (SEARCH_FILE, "search.old.json")
-"""A search's log, and that of the one before it was begun anew."""
+_LOG = re.compile(r"search(\.[0-9a-f]{8})?\.json")
+"""A search's log, and those that are kept of it where it was begun anew."""
 
 
 def find_search(name: str, context: str | None, namespace: str | None) -> SearchDocument:
     """A search and its log.
 
     Args:
-        name: a folder with a search.json (the workspace of a search, a published model), that file or search.old.json,
-            a manifest that ran on this machine, or the name of a TuningJob on a cluster.
+        name: a folder with a search.json (the workspace of a search, a published model), that file or a kept
+            search.DIGEST.json, a manifest that ran on this machine, or the name of a TuningJob on a cluster.
         context: of the kubeconfig, for a TuningJob.
         namespace: of the TuningJob.
 
@@ -33,7 +34,7 @@ def find_search(name: str, context: str | None, namespace: str | None) -> Search
     path = Path(name)
     if path.is_dir():
         return read_search(_file_in(path))
-    if path.name in _LOGS:
+    if _LOG.fullmatch(path.name):
         return read_search(path)
     if path.exists() or path.suffix in (".yaml", ".yml", ".json") or "/" in name:
         manifest = load_manifest(path)

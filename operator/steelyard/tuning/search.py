@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from steelyard.api.contract import Reason
 from steelyard.api.search import AlgorithmName
-from steelyard.api.search_log import Entry, best_of, is_better
+from steelyard.api.search_log import Entry, Values, best_of, is_better
 from steelyard.api.tuning_job import TuningJobSpec
 
 INDEPENDENT: frozenset[AlgorithmName] = frozenset({"Grid", "Random", "QMC"})
@@ -90,6 +90,23 @@ def known_to(spec: TuningJobSpec, entries: Mapping[int, Entry], number: int) -> 
     if not spec.asynchronous:
         known = [entry for entry in known if entry.number <= number - spec.parallel_trials]
     return sorted(known, key=lambda entry: entry.number)
+
+
+def pending_to(
+    spec: TuningJobSpec, questions: Mapping[int, Values], known: Sequence[Entry], number: int
+) -> list[Values]:
+    """The questions whose answers a question must not know, by number: it is not to be one of them.
+
+    Args:
+        spec: the search.
+        questions: all that were asked, by number.
+        known: the answers that the question is asked with.
+        number: the question's.
+    """
+    told = {entry.number for entry in known}
+    # Where all is asked in the order of numbers, none after this one was there when it was asked first.
+    later = questions.keys() if spec.asynchronous else (other for other in questions if other < number)
+    return [questions[other] for other in sorted(later) if other not in told and other != number]
 
 
 def is_independent(spec: TuningJobSpec) -> bool:

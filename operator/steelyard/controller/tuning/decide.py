@@ -156,7 +156,7 @@ def _search(decision: TuningDecision, seen: SearchObservation, answers: Answers)
         running,
         minutes=draft.active_seconds / 60,
         exhausted_at=draft.status.get("exhaustedAt"),
-        at_once=room_for(spec, entries, running),
+        at_once=room_for(spec, entries, running, minutes=draft.active_seconds / 60),
     )
     if step.end is not None and step.end.has_failed:
         draft.searched(step.end)
@@ -221,7 +221,9 @@ def _finish(decision: TuningDecision, seen: SearchObservation, end: End) -> None
         decision.happenings.append(Happening("SearchEnded", f"{end.reason}: {end.message}"))
     best = best_of(list(decision.entries.values()), seen.spec.objective.direction)
     if best is None:
-        message = f"none of the {len(decision.entries)} trials ran to its end with a value"
+        count = len(decision.entries)
+        story = f"none of the {count} trials ran to its end with a value" if count else "no question was asked"
+        message = f"{story}: {end.message}"
         _fail(decision, seen, Reason.NO_ANSWER, message)
         return
     told = f"the best of {len(decision.entries)}: trial {best.number}, {seen.spec.objective.metric} {best.value:.6g}"

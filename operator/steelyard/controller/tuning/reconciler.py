@@ -42,7 +42,7 @@ from steelyard.controller.tuning.observation import SearchContext, SearchObserva
 from steelyard.kube import ApiError, ConnectionFailedError, Requester
 from steelyard.kube.errors import Object
 from steelyard.tuning.asking_process import AskingError
-from steelyard.tuning.search import known_to
+from steelyard.tuning.search import known_to, pending_to
 
 TELL_BEST_SECONDS = 30.0
 """The least seconds between two Events that tell of a new best trial."""
@@ -246,9 +246,9 @@ class TuningReconciler:
             if number in seen.asked:
                 values = seen.asked[number]
             else:
-                told = [entry.number for entry in known_to(seen.spec, decision.entries, number)]
-                known = [lines[other] for other in told]
-                pending = [questions[other] for other in sorted(questions.keys() - told) if other < number]
+                told = known_to(seen.spec, decision.entries, number)
+                known = [lines[entry.number] for entry in told]
+                pending = pending_to(seen.spec, questions, told, number)
                 context = seen.context
                 with self.metrics.ask_seconds.time():
                     values = await self.asks.ask(context.uid, context.spec_json, number, known, pending, seen.prior)

@@ -1,8 +1,11 @@
 """A search and where it lies on this machine. Imports the api and local."""
 
+import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from steelyard.api.contract import Reason
 from steelyard.api.errors import ConfigurationError
@@ -65,10 +68,10 @@ class LocalSearch:
         """The search and its log."""
         return self.workspace.root / SEARCH_FILE
 
-    @property
-    def old_search_file(self) -> Path:
-        """The last search that was begun anew, and its log: nothing of it is used, but it may have taken days."""
-        return self.search_file.with_name("search.old.json")
+    def kept_file(self, inputs: dict[str, Any]) -> Path:
+        """Where the log of these inputs is kept while the manifest asks for others: it may have taken days."""
+        digest = hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
+        return self.search_file.with_name(f"search.{digest[:8]}.json")
 
     @property
     def template(self) -> LocalJob:

@@ -15,7 +15,7 @@ from steelyard.api.workspace import DATASET_FILE
 from steelyard.local.tuning.job import SEARCH_FILE, LocalSearch
 from steelyard.tuning.asking import Asker
 from steelyard.tuning.pruning import stops_for
-from steelyard.tuning.search import known_to
+from steelyard.tuning.search import known_to, pending_to
 from steelyard.tuning.stops import Stops
 from steelyard.tuning.trials import trial_job
 from steelyard.tuning.warm_start import FIELD, prior_of
@@ -54,14 +54,12 @@ class Questions:
         """
         spec = self.search.tuning.spec
         known = known_to(spec, entries, number)
-        told = {entry.number for entry in known}
         asked = {entry.number: entry.values for entry in entries.values()} | dict(running)
-        pending = [asked[other] for other in sorted(asked) if other < number and other not in told]
-        values = self._asker.ask(number, known, pending, self.prior)
+        values = self._asker.ask(number, known, pending_to(spec, asked, known, number), self.prior)
         if values is None:
             return None
         stops = stops_for(spec, number, known)
-        return Question(number, values, stops, tuple(sorted(told)) if spec.asynchronous else None)
+        return Question(number, values, stops, tuple(entry.number for entry in known) if spec.asynchronous else None)
 
     def trial(self, question: Question) -> TrainingJob:
         """The job that answers a question. Raises ConfigurationError where its values make no valid job."""

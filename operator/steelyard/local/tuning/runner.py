@@ -49,6 +49,8 @@ class SearchRunner:
     pause_factor: float = 1.0
     """What the pauses between two attempts are multiplied by."""
     _state: SearchState = field(init=False)
+    _prior: Sequence[Entry] = field(init=False, default=())
+    """What the search that spec.warmStart names has found out."""
     _signals: Signals = field(init=False, default_factory=Signals)
     _trials: Trials = field(init=False)
     _began: float = field(init=False, default=0.0)
@@ -87,11 +89,13 @@ class SearchRunner:
         make_workspace(search.workspace)
 
     def _run(self, force: bool) -> RunEnded:
-        prior = self._begin(force)
+        before, why = self._look(force)
         answered = len(self._state.entries)
         with self._signals:
+            # A manifest with a mistake costs no answer: first all that may be wrong is found out.
             self._prepare_data(force)
-            questions = Questions(self.search, prior)
+            self._begin(before, why)
+            questions = Questions(self.search, self._prior)
             self._trials = Trials(self.search, self._state, questions, self.report, self.launch, self.pause_factor)
             try:
                 end = self._search()
@@ -99,35 +103,41 @@ class SearchRunner:
                 self._stop()
             return self._finish(end, is_news=len(self._state.entries) > answered, force=force)
 
-    def _begin(self, force: bool) -> Sequence[Entry]:
-        """Takes up the log, where it is of use. Returns that of the search to start from."""
+    def _look(self, force: bool) -> tuple[SearchState | None, str | None]:
+        """Finds the log that is of use. Returns what the workspace is at, and why that is of none."""
         search, spec = self.search, self.search.tuning.spec
         before = SearchState.load(search)
         dataset = spec.template.dataset
         digest, source = source_digest(dataset, search.template.resolve(dataset.uri), before.source if before else None)
-        prior, prior_digest = load_prior(search, digest)
+        self._prior, prior_digest = load_prior(search, digest)
         inputs = inputs_of(spec, digest, prior_digest)
-        why = None
+        why, message = None, ""
         if before is not None:
             why = "--force was given" if force else why_anew(before, inputs)
-        if before is not None and why and before.entries:
-            shutil.copyfile(search.search_file, search.old_search_file)
-            why += f"; the {len(before.entries)} answers of before are kept in {search.old_search_file.name}"
-        if before is None or why:
-            self._state = SearchState(search.name, spec, inputs, source=source)
-        else:
+        if before is not None and why is None:
             self._state = before
-            self._state.spec, self._state.source, self._state.ended = spec, source, ""
+        else:
+            kept = None if force else SearchState.load(search, inputs)
+            self._state = kept or SearchState(search.name, spec, inputs)
+            if before is not None and why is not None:
+                message = _story_of(search, before, kept, why)
+        self._state.spec, self._state.source, self._state.ended = spec, source, ""
+        self._seconds_before = self._state.seconds
+        if before is None:  # From now on the folder is this search's.
+            self._state.save(search)
+        self.report(SearchStarted(search.name, self._state.document.entries, spec.max_trials, message))
+        return before, why
+
+    def _begin(self, before: SearchState | None, why: str | None) -> None:
+        """Takes up the log that was found; what the workspace was at is kept."""
+        if before is not None and why is not None:
+            before.keep(self.search)
         # First the memory, then the files: killed between the two, the next run does not take them for its own.
-        self._state.save(search)
-        if why:
-            for folder in (search.workspace.root / "trials", search.workspace.root / "packs"):
+        self._state.save(self.search)
+        if why is not None:
+            for folder in (self.search.workspace.root / "trials", self.search.workspace.root / "packs"):
                 if folder.exists():
                     shutil.rmtree(folder)
-        self._seconds_before = self._state.seconds
-        message = f"it begins anew: {why}" if why else ""
-        self.report(SearchStarted(search.name, self._state.document.entries, spec.max_trials, message))
-        return prior
 
     def _prepare_data(self, force: bool) -> None:
         search, spec = self.search, self.search.tuning.spec
@@ -148,7 +158,7 @@ class SearchRunner:
                 trials.asked,
                 minutes=self._seconds / 60,
                 exhausted_at=trials.exhausted_at,
-                at_once=room_for(spec, self._state.entries, trials.asked),
+                at_once=room_for(spec, self._state.entries, trials.asked, minutes=self._seconds / 60),
             )
             if step.end is not None and step.end.has_failed:
                 self._state.ended = step.end.reason
@@ -176,6 +186,8 @@ class SearchRunner:
         self._state.ended = end.reason
         self._state.save(search)
         self.report(SearchEnded(search.name, end.reason, end.message, counts_of(entries), summary["best"]))
+        if not entries:
+            raise SteelyardError(f"no question was asked: {end.message}", reason=Reason.NO_ANSWER, exit_code=1)
         if best is None:
             counts = ", ".join(f"{count} {name}" for name, count in counts_of(entries).items() if count)
             raise SteelyardError(f"no trial ran to its end: {counts}", reason=Reason.NO_ANSWER, exit_code=1)
@@ -251,3 +263,11 @@ class SearchRunner:
         )
         self.report(ended)
         return ended
+
+
+def _story_of(search: LocalSearch, before: SearchState, kept: SearchState | None, why: str) -> str:
+    """What becomes of a log that is of no use to the manifest as it is now."""
+    story = f"it begins anew: {why}" if kept is None else f"it goes back to {len(kept.entries)} answers: {why}"
+    if not before.entries:
+        return story
+    return f"{story}; the {len(before.entries)} answers of before are kept in {search.kept_file(before.inputs).name}"

@@ -5,6 +5,7 @@ The file is a SearchDocument with what the runner needs beside it, so that whoev
 
 import json
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from steelyard import __version__
@@ -28,6 +29,7 @@ _FREE = (
     "maxTrialsWithoutImprovement",
     "placement",
     "runPolicy",
+    "trialDeadlineSeconds",
 )
 
 
@@ -54,13 +56,17 @@ class SearchState:
         return SearchDocument(self.name, self.spec, entries, self.ended)
 
     @classmethod
-    def load(cls, search: LocalSearch) -> "SearchState | None":
+    def load(cls, search: LocalSearch, kept: dict[str, Any] | None = None) -> "SearchState | None":
         """What is remembered in a workspace; None where nothing is.
+
+        Args:
+            search: whose workspace it is.
+            kept: look for what was kept of these inputs; default: what the workspace is at.
 
         Raises:
             ConfigurationError: the file can't be understood, or is another search's.
         """
-        file = search.search_file
+        file = search.search_file if kept is None else search.kept_file(kept)
         try:
             document = json.loads(file.read_text(encoding="utf-8"))
             known = SearchDocument.from_json(document)
@@ -90,12 +96,22 @@ class SearchState:
 
     def save(self, search: LocalSearch) -> None:
         """Writes search.json, complete or not at all. Raises OSError."""
+        self._write(search.search_file)
+
+    def keep(self, search: LocalSearch) -> None:
+        """Writes it where it is found when the manifest asks for the same again, if less is kept there. Raises OSError
+        or ConfigurationError."""
+        kept = SearchState.load(search, self.inputs)
+        if self.entries and (kept is None or len(kept.entries) <= len(self.entries)):
+            self._write(search.kept_file(self.inputs))
+
+    def _write(self, file: Path) -> None:
         own = {
             "inputs": self.inputs,
             "seconds": round(self.seconds, 3),
             "source": vars(self.source) if self.source else None,
         }
-        write_json(search.search_file, self.document.to_json() | own)
+        write_json(file, self.document.to_json() | own)
 
 
 def inputs_of(spec: TuningJobSpec, source_digest: str, prior_digest: str | None) -> dict[str, Any]:

@@ -142,14 +142,15 @@ class Trials:
             self._pack.go_on(jobs)
             return
         first = min(jobs)
-        self._pack = PackRun(
+        pack = PackRun(
             job=self.search.local(jobs[first], self.search.pack_root(first)),
             processes_at_once=self.search.tuning.spec.parallel_trials,
             source_digest=self._source_digest,
             launch=self.launch,
             tell=self._tell,
         )
-        self._pack.start(jobs)
+        pack.start(jobs)
+        self._pack = pack
 
     def _go_on_alone(self, pack: PackRun) -> None:
         """What a pack has left open is answered by processes of their own: one that crashes takes no other with it."""
