@@ -154,6 +154,14 @@ class Parameter(Part):
             raise refuse("step", "steps of equal size do not go with log; leave out one of the two")
         if self.step is not None and self.step > self.max - self.min:
             raise refuse("step", "a step of {step} does not fit between {low} and {high}", **self._shown)
+        if self.type == "Double" and self.step is not None and self.step < (self.max - self.min) * FINEST_STEP:
+            raise refuse(
+                "step",
+                "a step of {step} is too fine between {low} and {high}; allowed: at least {least}, or leave it out: any "
+                "number is taken then",
+                least=f"{(self.max - self.min) * FINEST_STEP:.15g}",
+                **self._shown,
+            )
         return self
 
     @property
@@ -177,6 +185,8 @@ class Parameter(Part):
 
 
 MOST_CHOICES = 100_000
+FINEST_STEP = 1e-9
+"""Of a Double, of the width of its range: the digits of a value say no more."""
 
 
 def same_value(one: Any, other: Any) -> bool:

@@ -11,7 +11,7 @@ from steelyard.api.model import TASK_OF_MODEL
 from steelyard.api.outcome import AT_MOST_ONE
 from steelyard.api.search import EPOCH_PRUNING, Parameter, Pruning, same_value
 from steelyard.api.search_paths import find
-from steelyard.api.search_space import contains, count_of, size_of
+from steelyard.api.search_space import contains, count_of, own_value, size_of
 from steelyard.api.search_steps import grace_of, most_looks
 from steelyard.api.search_values import check_alone, check_initial_trials, check_together, check_type, words_of
 from steelyard.api.training_job import METRICS_OF_TASK
@@ -319,7 +319,7 @@ def _condition_values(values: list[Any], other: Parameter, field: str) -> Errors
                 value=repr(value),
                 allowed=words_of(other),
             )
-        elif any(same_value(value, earlier) for earlier in values[:number]):
+        elif any(same_value(own_value(other, value), own_value(other, earlier)) for earlier in values[:number]):
             yield refuse(f"{field}.values[{number}]", "{value} is given twice", value=repr(value))
 
 

@@ -12,7 +12,8 @@ _TOLERANCE = 1e-9
 
 
 def exists(parameter: Parameter, values: Mapping[str, Any]) -> bool:
-    """Whether a parameter exists where the others have these values."""
+    """Whether a parameter exists where the others have these values, all of them as the search has them
+    (`with_own_conditions`, `own_value`)."""
     condition = parameter.when
     if condition is None:
         return True
@@ -33,6 +34,34 @@ def contains(parameter: Parameter, value: Any) -> bool:
         return True
     steps = (value - parameter.min) / step
     return abs(steps - round(steps)) <= _TOLERANCE
+
+
+def own_value(parameter: Parameter, value: Any) -> Any:
+    """A value that a parameter may take as the search has it: 16 where a user wrote 16.0 for an Int, and 0.1 + 2 * 0.1
+    for 0.3, where there are steps of 0.1 from 0.1 on. Any other value as it is."""
+    if not contains(parameter, value):
+        return value
+    if parameter.type == "Categorical":
+        return next(choice for choice in parameter.values or [] if same_value(choice, value))
+    assert parameter.min is not None
+    if parameter.type == "Int":
+        return round(value)
+    if parameter.step is None:
+        return value
+    return parameter.min + round((value - parameter.min) / parameter.step) * parameter.step
+
+
+def with_own_conditions(parameters: Sequence[Parameter]) -> list[Parameter]:
+    """The parameters with conditions that name the others' values as the search has them."""
+    by_path = {parameter.path: parameter for parameter in parameters}
+    return [_with_own_condition(parameter, by_path) for parameter in parameters]
+
+
+def _with_own_condition(parameter: Parameter, others: Mapping[str, Parameter]) -> Parameter:
+    if (when := parameter.when) is None:
+        return parameter
+    values = [own_value(others[when.path], value) for value in when.values]
+    return parameter.model_copy(update={"when": when.model_copy(update={"values": values})})
 
 
 def parents_first(parameters: Sequence[Parameter]) -> list[Parameter]:
@@ -60,27 +89,20 @@ def completed(parameters: Sequence[Parameter], given: Mapping[str, Any], templat
         template: the template's spec as JSON values, its defaults included.
     """
     values: dict[str, Any] = {}
-    for parameter in parents_first(parameters):
+    for parameter in parents_first(with_own_conditions(parameters)):
         if exists(parameter, values):
             is_given = parameter.path in given
             values[parameter.path] = (
-                _as_taken(parameter, given[parameter.path]) if is_given else _own_value(parameter, template)
+                own_value(parameter, given[parameter.path]) if is_given else _templates_value(parameter, template)
             )
     return {parameter.path: values[parameter.path] for parameter in parameters if parameter.path in values}
 
 
-def _as_taken(parameter: Parameter, value: Any) -> Any:
-    """A value as its field takes it: 16 where a user wrote 16.0."""
-    if parameter.type == "Categorical":
-        return next((choice for choice in parameter.values or [] if same_value(choice, value)), value)
-    return int(value) if parameter.type == "Int" else value
-
-
-def _own_value(parameter: Parameter, template: Any) -> Any:
+def _templates_value(parameter: Parameter, template: Any) -> Any:
     """The template's value where it may be taken, else the first."""
     value = get(template, parameter.path)
     if contains(parameter, value):
-        return _as_taken(parameter, value)
+        return own_value(parameter, value)
     if parameter.type == "Categorical":
         return (parameter.values or [None])[0]
     assert parameter.min is not None
@@ -99,7 +121,7 @@ def count_of(parameter: Parameter) -> int | None:
 def size_of(parameters: Sequence[Parameter]) -> int | None:
     """How many combinations there are, conditions taken into account; None where there is no end to them."""
     children: dict[str | None, list[Parameter]] = {}
-    for parameter in parameters:
+    for parameter in with_own_conditions(parameters):
         children.setdefault(parameter.when.path if parameter.when else None, []).append(parameter)
 
     def of_all(those: Sequence[Parameter]) -> int | None:

@@ -15,7 +15,7 @@ from steelyard.api.paths import put
 from steelyard.api.schema import Node, schema_of
 from steelyard.api.search import Parameter
 from steelyard.api.search_paths import SEARCHED
-from steelyard.api.search_space import completed, contains, exists, parents_first
+from steelyard.api.search_space import completed, contains, exists, own_value, parents_first, with_own_conditions
 from steelyard.api.training_job import TrainingJobSpec
 
 _TRIED_TOGETHER = 64
@@ -129,12 +129,12 @@ def _cure(
 def check_together(parameters: Sequence[Parameter], template: dict[str, Any]) -> Iterator[PydanticCustomError]:
     """Whether values that are each fine make a valid TrainingJob together, as far as a sample shows."""
     draw = random.Random(0)
-    ordered = parents_first(parameters)
+    ordered = parents_first(with_own_conditions(parameters))
     for _ in range(_TRIED_TOGETHER if len(ordered) > 1 else 0):
         values: dict[str, Any] = {}
         for parameter in ordered:
             if exists(parameter, values):
-                values[parameter.path] = draw.choice([value for _, value in _tried(parameter)])
+                values[parameter.path] = own_value(parameter, draw.choice([value for _, value in _tried(parameter)]))
         if (problem := problem_with(template, values)) is not None:
             yield refuse(
                 "parameters",
@@ -234,7 +234,7 @@ def _surroundings(parameter: Parameter, parameters: Mapping[str, Parameter]) -> 
     if parameter.when is None:
         return {}
     parent = parameters[parameter.when.path]
-    return {**_surroundings(parent, parameters), parent.path: parameter.when.values[0]}
+    return {**_surroundings(parent, parameters), parent.path: own_value(parent, parameter.when.values[0])}
 
 
 def _tried(parameter: Parameter) -> list[tuple[str, Any]]:

@@ -8,6 +8,7 @@ import importlib
 import itertools
 import random
 from collections.abc import Iterable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -151,12 +152,13 @@ class Asker:
 
     def _new(self, question: "Question", taken: set[Key]) -> Values | None:
         """The first proposal that is not taken; where all are, the new combination that is nearest to the first."""
-        proposals = self._sampler.proposals(question)
-        first = next(proposals, None)
-        if first is None:
-            return None
-        if (values := _first_new(itertools.chain([first], proposals), self.space, taken)) is not None:
-            return values
+        # Closed here: one that is left to itself may find the interpreter gone when it tidies up.
+        with closing(self._sampler.proposals(question)) as proposals:
+            first = next(proposals, None)
+            if first is None:
+                return None
+            if (values := _first_new(itertools.chain([first], proposals), self.space, taken)) is not None:
+                return values
         return self._nearest(first, question, taken)
 
     def _nearest(self, wanted: Values, question: "Question", taken: set[Key]) -> Values | None:

@@ -4,14 +4,14 @@ Pure. Imports the api only.
 """
 
 import math
-from collections.abc import Collection, Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TypeAlias
 
 from steelyard.api.search import Parameter, same_value
 from steelyard.api.search_log import Values
-from steelyard.api.search_space import count_of, exists, parents_first
+from steelyard.api.search_space import count_of, exists, parents_first, with_own_conditions
 
 Key: TypeAlias = Hashable
 """The identity of a question."""
@@ -129,8 +129,7 @@ class Space:
 
     def __init__(self, parameters: Sequence[Parameter]) -> None:
         """The space of these parameters, whose conditions have no cycle."""
-        own = {parameter.path: Dimension(parameter) for parameter in parameters}
-        self.dimensions: tuple[Dimension, ...] = tuple(_in_own_values(dimension, own) for dimension in own.values())
+        self.dimensions: tuple[Dimension, ...] = tuple(map(Dimension, with_own_conditions(parameters)))
         """In the order of the manifest."""
         self.by_path: dict[str, Dimension] = {dimension.path: dimension for dimension in self.dimensions}
         self.in_order = tuple(self.by_path[parameter.path] for parameter in parents_first(parameters))
@@ -211,18 +210,6 @@ class Space:
         return self._grid
 
 
-def _in_own_values(dimension: Dimension, others: Mapping[str, Dimension]) -> Dimension:
-    """The parameter with a condition that names the other one's values as they are asked: a user writes 0.3, and steps
-    of 0.1 from 0.1 on lead to 0.30000000000000004."""
-    when = dimension.parameter.when
-    if when is None or others[when.path].is_categorical:
-        return dimension
-    normal = [others[when.path].normal(value) for value in when.values]
-    values = [given if value is NOTHING else value for given, value in zip(when.values, normal, strict=True)]
-    condition = when.model_copy(update={"values": values})
-    return Dimension(dimension.parameter.model_copy(update={"when": condition}))
-
-
 _MOST_LISTED = 20_000
 """Combinations that are kept when they are asked for one after the other."""
 
@@ -242,6 +229,7 @@ class _Grid:
             if dimension.parameter.when is not None:
                 self._children[dimension.parameter.when.path].append(dimension)
         self._roots = [dimension for dimension in self._sorted if dimension.parameter.when is None]
+        self._named = {dimension.path: self._named_of(dimension) for dimension in space.dimensions}
         self._free: dict[str, int] = {}
         self.total = self._count({})
 
@@ -251,12 +239,14 @@ class _Grid:
             return self._of_product(index)
         fixed: dict[str, int] = {}
         for dimension in self._sorted:
-            for choice in range(dimension.size or 0):
-                fixed[dimension.path] = choice
+            for first, many in self._alike(dimension):
+                fixed[dimension.path] = first
                 count = self._count(fixed)
-                if index < count:
+                if index < count * many:
+                    fixed[dimension.path] += index // count
+                    index %= count
                     break
-                index -= count
+                index -= count * many
         values: Values = {}
         waiting = list(self._roots)
         while waiting:
@@ -264,6 +254,25 @@ class _Grid:
             values[dimension.path] = value = dimension.item(fixed[dimension.path])
             waiting += [child for child in self._children[dimension.path] if _is_met(child, dimension, value)]
         return values
+
+    def _named_of(self, dimension: Dimension) -> list[int]:
+        """The indices of the values that conditions name, ascending. What depends on the parameter is the same for all
+        the others: so no loop goes over them, who may be millions."""
+        whens = [child.parameter.when for child in self._children[dimension.path]]
+        indices = {dimension.index(value) for when in whens if when is not None for value in when.values}
+        return sorted(index for index in indices if index is not None)
+
+    def _alike(self, dimension: Dimension) -> Iterator[tuple[int, int]]:
+        """All indices of a parameter as stretches (first, how many): of each one's, as many combinations have them. The
+        first stands for a parameter that does not exist, too, and is one of its own."""
+        begin, size = 0, dimension.size or 0
+        for index in sorted({0, *self._named[dimension.path]}):
+            if begin < index:
+                yield begin, index - begin
+            yield index, 1
+            begin = index + 1
+        if begin < size:
+            yield begin, size - begin
 
     def _of_product(self, index: int) -> Values:
         values: Values = {}
@@ -282,11 +291,13 @@ class _Grid:
         is_free = not any(name in fixed for name in self._family(dimension))
         if is_free and path in self._free:
             return self._free[path]
-        choices: Collection[int] = (fixed[path],) if path in fixed else range(dimension.size or 0)
-        if not children:
-            count = len(choices)
+        if path in fixed:
+            count = self._of_children(dimension, dimension.item(fixed[path]), fixed)
+        elif not children:
+            count = dimension.size or 0
         else:
-            count = sum(self._of_children(dimension, dimension.item(choice), fixed) for choice in choices)
+            stretches = self._alike(dimension)
+            count = sum(many * self._of_children(dimension, dimension.item(first), fixed) for first, many in stretches)
         if is_free:
             self._free[path] = count
         return count

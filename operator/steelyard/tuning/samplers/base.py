@@ -1,7 +1,7 @@
 """What all samplers have in common. Imports the api and NumPy only."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -77,6 +77,7 @@ def has_value(entry: Entry) -> bool:
 class Sampler(Protocol):
     """An algorithm."""
 
-    def proposals(self, question: Question) -> Iterator[Values]:
-        """What might be asked, the best first. The asker takes the first that is new: neither known nor pending."""
+    def proposals(self, question: Question) -> Generator[Values, None, None]:
+        """What might be asked, the best first. The asker takes the first that is new: neither known nor pending, and
+        closes it then."""
         ...

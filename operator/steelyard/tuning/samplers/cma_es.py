@@ -4,7 +4,7 @@ The optimizer's state is replayed from the log, generation by generation; only t
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Generator
 
 import numpy as np
 from cmaes import CMA
@@ -25,7 +25,7 @@ SMALLEST = 1e-6
 class CmaEsSampler:
     """A normal distribution that moves to where the best trials of a generation lie."""
 
-    def proposals(self, question: Question) -> Iterator[Values]:
+    def proposals(self, question: Question) -> Generator[Values, None, None]:
         """Draws."""
         dimensions = len(question.space.dimensions)
         size = question.spec.algorithm.population_size or population_size(dimensions)

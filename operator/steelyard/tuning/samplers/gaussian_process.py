@@ -5,7 +5,7 @@ Its settings (length scales, noise) are found by `likelihood.py`. Nothing depend
 one is used.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,7 +42,7 @@ class GaussianProcessSampler:
         self._threads = ThreadpoolController()
         self._listed: Array | None = None
 
-    def proposals(self, question: Question) -> Iterator[Values]:
+    def proposals(self, question: Question) -> Generator[Values, None, None]:
         """The points with the highest expected improvement, the highest first."""
         if len(question.observed) < (question.spec.algorithm.startup_trials or STARTUP_TRIALS):
             yield from RandomSampler().proposals(question)

@@ -5,7 +5,7 @@ polynomial for numbers; a category is taken from one of the parents, or drawn.
 """
 
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,7 +28,7 @@ MUTATION_INDEX = 20.0
 class NsgaIISampler:
     """Children of the trials that few others beat in both objectives, and that lie apart from each other."""
 
-    def proposals(self, question: Question) -> Iterator[Values]:
+    def proposals(self, question: Question) -> Generator[Values, None, None]:
         """Children; before the first generation is complete, random draws."""
         size = question.spec.algorithm.population_size or POPULATION_SIZE
         complete = generations(question, size)

@@ -1,7 +1,7 @@
 """Sobol's sequence, which fills a space more evenly than chance. Imports the api, NumPy and SciPy."""
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Generator
 
 from scipy.stats import qmc
 
@@ -19,7 +19,7 @@ class QmcSampler:
     def __init__(self) -> None:
         self._points: list[Values] = []
 
-    def proposals(self, question: Question) -> Iterator[Values]:
+    def proposals(self, question: Question) -> Generator[Values, None, None]:
         """The questions at the points, from the first. The asker passes over those that were asked."""
         for index in range(len(question.known) + len(question.pending) + _MORE):
             if index >= len(self._points):

@@ -6,7 +6,7 @@ study is kept for the next question, which only adds what became known since; it
 """
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import Any
 
 import optuna
@@ -33,7 +33,7 @@ class TpeSampler:
     def __init__(self) -> None:
         self._study: _Study | None = None
 
-    def proposals(self, question: Question) -> Iterator[Values]:
+    def proposals(self, question: Question) -> Generator[Values, None, None]:
         """Draws of Optuna's sampler. One that is refused counts as running then, which keeps the next off it."""
         if len(question.observed) < (question.spec.algorithm.startup_trials or STARTUP_TRIALS):
             yield from RandomSampler().proposals(question)
