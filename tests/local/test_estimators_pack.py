@@ -240,7 +240,8 @@ def test_a_trial_that_takes_too_long_fails_and_the_others_go_on(digits: Estimato
     assert pack.run() == ExitCode.DONE, pack.log.read_text()
     reports = pack.reports()
     assert (reports[0].state, reports[1].state) == ("Failed", "Complete")
-    assert reports[0].reason == "DeadlineExceeded: it still ran after 1 s (spec.runPolicy.activeDeadlineSeconds)"
+    assert reports[0].reason == "DeadlineExceeded: it still ran after 1 s (trialDeadlineSeconds)"
+    assert reports[0].seconds == 1.0
 
 
 def test_of_many_trials_the_result_tells_the_values(digits: EstimatorJob, tmp_path: Path) -> None:

@@ -1,8 +1,11 @@
 """A search as a study of Optuna's: states, values, distributions, in a file that Optuna itself reads."""
 
 import json
+import math
+import shlex
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import optuna
 import pytest
@@ -81,6 +84,61 @@ def test_a_file_that_exists_is_kept(tmp_path: Path) -> None:
 def test_a_folder_that_does_not_exist_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="there is no folder"):
         export_study(search_document(), tmp_path / "nowhere" / "study.db")
+
+
+@pytest.mark.parametrize("name", ("a b.db", "a?b=c.db", "a%3Fb.db", "a#b.db", "{a}'s.db", "ä&;$(b).db"))
+def test_the_command_to_see_a_study_names_it_whatever_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    (tmp_path / "search.json").write_text(json.dumps(search_document().to_json()))
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(app, ["export-study", ".", name])
+    assert done.exit_code == 0, done.output
+    assert {file.name for file in tmp_path.iterdir()} == {name, "search.json"}
+    program, url = shlex.split(done.stdout.partition("to see it: ")[2])
+    assert program == "optuna-dashboard"
+    assert len(optuna.load_study(study_name="digits-search", storage=url).trials) == 30
+
+
+def test_a_place_that_can_t_be_written_is_named() -> None:
+    with pytest.raises(ConfigurationError, match=r"/proc/a\.db can't be written: unable to open database file"):
+        export_study(search_document(), Path("/proc/a.db"))
+
+
+@pytest.mark.parametrize(("path", "value"), ((BATCH, 256), (BATCH, 17), (MOMENTUM, 1.5), (MOMENTUM, 0.05)))
+def test_a_trial_that_its_space_does_not_have_is_named(tmp_path: Path, path: str, value: float) -> None:
+    document = search_document()
+    values = {**document.entries[7].values, path: value}
+    entries = (*document.entries[:7], replace(document.entries[7], values=values), *document.entries[8:])
+    with pytest.raises(ConfigurationError, match=rf"trial 7 of digits-search can't be one of a study: .*{value}"):
+        export_study(replace(document, entries=entries), tmp_path / "study.db")
+    assert not (tmp_path / "study.db").exists()
+
+
+@pytest.mark.parametrize(
+    ("values", "as_text"),
+    (
+        ([1, True, 2], ["1", "true", "2"]),
+        ([0, False, "0"], ["0", "false", '"0"']),
+        ([[1], "[1]", None], ["[1]", '"[1]"', "null"]),
+        ([[1], 1, "a", None], ["[1]", 1, "a", None]),
+    ),
+)
+def test_categories_that_are_one_to_optuna_are_text(tmp_path: Path, values: list[Any], as_text: list[Any]) -> None:
+    document = search_document()
+    parameter = Parameter.model_validate({"path": UNITS, "type": "Categorical", "values": values})
+    spec = document.spec.model_copy(update={"parameters": [parameter]})
+    entries = tuple(Entry(number, {UNITS: value}, "Complete", 0.5) for number, value in enumerate(values))
+    export_study(replace(document, spec=spec, entries=entries), tmp_path / "study.db")
+    trials = _load(tmp_path / "study.db").trials
+    assert [repr(trial.params[UNITS]) for trial in trials] == list(map(repr, as_text))
+
+
+def test_a_second_objective_that_is_no_number_makes_no_complete_trial(tmp_path: Path) -> None:
+    document = search_document(second=True)
+    entries = (replace(document.entries[0], second=math.nan), *document.entries[1:])
+    export_study(replace(document, entries=entries), tmp_path / "study.db")
+    assert _load(tmp_path / "study.db").trials[0].state.name == "FAIL"
 
 
 def test_the_command_writes_the_study_of_a_workspace(tmp_path: Path) -> None:

@@ -19,6 +19,8 @@ from steelyard.api.search_space import completed, contains, exists, parents_firs
 from steelyard.api.status import TrialStatus
 from steelyard.api.training_job import TrainingJob
 from steelyard.api.tuning_job import TuningJob
+from steelyard.tuning.asking import Asker
+from steelyard.tuning.space import Space
 from steelyard.tuning.stops import Stops
 from steelyard.tuning.trials import best_job, data_job, trial_job
 
@@ -648,6 +650,21 @@ WRONG = [
         "initialTrials",
         "2 are given, but maxTrials is 1; allowed: at most as many",
     ),
+    # steps
+    (
+        "randomForest",
+        [searching("{path: model.randomForest.maxFeatures, type: Double, min: 0.25, max: 0.75, step: 1.0e-300}")],
+        "parameters[0].step",
+        "a step of 1e-300 is too fine between 0.25 and 0.75; allowed: at least 5e-10, or leave it out: any number is "
+        "taken then",
+    ),
+    (
+        "randomForest",
+        [searching("{path: model.randomForest.maxFeatures, type: Double, min: 0.5, max: 0.5000001, step: 1.0e-13}")],
+        "parameters[0].step",
+        "a step of 1e-13 is too fine between 0.5 and 0.5000001; allowed: at least 5.000001e-13, or leave it out: any "
+        "number is taken then",
+    ),
     # the template
     (
         "mlp",
@@ -776,6 +793,17 @@ def test_a_parameter_holds_its_steps_whatever_its_floats() -> None:
     assert not contains(batch, 47) and not contains(batch, True)
 
 
+def test_the_finest_steps_are_counted_and_those_of_an_int_are_whole() -> None:
+    fine = "{path: model.mlp.dropout, type: Double, min: 0, max: 0.5, step: 5.0e-10}"
+    seed = "{path: training.seed, type: Int, min: 0, max: 4294967295, step: 1}"
+    parameters = space(fine, seed)
+    assert size_of(parameters) == Space(parameters).combinations == (10**9 + 1) * 2**32
+    dropout = Space(parameters).by_path["model.mlp.dropout"]
+    values = [dropout.item(place) for place in (0, 1, 123_456_789, 10**9 - 1, 10**9)]
+    assert all(contains(parameters[0], value) for value in values)
+    assert not contains(parameters[0], (values[1] + values[0]) / 2)
+
+
 def test_true_is_not_one() -> None:
     (parameter,) = space("{path: model.mlp.batchNormalization, type: Categorical, values: [true, false]}")
     assert contains(parameter, True) and not contains(parameter, 1)
@@ -786,6 +814,26 @@ def test_a_parameter_without_its_condition_does_not_exist() -> None:
     assert exists(optimizer, {})
     assert exists(momentum, {optimizer.path: "SGD"})
     assert not exists(momentum, {optimizer.path: "Adam"}) and not exists(momentum, {})
+
+
+@pytest.mark.parametrize(
+    ("parent", "named", "own"),
+    [
+        ("{path: training.batchSize, type: Int, min: 16, max: 64, step: 16}", "32.0", 32),
+        ("{path: training.optimizer.momentum, type: Double, min: 0.1, max: 0.9, step: 0.1}", "0.3", 0.1 + 2 * 0.1),
+    ],
+)
+def test_a_condition_names_values_as_the_search_has_them(parent: str, named: str, own: float) -> None:
+    path = parent[len("{path: ") : parent.index(",")]
+    parameters = [searching(parent, hanging_on(path, f"[{named}]")), "template.training.optimizer.name=SGD"]
+    first = f"initialTrials=[{{{path}: {named}, model.mlp.dropout: 0.25}}]"
+    spec = parse_tuning_job(manifest("mlp", *parameters, first)).spec
+    (question,) = Asker(spec).initial
+    assert question == {path: own, "model.mlp.dropout": 0.25}
+    assert type(question[path]) is type(own)
+    assert [len(Space(spec.parameters).active({path: value})) for value in (own, float(named))] == [2, 2]
+    found = problems("mlp", searching(parent, hanging_on(path, f"[{named}, {own!r}]")), parameters[1])
+    assert found == {"spec.parameters[1].when.values[1]": f"{own!r} is given twice"}
 
 
 def test_parents_come_first_and_the_order_stays_otherwise() -> None:

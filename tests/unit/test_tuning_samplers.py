@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from steelyard.api.tuning_job import TuningJobSpec
 from steelyard.tuning.asking import Asker
 from steelyard.tuning.samplers.base import Question
 from steelyard.tuning.samplers.generations import generations
+from steelyard.tuning.samplers.tpe import TpeSampler
 
 ALGORITHMS = ("Grid", "Random", "TPE", "GP", "CMA-ES", "QMC", "NSGA-II")
 LEARNING = ("TPE", "GP", "CMA-ES", "NSGA-II")
@@ -279,6 +281,26 @@ def test_a_pruned_trial_tells_tpe_something_a_failed_one_less() -> None:
         return Asker(spec).ask(25, [*changed[:23], one, changed[24]], [])
 
     assert asked(1) != asked(9), "the one that came to step 5 is the best of the pruned ones, or the worst"
+
+
+def test_tpe_forgets_what_ran_as_soon_as_it_has_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is left for later may be done when the interpreter ends, and its modules are gone."""
+    proposals = TpeSampler.proposals
+    # Held, as the frame of an exception may hold them.
+    held: list[Generator[Values, None, None]] = []
+    samplers: list[TpeSampler] = []
+
+    def holding(sampler: TpeSampler, question: Question) -> Generator[Values, None, None]:
+        held.append(proposals(sampler, question))
+        samplers.append(sampler)
+        return held[-1]
+
+    monkeypatch.setattr(TpeSampler, "proposals", holding)
+    spec = search("TPE")
+    assert Asker(spec).ask(12, play(spec, 12, some_answer), []) is not None
+    study = samplers[-1]._study
+    assert study is not None and study._running == []
+    assert next(held[-1], None) is None
 
 
 def test_tpe_ranks_trials_that_gave_up_after_a_fold_by_the_mean_of_their_folds() -> None:

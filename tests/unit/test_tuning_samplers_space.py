@@ -89,6 +89,45 @@ def test_a_large_space_is_counted_and_not_listed() -> None:
     assert space_of({"path": "x", "type": "Double", "min": 0, "max": 1}, flag).combinations is None
 
 
+@pytest.mark.parametrize("size", (6, 11))
+@pytest.mark.parametrize("named", ([0], [3], [2, 5], [0, 1, 4]))
+def test_values_that_no_condition_names_are_counted_together(size: int, named: list[int]) -> None:
+    for names in itertools.permutations("abc"):
+        parameters = [
+            {"path": names[0], "type": "Int", "min": 0, "max": size - 1},
+            {"path": names[1], "type": "Int", "min": 1, "max": 4, "when": {"path": names[0], "values": named}},
+            {"path": names[2], "type": "Int", "min": 1, "max": 3, "when": {"path": names[1], "values": [3, 1]}},
+        ]
+        space = space_of(*parameters)
+        expected: list[Values] = []
+        choices = {names[0]: range(size), names[1]: range(1, 5), names[2]: range(1, 4)}
+        for row in itertools.product(*(choices[name] for name in "abc")):
+            whole = dict(zip("abc", row, strict=True))
+            values = {path: whole[path] for path in whole if path in space.active(whole)}
+            if values not in expected:
+                expected.append(values)
+
+        assert every(space) == expected
+        assert len(expected) == size - len(named) + len(named) * (2 + 2 * 3)
+
+
+@pytest.mark.parametrize("child", ("a", "z"))
+def test_a_condition_on_millions_of_values_visits_those_that_it_names(child: str) -> None:
+    most = 2**32 - 1
+    space = space_of(
+        {"path": "seed", "type": "Int", "min": 0, "max": most},
+        {"path": child, "type": "Int", "min": 1, "max": 3, "when": {"path": "seed", "values": [7, most]}},
+        {"path": "c", "type": "Int", "min": 1, "max": 2, "when": {"path": child, "values": [3]}},
+    )
+    last = {"seed": most, child: 3, "c": 2}
+
+    assert space.combinations == most - 1 + 2 * (2 + 2) == size_of([one.parameter for one in space.dimensions])
+    asked = [space.combination(place) for place in (0, 7, 8, 2**31, space.combinations - 1)]
+    assert all(space.contains(values) for values in asked)
+    assert asked[-1] == last
+    assert len({space.key(values) for values in asked}) == 5
+
+
 @pytest.mark.parametrize(
     "parameter",
     (

@@ -24,6 +24,7 @@ from steelyard.api.search_log import (
     log_bytes_at_most,
 )
 from steelyard.api.step_values import pack, single, unpack
+from steelyard.api.trial import Trial
 from steelyard.api.tuning_job import TuningJob, TuningJobSpec
 from steelyard.tuning.search import NextStep, is_askable, is_independent, known_to, next_step, pending_to
 from steelyard.tuning.stops import Stops
@@ -181,6 +182,12 @@ def test_all_questions_are_answered() -> None:
     assert "3 questions" in end.message
     # Raised, it goes on from there.
     assert next_step(search(maxTrials=5, parallelTrials=2), log_of(0.1, 0.2, 0.3), []) == NextStep((3, 4))
+
+
+def test_of_one_question_not_all_are_answered() -> None:
+    end = next_step(search(maxTrials=1), log_of(0.5), []).end
+    assert end is not None
+    assert end.message == "the 1 question (spec.maxTrials) is answered"
 
 
 def test_the_end_is_told_while_the_last_ones_run() -> None:
@@ -407,12 +414,52 @@ def test_a_value_that_is_none_of_the_parameter_s_is_told() -> None:
         '[0,"C",[0.1],0.5,"f###"]',
         '[0,"C",[0.1],0.5,"fAQ"]',
         '[0,"C",[0.1],0.5,"",0.0,null,null,"",[1]]',
+        '[0,"C",[0.1],"high"]',
+        '[0,"C",[0.1],true]',
+        '[0,"C",[0.1],1' + "0" * 400 + "]",
+        '[0,"C",["0.1"]]',
+        '[0,"C",[[0.1]]]',
+        '[0,"C",[NaN]]',
+        '[0,"C",[0.1],0.5,"","x"]',
+        '[0,"C",[0.1],0.5,"",-1]',
+        '[0,"C",[0.1],0.5,"",NaN]',
+        '[0,"C",[0.1],0.5,"",null]',
+        '[0,"C",[0.1],0.5,"",0.0,"small"]',
+        '[0,"C",[0.1],0.5,"",0.0,null,"last"]',
+        '[0,"C",[0.1],0.5,"",0.0,null,null,7]',
+        '[0,"C",[0.1],0.5,"",0.0,null,null,"",[0,1000000000000]]',
+        '[0,"C",[0.1],0.5,"",0.0,null,null,"",[0,3,2,1]]',
+        '[1000001,"C",[0.1]]',
+        '[1000000000,"C",[0.1]]',
+        "[" * 100_000,
         '[0,"C",[0.1],0.5,"",0.0,null,null,"",[1,2],9]',
     ],
 )
 def test_what_is_no_entry_is_told(text: str) -> None:
     with pytest.raises(ValueError, match="is no entry of this search's log"):
         Entry.decode(text, search().parameters)
+
+
+def test_the_largest_number_of_a_trial_is_one_of_an_entry() -> None:
+    parameters = search().parameters
+    assert Entry.decode('[1000000,"C",[0.1],0.5,"",0.0,null,null,"",[0,2,7,1]]', parameters).seen == (0, 1, 7)
+    with pytest.raises(ValueError, match="1000001 is no trial's number; allowed: 0 to 1000000"):
+        TrialReport.from_json([1000001, "C", 0.5])
+    assert Trial.model_fields["number"].metadata[-1].le == 1000000
+
+
+def test_a_part_of_an_int_is_no_entry() -> None:
+    parameters = search(parameters=PARAMETERS).parameters
+    with pytest.raises(ValueError, match=r"64\.5 should be a whole number, as training\.batchSize is"):
+        Entry.decode(json.dumps([0, "C", [0.001, 0, 0, None, 64.5, 0]]), parameters)
+
+
+def test_a_trial_is_in_a_log_once() -> None:
+    whole = SearchDocument("digits", search(), (answer(0), answer(1))).to_json()
+    assert len(SearchDocument.from_json(whole).entries) == 2
+    whole["log"].append(answer(1, 0.9).encode(search().parameters))
+    with pytest.raises(ValueError, match="is no entry of this search's log: trial 1 is given twice"):
+        SearchDocument.from_json(whole)
 
 
 @pytest.mark.parametrize("index", [-1, 3, 1.0, True])

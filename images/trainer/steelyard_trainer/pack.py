@@ -145,8 +145,9 @@ class _Pack:
     def _take(self, question: Question, unit: Unit, answer: UnitAnswer | Failure) -> None:
         number = question.number
         if answer is LATE:
-            reason = f"it still ran after {question.deadline:g} s (spec.runPolicy.activeDeadlineSeconds)"
-            self._finish(TrialReport(number, "Failed", reason=f"{Reason.DEADLINE_EXCEEDED}: {reason}"))
+            # As a trial in a pod has it. It took as long as it may: a part is given what those before it have left.
+            reason = f"{Reason.DEADLINE_EXCEEDED}: it still ran after {question.deadline:g} s (trialDeadlineSeconds)"
+            self._finish(TrialReport(number, "Failed", seconds=question.deadline, reason=reason))
         elif isinstance(answer, Failure):
             self._finish(TrialReport(number, "Failed", reason=answer.reason))
         elif answer.report is not None:

@@ -154,12 +154,13 @@ class Parameter(Part):
             raise refuse("step", "steps of equal size do not go with log; leave out one of the two")
         if self.step is not None and self.step > self.max - self.min:
             raise refuse("step", "a step of {step} does not fit between {low} and {high}", **self._shown)
-        if self.type == "Double" and self.step is not None and self.step < (self.max - self.min) * FINEST_STEP:
+        finest = max((self.max - self.min) * FINEST_STEP, max(abs(self.min), abs(self.max)) * FINEST_DIGIT)
+        if self.type == "Double" and self.step is not None and self.step < finest:
             raise refuse(
                 "step",
-                "a step of {step} is too fine between {low} and {high}; allowed: at least {least}, or leave it out: any "
-                "number is taken then",
-                least=f"{(self.max - self.min) * FINEST_STEP:.15g}",
+                "a step of {step} is too fine between {low} and {high}; allowed: at least {finest}, or leave it out: "
+                "any number is taken then",
+                finest=f"{finest:.15g}",
                 **self._shown,
             )
         return self
@@ -187,6 +188,8 @@ class Parameter(Part):
 MOST_CHOICES = 100_000
 FINEST_STEP = 1e-9
 """Of a Double, of the width of its range: the digits of a value say no more."""
+FINEST_DIGIT = 1e-12
+"""Of a Double, of its values: a float has 15 digits, and steps are to be told apart."""
 
 
 def same_value(one: Any, other: Any) -> bool:

@@ -10,6 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
+from steelyard.api.log_values import finite, number_of_trial, number_or_none, numbers_of, runs_of, whole
+from steelyard.api.log_values import seconds as seconds_of
+from steelyard.api.log_values import text as text_of
 from steelyard.api.search import Parameter, same_value
 from steelyard.api.search_steps import budget_of, most_looks
 from steelyard.api.step_values import Steps, most_characters, pack, unpack
@@ -67,16 +70,16 @@ class TrialReport:
             value, packed, seconds, second, epoch, reason = filled
             steps, state = unpack(packed), _STATES[letter]
             return cls(
-                number=_whole(number),
+                number=number_of_trial(number),
                 state=state,
                 value=_mean(steps) if value is None and state != "Failed" else _float(value),
                 steps=steps,
                 second=_float(second),
-                epoch=None if epoch is None else _whole(epoch),
+                epoch=None if epoch is None else whole(epoch),
                 seconds=float(seconds),
                 reason=str(reason),
             )
-        except (TypeError, KeyError, ValueError, AttributeError) as error:
+        except (TypeError, KeyError, ValueError, AttributeError, OverflowError) as error:
             raise ValueError(f"{document!r:.200} is no report of a trial: {error}") from None
 
 
@@ -126,7 +129,7 @@ class Entry:
         Raises ValueError where a value is none that its parameter may take.
         """
         values = [_shorten(parameter, self.values) for parameter in parameters]
-        seen = None if self.seen is None else _ranges(self.seen)
+        seen = None if self.seen is None else runs_of(self.seen)
         rest = [self.value, pack(self.steps), round(self.seconds, 2), self.second, self.epoch, self.reason, seen]
         document = [self.number, _LETTERS[self.state], values, *_trimmed(rest)]
         return json.dumps(document, separators=(",", ":"), ensure_ascii=False)
@@ -139,23 +142,28 @@ class Entry:
             filled: list[Any] = [*given, *_DEFAULTS[len(given) :]]
             value, steps, seconds, second, epoch, reason, seen = filled
             return cls(
-                number=_whole(number),
+                number=number_of_trial(number),
                 values={
                     parameter.path: _lengthen(parameter, short)
                     for parameter, short in zip(parameters, values, strict=True)
                     if short is not None
                 },
                 state=_STATES[letter],
-                value=value,
+                value=number_or_none(value),
                 steps=unpack(steps),
-                second=second,
-                epoch=epoch,
-                seconds=seconds,
-                reason=reason,
-                seen=None if seen is None else _numbers(seen),
+                second=number_or_none(second),
+                epoch=None if epoch is None else whole(epoch),
+                seconds=seconds_of(seconds),
+                reason=text_of(reason),
+                seen=None if seen is None else numbers_of(seen),
             )
-        except (TypeError, KeyError, IndexError, AttributeError, ValueError) as error:
-            raise ValueError(f"{text!r:.200} is no entry of this search's log: {error}") from None
+        except (TypeError, KeyError, IndexError, AttributeError, ValueError, OverflowError, RecursionError) as error:
+            raise no_entry(text, str(error)) from None
+
+
+def no_entry(text: Any, why: str) -> ValueError:
+    """What is to be said of a line that a log can't have."""
+    return ValueError(f"{text!r:.200} is no entry of this search's log: {why}")
 
 
 _DEFAULTS: list[Any] = [None, "", 0.0, None, None, "", None]
@@ -182,12 +190,6 @@ def _mean(steps: Steps) -> float | None:
     for _, value in steps:
         total += value
     return total / len(steps)
-
-
-def _whole(number: Any) -> int:
-    if isinstance(number, bool) or not isinstance(number, int) or number < 0:
-        raise ValueError(f"{number!r} should be a whole number from 0")
-    return number
 
 
 def _float(value: Any) -> float | None:
@@ -286,10 +288,15 @@ class SearchDocument:
 
     @classmethod
     def from_json(cls, document: dict[str, Any]) -> "SearchDocument":
-        """Raises ValueError or KeyError where the document is none of `to_json`'s."""
+        """Raises ValueError, KeyError or TypeError where the document is none of `to_json`'s."""
         spec = TuningJobSpec.model_validate(document["spec"])
-        entries = tuple(Entry.decode(line, spec.parameters) for line in document["log"])
-        return cls(document["name"], spec, entries, document["ended"])
+        entries: dict[int, Entry] = {}
+        for line in document["log"]:
+            entry = Entry.decode(line, spec.parameters)
+            if entry.number in entries:
+                raise no_entry(line, f"trial {entry.number} is given twice")
+            entries[entry.number] = entry
+        return cls(text_of(document["name"]), spec, tuple(entries.values()), text_of(document["ended"]))
 
 
 def is_better(one: float, other: float, goal: Goal) -> bool:
@@ -349,24 +356,10 @@ def _shorten(parameter: Parameter, values: Values) -> Any:
 
 def _lengthen(parameter: Parameter, short: Any) -> Any:
     if parameter.type == "Categorical":
-        return (parameter.values or [])[_whole(short)]
+        return (parameter.values or [])[whole(short)]
+    if finite(short) != round(short) and parameter.type == "Int":
+        raise ValueError(f"{short!r} should be a whole number, as {parameter.path} is")
     if parameter.type == "Double" and parameter.step is not None and isinstance(short, int):
         assert parameter.min is not None
         return parameter.min + short * parameter.step
     return short
-
-
-def _ranges(numbers: Sequence[int]) -> list[int]:
-    """Ascending numbers as first, length, first, length ..."""
-    runs: list[int] = []
-    for number in sorted(numbers):
-        if runs and runs[-2] + runs[-1] == number:
-            runs[-1] += 1
-        else:
-            runs += [number, 1]
-    return runs
-
-
-def _numbers(runs: Sequence[int]) -> tuple[int, ...]:
-    pairs = zip(runs[::2], runs[1::2], strict=True)
-    return tuple(number for first, count in pairs for number in range(first, first + count))

@@ -1,6 +1,7 @@
 """The space of a search: which values a parameter has, when it exists, how many combinations there are. Imports the
 api only."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -8,7 +9,7 @@ from steelyard.api.paths import get
 from steelyard.api.search import Parameter, same_value
 
 _TOLERANCE = 1e-9
-"""How far from a step a value may lie, in steps: 0.1 + 0.2 is 0.30000000000000004."""
+"""How far from a step a value may lie, in steps, at least: 0.1 + 0.2 is 0.30000000000000004."""
 
 
 def exists(parameter: Parameter, values: Mapping[str, Any]) -> bool:
@@ -33,7 +34,13 @@ def contains(parameter: Parameter, value: Any) -> bool:
     if step is None:
         return True
     steps = (value - parameter.min) / step
-    return abs(steps - round(steps)) <= _TOLERANCE
+    return abs(steps - round(steps)) <= _tolerance(parameter, step)
+
+
+def _tolerance(parameter: Parameter, step: float) -> float:
+    """How far from a step a value may lie, in steps; of very fine ones as far as the last bits of a value say."""
+    assert parameter.min is not None and parameter.max is not None
+    return max(_TOLERANCE, 4 * math.ulp(max(abs(parameter.min), abs(parameter.max))) / step)
 
 
 def own_value(parameter: Parameter, value: Any) -> Any:
@@ -115,7 +122,9 @@ def count_of(parameter: Parameter) -> int | None:
         return len(parameter.values or [])
     assert parameter.min is not None and parameter.max is not None
     step = parameter.step or (1 if parameter.type == "Int" else None)
-    return None if step is None else int((parameter.max - parameter.min) / step + _TOLERANCE) + 1
+    if step is None:
+        return None
+    return int((parameter.max - parameter.min) / step + _tolerance(parameter, step)) + 1
 
 
 def size_of(parameters: Sequence[Parameter]) -> int | None:

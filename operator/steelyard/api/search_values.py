@@ -15,7 +15,15 @@ from steelyard.api.paths import put
 from steelyard.api.schema import Node, schema_of
 from steelyard.api.search import Parameter
 from steelyard.api.search_paths import SEARCHED
-from steelyard.api.search_space import completed, contains, exists, own_value, parents_first, with_own_conditions
+from steelyard.api.search_space import (
+    completed,
+    contains,
+    count_of,
+    exists,
+    own_value,
+    parents_first,
+    with_own_conditions,
+)
 from steelyard.api.training_job import TrainingJobSpec
 
 _TRIED_TOGETHER = 64
@@ -244,7 +252,7 @@ def _tried(parameter: Parameter) -> list[tuple[str, Any]]:
     assert parameter.min is not None and parameter.max is not None
     last = parameter.max
     if parameter.step is not None:
-        last = parameter.min + parameter.step * int((parameter.max - parameter.min) / parameter.step + 1e-9)
+        last = parameter.min + parameter.step * ((count_of(parameter) or 1) - 1)
     ends = [("min", parameter.min), ("max", min(last, parameter.max))]
     return [(place, int(end)) for place, end in ends] if parameter.type == "Int" else [*ends]
 

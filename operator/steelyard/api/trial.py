@@ -15,6 +15,8 @@ from steelyard.api.uris import ClaimUri, is_claim_uri
 Goal = Literal["Maximize", "Minimize"]
 SecondObjective = Literal["Size", "Latency"]
 
+MOST_NUMBER = 10**6
+"""The largest number of a trial."""
 MOST_REPORTS = 64
 """Steps of one trial whose values are kept."""
 METRICS_OF_EPOCHS: tuple[Metric, ...] = ("accuracy", "logLoss", "r2", "rmse", "mae")
@@ -51,7 +53,7 @@ class Trial(Part):
 
     tuning_job: Annotated[str, Field(min_length=1, max_length=64)]
     """The TuningJob's name."""
-    number: Annotated[int, Field(ge=0, le=10**6)]
+    number: Annotated[int, Field(ge=0, le=MOST_NUMBER)]
     """The question that it answers, from 0."""
     metric: Metric
     """What it reports: of the validation part, or, with evaluation.crossValidation, the mean over the folds."""

@@ -1,6 +1,7 @@
 """`steelyard export-study`: a search as a study of Optuna's. Imports typer, tuning and the cli's other parts."""
 
 import importlib.util
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +13,7 @@ from steelyard.cli.output import OutputFormat, OutputOption, print_json
 from steelyard.cli.searches import find_search
 from steelyard.cli.trial_table import numbered
 from steelyard.tuning.export import export_study as write_study
+from steelyard.tuning.export import url_of
 
 
 def export_study(
@@ -35,4 +37,5 @@ def export_study(
     if output is OutputFormat.JSON:
         print_json({"job": found.name, "study": str(file), "trials": count})
     else:
-        print(f"{numbered(count, 'trial')} of {found.name} in {file}; to see it: optuna-dashboard sqlite:///{file}")
+        shown = shlex.quote(url_of(file))
+        print(f"{numbered(count, 'trial')} of {found.name} in {file}; to see it: optuna-dashboard {shown}")

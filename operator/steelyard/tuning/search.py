@@ -132,8 +132,9 @@ def _end_before(
     if (end := _end_by_answers(spec, known)) is not None:
         return end
     if number >= spec.max_trials:
-        answered = "the 1 question (spec.maxTrials) is" if spec.max_trials == 1 else f"all {spec.max_trials} questions (spec.maxTrials) are"
-        return End(Reason.SUCCEEDED, f"{answered} answered")
+        one = "the 1 question (spec.maxTrials) is answered"
+        all_of_them = f"all {spec.max_trials} questions (spec.maxTrials) are answered"
+        return End(Reason.SUCCEEDED, one if spec.max_trials == 1 else all_of_them)
     if spec.max_minutes is not None and minutes >= spec.max_minutes:
         return End(Reason.TIME_IS_UP, f"{spec.max_minutes:g} minutes (spec.maxMinutes) have passed")
     return None
