@@ -154,6 +154,8 @@ NOT_IN_CEL_OF_TUNING_JOBS = {
     "'{path}' is no other parameter; allowed: {others}": _ELSE,
     "{path} may be any number between two; a condition needs one with steps, an Int or a Categorical": _COSTLY,
     "the conditions go round in a circle: {path} exists by itself in the end; leave out one of them": _COSTLY,
+    "a step of {step} is too fine between {low} and {high}; allowed: at least {finest}, or leave it out: any number is "
+    "taken then": "the API server can't write so small a number as the message does",
     "the grid has {size} combinations; allowed: at most {most}, or another algorithm, such as TPE": _COSTLY,
     "{looks} looks at a trial are too many; allowed: at most {most}; look less often, or begin later (graceEpochs)": (
         "how often each rule looks is a function of its own"
