@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 from steelyard.api.errors import ConfigurationError
 from steelyard.api.search import Parameter
 from steelyard.api.search_log import Entry
+from steelyard.api.search_space import count_of, value_at
 from steelyard.cli.main import app
 from steelyard.tuning.export import export_study
 
@@ -55,7 +56,8 @@ def test_every_step_is_one_of_optunas(tmp_path: Path, low: float, high: float, s
     fields = {"path": MOMENTUM, "type": "Double", "min": low, "max": high, "step": step}
     parameter = Parameter.model_validate(fields)
     spec = document.spec.model_copy(update={"parameters": [parameter]})
-    choices = parameter.choices or []
+    choices = [value_at(parameter, index) for index in range(count_of(parameter) or 0)]
+    assert len(choices) > 2
     entries = tuple(Entry(number, {MOMENTUM: value}, "Complete", 0.5) for number, value in enumerate(choices))
 
     export_study(replace(document, spec=spec, entries=entries), tmp_path / "study.db")

@@ -129,22 +129,26 @@ def test_a_condition_on_millions_of_values_visits_those_that_it_names(child: str
 
 
 @pytest.mark.parametrize(
-    "parameter",
+    ("parameter", "choices"),
     (
-        {"type": "Int", "min": -3, "max": 12},
-        {"type": "Int", "min": 1, "max": 64, "log": True},
-        {"type": "Int", "min": 16, "max": 120, "step": 16},
-        {"type": "Double", "min": 0.1, "max": 0.95, "step": 0.1},
-        {"type": "Categorical", "values": [None, True, 1, "1", [1, 2], {"a": 1}]},
+        ({"type": "Int", "min": -3, "max": 12}, list(range(-3, 13))),
+        ({"type": "Int", "min": 1, "max": 64, "log": True}, list(range(1, 65))),
+        ({"type": "Int", "min": 16, "max": 120, "step": 16}, [16, 32, 48, 64, 80, 96, 112]),
+        ({"type": "Double", "min": 0.1, "max": 0.95, "step": 0.1}, [0.1 + index * 0.1 for index in range(9)]),
+        (
+            {"type": "Categorical", "values": [None, True, 1, "1", [1, 2], {"a": 1}]},
+            [None, True, 1, "1", [1, 2], {"a": 1}],
+        ),
     ),
 )
-def test_finitely_many_values_are_those_of_the_manifest_and_each_has_its_place(parameter: dict[str, Any]) -> None:
+def test_finitely_many_values_are_those_of_the_manifest_and_each_has_its_place(
+    parameter: dict[str, Any], choices: list[Any]
+) -> None:
     space = space_of({"path": "x", **parameter})
-    choices = space.dimensions[0].parameter.choices
 
     assert [values["x"] for values in every(space)] == choices
     assert [space.at(space.units(values))["x"] for values in every(space)] == choices
-    assert {repr(space.at([place / 5000])["x"]) for place in range(5001)} == set(map(repr, choices or []))
+    assert {repr(space.at([place / 5000])["x"]) for place in range(5001)} == set(map(repr, choices))
 
 
 @pytest.mark.parametrize("is_log", (False, True))
@@ -249,3 +253,21 @@ def test_what_is_no_question_of_the_space(values: Values) -> None:
     assert space.contains({"a": 1, "b": 2})
     assert space.contains({"a": 2})
     assert not space.contains(values)
+
+
+@pytest.mark.parametrize("value", (10**400, -(10**400), float("nan"), float("inf"), True, "0.2", None, [0.2]), ids=repr)
+@pytest.mark.parametrize(
+    "parameter",
+    ({"type": "Int", "min": 0, "max": 9}, {"type": "Double", "min": 0.1, "max": 0.3, "step": 0.1}),
+    ids=("Int", "Double"),
+)
+def test_what_is_no_number_of_a_range_has_no_place_in_it(parameter: dict[str, Any], value: Any) -> None:
+    (dimension,) = space_of({"path": "x", **parameter}).dimensions
+    assert dimension.index(value) is None and not contains(dimension.parameter, value)
+
+
+def test_the_last_step_is_one_though_it_is_more_than_max_in_its_last_bit() -> None:
+    (dimension,) = space_of({"path": "x", "type": "Double", "min": 0.1, "max": 0.3, "step": 0.1}).dimensions
+    assert dimension.item(2) == 0.1 + 2 * 0.1 > 0.3
+    assert dimension.index(dimension.item(2)) == dimension.index(0.3) == 2 and contains(dimension.parameter, 0.3)
+    assert contains(dimension.parameter, dimension.item(2)) and dimension.index(0.4) is None

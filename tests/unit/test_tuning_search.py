@@ -23,6 +23,7 @@ from steelyard.api.search_log import (
     front_of,
     log_bytes_at_most,
 )
+from steelyard.api.search_space import count_of, value_at
 from steelyard.api.step_values import pack, single, unpack
 from steelyard.api.trial import Trial
 from steelyard.api.tuning_job import TuningJob, TuningJobSpec
@@ -526,8 +527,7 @@ def _worst_entry(spec: TuningJobSpec, number: int, *, folds: int = 0, looks: int
         if parameter.type == "Double":
             values[parameter.path] = 1.2345678901234567e-05
         else:
-            assert parameter.choices is not None
-            values[parameter.path] = parameter.choices[-1]
+            values[parameter.path] = value_at(parameter, (count_of(parameter) or 0) - 1)
     steps = [(1 + 9 * look, single(generator.random())) for look in range(looks)]
     steps += [(fold, generator.random()) for fold in range(1, folds + 1)]
     epoch = 100 if looks else None

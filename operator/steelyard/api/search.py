@@ -170,22 +170,7 @@ class Parameter(Part):
         numbers = {"low": self.min, "high": self.max, "step": self.step}
         return {name: f"{number:.15g}" for name, number in numbers.items() if number is not None}
 
-    @property
-    def choices(self) -> list[Any] | None:
-        """All values that it may take, in order: ranges from min up; None where they are not finitely many."""
-        if self.type == "Categorical":
-            return list(self.values or [])
-        assert self.min is not None and self.max is not None
-        if self.type == "Int" and not (self.log and self.max - self.min >= MOST_CHOICES):
-            step = int(self.step or 1)
-            return list(range(int(self.min), int(self.max) + 1, step)) if self.max - self.min < MOST_CHOICES else None
-        if self.step is None:
-            return None
-        count = int((self.max - self.min) / self.step + 1e-9) + 1
-        return [self.min + index * self.step for index in range(count)] if count <= MOST_CHOICES else None
 
-
-MOST_CHOICES = 100_000
 FINEST_STEP = 1e-9
 """Of a Double, of the width of its range: the digits of a value say no more."""
 FINEST_DIGIT = 1e-12

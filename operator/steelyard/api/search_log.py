@@ -13,7 +13,8 @@ from typing import Any, Literal, TypeAlias
 from steelyard.api.log_values import finite, number_of_trial, number_or_none, numbers_of, runs_of, whole
 from steelyard.api.log_values import seconds as seconds_of
 from steelyard.api.log_values import text as text_of
-from steelyard.api.search import Parameter, same_value
+from steelyard.api.search import Parameter
+from steelyard.api.search_space import count_of, index_of, value_at
 from steelyard.api.search_steps import budget_of, most_looks
 from steelyard.api.step_values import Steps, most_characters, pack, unpack
 from steelyard.api.trial import Goal, Trial
@@ -256,7 +257,7 @@ def _digits_at_most(parameter: Parameter) -> int:
     if parameter.type == "Int":
         return max(len("null"), len(str(int(parameter.min))), len(str(int(parameter.max))))
     if parameter.step is not None:
-        return max(len("null"), len(str(int((parameter.max - parameter.min) / parameter.step) + 1)))
+        return max(len("null"), len(str(count_of(parameter))))
     return MOST_DIGITS - (parameter.min >= 0)
 
 
@@ -342,24 +343,23 @@ def _shorten(parameter: Parameter, values: Values) -> Any:
         return None
     value = values[parameter.path]
     if parameter.type == "Categorical":
-        for index, choice in enumerate(parameter.values or []):
-            if same_value(choice, value):
-                return index
-        raise ValueError(f"{value!r:.100} is none of the values of {parameter.path}")
+        index = index_of(parameter, value)
+        if index is None:
+            raise ValueError(f"{value!r:.100} is none of the values of {parameter.path}")
+        return index
+    finite(value)
     if parameter.type == "Double" and parameter.step is not None:
-        assert parameter.min is not None
-        index = round((value - parameter.min) / parameter.step)
+        index = index_of(parameter, value)
         # A value that a user wrote may differ from its step's in the last bit: 0.3 and 0.1 + 2 * 0.1.
-        return index if parameter.min + index * parameter.step == value else float(value)
+        return float(value) if index is None or value_at(parameter, index) != value else index
     return value
 
 
 def _lengthen(parameter: Parameter, short: Any) -> Any:
     if parameter.type == "Categorical":
-        return (parameter.values or [])[whole(short)]
+        return value_at(parameter, whole(short))
     if finite(short) != round(short) and parameter.type == "Int":
         raise ValueError(f"{short!r} should be a whole number, as {parameter.path} is")
     if parameter.type == "Double" and parameter.step is not None and isinstance(short, int):
-        assert parameter.min is not None
-        return parameter.min + short * parameter.step
+        return value_at(parameter, short)
     return short

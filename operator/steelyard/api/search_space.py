@@ -25,16 +25,45 @@ def exists(parameter: Parameter, values: Mapping[str, Any]) -> bool:
 
 def contains(parameter: Parameter, value: Any) -> bool:
     """Whether a parameter may take a value."""
-    if parameter.type == "Categorical":
-        return any(same_value(choice, value) for choice in parameter.values or [])
+    if parameter.type == "Categorical" or _step_of(parameter) is not None:
+        return index_of(parameter, value) is not None
     assert parameter.min is not None and parameter.max is not None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not parameter.min <= value <= parameter.max:
-        return False
-    step = parameter.step or (1 if parameter.type == "Int" else None)
-    if step is None:
-        return True
+    return _is_number(value) and parameter.min <= value <= parameter.max
+
+
+def index_of(parameter: Parameter, value: Any) -> int | None:
+    """The place of a value among finitely many, from 0; None where it is none of them, or there is no end to them."""
+    if parameter.type == "Categorical":
+        return next((index for index, choice in enumerate(parameter.values or []) if same_value(choice, value)), None)
+    step, count = _step_of(parameter), count_of(parameter)
+    if step is None or count is None or not _is_number(value):
+        return None
+    assert parameter.min is not None and parameter.max is not None
+    # The last one may be more than max in its last bit: 0.1 + 2 * 0.1 is more than 0.3.
+    if not parameter.min - step < value < parameter.max + step:
+        return None
     steps = (value - parameter.min) / step
-    return abs(steps - round(steps)) <= _tolerance(parameter, step)
+    index = round(steps)
+    return index if 0 <= index < count and abs(steps - index) <= _tolerance(parameter, step) else None
+
+
+def value_at(parameter: Parameter, index: int) -> Any:
+    """The value at a place among finitely many: in the manifest's order, or from min up."""
+    if parameter.type == "Categorical":
+        return (parameter.values or [])[index]
+    step = _step_of(parameter)
+    assert parameter.min is not None and step is not None
+    if parameter.type == "Int":
+        return int(parameter.min) + index * int(step)
+    return parameter.min + index * step
+
+
+def _step_of(parameter: Parameter) -> float | None:
+    return parameter.step or (1.0 if parameter.type == "Int" else None)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _tolerance(parameter: Parameter, step: float) -> float:
@@ -46,16 +75,8 @@ def _tolerance(parameter: Parameter, step: float) -> float:
 def own_value(parameter: Parameter, value: Any) -> Any:
     """A value that a parameter may take as the search has it: 16 where a user wrote 16.0 for an Int, and 0.1 + 2 * 0.1
     for 0.3, where there are steps of 0.1 from 0.1 on. Any other value as it is."""
-    if not contains(parameter, value):
-        return value
-    if parameter.type == "Categorical":
-        return next(choice for choice in parameter.values or [] if same_value(choice, value))
-    assert parameter.min is not None
-    if parameter.type == "Int":
-        return round(value)
-    if parameter.step is None:
-        return value
-    return parameter.min + round((value - parameter.min) / parameter.step) * parameter.step
+    index = index_of(parameter, value)
+    return value if index is None else value_at(parameter, index)
 
 
 def with_own_conditions(parameters: Sequence[Parameter]) -> list[Parameter]:
@@ -121,7 +142,7 @@ def count_of(parameter: Parameter) -> int | None:
     if parameter.type == "Categorical":
         return len(parameter.values or [])
     assert parameter.min is not None and parameter.max is not None
-    step = parameter.step or (1 if parameter.type == "Int" else None)
+    step = _step_of(parameter)
     if step is None:
         return None
     return int((parameter.max - parameter.min) / step + _tolerance(parameter, step)) + 1

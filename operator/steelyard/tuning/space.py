@@ -9,9 +9,18 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TypeAlias
 
-from steelyard.api.search import Parameter, same_value
+from steelyard.api.search import Parameter
 from steelyard.api.search_log import Values
-from steelyard.api.search_space import count_of, exists, parents_first, with_own_conditions
+from steelyard.api.search_space import (
+    contains,
+    count_of,
+    exists,
+    index_of,
+    own_value,
+    parents_first,
+    value_at,
+    with_own_conditions,
+)
 
 Key: TypeAlias = Hashable
 """The identity of a question."""
@@ -52,38 +61,19 @@ class Dimension:
         """How many values there are; None where it is any number of a range."""
         return count_of(self.parameter)
 
-    @property
-    def _step(self) -> float | None:
-        return self.parameter.step or (1.0 if self.parameter.type == "Int" else None)
-
     def item(self, index: int) -> Any:
-        """The value of that index, in the order of Parameter.choices."""
-        parameter = self.parameter
-        if parameter.values is not None:
-            return parameter.values[index]
-        if parameter.type == "Int":
-            return int(self.low) + index * int(_given(self._step))
-        return self.low + index * _given(self._step)
+        """The value at a place among finitely many."""
+        return value_at(self.parameter, index)
 
     def index(self, value: Any) -> int | None:
-        """The index of a value; None where it is no value of this parameter, or one of a range without steps."""
-        values = self.parameter.values
-        if values is not None:
-            return next((index for index, known in enumerate(values) if same_value(known, value)), None)
-        if self.size is None or not _is_number(value):
-            return None
-        index = round((value - self.low) / _given(self._step))
-        if not 0 <= index < self.size:
-            return None
-        tolerance = max(1e-12, 1e-9 * _given(self._step))  # As `search_space.contains` has it.
-        return index if math.isclose(self.item(index), value, rel_tol=1e-9, abs_tol=tolerance) else None
+        """The place of a value; None where it is no value of this parameter, or one of a range without steps."""
+        return index_of(self.parameter, value)
 
     def normal(self, value: Any) -> Any:
         """The value as a question has it: 3 for an Int of 3.0; None-like `NOTHING` where it is out of the range."""
-        if self.size is not None:
-            index = self.index(value)
-            return NOTHING if index is None else self.item(index)
-        return float(value) if _is_number(value) and self.low <= value <= self.high else NOTHING
+        if not contains(self.parameter, value):
+            return NOTHING
+        return float(value) if self.size is None else own_value(self.parameter, value)
 
     def at(self, unit: float) -> Any:
         """The value at a point from 0 to 1. Each of finitely many has a stretch of its own; all are of one length, but
@@ -341,10 +331,6 @@ def _identity(value: Any) -> Hashable:
     if isinstance(value, list):
         return "list", tuple(_identity(item) for item in value)
     return value if value is None or isinstance(value, int | float | str) else repr(value)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _given(number: float | None) -> float:
