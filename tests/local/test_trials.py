@@ -326,13 +326,13 @@ def test_a_job_that_only_prepares_is_complete_then(tmp_path: Path) -> None:
 
 NO_MODEL = """
 made(workspace / "trained/training.json", json.dumps({"key": key}))
-end(0, reason="%s", message="well")
+end(0, reason="%s", message="well", trial=[7, "%s", 0.5])
 """
 
 
 def test_a_pruned_trial_is_complete_for_that_reason_and_is_not_run_again(tmp_path: Path) -> None:
     write_job(tmp_path, **trial())
-    programs = Programs(train=NO_MODEL % "Pruned")
+    programs = Programs(train=NO_MODEL % ("Pruned", "P"))
     run = run_job(tmp_path, programs)
     assert run.error is None
     assert run.true_conditions == {
@@ -350,7 +350,7 @@ def test_a_pruned_trial_is_complete_for_that_reason_and_is_not_run_again(tmp_pat
 def test_a_trial_that_is_scored_on_folds_is_not_run_again_for_want_of_a_model(tmp_path: Path) -> None:
     folds = {"evaluation": {"crossValidation": {"folds": 3}}, "model": {"randomForest": {}}}
     write_job(tmp_path, **{**trial(), **folds})
-    programs = Programs(train=NO_MODEL % "Succeeded")
+    programs = Programs(train=NO_MODEL % ("Succeeded", "C"))
     assert run_job(tmp_path, programs).error is None
     run_job(tmp_path, programs)
     assert programs.started == [("prepare", 0), ("train", 0)]

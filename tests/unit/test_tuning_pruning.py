@@ -11,6 +11,7 @@ from search_simulation import Curve, Simulation
 from steelyard.api.search_log import Entry, State, TrialReport, Values, leaves_model
 from steelyard.api.search_steps import bracket_of, budget_of, looks_of, most_looks, report_steps
 from steelyard.api.step_values import single
+from steelyard.api.training_job import TrainingJobSpec
 from steelyard.api.trial import PairedLimit, Trial
 from steelyard.api.tuning_job import TuningJobSpec
 from steelyard.tuning.pruning import stops_for
@@ -72,18 +73,33 @@ def test_a_trial_that_will_not_be_the_best_leaves_no_model(metric: str, best: fl
     spec = search(None, metric=metric)
     to_beat = stops_for(spec, 5, [known(0, worse), known(1, best), known(2, best - 9, state="Pruned")]).to_beat
     assert to_beat == best
-    trial = Trial.model_validate(
-        {"tuningJob": "s", "number": 5, "metric": metric, "goal": spec.objective.direction, "toBeat": to_beat}
-    )
     better = best + (best - worse)
     values = {better: True, best: False, worse: False}
-    assert {value: leaves_model(trial, TrialReport(5, "Complete", value)) for value in values} == values
-    assert not leaves_model(trial, TrialReport(5, "Pruned", better))
-    assert leaves_model(trial.model_copy(update={"to_beat": None}), TrialReport(5, "Complete", worse))
+    assert {value: leaves_model(*trained(spec, "Complete", value, toBeat=to_beat)) for value in values} == values
+    assert not leaves_model(*trained(spec, "Pruned", better, toBeat=to_beat))
+    assert leaves_model(*trained(spec, "Complete", worse))
+
+
+def trained(spec: TuningJobSpec, state: State, value: float, **trial: Any) -> tuple[TrainingJobSpec, dict[str, Any]]:
+    """The spec of a trial, and what its training has to say."""
+    job = spec.template.model_dump(mode="json", by_alias=True, exclude_unset=True)
+    metric, goal = spec.objective.metric, spec.objective.direction
+    own = {"tuningJob": "search", "number": 5, "metric": metric, "goal": goal, **trial}
+    return (
+        TrainingJobSpec.model_validate({**job, "publish": [], "trial": own}),
+        {"trial": TrialReport(5, state, value).to_json()},
+    )
 
 
 def test_trials_on_folds_leave_none_anyway() -> None:
-    assert stops_for(folds_search({"name": "PairedFolds"}), 1, [known(0, 0.5)]).to_beat is None
+    spec = folds_search({"name": "PairedFolds"})
+    assert stops_for(spec, 1, [known(0, 0.5)]).to_beat is None
+    assert not leaves_model(*trained(spec, "Complete", 0.9))
+
+
+def test_a_training_that_is_no_trial_leaves_its_model() -> None:
+    spec, summary = trained(search(None), "Pruned", 0.1)
+    assert leaves_model(spec.model_copy(update={"trial": None}), summary)
 
 
 # --- where it is looked -----------------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ The log, and the trials that run, are all there is to a search: whoever has them
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
@@ -17,7 +17,8 @@ from steelyard.api.search import Parameter
 from steelyard.api.search_space import count_of, index_of, value_at
 from steelyard.api.search_steps import budget_of, most_looks
 from steelyard.api.step_values import Steps, most_characters, pack, unpack
-from steelyard.api.trial import Goal, Trial
+from steelyard.api.training_job import TrainingJobSpec
+from steelyard.api.trial import Goal
 from steelyard.api.tuning_job import TuningJobSpec
 
 Values: TypeAlias = dict[str, Any]
@@ -305,8 +306,20 @@ def is_better(one: float, other: float, goal: Goal) -> bool:
     return one > other if goal == "Maximize" else one < other
 
 
-def leaves_model(trial: Trial, report: TrialReport) -> bool:
-    """Whether the trial's model may be of use: that of a trial which can't become the best only fills the storage."""
+def leaves_model(spec: TrainingJobSpec, summary: Mapping[str, Any]) -> bool:
+    """Whether a training leaves a model: each does but a trial on folds, which has many, and one that can't become the
+    best, whose model would only fill the storage.
+
+    Args:
+        spec: the job's.
+        summary: that of the training's result; of a trial with its report.
+    """
+    trial = spec.trial
+    if trial is None:
+        return True
+    if spec.evaluation.cross_validation is not None:
+        return False
+    report = TrialReport.from_json(summary.get("trial"))
     if report.state != "Complete" or report.value is None:
         return False
     return trial.to_beat is None or is_better(report.value, trial.to_beat, trial.goal)

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from steelyard.api.contract import Reason, Result, StageName
-from steelyard.api.search_log import TrialReport, leaves_model
+from steelyard.api.contract import Result, StageName
+from steelyard.api.search_log import leaves_model
 from steelyard.local.job import LocalJob
 from steelyard.local.state import StageRecord
 from steelyard.planning import Plan, Stage, changed_inputs
@@ -97,14 +97,8 @@ def files_present(job: LocalJob, records: Mapping[StageName, StageRecord]) -> di
 
 
 def _leaves_model(job: LocalJob, records: Mapping[StageName, StageRecord]) -> bool:
-    """Whether the stage train has left a model: a trial that will not be the best, or is scored on folds, leaves
-    none."""
-    spec, result = job.job.spec, records["train"].result if "train" in records else None
-    if spec.trial is None or result is None:
-        return True
-    if spec.evaluation.cross_validation is not None or result.reason == Reason.PRUNED:
-        return False
-    return leaves_model(spec.trial, TrialReport.from_json(result.summary["trial"]))
+    result = records["train"].result if "train" in records else None
+    return result is None or leaves_model(job.job.spec, result.summary)
 
 
 def _key_of(records: Mapping[StageName, StageRecord], stage: StageName) -> str:

@@ -5,7 +5,7 @@ Leaves the fitted model and training.json in the workspace, or, of a trial with 
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from threadpoolctl import threadpool_limits
 from steelyard.api.contract import Env, Reason
 from steelyard.api.errors import ConfigurationError
 from steelyard.api.outcome import Metric
-from steelyard.api.search_log import TrialReport, leaves_model
+from steelyard.api.search_log import leaves_model
 from steelyard.api.training_job import METRICS_OF_TASK
 from steelyard_trainer.contract import Outcome, StageContext
 from steelyard_trainer.data.reading import PreparedDataset
@@ -52,7 +52,7 @@ def train_estimator(context: StageContext) -> Outcome:
     # A trial is the same to the last bit wherever it runs, so its sums have one order.
     with threadpool_limits(threads or None):
         outcome, model = _answer(context, rows) if is_trial else _fit(context, rows, threads or -1)
-    if model is not None and _leaves_model(context, outcome.summary):
+    if model is not None and leaves_model(context.job.spec, outcome.summary):
         context.check_attempt()
         save_estimator(model, context.workspace.estimator_file)
         if not (is_trial or context.job.spec.has_finish):
@@ -147,18 +147,10 @@ def _finished(context: StageContext) -> Outcome | None:
         raise ConfigurationError(f"{workspace.training_file} is damaged ({error}): remove it") from None
     if document["key"] != context.key:
         return None
-    if _leaves_model(context, document) and not workspace.estimator_file.exists():
+    if leaves_model(context.job.spec, document) and not workspace.estimator_file.exists():
         return None
     summary = {name: value for name, value in document.items() if name not in _NOT_IN_SUMMARY}
     return Outcome(document["message"], summary, document["reason"])
-
-
-def _leaves_model(context: StageContext, summary: Mapping[str, Any]) -> bool:
-    spec = context.job.spec
-    if spec.trial is None:
-        return True
-    is_on_folds = spec.evaluation.cross_validation is not None
-    return not is_on_folds and leaves_model(spec.trial, TrialReport.from_json(summary["trial"]))
 
 
 def _leave_document(context: StageContext, outcome: Outcome, dataset: PreparedDataset) -> None:

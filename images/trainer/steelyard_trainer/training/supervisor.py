@@ -22,7 +22,7 @@ from pathlib import Path
 
 from steelyard.api.contract import Env, ExitCode, Reason, Result
 from steelyard.api.errors import ConfigurationError, SteelyardError
-from steelyard.api.search_log import TrialReport, leaves_model
+from steelyard.api.search_log import leaves_model
 from steelyard_trainer.begin import begin
 from steelyard_trainer.contract import Outcome, StageContext
 from steelyard_trainer.memory import OutOfMemoryWatch, own_group
@@ -335,11 +335,10 @@ def _finished(context: StageContext) -> Outcome | None:
         return None
     except ValueError as error:
         raise ConfigurationError(f"{context.workspace.training_file} is damaged ({error}): remove it") from None
-    reason, trial = document.get("reason", Reason.SUCCEEDED), context.job.spec.trial
     if document["key"] != context.key:
         return None
-    has_model = trial is None or leaves_model(trial, TrialReport.from_json(document["trial"]))
-    if has_model and not context.workspace.model_file.exists():
+    if leaves_model(context.job.spec, document) and not context.workspace.model_file.exists():
         return None
     summary = {name: value for name, value in document.items() if name not in NOT_IN_SUMMARY}
-    return Outcome(document.get("message", "was trained already"), {**summary, "restarts": 0}, reason)
+    message, reason = document.get("message", "was trained already"), document.get("reason", Reason.SUCCEEDED)
+    return Outcome(message, {**summary, "restarts": 0}, reason)

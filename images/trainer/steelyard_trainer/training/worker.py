@@ -128,8 +128,7 @@ def _train(context: StageContext, strategy: tf.distribute.Strategy | None, reque
         if context.worker == 0:
             model = serving_network(context.job.spec.model, shape, network)
             outcome = _judge(context, dataset, model, loop, outcome)
-            trial = context.job.spec.trial
-            if trial is None or leaves_model(trial, TrialReport.from_json(outcome.summary["trial"])):
+            if leaves_model(context.job.spec, outcome.summary):
                 _leave_model(context, model)
     if context.worker == 0:
         _leave_document(context, outcome, {"history": loop.state.history, "dataset": dataset.fingerprint})
