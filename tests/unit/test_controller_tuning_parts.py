@@ -25,7 +25,7 @@ from controller_tuning_support import (
 
 from steelyard.api.errors import ConfigurationError
 from steelyard.api.loading import parse_training_job
-from steelyard.api.packs import trials_of_a_pack
+from steelyard.api.log_sizes import trials_of_a_pack
 from steelyard.api.search_log import SearchDocument
 from steelyard.controller.admission import admit as admit_training_job
 from steelyard.controller.pods import JobContext

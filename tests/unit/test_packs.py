@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from steelyard.api.contract import RESULT_LIMIT_BYTES, Reason, Result
-from steelyard.api.packs import REPORTS_LIMIT_BYTES, report_bytes_at_most, trials_of_a_pack
+from steelyard.api.log_sizes import REPORTS_LIMIT_BYTES, report_bytes_at_most, trials_of_a_pack
 from steelyard.api.search_log import TrialReport
 from steelyard.api.tuning_job import TuningJobSpec
 from steelyard_trainer.contract import Outcome, fit_result

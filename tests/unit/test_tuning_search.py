@@ -11,17 +11,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from steelyard.api.contract import Reason
+from steelyard.api.log_sizes import LOG_LIMIT_BYTES, entry_bytes_at_most, log_bytes_at_most
 from steelyard.api.search_log import (
-    LOG_LIMIT_BYTES,
     MOST_REASON_BYTES,
     Entry,
     SearchDocument,
     State,
     TrialReport,
     best_of,
-    entry_bytes_at_most,
     front_of,
-    log_bytes_at_most,
 )
 from steelyard.api.search_space import count_of, value_at
 from steelyard.api.step_values import pack, single, unpack

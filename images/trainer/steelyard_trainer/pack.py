@@ -17,7 +17,7 @@ from typing import Any
 from steelyard.api.contract import Env, Reason, StageName
 from steelyard.api.errors import ConfigurationError, SteelyardError
 from steelyard.api.loading import parse_training_job
-from steelyard.api.packs import MOST_TRIALS_OF_A_PACK, REPORTS_LIMIT_BYTES
+from steelyard.api.log_sizes import MOST_TRIALS_OF_A_PACK, REPORTS_LIMIT_BYTES
 from steelyard.api.search_log import TrialReport
 from steelyard.api.training_job import TrainingJob
 from steelyard_trainer.attempts import Attempt

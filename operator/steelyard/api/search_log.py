@@ -14,9 +14,8 @@ from steelyard.api.log_values import finite, number_of_trial, number_or_none, nu
 from steelyard.api.log_values import seconds as seconds_of
 from steelyard.api.log_values import text as text_of
 from steelyard.api.search import Parameter
-from steelyard.api.search_space import count_of, index_of, value_at
-from steelyard.api.search_steps import budget_of, most_looks
-from steelyard.api.step_values import Steps, most_characters, pack, unpack
+from steelyard.api.search_space import index_of, value_at
+from steelyard.api.step_values import Steps, pack, unpack
 from steelyard.api.training_job import TrainingJobSpec
 from steelyard.api.trial import Goal
 from steelyard.api.tuning_job import TuningJobSpec
@@ -29,8 +28,6 @@ State: TypeAlias = Literal["Complete", "Pruned", "Failed", "Repeated"]
 _LETTERS: dict[State, str] = {"Complete": "C", "Pruned": "P", "Failed": "F", "Repeated": "R"}
 _STATES: dict[str, State] = {letter: state for state, letter in _LETTERS.items()}
 
-LOG_LIMIT_BYTES = 256 * 1024
-"""What the log may take of a TuningJob's status: 262 bytes a trial for 1,000 trials."""
 MOST_REASON_BYTES = 120
 """What the reason of a failure may take in the status."""
 
@@ -213,53 +210,6 @@ def _bytes_in_status(text: str) -> int:
     """Of a text in an entry, which is JSON and a text in JSON: a quotation mark takes four bytes there."""
     quoted = json.dumps(json.dumps(text, ensure_ascii=False), ensure_ascii=False)
     return len(quoted.encode()) - len(r'"\"\""')
-
-
-def entry_bytes_at_most(spec: TuningJobSpec) -> int:
-    """How long an entry of this search may be in the status, where it is a text in JSON; but for a failure's reason."""
-    is_network = spec.template.evaluation.cross_validation is None
-    looks = most_looks(spec) if is_network else budget_of(spec)
-    number = len(str(spec.max_trials))
-    steps = most_characters(looks, budget_of(spec), single=is_network)
-    fields = [
-        number,
-        len('\\"C\\"'),
-        1 + sum(_digits_at_most(parameter) + 1 for parameter in spec.parameters),
-        MOST_DIGITS,
-        steps + len('\\"\\"'),
-        MOST_DIGITS if spec.objective.second else len("null"),
-        len(str(budget_of(spec))) if is_network else len("null"),
-        len("100000.25"),
-    ]
-    if spec.asynchronous:  # The answers seen are all but those of the trials that ran: so many gaps, at most.
-        fields += [len('\\"\\"'), 1 + (spec.parallel_trials + 1) * 2 * (number + 1)]
-    return len('"[]",') + sum(fields) + len(fields) - 1
-
-
-def log_bytes_at_most(spec: TuningJobSpec) -> int:
-    """How long the whole log of a search may become in the status."""
-    # That module needs this one.
-    from steelyard.api.packs import MOST_TRIALS_OF_A_PACK
-
-    # As many as are allowed, and then all that were asked together.
-    at_once = max(spec.parallel_trials, MOST_TRIALS_OF_A_PACK if spec.template.model.is_estimator else 0)
-    failures = min(spec.max_trials, spec.max_failed_trials + at_once)
-    return spec.max_trials * entry_bytes_at_most(spec) + failures * MOST_REASON_BYTES
-
-
-MOST_DIGITS = len("-1.2345678901234567e-05")
-"""Of a float in full."""
-
-
-def _digits_at_most(parameter: Parameter) -> int:
-    if parameter.type == "Categorical":
-        return max(len("null"), len(str(len(parameter.values or []))))
-    assert parameter.min is not None and parameter.max is not None
-    if parameter.type == "Int":
-        return max(len("null"), len(str(int(parameter.min))), len(str(int(parameter.max))))
-    if parameter.step is not None:
-        return max(len("null"), len(str(count_of(parameter))))
-    return MOST_DIGITS - (parameter.min >= 0)
 
 
 @dataclass(frozen=True)

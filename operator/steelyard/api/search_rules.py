@@ -206,7 +206,7 @@ def _counts(spec: "TuningJobSpec") -> Errors:
             most=spec.max_trials,
         )
     # The log's module needs the whole spec, which needs this one.
-    from steelyard.api.search_log import LOG_LIMIT_BYTES, entry_bytes_at_most, log_bytes_at_most
+    from steelyard.api.log_sizes import LOG_LIMIT_BYTES, entry_bytes_at_most, log_bytes_at_most
 
     if (size := log_bytes_at_most(spec)) > LOG_LIMIT_BYTES:
         each = entry_bytes_at_most(spec)

@@ -3,7 +3,7 @@ may be asked at once. Pure. Imports the api only."""
 
 from collections.abc import Collection, Mapping
 
-from steelyard.api.packs import trials_of_a_pack
+from steelyard.api.log_sizes import trials_of_a_pack
 from steelyard.api.search_log import Entry
 from steelyard.api.tuning_job import TuningJobSpec
 from steelyard.tuning.search import is_independent
