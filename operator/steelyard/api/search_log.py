@@ -71,12 +71,12 @@ class TrialReport:
             return cls(
                 number=number_of_trial(number),
                 state=state,
-                value=_mean(steps) if value is None and state != "Failed" else _float(value),
+                value=_mean(steps) if value is None and state != "Failed" else number_or_none(value),
                 steps=steps,
-                second=_float(second),
+                second=number_or_none(second),
                 epoch=None if epoch is None else whole(epoch),
-                seconds=float(seconds),
-                reason=str(reason),
+                seconds=seconds_of(seconds),
+                reason=text_of(reason),
             )
         except (TypeError, KeyError, ValueError, AttributeError, OverflowError) as error:
             raise ValueError(f"{document!r:.200} is no report of a trial: {error}") from None
@@ -189,10 +189,6 @@ def _mean(steps: Steps) -> float | None:
     for _, value in steps:
         total += value
     return total / len(steps)
-
-
-def _float(value: Any) -> float | None:
-    return None if value is None else float(value)
 
 
 def _shortened(text: str) -> str:

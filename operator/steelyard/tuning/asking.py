@@ -11,14 +11,13 @@ from collections.abc import Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from steelyard.api.paths import get, put
 from steelyard.api.search import AlgorithmName
 from steelyard.api.search_log import Entry, Values
 from steelyard.api.search_space import completed
 from steelyard.api.tuning_job import TuningJobSpec
-from steelyard.tuning.space import NOTHING, Key, Space
+from steelyard.tuning.space import Key, Space
 
 if TYPE_CHECKING:
     from steelyard.tuning.samplers.base import Question, Sampler
@@ -66,24 +65,12 @@ class Asker:
         """The first questions: spec.initialTrials, completed, each once."""
         if not self.spec.initial_trials:
             return ()
-        parameters = [dimension.parameter for dimension in self.space.dimensions]
-        template = self._template()
+        template = self.spec.template.model_dump(mode="json", by_alias=True)
+        whole = (completed(self.spec.parameters, given, template) for given in self.spec.initial_trials)
         questions: dict[Key, Values] = {}
-        for given in self.spec.initial_trials:
-            own = self.space.normal({path: value for path, value in given.items() if path in self.space.by_path})
-            values = self.space.normal(completed(parameters, own, template))
+        for values in map(self.space.normal, whole):
             questions.setdefault(self.space.key(values), values)
         return tuple(questions.values())
-
-    def _template(self) -> dict[str, Any]:
-        """The template's spec, with the numbers of the space's parameters as the space has them."""
-        template = self.spec.template.model_dump(mode="json", by_alias=True)
-        for dimension in self.space.dimensions:
-            if not dimension.is_categorical:
-                value = dimension.normal(get(template, dimension.path))
-                if value is not NOTHING:
-                    put(template, dimension.path, value)
-        return template
 
     def ask(
         self, number: int, known: Sequence[Entry], pending: Sequence[Values], prior: Sequence[Entry] = ()

@@ -1,6 +1,7 @@
 """What an earlier search has found out, as far as a new one can use it. Pure; imports planning and the api only."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from steelyard.api.errors import ConfigurationError
@@ -64,7 +65,7 @@ def prior_of(spec: TuningJobSpec, name: str, other: TuningJobSpec, log: Sequence
         )
     space = Space(spec.parameters)
     entries = [
-        Entry(**{**vars(entry), "values": space.normal(entry.values), "state": _STATES[entry.state], "seen": None})
+        replace(entry, values=space.normal(entry.values), state=_STATES[entry.state], seen=None)
         for entry in log
         if entry.state in _STATES and entry.value is not None and space.contains(entry.values)
     ]
@@ -85,7 +86,7 @@ def answered_before(
     key = key_of(values)
     for entry in prior:
         if entry.is_answer and key_of(entry.values) == key:
-            return Entry(**{**vars(entry), "number": number, "state": "Repeated", "seen": seen, "seconds": 0.0})
+            return replace(entry, number=number, state="Repeated", seen=seen, seconds=0.0)
     return None
 
 
