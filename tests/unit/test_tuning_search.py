@@ -98,7 +98,7 @@ def test_so_many_are_asked_as_may_run() -> None:
     assert next_step(spec, {1: answer(1), 2: answer(2)}, [0]) == NextStep()
     assert next_step(spec, {0: answer(0)}, [1, 2]) == NextStep((3,))
     assert next_step(spec, log_of(0.1, 0.2, 0.3), []) == NextStep((3, 4, 5))
-    assert next_step(spec, log_of(0.1, 0.2, 0.3), [], at_once=2) == NextStep((3, 4))
+    assert next_step(spec, log_of(0.1, 0.2, 0.3), [3]) == NextStep((4, 5))
 
 
 def test_a_question_knows_the_answers_by_number() -> None:
@@ -114,17 +114,20 @@ def test_a_question_knows_the_answers_by_number() -> None:
 def test_who_learns_nothing_does_not_wait() -> None:
     grid = search(algorithm={"name": "Random"}, parallelTrials=2)
     assert is_independent(grid)
-    assert next_step(grid, {3: answer(3)}, [0, 1, 2], at_once=1) == NextStep((4,))
-    assert next_step(grid, {}, [], at_once=40) == NextStep(tuple(range(10)))
+    four = search(algorithm={"name": "Random"}, parallelTrials=4)
+    assert next_step(four, {3: answer(3)}, [0, 1, 2]) == NextStep((4,))
+    trees = {"path": "model.randomForest.nEstimators", "type": "Int", "min": 10, "max": 1000}
+    packed = search(algorithm={"name": "Random"}, template=FOREST, parameters=[trees], placement="Packed")
+    assert next_step(packed, {}, []) == NextStep(tuple(range(10)))
     for fields in (
         {"objective": {"metric": "accuracy", "target": 0.9}},
         {"maxTrialsWithoutImprovement": 3},
         {"pruning": {"name": "Median"}},
         {"algorithm": {"name": "TPE"}},
     ):
-        waits = search(**{"algorithm": {"name": "Random"}, "parallelTrials": 2, **fields})
+        waits = search(**{"algorithm": {"name": "Random"}, "parallelTrials": 4, **fields})
         assert not is_independent(waits)
-        assert next_step(waits, {3: answer(3)}, [0, 1, 2], at_once=1) == NextStep()
+        assert next_step(waits, {3: answer(3)}, [0, 1, 2]) == NextStep()
 
 
 def test_asynchronous_does_not_wait() -> None:
@@ -150,18 +153,21 @@ def test_questions_whose_trials_were_lost_are_asked_first() -> None:
     log = {1: answer(1), 4: answer(4)}
     assert next_step(grid, log, []) == NextStep((0, 2))
     assert next_step(grid, log, [3]) == NextStep((0,))
-    assert next_step(grid, log, [3], at_once=4) == NextStep((0, 2, 5, 6))
+    assert next_step(search(algorithm={"name": "Random"}, parallelTrials=5), log, [3]) == NextStep((0, 2, 5, 6))
     # Nothing ends while one of them is open.
     log = {number: answer(number) for number in range(10) if number != 7}
     assert next_step(grid, log, []) == NextStep((7,))
-    assert next_step(grid, log, [], at_once=0) == NextStep()
+    del log[5], log[6]
+    assert next_step(grid, log, [5, 6]) == NextStep()
+    log |= {5: answer(5), 6: answer(6)}
     assert next_step(grid, log | {7: answer(7)}, []).end is not None
 
 
 def test_a_lost_question_waits_for_the_answers_it_was_asked_with() -> None:
     learning = search(algorithm={"name": "TPE"}, parallelTrials=2)
-    assert next_step(learning, {0: answer(0), 4: answer(4)}, [], at_once=9) == NextStep((1, 2))
-    assert next_step(learning, {0: answer(0), 4: answer(4)}, [1, 2], at_once=9) == NextStep()
+    assert next_step(learning, {0: answer(0), 4: answer(4)}, []) == NextStep((1, 2))
+    # There is room for one, but question 3 must know the answer to 1.
+    assert next_step(learning, {0: answer(0), 2: answer(2), 4: answer(4)}, [1]) == NextStep()
 
 
 def test_a_lost_question_for_which_no_combination_is_left_is_not_asked_for_ever() -> None:

@@ -8,7 +8,7 @@ import pytest
 from steelyard.api.errors import ConfigurationError
 from steelyard.api.search_log import Entry, State
 from steelyard.api.tuning_job import TuningJobSpec
-from steelyard.tuning.placement import room_for
+from steelyard.tuning.search import room_for
 from steelyard.tuning.warm_start import MOST_PRIOR, answered_before, prior_of
 
 TREES = "model.randomForest.nEstimators"

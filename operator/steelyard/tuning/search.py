@@ -9,9 +9,11 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from steelyard.api.contract import Reason
+from steelyard.api.log_sizes import trials_of_a_pack
 from steelyard.api.search import AlgorithmName
 from steelyard.api.search_log import Entry, Values, best_of, is_better
 from steelyard.api.tuning_job import TuningJobSpec
+from steelyard.tuning.placement import first_trials, is_packed
 
 INDEPENDENT: frozenset[AlgorithmName] = frozenset({"Grid", "Random", "QMC"})
 """The algorithms that learn nothing from answers."""
@@ -44,7 +46,6 @@ def next_step(
     *,
     minutes: float = 0.0,
     exhausted_at: int | None = None,
-    at_once: int | None = None,
 ) -> NextStep:
     """What is to be done.
 
@@ -54,7 +55,6 @@ def next_step(
         running: the numbers of the questions that are asked and not answered.
         minutes: for how long the search has run.
         exhausted_at: the number of a question for which no combination was left.
-        at_once: how many questions may be asked beside those that run; default: what parallelTrials leaves free.
     """
     failed = [entry for entry in entries.values() if entry.state == "Failed"]
     if len(failed) > spec.max_failed_trials:
@@ -67,21 +67,55 @@ def next_step(
                 has_failed=True,
             )
         )
-    free = max(0, spec.parallel_trials - len(running)) if at_once is None else at_once
+    room = room_for(spec, entries, running, minutes)
     first_new = max([-1, *entries, *running]) + 1
     lost = [number for number in range(first_new) if number not in entries and number not in running]
     lost = [number for number in lost if exhausted_at is None or number < exhausted_at]
-    ask = [number for number in lost if is_askable(spec, entries, number)][:free]
+    ask = [number for number in lost if is_askable(spec, entries, number)][:room]
     for number in itertools.count(first_new):
         # Before all is known that a question is to be asked with, nothing says that it is not to be asked.
         if not is_askable(spec, entries, number):
             break
         if (end := _end_before(spec, entries, number, minutes, exhausted_at)) is not None:
             return NextStep(tuple(ask)) if ask or lost else NextStep(end=end)
-        if len(ask) >= free:
+        if len(ask) >= room:
             break
         ask.append(number)
     return NextStep(tuple(ask))
+
+
+def room_for(spec: TuningJobSpec, entries: Mapping[int, Entry], running: Collection[int], minutes: float = 0.0) -> int:
+    """How many questions may be asked beside those that run.
+
+    Args:
+        spec: the search.
+        entries: the log, by number.
+        running: the numbers of the questions that are asked and not answered.
+        minutes: for how long the search has run.
+    """
+    packed = is_packed(spec, entries)
+    if packed:
+        # One pack at a time: its processes are as many as trials may run at once. A search that learns from its answers
+        # has no more of them to wait for.
+        most = min(trials_of_a_pack(spec), _until_time_is_up(spec, entries, minutes))
+        at_once = most if is_independent(spec) else min(most, spec.parallel_trials)
+        return 0 if running else at_once
+    room = spec.parallel_trials - len(running)
+    if packed is None:
+        # Only those that tell how long a trial takes.
+        room = min(room, sum(each not in entries and each not in running for each in range(first_trials(spec))))
+    return max(0, room)
+
+
+def _until_time_is_up(spec: TuningJobSpec, entries: Mapping[int, Entry], minutes: float) -> int:
+    """About how many trials are answered before spec.maxMinutes: what a pack has begun it works off."""
+    if spec.max_minutes is None:
+        return trials_of_a_pack(spec)
+    seconds = [entry.seconds for entry in entries.values() if entry.state in ("Complete", "Pruned") and entry.seconds]
+    if not seconds:
+        return spec.parallel_trials
+    left = (spec.max_minutes - minutes) * 60
+    return max(spec.parallel_trials, int(left * spec.parallel_trials * len(seconds) / sum(seconds)))
 
 
 def known_to(spec: TuningJobSpec, entries: Mapping[int, Entry], number: int) -> list[Entry]:

@@ -28,7 +28,7 @@ from steelyard.controller.tuning.answers import Answers, answers_of
 from steelyard.controller.tuning.draft import TuningDraft
 from steelyard.controller.tuning.facts import Question
 from steelyard.controller.tuning.observation import SearchObservation
-from steelyard.tuning.placement import first_packed, is_packed, room_for
+from steelyard.tuning.placement import first_packed, is_packed
 from steelyard.tuning.search import End, known_to, next_step
 from steelyard.tuning.warm_start import answered_before
 
@@ -156,7 +156,6 @@ def _search(decision: TuningDecision, seen: SearchObservation, answers: Answers)
         running,
         minutes=draft.active_seconds / 60,
         exhausted_at=draft.status.get("exhaustedAt"),
-        at_once=room_for(spec, entries, running, minutes=draft.active_seconds / 60),
     )
     if step.end is not None and step.end.has_failed:
         draft.searched(step.end)

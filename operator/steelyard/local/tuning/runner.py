@@ -33,7 +33,7 @@ from steelyard.local.tuning.questions import Questions, check_metric, load_prior
 from steelyard.local.tuning.state import SearchState, inputs_of, why_anew
 from steelyard.local.tuning.summary import best_to_json, counts_of
 from steelyard.local.tuning.trials import Trials
-from steelyard.tuning.placement import is_packed, room_for
+from steelyard.tuning.placement import is_packed
 from steelyard.tuning.search import End, next_step
 from steelyard.tuning.trials import best_job, data_job
 
@@ -158,7 +158,6 @@ class SearchRunner:
                 trials.asked,
                 minutes=self._seconds / 60,
                 exhausted_at=trials.exhausted_at,
-                at_once=room_for(spec, self._state.entries, trials.asked, minutes=self._seconds / 60),
             )
             if step.end is not None and step.end.has_failed:
                 self._state.ended = step.end.reason
