@@ -431,6 +431,28 @@ def test_a_search_ends_where_it_is_good_enough_or_knows_everything(tmp_path: Pat
     assert run.of(SearchEnded)[0].reason == "SpaceExhausted" and len(run.entries) == 6
 
 
+def test_the_summary_of_two_objectives_names_the_front(tmp_path: Path) -> None:
+    programs = Programs()
+    # The smaller the rate, the smaller the model: of six trials those up to the best are not beaten.
+    programs.train = programs.train.replace(
+        "report(number, value)", "report(number, value, 'C', 0.1, job['spec']['training']['optimizer']['learningRate'])"
+    )
+    tuning = tuning_job(
+        tmp_path,
+        objective={"metric": "accuracy", "second": "Size"},
+        algorithm={"name": "NSGA-II"},
+        template={"compression": {}},
+    )
+    run = run_search(tmp_path, tuning, programs)
+    assert run.error is None
+    rates_of_front = {
+        entry.values["training.optimizer.learningRate"]
+        for entry in run.entries
+        if entry.number in run.events[-1].summary["front"]
+    }
+    assert rates_of_front == {0.01, 0.02, 0.03}
+
+
 def test_time_that_was_used_before_counts(tmp_path: Path) -> None:
     spec: dict[str, Any] = {"maxMinutes": 0.05, "parallelTrials": 1}
     programs = Programs()

@@ -185,20 +185,20 @@ def test_a_search_that_goes_on_says_how_far_it_is() -> None:
 def test_the_summary_has_the_second_objective_with_its_unit_and_the_front(tmp_path: Path) -> None:
     best = Entry(5, {}, "Complete", 0.97, second=4700.0)
     found = {"best": best_to_json(best, "accuracy"), "trials": counts_of({5: best})}
-    assert best_lines(found, "Size", [5, 3]) == [
+    assert best_lines(found | {"front": [5, 3]}, "Size") == [
         "best        trial 5: accuracy 0.97, 4,700 bytes",
         "trials      1: 1 complete",
         "front       2 trials: 3, 5",
     ]
-    assert best_lines(found, "Latency", [5])[0] == "best        trial 5: accuracy 0.97, 4,700 us/row"
-    assert best_lines(found, "Size", [5])[-1] == "front       1 trial: 5"
+    assert best_lines(found | {"front": [5]}, "Latency")[0] == "best        trial 5: accuracy 0.97, 4,700 us/row"
+    assert best_lines(found | {"front": [5]}, "Size")[-1] == "front       1 trial: 5"
     assert best_lines(found)[0] == "best        trial 5: accuracy 0.97" and len(best_lines(found)) == 2
 
     file = write_search(tmp_path)
     manifest = load_manifest(file)
     assert isinstance(manifest, TuningJob)
-    ended = RunEnded("ridges", "Succeeded", "all is known", 0, 1.0, "", found)
-    assert "front       1 trial: 5" in search_summary(ended, LocalSearch.of(manifest, file), [5])
+    ended = RunEnded("ridges", "Succeeded", "all is known", 0, 1.0, "", found | {"front": [5]})
+    assert "front       1 trial: 5" in search_summary(ended, LocalSearch.of(manifest, file))
 
 
 def test_the_status_of_a_search_on_a_cluster_says_the_same() -> None:

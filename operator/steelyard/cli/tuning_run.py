@@ -1,16 +1,13 @@
 """`steelyard run` of a TuningJob: a search on this machine. Imports rich, local and the api."""
 
 import shlex
-from collections.abc import Sequence
 
 from rich.console import Console
 
 from steelyard.api.contract import Reason
 from steelyard.api.errors import SteelyardError
-from steelyard.api.search_log import front_of
 from steelyard.cli.outcome import outcome_lines, typed
 from steelyard.cli.output import OutputFormat
-from steelyard.cli.searches import read_search
 from steelyard.cli.trial_table import cost, front_line, metric, shown
 from steelyard.cli.tuning_display import search_display
 from steelyard.local.events import RunEnded
@@ -30,26 +27,17 @@ def run_search(search: LocalSearch, *, force: bool, output: OutputFormat) -> Non
             f"{error.message}\nlog: {error.log}", reason=error.reason, exit_code=error.exit_code
         ) from None
     if output is OutputFormat.TEXT:
-        objective = search.tuning.spec.objective
-        entries = read_search(search.search_file).entries if objective.second else ()
-        front = [entry.number for entry in front_of(entries, objective.direction)]
-        console.print("\n" + search_summary(ended, search, front), markup=False, highlight=False, soft_wrap=True)
+        console.print("\n" + search_summary(ended, search), markup=False, highlight=False, soft_wrap=True)
 
 
-def search_summary(ended: RunEnded, search: LocalSearch, front: Sequence[int] = ()) -> str:
-    """What a search achieved, for a person: the best trial, what was published, and what to do next.
-
-    Args:
-        ended: the run's last event.
-        search: what was run.
-        front: with two objectives the numbers of the trials that no other beats in both.
-    """
+def search_summary(ended: RunEnded, search: LocalSearch) -> str:
+    """What a search achieved, for a person: the best trial, what was published, and what to do next."""
     head = f"The search {ended.job} is done: {ended.message}."
     if ended.reason == Reason.ALREADY_FINISHED:
         head = f"The search {ended.job} is finished already; nothing was done (--force does it all again)."
     found = ended.summary
     folders = [typed(folder) for folder in search.template.publish_folders]
-    lines = [head, "", *best_lines(found, search.tuning.spec.objective.second, front), *outcome_lines(found, folders)]
+    lines = [head, "", *best_lines(found, search.tuning.spec.objective.second), *outcome_lines(found, folders)]
     following = [f"  steelyard trials {shlex.quote(typed(search.workspace.root))}"]
     if folders:
         model = shlex.quote(folders[0])
@@ -60,14 +48,8 @@ def search_summary(ended: RunEnded, search: LocalSearch, front: Sequence[int] = 
     return "\n".join([*lines, "", "next:", *following])
 
 
-def best_lines(found: dict[str, object], second: str | None = None, front: Sequence[int] = ()) -> list[str]:
-    """The best trial of a search's summary, and how many others there are.
-
-    Args:
-        found: the summary.
-        second: the second objective.
-        front: the trials that no other beats in both.
-    """
+def best_lines(found: dict[str, object], second: str | None = None) -> list[str]:
+    """The best trial of a search's summary, and how many others there are; `second` is the second objective."""
     lines = []
     match found.get("best"):
         case {"trial": number, "metric": name, "value": float(value), "parameters": dict(parameters), **rest}:
@@ -82,4 +64,7 @@ def best_lines(found: dict[str, object], second: str | None = None, front: Seque
         case {"asked": asked, **by_state}:
             others = [f"{count} {state}" for state, count in by_state.items() if count]
             lines.append(f"trials      {asked}: {', '.join(others)}")
-    return [*lines, f"front       {front_line(front)}"] if front else lines
+    match found.get("front"):
+        case [int(), *_] as front:
+            lines.append(f"front       {front_line([number for number in front if isinstance(number, int)])}")
+    return lines

@@ -15,7 +15,7 @@ from typing import Any
 
 from steelyard.api.contract import ExitCode, Reason
 from steelyard.api.errors import ConfigurationError, SteelyardError
-from steelyard.api.search_log import Entry, best_of
+from steelyard.api.search_log import Entry, best_of, front_of
 from steelyard.api.training_job import TrainingJob
 from steelyard.api.workspace import Workspace
 from steelyard.local.beginning import failures_reported, make_workspace
@@ -89,12 +89,12 @@ class SearchRunner:
         make_workspace(search.workspace)
 
     def _run(self, force: bool) -> RunEnded:
-        before, why = self._look(force)
+        replaced = self._look(force)
         answered = len(self._state.entries)
         with self._signals:
             # A manifest with a mistake costs no answer: first all that may be wrong is found out.
             self._prepare_data(force)
-            self._begin(before, why)
+            self._begin(replaced)
             questions = Questions(self.search, self._prior)
             self._trials = Trials(self.search, self._state, questions, self.report, self.launch, self.pause_factor)
             try:
@@ -103,38 +103,36 @@ class SearchRunner:
                 self._stop()
             return self._finish(end, is_news=len(self._state.entries) > answered, force=force)
 
-    def _look(self, force: bool) -> tuple[SearchState | None, str | None]:
-        """Finds the log that is of use. Returns what the workspace is at, and why that is of none."""
+    def _look(self, force: bool) -> SearchState | None:
+        """Finds the log that is of use. Returns what the workspace is at, where that is of none."""
         search, spec = self.search, self.search.tuning.spec
         before = SearchState.load(search)
         dataset = spec.template.dataset
         digest, source = source_digest(dataset, search.template.resolve(dataset.uri), before.source if before else None)
         self._prior, prior_digest = load_prior(search, digest)
         inputs = inputs_of(spec, digest, prior_digest)
-        why, message = None, ""
-        if before is not None:
-            why = "--force was given" if force else why_anew(before, inputs)
-        if before is not None and why is None:
-            self._state = before
-        else:
+        replaced, message = None, ""
+        if before is None:  # From now on the folder is this search's.
+            self._state = SearchState(search.name, spec, inputs, source=source)
+            self._state.save(search)
+        elif why := "--force was given" if force else why_anew(before, inputs):
             kept = None if force else SearchState.load(search, inputs)
             self._state = kept or SearchState(search.name, spec, inputs)
-            if before is not None and why is not None:
-                message = _story_of(search, before, kept, why)
+            replaced, message = before, _story_of(search, before, kept, why)
+        else:
+            self._state = before
         self._state.spec, self._state.source, self._state.ended = spec, source, ""
         self._seconds_before = self._state.seconds
-        if before is None:  # From now on the folder is this search's.
-            self._state.save(search)
         self.report(SearchStarted(search.name, self._state.document.entries, spec.max_trials, message))
-        return before, why
+        return replaced
 
-    def _begin(self, before: SearchState | None, why: str | None) -> None:
-        """Takes up the log that was found; what the workspace was at is kept."""
-        if before is not None and why is not None:
-            before.keep(self.search)
+    def _begin(self, replaced: SearchState | None) -> None:
+        """Takes up the log that was found; the one in whose place it is, is kept."""
+        if replaced is not None:
+            replaced.keep(self.search)
         # First the memory, then the files: killed between the two, the next run does not take them for its own.
         self._state.save(self.search)
-        if why is not None:
+        if replaced is not None:
             for folder in (self.search.workspace.root / "trials", self.search.workspace.root / "packs"):
                 if folder.exists():
                     shutil.rmtree(folder)
@@ -181,7 +179,10 @@ class SearchRunner:
         search, spec = self.search, self.search.tuning.spec
         entries = self._state.entries
         best = best_of(list(entries.values()), spec.objective.direction)
-        summary = {"trials": counts_of(entries), "best": best_to_json(best, spec.objective.metric)}
+        summary: dict[str, Any] = {"trials": counts_of(entries), "best": best_to_json(best, spec.objective.metric)}
+        if spec.objective.second:
+            front = front_of(list(entries.values()), spec.objective.direction)
+            summary["front"] = [entry.number for entry in front]
         self._state.ended = end.reason
         self._state.save(search)
         self.report(SearchEnded(search.name, end.reason, end.message, counts_of(entries), summary["best"]))
