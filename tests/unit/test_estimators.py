@@ -1,5 +1,6 @@
 """scikit-learn's models as the manifest describes them: settings, nested forests, features, the order of a pack."""
 
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,11 +26,20 @@ from steelyard_trainer.estimators.build import build_estimator, is_scaled
 from steelyard_trainer.estimators.cross_validation import Folds, nested_scores, score_fold
 from steelyard_trainer.estimators.features import Table
 from steelyard_trainer.estimators.fitting import fit
-from steelyard_trainer.estimators.forests import nested_predictions
+from steelyard_trainer.estimators.forests import depth_of, nested_predictions
 from steelyard_trainer.estimators.saving import load_estimator, save_estimator
 from steelyard_trainer.estimators.scores import predictions_of, score
 from steelyard_trainer.estimators.trial import Answered, Rows, run_trial
-from steelyard_trainer.estimators.units import VALIDATION, Question, Unit, report_of, units_of, work_off
+from steelyard_trainer.estimators.units import (
+    VALIDATION,
+    Question,
+    Unit,
+    UnitAnswer,
+    answered_too,
+    report_of,
+    units_of,
+    work_off,
+)
 
 
 def spec(model: dict[str, Any], **fields: Any) -> TrainingJobSpec:
@@ -180,12 +190,33 @@ LIKE = Preprocessing((), "t", "Classification", tuple(str(digit) for digit in ra
 def test_the_scores_of_nested_forests_are_those_of_each_alone(metric: Any) -> None:
     folds = Folds(digits(), 3, MissingValues(), LIKE)
     largest = spec({"randomForest": {"nEstimators": 8}})
-    together = nested_scores(largest, folds, 1, metric, [8, 2])
+    together, depth = nested_scores(largest, folds, 1, metric, [8, 2])
     alone = {
         size: score_fold(spec({"randomForest": {"nEstimators": size}}), folds, 1, [metric])[metric] for size in (2, 8)
     }
     assert together == alone
     assert together[2] != together[8]
+    assert 3 < depth < 20
+
+
+@pytest.mark.parametrize("task", ["Classification", "Regression"])
+@pytest.mark.parametrize("bootstrap", [True, False])
+def test_forests_that_end_above_their_bounds_are_one_and_at_a_bound_they_may_differ(task: str, bootstrap: bool) -> None:
+    features, targets = load_digits(return_X_y=True) if task == "Classification" else load_diabetes(return_X_y=True)
+    kind = RandomForestClassifier if task == "Classification" else RandomForestRegressor
+
+    def said(bound: int | None) -> tuple[Any, int]:
+        forest = kind(6, random_state=4, max_depth=bound, bootstrap=bootstrap, max_features=0.5, min_samples_leaf=3)
+        forest.fit(features[:250], targets[:250])
+        outputs = forest.predict_proba if task == "Classification" else forest.predict
+        return outputs(features[250:]), depth_of(forest)
+
+    free, depth = said(None)
+    for bound in (depth + 1, depth + 2, depth + 30):
+        other, same_depth = said(bound)
+        np.testing.assert_array_equal(other, free)
+        assert same_depth == depth
+    assert not np.array_equal(said(depth // 2)[0], free)
 
 
 # --- scores -----------------------------------------------------------------------------------------------------------
@@ -218,7 +249,7 @@ def test_numbers_that_are_too_large_for_a_forest_are_refused_nested_and_alone_al
     reasons = []
     for ask in (
         lambda: score_fold(asked, folds, 0, [metric]),
-        lambda: nested_scores(asked, folds, 0, metric, [2, 4]),
+        lambda: nested_scores(asked, folds, 0, metric, [2, 4])[0],
     ):
         with pytest.raises(DataError, match="a value too large for dtype") as caught:
             ask()
@@ -345,6 +376,31 @@ def test_forests_that_differ_in_their_trees_only_are_one_unit_per_fold_and_the_l
     ]
 
 
+def test_a_forest_answers_for_every_bound_on_its_depth_that_it_ends_above() -> None:
+    questions = [
+        question(0, {"nEstimators": 9}),
+        question(1, {"nEstimators": 5}),
+        question(2, {"nEstimators": 9, "maxDepth": 12}),
+        question(3, {"nEstimators": 5, "maxDepth": 11}),
+        question(4, {"nEstimators": 9, "maxDepth": 10}),  # Where it may have been stopped.
+        question(5, {"nEstimators": 7, "maxDepth": 30}),  # Of other trees than any that was scored.
+        question(6, {"nEstimators": 9, "maxDepth": 30, "minSamplesLeaf": 2}),
+    ]
+    found = units_of(questions)
+    # What may answer for others comes before those.
+    assert [unit.numbers for unit in found if unit.part == 1] == [(0, 1), (6,), (5,), (2,), (4,), (3,)]
+    first = found[0]
+    answer = UnitAnswer({0: 0.9, 1: 0.8}, {0: 2.0, 1: 1.0}, depth=10)
+    told = {other.numbers: also for other, also in answered_too(first, answer, found)}
+    assert {numbers: also.scores for numbers, also in told.items()} == {(2,): {2: 0.9}, (3,): {3: 0.8}}
+    assert all(set(also.seconds.values()) == {0.0} for also in told.values())
+    # One that was stopped by its own bound says nothing of others; one that was not says it of all that are deeper.
+    bounded = next(unit for unit in found if unit.numbers == (2,) and unit.part == 2)
+    assert list(answered_too(bounded, UnitAnswer({2: 0.9}, {2: 1.0}, depth=12), found)) == []
+    ended = answered_too(bounded, UnitAnswer({2: 0.9}, {2: 1.0}, depth=9), found)
+    assert [(other.numbers, other.part) for other, _ in ended] == [((4,), 2)]
+
+
 def test_a_forest_with_a_deadline_is_grown_alone_as_another_might_outlive_it() -> None:
     policy = {"activeDeadlineSeconds": 60}
     questions = [question(0, {"nEstimators": 5}), question(1, {"nEstimators": 9})]
@@ -378,7 +434,7 @@ def test_a_score_on_the_validation_part_that_is_no_number_is_an_error(model: dic
         run_trial(job, rows, lambda _steps: None)
     questions = tuple(Question(number, job, rows.dataset) for number in range(2 if "randomForest" in model else 1))
     with pytest.raises(DataError, match="rmse of the validation part is inf"):
-        work_off(Unit(questions, VALIDATION), rows)
+        work_off(Unit(questions, VALIDATION, "family", math.inf), rows)
     finite = spec(model, publish=[], trial={**asked, "metric": "mae"})
     assert run_trial(finite, rows, lambda _steps: None).report.value == pytest.approx(1e200)
 
@@ -387,7 +443,7 @@ def test_a_report_without_a_value_is_no_score_of_0(monkeypatch: pytest.MonkeyPat
     nothing = Answered(TrialReport(0, "Failed", reason="it failed"), "", None)
     monkeypatch.setattr(units, "run_trial", lambda *_: nothing)
     with pytest.raises(AssertionError):
-        work_off(Unit((question(0, folds=None),), VALIDATION), Rows(Data()))  # type: ignore[arg-type]
+        work_off(Unit((question(0, folds=None),), VALIDATION, 0, math.inf), Rows(Data()))  # type: ignore[arg-type]
 
 
 def test_the_second_objective_s_metric_is_a_number_too() -> None:

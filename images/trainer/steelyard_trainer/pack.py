@@ -26,7 +26,7 @@ from steelyard_trainer.contract import Outcome, StageContext, print_event
 from steelyard_trainer.data.reading import PreparedDataset
 from steelyard_trainer.estimators.pool import LATE, Failure, Pool
 from steelyard_trainer.estimators.trial import Rows
-from steelyard_trainer.estimators.units import Question, Unit, UnitAnswer, report_of, units_of, work_off
+from steelyard_trainer.estimators.units import Question, Unit, UnitAnswer, answered_too, report_of, units_of, work_off
 from steelyard_trainer.files import write_atomically
 
 _LOOK_SECONDS = 0.02
@@ -112,9 +112,13 @@ class _Pack:
         units = units_of(list(questions.values()))
         pool: Pool[Unit, UnitAnswer] = Pool(units, self._work, self.processes, self._is_wanted, self._seconds_left)
         for unit, answer in pool.run():
-            for question in unit.questions:
-                if question.number not in self._reports:
-                    self._take(question, unit, answer)
+            answers = [(unit, answer)]
+            if isinstance(answer, UnitAnswer):
+                answers += answered_too(unit, answer, units)
+            for answered, found in answers:
+                for question in answered.questions:
+                    if self._is_open(question.number, answered.part):
+                        self._take(question, answered, found)
         return list(self._reports.values())
 
     def _question(self, number: int) -> Question | None:
@@ -136,7 +140,11 @@ class _Pack:
         return work_off(unit, self._rows[unit.questions[0].dataset.folder])
 
     def _is_wanted(self, unit: Unit) -> bool:
-        return any(number not in self._reports for number in unit.numbers)
+        return any(self._is_open(number, unit.part) for number in unit.numbers)
+
+    def _is_open(self, number: int, part: int | None) -> bool:
+        """Whether a trial has no report yet, and no score of this part."""
+        return number not in self._reports and part not in self._scores.get(number, {})
 
     def _seconds_left(self, unit: Unit) -> float:
         """How long a unit may take, by its trial's deadline; one of several trials has none."""

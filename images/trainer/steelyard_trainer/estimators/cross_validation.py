@@ -16,10 +16,10 @@ from steelyard.api.errors import ConfigurationError
 from steelyard.api.outcome import Metric
 from steelyard.api.training_job import Task, TrainingJobSpec
 from steelyard.serving.preprocessing import Preprocessing
-from steelyard_trainer.estimators.build import build_estimator, is_scaled
+from steelyard_trainer.estimators.build import Estimator, build_estimator, is_scaled
 from steelyard_trainer.estimators.features import Indices, Matrix, Table
 from steelyard_trainer.estimators.fitting import fit
-from steelyard_trainer.estimators.forests import nested_predictions
+from steelyard_trainer.estimators.forests import depth_of, nested_predictions
 from steelyard_trainer.estimators.scores import Predictions, finite, predictions_of, score
 
 
@@ -49,6 +49,11 @@ class Folds:
 
     def __post_init__(self) -> None:
         self._sides = _deal(self.table, self.like.task, self.count)
+
+    @property
+    def classes(self) -> int | None:
+        """Classification: how many there are."""
+        return None if self.like.classes is None else len(self.like.classes)
 
     def fold(self, index: int, *, scaled: bool) -> FoldData:
         """A fold, from 0. Raises DataError where it has nothing to learn from."""
@@ -83,13 +88,16 @@ def _deal(table: Table, task: Task, count: int) -> list[tuple[Indices, Indices]]
 
 def score_fold(spec: TrainingJobSpec, folds: Folds, index: int, metrics: Sequence[Metric]) -> dict[Metric, float]:
     """Fits the model on all folds but one and scores it there. Raises as `nested_scores`."""
-    return _scores(spec, folds, index, metrics, ())[0]
+    estimator, data = _fitted(spec, folds, index)
+    said = predictions_of(estimator, data.scored_features, folds.classes)
+    return {metric: _score(metric, data, said, index) for metric in metrics}
 
 
 def nested_scores(
     spec: TrainingJobSpec, folds: Folds, index: int, metric: Metric, sizes: Sequence[int]
-) -> dict[int, float]:
-    """The score of each forest of the first trees, by their number; the forest is grown once.
+) -> tuple[dict[int, float], int]:
+    """The score of each forest of the first trees, by their number, and the depth of all trees together; the forest is
+    grown once.
 
     Args:
         spec: a forest of as many trees as the largest size.
@@ -102,24 +110,18 @@ def nested_scores(
         ConfigurationError: the settings do not go with the rows.
         DataError: a fold has nothing to learn from, or no finite score, or rows that the model refuses.
     """
-    scores = _scores(spec, folds, index, [metric], sizes)
-    return {size: found[metric] for size, found in zip(sorted(sizes), scores, strict=True)}
+    forest, data = _fitted(spec, folds, index)
+    said = nested_predictions(forest, sizes, data.scored_features, folds.classes)
+    return {size: _score(metric, data, each, index) for size, each in said}, depth_of(forest)
 
 
-def _scores(
-    spec: TrainingJobSpec, folds: Folds, index: int, metrics: Sequence[Metric], sizes: Sequence[int]
-) -> list[dict[Metric, float]]:
+def _fitted(spec: TrainingJobSpec, folds: Folds, index: int) -> tuple[Estimator, FoldData]:
+    """The model that all folds but one make, and that one."""
     data = folds.fold(index, scaled=is_scaled(spec))
-    classes = folds.like.classes
-    estimator = build_estimator(spec, folds.like.task, classes)
+    estimator = build_estimator(spec, folds.like.task, folds.like.classes)
     fit(estimator, spec, data.features, data.targets)
-    count = len(classes) if classes is not None else None
-    said: list[Predictions]
-    if sizes:
-        said = [predictions for _, predictions in nested_predictions(estimator, sizes, data.scored_features, count)]
-    else:
-        said = [predictions_of(estimator, data.scored_features, count)]
-    return [
-        {metric: finite(metric, score(metric, data.scored_targets, each), f"fold {index + 1}") for metric in metrics}
-        for each in said
-    ]
+    return estimator, data
+
+
+def _score(metric: Metric, data: FoldData, said: Predictions, index: int) -> float:
+    return finite(metric, score(metric, data.scored_targets, said), f"fold {index + 1}")

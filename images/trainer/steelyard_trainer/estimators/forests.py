@@ -1,7 +1,9 @@
-"""Forests that differ only in their number of trees, grown once: the first 50 trees of 200 are the forest of 50.
+"""Forests that are one another's beginning, or one and the same, grown once. Imports scikit-learn.
 
 A forest draws its trees' seeds one after the other, and its answer is the sum of its trees' in their order, divided by
-their number: so what the first trees say is what the smaller forest would say, bit for bit. Imports scikit-learn.
+their number: so what the first 50 trees of 200 say is what the forest of 50 would say, bit for bit. And a bound on the
+depth is looked at where a node lies at it, and nowhere else: where all trees end above it, they are those of any other
+bound that they end above.
 """
 
 from collections.abc import Iterator, Sequence
@@ -41,6 +43,11 @@ def nested_predictions(
         total += said
         if count in sizes:
             yield count, _numbers(total / count) if classes is None else _labels(forest, total / count, classes)
+
+
+def depth_of(forest: RandomForestClassifier | RandomForestRegressor) -> int:
+    """The longest way from a root to a leaf of a fitted forest."""
+    return max(int(tree.get_depth()) for tree in forest.estimators_)
 
 
 def _numbers(values: Matrix) -> Predictions:

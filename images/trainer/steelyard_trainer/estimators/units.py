@@ -1,13 +1,13 @@
 """What trials of a pack are made of: pieces of work that any process can do, longest first. Imports scikit-learn.
 
 Forests that differ only in their number of trees are grown once, but for those with a deadline: a small forest must not
-wait for a large one. A trial that may give up between folds is one piece, as a fold must know those before it; of all
-others each fold is one.
+wait for a large one. Where all trees end above the bound on their depth, they answer for any other bound, too. A trial
+that may give up between folds is one piece, as a fold must know those before it; of all others each fold is one.
 """
 
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,7 @@ from steelyard.api.training_job import TrainingJobSpec
 from steelyard_trainer.data.reading import PreparedDataset
 from steelyard_trainer.estimators.build import is_scaled
 from steelyard_trainer.estimators.cross_validation import nested_scores, score_fold
-from steelyard_trainer.estimators.forests import nested_predictions
+from steelyard_trainer.estimators.forests import depth_of, nested_predictions
 from steelyard_trainer.estimators.trial import Rows, figures_of, fit_on, fold_report, run_trial, score_in
 
 VALIDATION = 0
@@ -61,6 +61,10 @@ class Unit:
     questions: tuple[Question, ...]
     part: int | None
     """A fold, from 1; VALIDATION; None: the trial as a whole, which answers with a report."""
+    family: Hashable
+    """The same for forests that differ in their number of trees and the bound on their depth only."""
+    depth_bound: float
+    """How deep a forest's trees may be; infinite where nothing bounds them."""
 
     @property
     def numbers(self) -> tuple[int, ...]:
@@ -77,15 +81,40 @@ class UnitAnswer:
     seconds: Mapping[int, float]
     """How long it took, by trial: each forest has its share by its trees."""
     report: TrialReport | None = None
+    depth: int | None = None
+    """How deep the forest has grown, where it is one."""
 
 
 def units_of(questions: Sequence[Question]) -> list[Unit]:
-    """The work of some trials, the longest first and what belongs together next to each other."""
+    """The work of some trials, the longest first and what belongs together next to each other; of equally long ones
+    first those that may answer for others."""
     groups: dict[Any, list[Question]] = {}
     for question in questions:
-        groups.setdefault(_group_key(question), []).append(question)
-    ordered = sorted(groups.values(), key=lambda group: -max(map(_length, group)))
-    return [Unit(tuple(group), part) for group in ordered for part in _parts(group[0])]
+        groups.setdefault((_family_of(question), _depth_bound(question)), []).append(question)
+    units = [
+        Unit(tuple(group), part, family, bound)
+        for (family, bound), group in groups.items()
+        for part in _parts(group[0])
+    ]
+    return sorted(units, key=lambda unit: (-max(map(_length, unit.questions)), -unit.depth_bound))
+
+
+def answered_too(unit: Unit, answer: UnitAnswer, units: Sequence[Unit]) -> Iterator[tuple[Unit, UnitAnswer]]:
+    """The other units that a unit's forest answers as well, with their answers.
+
+    Args:
+        unit: what was worked off.
+        answer: what came out.
+        units: all there are.
+    """
+    if answer.depth is None or answer.depth >= unit.depth_bound:
+        return
+    by_size = dict(zip(_sizes(unit), map(answer.scores.__getitem__, unit.numbers), strict=True))
+    for other in units:
+        is_the_same = (other.family, other.part) == (unit.family, unit.part) and other.depth_bound > answer.depth
+        if is_the_same and other is not unit and by_size.keys() >= set(_sizes(other)):
+            scores = dict(zip(other.numbers, map(by_size.__getitem__, _sizes(other)), strict=True))
+            yield other, UnitAnswer(scores, dict.fromkeys(scores, 0.0))
 
 
 def _parts(question: Question) -> list[int | None]:
@@ -94,16 +123,22 @@ def _parts(question: Question) -> list[int | None]:
     return list(range(1, question.folds + 1)) or [VALIDATION]
 
 
-def _group_key(question: Question) -> Any:
-    """Equal for trials that one forest answers."""
+def _family_of(question: Question) -> Hashable:
+    """The same for forests that differ in their number of trees and the bound on their depth only; any other trial's
+    own."""
     spec = question.spec
     assert spec.trial is not None
     if spec.model.random_forest is None or question.is_one_piece or question.deadline < math.inf:
         return question.number
-    forest = spec.model.random_forest.model_copy(update={"n_estimators": 1})
-    parts = (forest, spec.training, spec.evaluation)
-    settings = [part.model_dump_json() for part in parts]
+    forest = spec.model.random_forest.model_copy(update={"n_estimators": 1, "max_depth": None})
+    settings = [part.model_dump_json() for part in (forest, spec.training, spec.evaluation)]
     return (*settings, spec.trial.metric, question.dataset.folder)
+
+
+def _depth_bound(question: Question) -> float:
+    """How deep a forest's trees may be; infinite where nothing bounds them."""
+    forest = question.spec.model.random_forest
+    return math.inf if forest is None or forest.max_depth is None else forest.max_depth
 
 
 def _length(question: Question) -> float:
@@ -125,8 +160,8 @@ def work_off(unit: Unit, rows: Rows) -> UnitAnswer:
     if unit.part is None:
         report = run_trial(unit.questions[0].spec, rows, lambda _steps: None).report
         return UnitAnswer({}, {}, report)
-    scores = _on_validation(unit, rows) if unit.part == VALIDATION else _on_fold(unit, unit.part, rows)
-    return UnitAnswer(scores, _shares(unit, time.monotonic() - began))
+    scores, depth = _on_validation(unit, rows) if unit.part == VALIDATION else _on_fold(unit, unit.part, rows)
+    return UnitAnswer(scores, _shares(unit, time.monotonic() - began), depth=depth)
 
 
 def report_of(question: Question, scores: Mapping[int, float], seconds: float) -> TrialReport:
@@ -144,23 +179,24 @@ def report_of(question: Question, scores: Mapping[int, float], seconds: float) -
     return fold_report(trial, [(fold, scores[fold]) for fold in sorted(scores)], seconds)
 
 
-def _on_fold(unit: Unit, fold: int, rows: Rows) -> dict[int, float]:
+def _on_fold(unit: Unit, fold: int, rows: Rows) -> tuple[dict[int, float], int | None]:
     largest = _largest(unit)
     assert largest.spec.trial is not None
     metric = largest.spec.trial.metric
     folds = rows.folds(largest.folds)
-    if len(unit.questions) == 1:
-        return {largest.number: score_fold(largest.spec, folds, fold - 1, [metric])[metric]}
-    by_size = nested_scores(largest.spec, folds, fold - 1, metric, sorted(set(_sizes(unit))))
-    return {question.number: by_size[size] for question, size in zip(unit.questions, _sizes(unit), strict=True)}
+    if largest.spec.model.random_forest is None:
+        return {largest.number: score_fold(largest.spec, folds, fold - 1, [metric])[metric]}, None
+    by_size, depth = nested_scores(largest.spec, folds, fold - 1, metric, sorted(set(_sizes(unit))))
+    scores = {question.number: by_size[size] for question, size in zip(unit.questions, _sizes(unit), strict=True)}
+    return scores, depth
 
 
-def _on_validation(unit: Unit, rows: Rows) -> dict[int, float]:
+def _on_validation(unit: Unit, rows: Rows) -> tuple[dict[int, float], int | None]:
     largest = _largest(unit)
-    if len(unit.questions) == 1:
+    if largest.spec.model.random_forest is None:
         report = run_trial(largest.spec, rows, lambda _steps: None).report
         assert report.value is not None
-        return {largest.number: report.value}
+        return {largest.number: report.value}, None
     forest = fit_on(rows.part("train"), largest.spec, rows)
     features = rows.part("validation").features(rows.dataset.preprocessing, scaled=is_scaled(largest.spec))
     sizes = _sizes(unit)
@@ -168,11 +204,12 @@ def _on_validation(unit: Unit, rows: Rows) -> dict[int, float]:
         size: predictions.probabilities()
         for size, predictions in nested_predictions(forest, sizes, features, rows.classes)
     }
-    return {
+    scores = {
         question.number: score_in(figures_of(outputs[size], rows, "validation"), question.spec.trial.metric)
         for question, size in zip(unit.questions, sizes, strict=True)
         if question.spec.trial is not None
     }
+    return scores, depth_of(forest)
 
 
 def _largest(unit: Unit) -> Question:
