@@ -29,7 +29,15 @@ test: .venv/.dev ## Set up, then run the unit tests and the tests with real Tens
 
 .PHONY: test-unit
 test-unit: .venv/.dev ## The fast tests only
-	$(BIN)/python -m pytest tests/unit
+	$(BIN)/python -m pytest $(IN_PARALLEL) tests/unit
+
+.PHONY: test-statistics
+test-statistics: .venv/.dev ## The statistical and fuzz tests with all their seeds: minutes
+	STEELYARD_SEEDS=all $(BIN)/python -m pytest $(IN_PARALLEL) tests/statistics
+
+.PHONY: test-statistics-small
+test-statistics-small: .venv/.dev ## The same with few seeds
+	$(BIN)/python -m pytest $(IN_PARALLEL) tests/statistics
 
 .PHONY: test-controlplane
 test-controlplane: .venv/.dev cluster-build ## The tests on a real API server with simulated nodes

@@ -359,10 +359,13 @@ def entries(draw: st.DrawFn) -> Entry:
     )
 
 
+SEARCHED = search(parameters=PARAMETERS).parameters
+
+
 @settings(deadline=None)
 @given(entries())
 def test_an_entry_is_read_back_bit_for_bit(entry: Entry) -> None:
-    parameters = search(parameters=PARAMETERS).parameters
+    parameters = SEARCHED
     text = entry.encode(parameters)
     back = Entry.decode(text, parameters)
     assert back == entry

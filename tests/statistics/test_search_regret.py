@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from search_simulation import Curve, Simulation
+from seeds import seeds
 
 from steelyard.api.search_log import Values
 from steelyard.api.tuning_job import TuningJobSpec
@@ -19,6 +20,7 @@ from steelyard.api.tuning_job import TuningJobSpec
 DATA = Path(__file__).parents[1] / "data"
 FOLDS = 5
 PAIRED = {"name": "PairedFolds"}
+SEEDS = seeds(20, few=5)
 
 
 @dataclass(frozen=True)
@@ -99,8 +101,8 @@ def test_tpe_with_pruned_folds_has_at_most_half_of_random_s_regret_for_as_many_f
     third = len(forest.scores) * FOLDS // 3
     # At half of that, too, where there is more left to find.
     fits = (third // 2, third)
-    ours = [forest.regrets("TPE", seed, PAIRED, fits) for seed in range(20)]
-    random = [forest.regrets("Random", seed, None, fits) for seed in range(20)]
+    ours = [forest.regrets("TPE", seed, PAIRED, fits) for seed in SEEDS]
+    random = [forest.regrets("Random", seed, None, fits) for seed in SEEDS]
     for index, count in enumerate(fits):
         regret = statistics.fmean(found[index] for found in ours)
         other = statistics.fmean(found[index] for found in random)
@@ -109,7 +111,7 @@ def test_tpe_with_pruned_folds_has_at_most_half_of_random_s_regret_for_as_many_f
 
 def test_pruned_folds_lose_nothing_and_save_a_seventh(forest: Table) -> None:
     everything = len(forest.scores) * FOLDS
-    for seed in range(5):
+    for seed in seeds(5, few=1):
         simulation = forest.search("Random", seed, PAIRED)
         assert sum(1 for _ in simulation.trials()) == len(forest.scores)
         best = simulation.best()
@@ -118,7 +120,7 @@ def test_pruned_folds_lose_nothing_and_save_a_seventh(forest: Table) -> None:
         assert simulation.cost < everything * 6 / 7
 
 
-@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("seed", seeds(10, few=3))
 def test_the_seed_s_grid_is_as_good_as_searched_after_a_third_of_its_fits(digits: Table, seed: int) -> None:
     simulation, asked = digits.search("TPE", seed, PAIRED), list[str]()
     for entry in simulation.trials():

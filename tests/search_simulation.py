@@ -18,6 +18,36 @@ Curve = Callable[[int], float]
 """The value at a step, from 1."""
 
 
+RATE = "training.optimizer.learningRate"
+DROPOUT = "model.mlp.dropout"
+L2 = "model.mlp.regularization.l2"
+
+
+def search(
+    pruning: dict[str, Any] | None, *, epochs: int = 81, metric: str = "accuracy", **fields: Any
+) -> TuningJobSpec:
+    """A search of networks whose epochs may be pruned."""
+    return TuningJobSpec.model_validate(
+        {
+            "objective": {"metric": metric},
+            "parameters": [
+                {"path": RATE, "type": "Double", "min": 1e-5, "max": 0.1, "log": True},
+                {"path": DROPOUT, "type": "Double", "min": 0.0, "max": 0.9},
+                {"path": L2, "type": "Double", "min": 1e-6, "max": 1.0, "log": True},
+            ],
+            "algorithm": {"name": "Random"},
+            "maxTrials": 500,
+            "pruning": pruning,
+            "template": {
+                "dataset": {"uri": "sklearn:digits", "target": "target"},
+                "model": {"mlp": {}},
+                "training": {"epochs": epochs},
+            },
+            **fields,
+        }
+    )
+
+
 @dataclass
 class Simulation:
     """A search as it goes on."""
