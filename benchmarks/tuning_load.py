@@ -1,5 +1,5 @@
 """A search of a thousand trials, on a real API server with simulated nodes: trials/min at its beginning and at its end,
-how long a question takes, what is written for a trial, the size of the status, CPU and memory. A JSON line a figure;
+how long it takes to find a trial, what is written for it, the size of the status, CPU and memory. A JSON line a figure;
 limits are checked, and a breach ends it with exit code 1.
 
     python benchmarks/tuning_load.py              1,000 trials by TPE, 8 at a time
@@ -72,7 +72,7 @@ class Measured:
     job: dict[str, Any]
     """The TuningJob in the end."""
     asked: dict[float, float]
-    """How many questions took at most so many seconds."""
+    """How many trials took at most so many seconds."""
     asked_last: dict[float, float]
     """The same of the last ones."""
     cpu_ms: float
@@ -140,7 +140,7 @@ def search(trials: int) -> dict[str, Any]:
 
 
 def watch(operator: OperatorProcess, namespace: Kubectl, trials: int) -> tuple[float, dict[float, float]]:
-    """Waits for the search's end; gives the operator's peak memory, and the questions' times before the last ones."""
+    """Waits for the search's end; gives the operator's peak memory, and the times before the last trials."""
     answered, since, memory, late = -1.0, time.monotonic(), 0.0, dict[float, float]()
     while not is_over(namespace.get("tuningjob", "search")):
         time.sleep(2)
@@ -156,7 +156,7 @@ def watch(operator: OperatorProcess, namespace: Kubectl, trials: int) -> tuple[f
 
 
 def asks(operator: OperatorProcess) -> dict[float, float]:
-    """How many questions took at most so many seconds, by the metric's buckets."""
+    """How many trials took at most so many seconds, by the metric's buckets."""
     found = re.findall(r'^steelyard_ask_seconds_bucket\{le="([^"]+)"\} (\S+)', operator.get("/metrics"), re.MULTILINE)
     return {float(bound): float(count) for bound, count in found}
 
@@ -170,7 +170,7 @@ def sampler_bytes(operator: OperatorProcess) -> int:
 
 
 def quantile(buckets: dict[float, float], share: float) -> float:
-    """The least bound below which so many of all questions were."""
+    """The least bound below which so many of all trials were."""
     total = buckets.get(float("inf"), 0.0)
     return next((bound for bound, count in sorted(buckets.items()) if count >= share * total), float("inf"))
 
@@ -206,7 +206,7 @@ def breaches_of(measured: Measured, *, is_small: bool) -> list[str]:
         checks += [
             (writes <= MOST_WRITES, f"{writes:.1f} writes a trial; at most {MOST_WRITES:g} are allowed"),
             (last >= LEAST_RATIO * first, f"{last:.0f} trials/min in the end, {first:.0f} at the beginning"),
-            (ask <= MOST_ASK_SECONDS, f"1 in 100 of the last questions took more than {MOST_ASK_SECONDS} s"),
+            (ask <= MOST_ASK_SECONDS, f"finding 1 in 100 of the last trials took more than {MOST_ASK_SECONDS} s"),
         ]
     return [words for is_kept, words in checks if not is_kept]
 

@@ -121,7 +121,7 @@ CASES = [
         ),
         _true("Prepared", "Trained", "Evaluated", "Compressed", "Published", "Complete"),
         r"^(DynamicRange|Float16|Int8), [\d,]+ bytes, accuracy .* published to pvc://models/compressed$",
-        ("None", "DynamicRange", "Float16", "Int8"),
+        ("Baseline", "DynamicRange", "Float16", "Int8"),
     ),
     Case(
         "regression",
@@ -134,7 +134,7 @@ CASES = [
         ),
         _true("Prepared", "Trained", "Evaluated", "Published", "Complete"),
         r"^None, [\d,]+ bytes, r2 .* published to pvc://models/regression$",
-        ("None",),
+        ("Baseline",),
     ),
     Case(
         "unpublished",

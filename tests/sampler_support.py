@@ -75,4 +75,4 @@ def some_answer(number: int, values: Values) -> Entry:
         return Entry(number, values, "Failed", reason="out of memory")
     state: State = "Pruned" if number % 5 == 3 else "Complete"
     second = None if state == "Pruned" else 100.0 / (1.0 + abs(value))
-    return Entry(number, values, state, value % 1.0, steps=((1, value % 0.7), (3, value % 1.0)), second=second)
+    return Entry(number, values, state, value % 1.0, steps=((1, value % 0.7), (3, value % 1.0)), secondary=second)

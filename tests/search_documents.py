@@ -29,12 +29,12 @@ PARAMETERS: list[dict[str, Any]] = [
 ]
 
 
-def search_document(trials: int = 30, *, second: bool = False) -> SearchDocument:
+def search_document(trials: int = 30, *, secondary: bool = False) -> SearchDocument:
     """The same at every call; trial 3 failed, trial 4 was pruned."""
     spec = TuningJobSpec.model_validate(
         {
-            "objective": {"metric": "accuracy", **({"second": "Size"} if second else {})},
-            "algorithm": {"name": "NSGA-II" if second else "Random"},
+            "objective": {"metric": "accuracy", **({"secondary": "Size"} if secondary else {})},
+            "algorithm": {"name": "NSGA-II" if secondary else "Random"},
             "parameters": PARAMETERS,
             "maxTrials": trials,
             "template": {
@@ -46,11 +46,11 @@ def search_document(trials: int = 30, *, second: bool = False) -> SearchDocument
         }
     )
     generator = random.Random(7)
-    entries = tuple(_entry(number, generator, second) for number in range(trials))
-    return SearchDocument("digits-search", spec, entries, f"all {trials} questions (spec.maxTrials) are answered")
+    entries = tuple(_entry(number, generator, secondary) for number in range(trials))
+    return SearchDocument("digits-search", spec, entries, f"all {trials} trials (spec.maxTrials) are answered")
 
 
-def _entry(number: int, generator: random.Random, second: bool) -> Entry:
+def _entry(number: int, generator: random.Random, secondary: bool) -> Entry:
     rate = 10 ** generator.uniform(-4, -1)
     units = generator.choice([[32], [64], [128, 64]])
     values: dict[str, Any] = {
@@ -64,7 +64,7 @@ def _entry(number: int, generator: random.Random, second: bool) -> Entry:
     value = 0.98 - 0.03 * (math.log10(rate) + 2.5) ** 2
     if number == 3:
         return Entry(number, values, "Failed", reason="LossNotFinite <b>")
-    if number == 4 and not second:
+    if number == 4 and not secondary:
         return Entry(number, values, "Pruned", value - 0.1, ((1, value - 0.2), (3, value - 0.1)))
-    cost = 4000.0 + 120 * sum(units) if second else None
+    cost = 4000.0 + 120 * sum(units) if secondary else None
     return Entry(number, values, "Complete", value, ((1, value - 0.1), (3, value)), cost, 10, 4.2)

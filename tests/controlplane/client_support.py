@@ -59,7 +59,7 @@ COMPLETE: dict[str, Any] = {
         "digest": DIGEST,
         "published": ["pvc://models/tiny"],
         "candidates": [
-            {"name": "None", "bytes": 344064, "metric": 0.972, "drop": 0, "latencyMicroseconds": 12.5},
+            {"name": "Baseline", "bytes": 344064, "metric": 0.972, "drop": 0, "latencyMicroseconds": 12.5},
             {"name": "Int8", "bytes": 94208, "metric": 0.9, "latencyMicroseconds": 6.5, "withinBudget": False},
         ],
     },

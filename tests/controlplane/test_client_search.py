@@ -56,7 +56,7 @@ def searching(kubectl: Kubectl) -> dict[str, Any]:
         "metric": "accuracy 0.95",
         "startTime": AT,
         "secondsLeft": 30,
-        "trials": {"asked": 4, "running": 1, "complete": 2, "pruned": 0, "failed": 1, "repeated": 0},
+        "trials": {"created": 4, "running": 1, "complete": 2, "pruned": 0, "failed": 1, "repeated": 0},
         "best": {"trial": 1, "value": 0.95, "epoch": 4, "parameters": {DROPOUT: "0.2", UNITS: "[32, 16]"}},
         "log": [entry.encode(spec.parameters) for entry in ENTRIES],
         "conditions": [
@@ -128,7 +128,13 @@ def test_waiting_for_a_search_ends_as_the_search_did(jobs: Kubectl, steelyard: S
     steelyard("submit", hunt)
     status = searching(jobs)
     end = {"type": "Complete", "status": "True", "reason": "Succeeded", "message": "", "lastTransitionTime": LATER}
-    model = {"chosen": "None", "bytes": 10, "metric": "accuracy", "digest": DIGEST, "published": ["pvc://models/hunt"]}
+    model = {
+        "chosen": "Baseline",
+        "bytes": 10,
+        "metric": "accuracy",
+        "digest": DIGEST,
+        "published": ["pvc://models/hunt"],
+    }
     model["metrics"] = {"accuracy": {"value": 0.94, "standardError": 0.01}}
     done = {**status, "phase": "Complete", "conditions": [end], "model": model, "completionTime": LATER}
     write_status(jobs, done, "hunt", "tuningjob")

@@ -72,7 +72,11 @@ BY_SCHEMA = [
     (["template.affinity={a: {}, b: {}, c: {}, d: {}}"], "spec.template.affinity", "must have at most 3 items"),
     # one of a few words, and patterns
     (["training.optimizer.name=adam"], "spec.training.optimizer.name", 'supported values: "SGD", "Adam", "AdamW"'),
-    (["compression.candidates=[Int4]"], "spec.compression.candidates[0]", 'supported values: "None", "DynamicRange"'),
+    (
+        ["compression.candidates=[Int4]"],
+        "spec.compression.candidates[0]",
+        'supported values: "Baseline", "DynamicRange"',
+    ),
     (["task=Clustering"], "spec.task", 'supported values: "Classification", "Regression"'),
     (["workspace.accessMode=ReadOnlyMany"], "spec.workspace.accessMode", 'supported values: "ReadWriteOnce"'),
     (["workspace.storage=10 GB"], "spec.workspace.storage", "should match"),
@@ -338,7 +342,7 @@ BY_RULE = [
         "11 is more than training.epochs, 10",
     ),
     ([TRIAL], "spec.publish", "a trial publishes nothing; say publish: []"),
-    ([TRIAL, "publish=[]", "compression={}"], "spec.compression", "a trial compresses for trial.second only"),
+    ([TRIAL, "publish=[]", "compression={}"], "spec.compression", "a trial compresses for trial.secondary only"),
     ([TRIAL, "publish=[]", "evaluation.maxGeneralizationGap=0.1"], "spec.evaluation", "does not look at the test part"),
     ([TRIAL, "publish=[]", "task=Regression"], "spec.trial.metric", "accuracy is no metric of Regression"),
     ([TRIAL, "publish=[]", "trial.pairedLimit={best: [0.5]}"], "spec.trial.pairedLimit", "is not scored on folds"),
@@ -385,12 +389,12 @@ BY_RULE = [
     (
         ["model={ridge: {}}", "compression={candidates: [None, Int8]}"],
         "spec.compression.candidates",
-        "Int8 is not made of scikit-learn's models; allowed: None, Onnx",
+        "Int8 is not made of scikit-learn's models; allowed: Baseline, Onnx",
     ),
     (
         ["compression={candidates: [Onnx]}"],
         "spec.compression.candidates",
-        "Onnx is not made of networks; allowed: None, DynamicRange, Float16, Int8",
+        "Onnx is not made of networks; allowed: Baseline, DynamicRange, Float16, Int8",
     ),
     (
         ["model={elasticNet: {}}", "task=Classification"],

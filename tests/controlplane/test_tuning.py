@@ -116,7 +116,7 @@ def test_a_search_answers_its_questions_and_publishes_the_best(namespace: Kubect
     best = max(entries, key=lambda entry: entry.value or 0.0)
     assert status.best is not None and (status.best.trial, status.best.value) == (best.number, best.value)
     assert (status.phase, status.progress, status.size) == ("Complete", "6/6", "94 kB")
-    assert (status.trials.asked, status.trials.complete, status.trials.running) == (6, 6, 0)
+    assert (status.trials.created, status.trials.complete, status.trials.running) == (6, 6, 0)
     kinds = ["Prepared", "Searched", "Published", "Complete"]
     assert [each.type for each in status.conditions if each.status == "True"] == kinds
     assert status.model is not None and status.model.chosen == "Int8"
@@ -302,7 +302,7 @@ def test_a_trial_that_somebody_removed_is_asked_again(namespace: Kubectl) -> Non
     second = namespace.wait_for(
         "trainingjob", "removed-0", lambda job: job["metadata"]["uid"] != first["metadata"]["uid"]
     )
-    annotation = "steelyard.dev/questions"
+    annotation = "steelyard.dev/trials"
     assert second["metadata"]["annotations"][annotation] == first["metadata"]["annotations"][annotation]
     for name in ("removed-0", "removed-1", "removed-best"):
         end_pods_of(namespace, name)

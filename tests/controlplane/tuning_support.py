@@ -21,7 +21,7 @@ DROPOUT = {"path": "model.mlp.dropout", "type": "Categorical", "values": [0.0, 0
 def tuning_job(
     name: str, duration: str = "50ms", template: dict[str, Any] | None = None, **spec: Any
 ) -> dict[str, Any]:
-    """A TuningJob of a network; 6 random questions where nothing else is said."""
+    """A TuningJob of a network; 6 random trials where nothing else is said."""
     return {
         "apiVersion": "steelyard.dev/v1alpha1",
         "kind": "TuningJob",

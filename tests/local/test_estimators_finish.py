@@ -407,7 +407,9 @@ def test_the_cost_of_a_trial_is_that_of_what_would_be_published(digits: Estimato
     trial = {"tuningJob": "search", "number": 0, "metric": "accuracy", "goal": "Maximize"}
     found = {}
     for second in ("Size", "Latency"):
-        spec = digits.job(FOREST, publish=[], compression={"objective": second}, trial={**trial, "second": second}).spec
+        spec = digits.job(
+            FOREST, publish=[], compression={"objective": second}, trial={**trial, "secondary": second}
+        ).spec
         found[second] = compressed_estimator_cost(
             forest, spec, "Classification", 10, validation.numbers, validation.targets
         )

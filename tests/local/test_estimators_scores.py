@@ -330,7 +330,7 @@ def test_a_trial_without_folds_is_scored_on_the_validation_part_and_leaves_its_m
     expected = reference.log_loss(targets, twin.predict_proba(features))
     # As of a published model: a probability counts as 1e-7 at least.
     assert report.value == pytest.approx(expected, rel=1e-6)
-    assert (report.steps, report.second) == ((), None)
+    assert (report.steps, report.secondary) == ((), None)
     assert (tmp_path / "w" / "trained" / "estimator.skops").exists()
 
 
@@ -358,13 +358,13 @@ def test_a_trial_gives_up_where_the_best_is_out_of_reach(jobs: dict[str, Estimat
 
 
 @pytest.mark.parametrize("evaluation", [{}, FOLDS], ids=["validation", "folds"])
-def test_the_second_objective_is_the_published_models(
+def test_the_secondary_objective_is_the_published_models(
     jobs: dict[str, EstimatorJob], tmp_path: Path, evaluation: dict[str, Any]
 ) -> None:
     model = {"randomForest": {"nEstimators": 3, "maxDepth": 3}}
-    fields = {"evaluation": evaluation, "compression": {}, "trial": {"second": "Size"}}
+    fields = {"evaluation": evaluation, "compression": {}, "trial": {"secondary": "Size"}}
     small, _ = ask(jobs["digits"], tmp_path / "small", model, **fields)
     large, _ = ask(jobs["digits"], tmp_path / "large", {"randomForest": {"nEstimators": 6, "maxDepth": 3}}, **fields)
-    assert small.second is not None and large.second is not None
-    assert 0 < small.second < large.second
-    assert small.second == int(small.second)
+    assert small.secondary is not None and large.secondary is not None
+    assert 0 < small.secondary < large.secondary
+    assert small.secondary == int(small.secondary)

@@ -71,21 +71,21 @@ def contents(digits: FinishStage) -> dict[str, bytes]:
 def test_every_candidate_is_what_it_says(digits: FinishStage) -> None:
     made = contents(digits)
     assert {name: types_in(content) for name, content in made.items()} == {
-        "None": {"float32"},
+        "Baseline": {"float32"},
         "DynamicRange": {"float32", "int8"},
         "Float16": {"float32", "float16"},
         "Int8": {"float32", "int8", "int32"},
     }
     sizes = {name: len(content) for name, content in made.items()}
-    assert sizes["DynamicRange"] < 0.4 * sizes["None"]
-    assert sizes["Int8"] < 0.5 * sizes["None"]
-    assert 0.45 * sizes["None"] < sizes["Float16"] < 0.6 * sizes["None"]
+    assert sizes["DynamicRange"] < 0.4 * sizes["Baseline"]
+    assert sizes["Int8"] < 0.5 * sizes["Baseline"]
+    assert 0.45 * sizes["Baseline"] < sizes["Float16"] < 0.6 * sizes["Baseline"]
 
 
 def test_candidates_are_measured_on_the_validation_part(digits: FinishStage) -> None:
     validation = digits.prepared().read("validation")
     candidates = report_of(digits.folder / "model")["choice"]["candidates"]
-    assert [candidate["name"] for candidate in candidates] == ["None", "DynamicRange", "Float16", "Int8"]
+    assert [candidate["name"] for candidate in candidates] == ["Baseline", "DynamicRange", "Float16", "Int8"]
     for candidate in candidates:
         content = contents(digits)[candidate["name"]]
         expected = accuracy_score(validation.targets, outputs_of(content, validation.features).argmax(1))
@@ -101,7 +101,7 @@ def test_the_smallest_within_the_budget_is_published(digits: FinishStage) -> Non
     within = [c for c in report["choice"]["candidates"] if c["drop"] <= 0.01]
     best = min(within, key=lambda candidate: candidate["bytes"])
     assert len(within) > 1
-    assert report["choice"]["chosen"] == best["name"] != "None"
+    assert report["choice"]["chosen"] == best["name"] != "Baseline"
     assert (digits.folder / "model/model.tflite").read_bytes() == contents(digits)[best["name"]]
 
 
@@ -121,7 +121,7 @@ def test_the_summary_is_that_of_the_report(digits: FinishStage) -> None:
     report = report_of(digits.folder / "model")
     assert summary["chosen"] == report["choice"]["chosen"]
     assert summary["bytes"] == (digits.folder / "model/model.tflite").stat().st_size
-    assert summary["baselineBytes"] == len(contents(digits)["None"])
+    assert summary["baselineBytes"] == len(contents(digits)["Baseline"])
     assert summary["metric"] == "accuracy"
     assert summary["metrics"] == {n: [f["value"], f["standardError"]] for n, f in report["metrics"]["test"].items()}
     assert summary["digest"] == digest_of(digits.folder / "model")
@@ -155,7 +155,7 @@ def test_the_card_says_the_figures(digits: FinishStage) -> None:
     for part in report["metrics"].values():
         assert f"{part['accuracy']['value']:.4g} ± {part['accuracy']['standardError']:.2g}" in card
     for candidate in report["choice"]["candidates"]:
-        name = "float32" if candidate["name"] == "None" else candidate["name"]
+        name = "float32" if candidate["name"] == "Baseline" else candidate["name"]
         assert f"| {name} | {candidate['bytes']:,} |" in card
     assert report["dataset"]["fingerprint"] in card
 
@@ -164,7 +164,7 @@ def test_the_keras_model_computes_the_same_and_bears_no_date(digits: FinishStage
     path = digits.folder / "model/model.keras"
     test = digits.prepared().read("test").features
     outputs = load_model(path).predict(test, verbose=0)
-    np.testing.assert_allclose(outputs, outputs_of(contents(digits)["None"], test), atol=1e-5)
+    np.testing.assert_allclose(outputs, outputs_of(contents(digits)["Baseline"], test), atol=1e-5)
     with zipfile.ZipFile(path) as archive:
         assert {entry.date_time[0] for entry in archive.infolist()} == {1980}
         assert "date" not in archive.read("metadata.json").decode()
@@ -212,7 +212,7 @@ def test_what_an_attempt_that_was_killed_left_is_made_again(digits: FinishStage)
 def test_another_model_replaces_the_candidates_and_the_published_model(tmp_path: Path) -> None:
     stage = FinishStage.ready(tmp_path, DIGITS)
     first = stage.finish(publish=[{"uri": "model"}, {"uri": "second"}]).summary
-    assert (first["chosen"], first["candidates"][0]["name"], len(first["candidates"])) == ("None", "None", 1)
+    assert (first["chosen"], first["candidates"][0]["name"], len(first["candidates"])) == ("Baseline", "Baseline", 1)
     assert digest_of(tmp_path / "model") == digest_of(tmp_path / "second") == first["digest"]
     stage.leave_model(seed=1)
     second = stage.finish(publish=[{"uri": "model"}]).summary
@@ -257,7 +257,7 @@ def test_a_candidate_that_overflows_is_rejected(tmp_path: Path) -> None:
     """The hidden layer's outputs lie beyond 65,504, the largest number of 16 bits; the float32 model bears them."""
     stage = FinishStage.ready(tmp_path, DIGITS, scale=1e6)
     compression = {"candidates": ["Float16"], "maxMetricDrop": 0.01}
-    assert stage.finish(publish=[{"uri": "model"}], compression=compression).summary["chosen"] == "None"
+    assert stage.finish(publish=[{"uri": "model"}], compression=compression).summary["chosen"] == "Baseline"
     report = report_of(tmp_path / "model")
     assert report["metrics"]["test"]["accuracy"]["value"] > 0.9
     assert report["choice"]["candidates"][1]["verdict"].startswith("rejected")
@@ -273,7 +273,7 @@ def test_regression(tmp_path: Path) -> None:
     assert summary["metric"] == "r2"
     # Batches and single rows may differ in the last bit of float32.
     assert summary["metrics"]["r2"][0] == pytest.approx(r2_score(test.targets, outputs), abs=1e-6)
-    assert summary["chosen"] != "None"
+    assert summary["chosen"] != "Baseline"
     assert verify(tmp_path / "model", summary["digest"]) == []
 
 

@@ -97,7 +97,7 @@ def job_with(other: TrainStage, name: str, **spec: Any) -> TrainingJob:
 def test_the_best_job_takes_the_model_as_it_is(tmp_path: Path, complete: TrainStage) -> None:
     job = job_with(complete, "model", trained={"uri": str(complete.workspace.trained)})
     stage = TrainStage.new(tmp_path / "w", job)
-    assert finish(replace(stage.context("finish"), base_dir=tmp_path)).summary["chosen"] == "None"
+    assert finish(replace(stage.context("finish"), base_dir=tmp_path)).summary["chosen"] == "Baseline"
     report = json.loads((tmp_path / "model/steelyard.json").read_text())
     (candidate,) = report["choice"]["candidates"]
     # What the search went by is what is published, measured in LiteRT.
@@ -258,7 +258,7 @@ def test_a_refitted_model_is_compressed_as_the_trials_own_was_and_the_report_say
     summary = stage.finish(**spec).summary
     report = json.loads((tmp_path / "model/steelyard.json").read_text())
     choice = report["choice"]
-    assert summary["chosen"] == expected["chosen"] != "None"
+    assert summary["chosen"] == expected["chosen"] != "Baseline"
     figures = [{name: each["validation"][name] for name in ("accuracy", "logLoss")} for each in choice["candidates"]]
     assert figures == [{n: e["validation"][n] for n in ("accuracy", "logLoss")} for e in own["choice"]["candidates"]]
     assert (choice["madeWith"], report["training"]["parts"]) == ("trial 7", ["train", "validation"])
@@ -273,10 +273,10 @@ def test_a_refitted_model_is_compressed_as_the_trials_own_was_and_the_report_say
     assert "chosen with the model of trial 7" in card and "before it was refitted" in card
 
 
-def test_a_second_objective_is_that_of_the_candidate_that_would_be_published(best_trial: FinishStage) -> None:
+def test_a_secondary_objective_is_that_of_the_candidate_that_would_be_published(best_trial: FinishStage) -> None:
     chosen = best_trial.finish(publish=[{"uri": "own"}], **SMALLER).summary
     candidate = next(each for each in chosen["candidates"] if each["name"] == chosen["chosen"])
-    job = job_on(best_trial.dataset, **trial(second="Size"), **SMALLER)
+    job = job_on(best_trial.dataset, **trial(secondary="Size"), **SMALLER)
     context = StageContext("train", job, best_trial.workspace, best_trial.folder, "k", 0)
     value, second = judge_trial(context, best_trial.prepared(), None)
     assert (value, second) == (candidate["metric"], candidate["bytes"])

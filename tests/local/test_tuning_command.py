@@ -218,4 +218,4 @@ def test_an_example_is_planned_without_being_run(tmp_path: Path, folder: str) ->
     assert "PARAMETER" in shown.stdout and "QUESTION" in shown.stdout
     assert not (tmp_path / "none").exists()
     planned = json.loads(steelyard("plan", example, "--workspace", tmp_path / "none", "-o", "json").stdout)
-    assert len(planned["questions"]) == (10 if folder == "forest-search" else 3)
+    assert len(planned["trials"]) == (10 if folder == "forest-search" else 3)

@@ -71,7 +71,7 @@ def test_the_data_is_prepared_once_the_questions_are_answered_and_the_best_is_pu
     assert [event.entry.number for event in run.of(NewBest)] == [0, 1, 2]
     (ended,) = run.of(SearchEnded)
     assert (ended.reason, ended.best["trial"], ended.best["value"]) == ("Succeeded", 2, 1.0)
-    assert ended.trials == {"asked": 6, "running": 0, "complete": 6, "pruned": 0, "failed": 0, "repeated": 0}
+    assert ended.trials == {"created": 6, "running": 0, "complete": 6, "pruned": 0, "failed": 0, "repeated": 0}
     assert run.events[-1] == run.of(RunEnded)[0] and run.events[-1].summary["chosen"] == "Int8"
     assert (tmp_path / "models/search/SHA256SUMS").exists()
     # Only the best trial's model is kept, and the last job begins with it.
@@ -439,7 +439,7 @@ def test_the_summary_of_two_objectives_names_the_front(tmp_path: Path) -> None:
     )
     tuning = tuning_job(
         tmp_path,
-        objective={"metric": "accuracy", "second": "Size"},
+        objective={"metric": "accuracy", "secondary": "Size"},
         algorithm={"name": "NSGA-II"},
         template={"compression": {}},
     )

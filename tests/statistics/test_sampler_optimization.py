@@ -103,13 +103,13 @@ def ruled_by(algorithm: str) -> float:
 
     def answer(number: int, values: Values) -> Entry:
         first, second = zdt1(list(values.values()))
-        return Entry(number, values, "Complete", first, second=second)
+        return Entry(number, values, "Complete", first, secondary=second)
 
     def of_one(seed: int) -> float:
-        objective = {"metric": "rmse", "second": "Size"}
+        objective = {"metric": "rmse", "secondary": "Size"}
         spec = spec_of(cube(6), algorithm, seed=seed, settings=settings, objective=objective)
         return volume(
-            [(entry.value or 0.0, entry.second or 0.0) for entry in front_of(play(spec, 200, answer), "Minimize")]
+            [(entry.value or 0.0, entry.secondary or 0.0) for entry in front_of(play(spec, 200, answer), "Minimize")]
         )
 
     return statistics.median(of_one(seed) for seed in SEEDS)

@@ -178,7 +178,7 @@ manifests = st.fixed_dictionaries(
                 "training": trainings,
                 "evaluation": optional(require=requirements, maxGeneralizationGap=st.floats(0, 1)),
                 "compression": optional(
-                    candidates=st.lists(st.sampled_from(["None", "Float16", "Int8"]), min_size=1, unique=True),
+                    candidates=st.lists(st.sampled_from(["Baseline", "Float16", "Int8"]), min_size=1, unique=True),
                     maxMetricDrop=st.floats(0, 1),
                     objective=st.sampled_from(["Size", "Latency"]),
                 ),

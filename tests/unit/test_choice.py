@@ -16,7 +16,7 @@ def chosen(*candidates: Measured, budget: float = 0.01, objective: str = "Size")
     return choose(list(candidates), "accuracy", budget, objective)
 
 
-BASE = measured("None", 400, 0.97, latency=20)
+BASE = measured("Baseline", 400, 0.97, latency=20)
 
 
 def test_the_smallest_within_the_budget_wins() -> None:
@@ -81,14 +81,14 @@ def test_ties_go_to_float32_and_then_to_the_first() -> None:
     twins = measured("DynamicRange", 100, 0.97), measured("Int8", 100, 0.97)
     assert chosen(BASE, *twins).chosen.measured is twins[0]
     assert chosen(BASE, *reversed(twins)).chosen.measured is twins[1]
-    assert chosen(twins[0], measured("None", 100, 0.97)).chosen.measured.name == "None"
+    assert chosen(twins[0], measured("Baseline", 100, 0.97)).chosen.measured.name == "Baseline"
     assert "no better than" in chosen(BASE, *twins).weighed[2].verdict
 
 
 candidates = st.builds(
     lambda sizes, accuracies: [
         measured(name, size, accuracy)
-        for name, size, accuracy in zip(("None", "DynamicRange", "Float16", "Int8"), sizes, accuracies, strict=True)
+        for name, size, accuracy in zip(("Baseline", "DynamicRange", "Float16", "Int8"), sizes, accuracies, strict=True)
     ],
     st.lists(st.integers(1, 5), min_size=4, max_size=4),
     st.lists(st.sampled_from([0.9, 0.95, 0.96, 0.97]), min_size=4, max_size=4),

@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -14,6 +15,7 @@ from steelyard import __version__
 from steelyard.api.contract import Notice, Progress
 from steelyard.cli.display import LiveTable, PlainLines, describe
 from steelyard.cli.main import app, main
+from steelyard.cli.outcome import outcome_lines
 from steelyard.cli.run import summary
 from steelyard.local.events import RunEnded, StageEnded, StageRetried, StageSkipped, StageStarted
 from steelyard.local.job import LocalJob
@@ -149,7 +151,7 @@ def test_without_the_trainer_it_says_what_to_install(monkeypatch: pytest.MonkeyP
         check_trainer_is_installed(launch_trainer)
 
 
-RESULT = {
+RESULT: dict[str, Any] = {
     "chosen": "Int8",
     "bytes": 250,
     "baselineBytes": 1000,
@@ -158,7 +160,7 @@ RESULT = {
     "metricDrop": 0.004,
     "digest": "sha256:00",
     "candidates": [
-        {"name": "None", "bytes": 1000, "metric": 0.98, "latencyMicroseconds": 2.0, "withinBudget": True},
+        {"name": "Baseline", "bytes": 1000, "metric": 0.98, "latencyMicroseconds": 2.0, "withinBudget": True},
         {"name": "Int8", "bytes": 250, "metric": None, "latencyMicroseconds": 1.0, "withinBudget": False},
     ],
 }
@@ -173,6 +175,19 @@ def test_the_summary_says_what_it_cost_and_what_to_do_next(manifest: Path) -> No
     assert "loses too much" in text
     # A result document that was too long lacks some of it.
     assert "steelyard predict" in summary(RunEnded("tiny", "AlreadyFinished", "", 0, 1.0, "", {}), job)
+
+
+def test_the_model_as_it_was_trained_is_shown_by_its_format_whatever_its_version_called_it() -> None:
+    lines = outcome_lines(RESULT, [])
+    assert any(line.startswith("float32 ") for line in lines) and not any(line.startswith("Baseline") for line in lines)
+    candidates = [RESULT["candidates"][0] | {"name": "None"}, RESULT["candidates"][1]]
+    assert outcome_lines(RESULT | {"candidates": candidates}, []) == lines
+    as_trained = {"chosen": "Baseline", "bytes": 9, "baselineBytes": 9, "baseline": "skops"}
+    assert (
+        outcome_lines(as_trained, [])
+        == outcome_lines(as_trained | {"chosen": "None"}, [])
+        == ["chosen      skops, 9 bytes"]
+    )
 
 
 def console(*, is_terminal: bool) -> Console:

@@ -67,7 +67,10 @@ def test_an_object_is_printed_without_the_servers_book_keeping(capsys: pytest.Ca
 
 def test_a_result_that_lacks_parts_is_shown_as_far_as_it_goes() -> None:
     assert outcome_lines({}, []) == []
-    found = {"chosen": "Int8", "candidates": [{"name": "None"}, {"name": "Int8", "bytes": 9, "withinBudget": False}]}
+    found = {
+        "chosen": "Int8",
+        "candidates": [{"name": "Baseline"}, {"name": "Int8", "bytes": 9, "withinBudget": False}],
+    }
     lines = outcome_lines(found, ["pvc://models/a"])
     assert lines[:2] == ["published   pvc://models/a", "chosen      Int8"]
     assert lines[-2].split() == ["float32", "-", "-", "-"]

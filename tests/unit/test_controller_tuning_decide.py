@@ -86,7 +86,7 @@ def test_an_answer_is_logged_and_the_next_question_asked_in_one_write() -> None:
     assert made(decision) == ["search-2"]
     status = decision.draft.status
     assert len(status["log"]) == 1 and status["progress"] == "1/6" and status["metric"] == "accuracy 0"
-    assert status["trials"] == {"asked": 3, "running": 2, "complete": 1, "pruned": 0, "failed": 0, "repeated": 0}
+    assert status["trials"] == {"created": 3, "running": 2, "complete": 1, "pruned": 0, "failed": 0, "repeated": 0}
 
 
 def test_a_question_waits_for_the_answers_that_it_is_asked_with() -> None:

@@ -67,7 +67,7 @@ def test_a_trial_remembers_its_question_and_says_its_answer() -> None:
 
 @pytest.mark.parametrize("text", ["", "[", "[1]", '[["a", {}, null]]', "[[1, 2, 3]]", "{}", "[" * 100_000])
 def test_an_annotation_that_somebody_has_spoilt_asks_nothing(text: str) -> None:
-    assert questions_of({"annotations": {"steelyard.dev/questions": text}}) == ()
+    assert questions_of({"annotations": {"steelyard.dev/trials": text}}) == ()
 
 
 def test_a_report_that_is_none_is_passed_over() -> None:
@@ -284,7 +284,7 @@ def test_a_pack_has_no_more_trials_than_its_result_and_its_file_have_room_for() 
 
 def test_questions_are_kept_bit_for_bit() -> None:
     question = Question(7, {DROPOUT: 0.1 + 0.2, UNITS: None}, (0, 1, 5))
-    assert questions_of({"annotations": {"steelyard.dev/questions": questions_text([question])}}) == (question,)
+    assert questions_of({"annotations": {"steelyard.dev/trials": questions_text([question])}}) == (question,)
 
 
 # --- what is let in ---------------------------------------------------------------------------------------------------

@@ -159,7 +159,7 @@ def test_a_question_that_can_not_be_asked_is_told_and_tried_again() -> None:
     reconciler, server = reconciler_of(body_with(status=begun(SEARCH)), asks=Asks(AskingError("the sampler failed")))
     with pytest.raises(NotNowError, match="the sampler failed"):
         reconciled(reconciler)
-    assert server.events == ["QuestionNotAsked"] and server.made == []
+    assert server.events == ["TrialNotCreated"] and server.made == []
 
 
 def test_a_trial_that_is_refused_has_failed_and_the_others_go_on() -> None:
@@ -196,7 +196,7 @@ def test_a_trial_that_was_made_before_a_crash_is_found_and_counts() -> None:
     again, server = reconciler_of(body_with(status=begun(SEARCH)))
     made = first.cache.children(KEY, UID)[0]
     owner = {"uid": UID, "kind": "TuningJob", "name": "search", "controller": True}
-    annotations = {"steelyard.dev/questions": json.dumps([[0, answer(7).values, None]])}
+    annotations = {"steelyard.dev/trials": json.dumps([[0, answer(7).values, None]])}
     labels = {"steelyard.dev/tuning-job": "search"}
     metadata = {"name": made.name, "namespace": NAMESPACE, "uid": "u", "labels": labels, "annotations": annotations}
     server.found[made.name] = {"metadata": {**metadata, "ownerReferences": [owner]}}
@@ -257,7 +257,7 @@ def test_a_pack_is_for_what_its_config_map_says() -> None:
 
     server.request = forget  # type: ignore[method-assign]
     reconciled(again)
-    assert bodies[2] == job and len(json.loads(job["metadata"]["annotations"]["steelyard.dev/questions"])) == 3
+    assert bodies[2] == job and len(json.loads(job["metadata"]["annotations"]["steelyard.dev/trials"])) == 3
 
 
 def test_a_new_best_is_told_now_and_then_only() -> None:

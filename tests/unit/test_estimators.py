@@ -446,10 +446,10 @@ def test_a_report_without_a_value_is_no_score_of_0(monkeypatch: pytest.MonkeyPat
         work_off(Unit((question(0, folds=None),), VALIDATION, 0, math.inf), Rows(Data()))  # type: ignore[arg-type]
 
 
-def test_the_second_objective_s_metric_is_a_number_too() -> None:
+def test_the_secondary_objective_s_metric_is_a_number_too() -> None:
     learned = Table(("a",), np.arange(8.0)[:, np.newaxis], {}, np.arange(8.0))
     rows = Rows(Data(), {"train": learned, "validation": replace(learned, targets=np.full(8, 1e200))})  # type: ignore[arg-type]
-    asked = {"tuningJob": "t", "number": 0, "metric": "rmse", "goal": "Minimize", "second": "Size"}
+    asked = {"tuningJob": "t", "number": 0, "metric": "rmse", "goal": "Minimize", "secondary": "Size"}
     with pytest.raises(DataError, match="rmse of the validation part is inf"):
         run_trial(spec({"ridge": {"scaling": "None"}}, publish=[], compression={}, trial=asked), rows, lambda _: None)
 

@@ -66,13 +66,13 @@ FOREST = {"randomForest": {}}
             FOREST,
             {"compression": {"candidates": ["Onnx", "Int8"]}},
             "compression.candidates",
-            "Int8 is not made of scikit-learn's models; allowed: None, Onnx",
+            "Int8 is not made of scikit-learn's models; allowed: Baseline, Onnx",
         ),
         (
             {"linear": {}},
             {"compression": {"candidates": ["Onnx"]}},
             "compression.candidates",
-            "Onnx is not made of networks; allowed: None, DynamicRange, Float16, Int8",
+            "Onnx is not made of networks; allowed: Baseline, DynamicRange, Float16, Int8",
         ),
         *(
             (
@@ -105,8 +105,8 @@ def test_what_a_model_does_not_have_is_refused(
         (FOREST, {"training": {"seed": 7, "classWeights": {}}, "evaluation": {"crossValidation": {"folds": 3}}}),
         # A default that is written out is no change.
         ({"logisticRegression": {}}, {"training": {"epochs": 10, "workers": 1, "optimizer": {"name": "Adam"}}}),
-        ({"nearestNeighbors": {}}, {"task": "Regression", "compression": {"candidates": ["None", "Onnx"]}}),
-        ({"mlp": {}}, {"training": {"epochs": 11}, "compression": {"candidates": ["None", "Int8"]}}),
+        ({"nearestNeighbors": {}}, {"task": "Regression", "compression": {"candidates": ["Baseline", "Onnx"]}}),
+        ({"mlp": {}}, {"training": {"epochs": 11}, "compression": {"candidates": ["Baseline", "Int8"]}}),
     ],
 )
 def test_what_a_model_has_is_taken(model: dict[str, Any], spec: dict[str, Any]) -> None:

@@ -189,7 +189,7 @@ WRONG = [
     (
         "compression.candidates=[Int8, Int4]",
         "spec.compression.candidates[1]",
-        '"Int4" is not allowed; allowed: None, DynamicRange, Float16, Int8, Onnx',
+        '"Int4" is not allowed; allowed: Baseline, DynamicRange, Float16, Int8, Onnx',
     ),
     ("apiVersion=v1", "apiVersion", '"v1" is not allowed; allowed: steelyard.dev/v1alpha1'),
     ("kind=Job", "kind", '"Job" is not allowed; allowed: TrainingJob'),

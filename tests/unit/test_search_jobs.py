@@ -48,8 +48,8 @@ REFUSED = [
     ([PREPARED, REFIT, "training.earlyStopping={}"], "training.earlyStopping", "no validation part is left to watch"),
     ([PREPARED, REFIT, "trained.epochs=11"], "trained.epochs", "11 is more than training.epochs, 10"),
     ([TRIAL], "publish", "a trial publishes nothing; say publish: []"),
-    ([TRIAL, NOWHERE, "compression={}"], "compression", "a trial compresses for trial.second only"),
-    ([TRIAL, NOWHERE, "trial.second=Size"], "compression", "give both or leave out both"),
+    ([TRIAL, NOWHERE, "compression={}"], "compression", "a trial compresses for trial.secondary only"),
+    ([TRIAL, NOWHERE, "trial.secondary=Size"], "compression", "give both or leave out both"),
     ([TRIAL, NOWHERE, "evaluation.maxGeneralizationGap=0.1"], "evaluation", "a trial does not look at the test part"),
     (
         [TRIAL, NOWHERE, "task=Regression"],
@@ -82,7 +82,7 @@ def test_what_does_not_go_together_is_refused(overrides: list[str], field: str, 
         [PREPARED, TRAINED, "compression={}", "training.earlyStopping={}"],
         [PREPARED, REFIT, "trained.epochs=10"],
         [PREPARED, "trained={refit: true}", "model={ridge: {}}"],
-        [TRIAL, NOWHERE, "trial.second=Size", "compression={}"],
+        [TRIAL, NOWHERE, "trial.secondary=Size", "compression={}"],
         [TRIAL, NOWHERE, "trial.metric=macroF1"],
     ],
     ids=str,
@@ -139,7 +139,7 @@ def test_a_pruned_trial_is_complete_with_that_reason_and_its_report() -> None:
 
 
 def test_a_trial_that_ran_to_its_end_shows_its_value() -> None:
-    report = TrialReport(3, "Complete", 0.9711111111111111, epoch=4, second=94208.0)
+    report = TrialReport(3, "Complete", 0.9711111111111111, epoch=4, secondary=94208.0)
     decision = trial_that_ended("Succeeded", report.to_json())
     assert conditions(decision)["Complete"] == ("True", "Succeeded")
     status = TrainingJobStatus.model_validate(decision.draft.status)

@@ -71,7 +71,7 @@ def test_the_history_shows_each_trial_and_tells_pruned_ones_apart() -> None:
 
 
 def test_the_front_is_drawn_and_holds_no_dominated_point() -> None:
-    document = search_document(second=True)
+    document = search_document(secondary=True)
     front = front_of(document.entries, "Maximize")
     chart = _pictures(search_page(document))[1]
     assert len(_dots(chart, "front")) == len(front) >= 2
@@ -79,8 +79,8 @@ def test_the_front_is_drawn_and_holds_no_dominated_point() -> None:
     for member in front:
         for other in document.entries:
             if other.is_answer:
-                assert not (other.value > member.value and other.second <= member.second)
-                assert not (other.value >= member.value and other.second < member.second)
+                assert not (other.value > member.value and other.secondary <= member.secondary)
+                assert not (other.value >= member.value and other.secondary < member.secondary)
     # Better is higher, smaller is further left: along the front both rise.
     places = sorted((float(dot.get("cx")), -float(dot.get("cy"))) for dot in _dots(chart, "front"))
     assert places == sorted(places, key=lambda place: place[1])
@@ -121,21 +121,21 @@ def test_too_few_answers_have_no_importance() -> None:
 
 
 @pytest.mark.parametrize("value", [math.inf, -math.inf, math.nan])
-@pytest.mark.parametrize("second", [False, True])
-def test_what_is_no_number_is_in_the_table_and_in_no_chart(value: float, second: bool) -> None:
-    document = search_document(second=second)
+@pytest.mark.parametrize("secondary", [False, True])
+def test_what_is_no_number_is_in_the_table_and_in_no_chart(value: float, secondary: bool) -> None:
+    document = search_document(secondary=secondary)
     entries = list(document.entries)
     entries[5] = replace(entries[5], value=value)
     entries[6] = replace(entries[6], state="Pruned", value=value)
-    if second:
-        entries[7] = replace(entries[7], second=value)
+    if secondary:
+        entries[7] = replace(entries[7], secondary=value)
     page = search_page(replace(document, entries=tuple(entries)), chosen=5)
     history, chart = _pictures(page)[:2]
     shown = [dot for kind in ("trial", "pruned") for dot in _dots(history, kind)]
     assert len(shown) == sum(entry.value is not None for entry in entries) - 2
     assert not any(word in text for text in re.findall(r"<svg.*?</svg>", page, re.S) for word in ("nan", "inf"))
-    assert page.count(f"<td>{value}</td>") == (3 if second else 2)
-    if second:
+    assert page.count(f"<td>{value}</td>") == (3 if secondary else 2)
+    if secondary:
         assert len(_dots(chart, "front")) + len(_dots(chart, "dominated")) == sum(e.is_answer for e in entries) - 1
     alone = tuple(replace(entry, value=value) for entry in entries[5:7])
     assert _read(search_page(replace(document, entries=alone))).headings[1:] == [

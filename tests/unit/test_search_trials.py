@@ -72,9 +72,9 @@ def test_a_model_that_was_left_nowhere_is_trained(fit: str, trained: dict[str, A
 
 
 @pytest.mark.parametrize("second", [None, "Size"])
-def test_a_trial_compresses_for_the_second_objective_only(second: str | None) -> None:
+def test_a_trial_compresses_for_the_secondary_objective_only(second: str | None) -> None:
     tuning = search()
-    objective = tuning.spec.objective.model_copy(update={"second": second})
+    objective = tuning.spec.objective.model_copy(update={"secondary": second})
     tuning = tuning.model_copy(update={"spec": tuning.spec.model_copy(update={"objective": objective})})
     job = trial_job(tuning, 2, {"training.batchSize": 32}, Stops((2,), ((2, 0.5),)), DATASET)
     assert stages_of(job.spec) == ("train",)

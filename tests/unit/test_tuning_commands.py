@@ -91,9 +91,9 @@ def test_a_plan_says_how_far_the_search_is(tmp_path: Path) -> None:
     file = write_search(tmp_path)
     assert now(plan(file)) == "it was not begun yet"
     answer(file, 4)
-    assert now(plan(file)) == "it goes on: 4 of 36 questions answered"
-    assert now(plan(file, "--set", "maxTrials=4")) == "it has ended: all 4 questions (spec.maxTrials) are answered"
-    assert now(plan(file, "--set", "maxTrials=2")) == "it has ended: 4 questions answered, maxTrials is 2 now"
+    assert now(plan(file)) == "it goes on: 4 of 36 trials answered"
+    assert now(plan(file, "--set", "maxTrials=4")) == "it has ended: all 4 trials (spec.maxTrials) are answered"
+    assert now(plan(file, "--set", "maxTrials=2")) == "it has ended: 4 trials answered, maxTrials is 2 now"
     assert now(plan(file, "--set", "objective.target=1")).startswith("it has ended: trial 3 reached rmse 0")
     assert now(plan(file, "--set", "algorithm.name=Random")).startswith("it begins anew (4 answers are of no use)")
 
@@ -102,7 +102,7 @@ def test_a_plan_says_that_all_is_known_or_that_the_search_has_failed(tmp_path: P
     (tmp_path / "known").mkdir()
     known = write_search(tmp_path / "known")
     answer(known, 20, ended=Reason.SPACE_EXHAUSTED)
-    assert now(plan(known)) == "it has ended: every combination is known after 20 questions"
+    assert now(plan(known)) == "it has ended: every combination is known after 20 trials"
     (tmp_path / "failed").mkdir()
     failed = write_search(tmp_path / "failed")
     answer(failed, 4, state="Failed")
@@ -111,18 +111,18 @@ def test_a_plan_says_that_all_is_known_or_that_the_search_has_failed(tmp_path: P
 
 def test_a_plan_says_how_much_it_does_not_show(tmp_path: Path) -> None:
     file = write_search(tmp_path)
-    assert plan(file).endswith("combinations  20\n\n" + _questions(10) + "and 10 more\n")
+    assert plan(file).endswith("combinations  20\n\n" + _trials(10) + "and 10 more\n")
     assert plan(file, "--set", "maxTrials=12").endswith("and 2 more\n")
     assert "Grid, seed 0; 1 trial at most, 1 at a time\n" in plan(file, "--set", "maxTrials=1")
-    assert plan(file, "--set", "maxTrials=3").endswith("combinations  20\n\n" + _questions(3))
+    assert plan(file, "--set", "maxTrials=3").endswith("combinations  20\n\n" + _trials(3))
     endless = json.dumps([{key: value for key, value in RANGE.items() if key != "step"}])
     shown = plan(file, "--set", f"parameters={endless}", "--set", "algorithm.name=TPE", "--set", "maxTrials=11")
     assert "combinations  infinitely many\n" in shown
-    assert shown.endswith("TPE learns: the other 1 question depends on the answers to these.\n")
+    assert shown.endswith("TPE learns: the other 1 trial depends on the answers to these.\n")
 
 
-def _questions(count: int) -> str:
-    return "".join([f"{'QUESTION':<10}alpha\n", *(f"{number:<10}{number + 1}\n" for number in range(count))])
+def _trials(count: int) -> str:
+    return "".join([f"{'TRIAL':<7}alpha\n", *(f"{number:<7}{number + 1}\n" for number in range(count))])
 
 
 # --- run --------------------------------------------------------------------------------------------------------------
@@ -130,7 +130,7 @@ def _questions(count: int) -> str:
 
 def spec_of(**changes: Any) -> TuningJobSpec:
     """A search for two objectives, unless changed."""
-    return search_document(second=True).spec.model_copy(update=changes)
+    return search_document(secondary=True).spec.model_copy(update=changes)
 
 
 ON_FOLDS = TuningJobSpec.model_validate(
@@ -158,7 +158,7 @@ def test_a_pruned_trial_says_where_it_stopped() -> None:
 
 
 def test_with_two_objectives_both_are_said() -> None:
-    entry = Entry(3, {}, "Complete", 0.97, second=4700.0, seconds=2.0)
+    entry = Entry(3, {}, "Complete", 0.97, secondary=4700.0, seconds=2.0)
     assert describe_search(TrialEnded(entry, "accuracy"), spec_of()).strip() == (
         "trial 3: accuracy 0.97, 4,700 bytes in 2.0 s"
     )
@@ -173,17 +173,17 @@ def test_a_search_that_goes_on_says_how_far_it_is() -> None:
     lines.report(SearchStarted("digits-search", entries[:4], 30, ""))
     lines.report(SearchStarted("digits-search", (), 30, "it begins anew: changed: algorithm"))
     assert written.getvalue().splitlines() == [
-        "search: 4 of 30 questions answered",
+        "search: 4 of 30 trials answered",
         "search: it begins anew: changed: algorithm",
     ]
     cut = search_document().spec.model_copy(update={"max_trials": 1})
     assert describe_search(SearchStarted("digits-search", entries[:2], 1, ""), cut) == (
-        "search: 2 questions answered, maxTrials is 1 now"
+        "search: 2 trials answered, maxTrials is 1 now"
     )
 
 
-def test_the_summary_has_the_second_objective_with_its_unit_and_the_front(tmp_path: Path) -> None:
-    best = Entry(5, {}, "Complete", 0.97, second=4700.0)
+def test_the_summary_has_the_secondary_objective_with_its_unit_and_the_front(tmp_path: Path) -> None:
+    best = Entry(5, {}, "Complete", 0.97, secondary=4700.0)
     found = {"best": best_to_json(best, "accuracy"), "trials": counts_of({5: best})}
     assert best_lines(found | {"front": [5, 3]}, "Size") == [
         "best        trial 5: accuracy 0.97, 4,700 bytes",
@@ -206,13 +206,13 @@ def test_the_status_of_a_search_on_a_cluster_says_the_same() -> None:
         {
             "phase": "Searching",
             "metric": "accuracy 0.97",
-            "trials": {"asked": 2, "complete": 2},
-            "best": {"trial": 5, "value": 0.97, "second": 4700.0, "parameters": {}},
+            "trials": {"created": 2, "complete": 2},
+            "best": {"trial": 5, "value": 0.97, "secondary": 4700.0, "parameters": {}},
             "front": [5, 3],
         }
     )
     assert trial_lines(status, "Size") == [
-        "trials      2 asked: 2 complete",
+        "trials      2 created: 2 complete",
         "best        trial 5: accuracy 0.97, 4,700 bytes",
         "front       2 trials: 3, 5",
     ]
@@ -242,8 +242,8 @@ def test_the_table_says_where_a_pruned_trial_stopped_and_has_it_after_the_comple
 
 @pytest.mark.parametrize(("second", "what"), [("Size", "size"), ("Latency", "latency")])
 def test_the_front_is_said_of_what_it_is_and_of_one_trial_in_the_singular(second: str, what: str) -> None:
-    document = search_document(second=True)
-    objective = document.spec.objective.model_copy(update={"second": second})
+    document = search_document(secondary=True)
+    objective = document.spec.objective.model_copy(update={"secondary": second})
     document = replace(document, spec=spec_of(objective=objective))
     one = replace(document, entries=document.entries[2:3])
     assert f"on the front of accuracy and {what}: 1 trial: 2" in table_of(one)
@@ -254,9 +254,9 @@ def test_the_front_is_said_of_what_it_is_and_of_one_trial_in_the_singular(second
 
 def test_the_table_counts_what_is_answered() -> None:
     document = search_document()
-    assert any(line.startswith("30 of 30 questions answered: 28 complete, 1 pruned") for line in table_of(document))
+    assert any(line.startswith("30 of 30 trials answered: 28 complete, 1 pruned") for line in table_of(document))
     cut = replace(document, spec=document.spec.model_copy(update={"max_trials": 20}))
-    assert any(line.startswith("30 questions answered, maxTrials is 20 now: ") for line in table_of(cut))
+    assert any(line.startswith("30 trials answered, maxTrials is 20 now: ") for line in table_of(cut))
 
 
 @pytest.mark.parametrize("name", ["search.json", "search.0a1b2c3d.json"])

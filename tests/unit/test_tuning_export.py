@@ -68,11 +68,11 @@ def test_every_step_is_one_of_optunas(tmp_path: Path, low: float, high: float, s
 
 
 def test_two_objectives_are_two_of_optunas(tmp_path: Path) -> None:
-    document = search_document(second=True)
+    document = search_document(secondary=True)
     export_study(document, tmp_path / "study.db")
     study = _load(tmp_path / "study.db")
     assert [direction.name for direction in study.directions] == ["MAXIMIZE", "MINIMIZE"]
-    assert study.trials[0].values == [document.entries[0].value, document.entries[0].second]
+    assert study.trials[0].values == [document.entries[0].value, document.entries[0].secondary]
     assert study.best_trials
 
 
@@ -136,9 +136,9 @@ def test_categories_that_are_one_to_optuna_are_text(tmp_path: Path, values: list
     assert [repr(trial.params[UNITS]) for trial in trials] == list(map(repr, as_text))
 
 
-def test_a_second_objective_that_is_no_number_makes_no_complete_trial(tmp_path: Path) -> None:
-    document = search_document(second=True)
-    entries = (replace(document.entries[0], second=math.nan), *document.entries[1:])
+def test_a_secondary_objective_that_is_no_number_makes_no_complete_trial(tmp_path: Path) -> None:
+    document = search_document(secondary=True)
+    entries = (replace(document.entries[0], secondary=math.nan), *document.entries[1:])
     export_study(replace(document, entries=entries), tmp_path / "study.db")
     assert _load(tmp_path / "study.db").trials[0].state.name == "FAIL"
 

@@ -60,7 +60,7 @@ def parameters_for(algorithm: str) -> list[dict[str, Any]]:
 
 
 def search(algorithm: str, *, parallel: int = 1, seed: int = 3, **fields: Any) -> TuningJobSpec:
-    objective = {"second": "Size"} if algorithm == "NSGA-II" else {}
+    objective = {"secondary": "Size"} if algorithm == "NSGA-II" else {}
     return spec_of(
         parameters_for(algorithm),
         algorithm,
@@ -141,7 +141,7 @@ def test_answers_matter(algorithm: str) -> None:
     def opposite(number: int, values: Values) -> Entry:
         entry = some_answer(number, values)
         value = None if entry.value is None else -entry.value
-        return Entry(number, values, entry.state, value, entry.steps, entry.second)
+        return Entry(number, values, entry.state, value, entry.steps, entry.secondary)
 
     one, other = (play(search(algorithm), 30, answer) for answer in (some_answer, opposite))
 
@@ -204,7 +204,7 @@ def test_what_an_initial_trial_leaves_out_is_taken_from_the_template() -> None:
 def test_what_an_earlier_search_asked_is_asked_only_where_nothing_else_is_left(algorithm: str) -> None:
     parameters = [{"path": "b", "type": "Int", "min": 1, "max": 4}, {"path": "c", "type": "Int", "min": 1, "max": 3}]
     spec = spec_of(parameters, algorithm, settings=SETTINGS.get(algorithm))
-    prior = [Entry(number, {"b": 2, "c": number}, "Complete", number / 10, second=1.0) for number in (1, 2, 3)]
+    prior = [Entry(number, {"b": 2, "c": number}, "Complete", number / 10, secondary=1.0) for number in (1, 2, 3)]
     prior.append(Entry(4, {"b": 77, "c": 1}, "Complete", 0.9))  # Its range was another.
 
     entries = play(spec, 100, some_answer, prior=prior)
@@ -217,7 +217,7 @@ def test_what_an_earlier_search_asked_is_asked_only_where_nothing_else_is_left(a
 def test_nsga_ii_begins_at_random_where_an_earlier_search_has_no_values(state: State) -> None:
     spec = search("NSGA-II")
     values = [entry.values for entry in play(search("Random", seed=9), 2, some_answer)]
-    prior = [Entry(number, one, state, None, second=None) for number, one in enumerate(values)]
+    prior = [Entry(number, one, state, None, secondary=None) for number, one in enumerate(values)]
 
     asked = Asker(spec).ask(0, [], [], prior)
 
@@ -240,11 +240,11 @@ def test_pending_questions_and_odd_values_do_no_harm(algorithm: str) -> None:
     spec = search(algorithm)
     entries = play(spec, 24, some_answer)
     strange = [
-        Entry(24, entries[0].values | {"model.units": 112}, "Complete", float("nan"), second=1.0),
+        Entry(24, entries[0].values | {"model.units": 112}, "Complete", float("nan"), secondary=1.0),
         Entry(25, entries[1].values | {"model.units": 112}, "Pruned", None),
-        Entry(26, entries[2].values | {"model.units": 112}, "Complete", float("-inf"), second=float("inf")),
-        Entry(27, entries[3].values | {"model.units": 112}, "Complete", 1e300, second=1e-300),
-        Entry(28, entries[0].values, "Repeated", entries[0].value, second=entries[0].second),
+        Entry(26, entries[2].values | {"model.units": 112}, "Complete", float("-inf"), secondary=float("inf")),
+        Entry(27, entries[3].values | {"model.units": 112}, "Complete", 1e300, secondary=1e-300),
+        Entry(28, entries[0].values, "Repeated", entries[0].value, secondary=entries[0].secondary),
     ]
 
     values = Asker(spec).ask(32, [*entries, *strange], [entries[5].values | {"model.units": 112}] * 3)
@@ -329,15 +329,15 @@ def test_tpe_ranks_trials_that_gave_up_after_a_fold_by_the_mean_of_their_folds()
 def test_two_objectives_go_with_all_that_take_them(algorithm: str) -> None:
     if algorithm in ("GP", "CMA-ES"):
         pytest.skip("has one objective")
-    spec = spec_of(NUMBERS, algorithm, objective={"second": "Size"}, settings=SETTINGS[algorithm])
+    spec = spec_of(NUMBERS, algorithm, objective={"secondary": "Size"}, settings=SETTINGS[algorithm])
 
     def answer(number: int, values: Values) -> Entry:
-        return Entry(number, values, "Complete", 1.0, second=1.0 + abs(values["model.share"] - 0.25))
+        return Entry(number, values, "Complete", 1.0, secondary=1.0 + abs(values["model.share"] - 0.25))
 
     entries = play(spec, 80, answer)
 
     late = sorted(abs(entry.values["model.share"] - 0.25) for entry in entries[50:])
-    assert late[len(late) // 2] < 0.2, "the second objective is followed, where the first says nothing"
+    assert late[len(late) // 2] < 0.2, "the secondary objective is followed, where the first says nothing"
 
 
 def test_generations_are_told_by_the_log() -> None:

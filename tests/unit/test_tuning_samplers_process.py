@@ -159,7 +159,7 @@ def test_a_question_that_fails_says_why_and_the_next_is_asked() -> None:
     entries = play(spec, 6, some_answer)
 
     async def body(process: AskingProcess) -> None:
-        with pytest.raises(AskingError, match=r"question 1 could not be asked: ValueError: '\[nonsense' is no entry"):
+        with pytest.raises(AskingError, match=r"trial 1 could not be created: ValueError: '\[nonsense' is no entry"):
             await process.ask("a", json_of(spec), 1, ["[nonsense"], [])
         pid = process.pid
         known = lines_of(spec, entries)
@@ -178,7 +178,7 @@ def test_a_question_that_takes_too_long_is_given_up_and_so_is_one_that_is_cancel
         pid = process.pid
         assert pid is not None
         os.kill(pid, signal.SIGSTOP)
-        with pytest.raises(AskingError, match=r"question 1 was not asked within 0\.3 seconds"):
+        with pytest.raises(AskingError, match=r"trial 1 was not created within 0\.3 seconds"):
             await process.ask("a", json_of(spec), 1, [], [])
         process._timeout_seconds = 60.0
         question = asyncio.create_task(process.ask("a", json_of(spec), 1, [], []))

@@ -18,8 +18,11 @@ WRITTEN, RECKONED = 0.3, 0.1 + 2 * 0.1
 def test_what_a_user_wrote_is_what_a_step_leads_to(algorithm: str, as_what: str) -> None:
     assert WRITTEN != RECKONED
     spec = spec_of([THIRDS], algorithm)
-    entry = Entry(0, {"a": WRITTEN}, "Complete", 0.5, second=1.0)
-    others = [Entry(1, {"a": 0.1}, "Complete", 0.5, second=1.0), Entry(2, {"a": 0.2}, "Complete", 0.5, second=1.0)]
+    entry = Entry(0, {"a": WRITTEN}, "Complete", 0.5, secondary=1.0)
+    others = [
+        Entry(1, {"a": 0.1}, "Complete", 0.5, secondary=1.0),
+        Entry(2, {"a": 0.2}, "Complete", 0.5, secondary=1.0),
+    ]
     told = {"known": ([entry, *others], [], []), "pending": (others, [entry.values], []), "prior": ([], [], [entry])}
     known, pending, prior = told[as_what]
 

@@ -184,7 +184,7 @@ def test_all_questions_are_answered() -> None:
     end = next_step(spec, log_of(0.1, 0.2, 0.3), []).end
     assert end is not None
     assert (end.reason, end.has_failed) == (Reason.SUCCEEDED, False)
-    assert "3 questions" in end.message
+    assert "3 trials" in end.message
     # Raised, it goes on from there.
     assert next_step(search(maxTrials=5, parallelTrials=2), log_of(0.1, 0.2, 0.3), []) == NextStep((3, 4))
 
@@ -192,7 +192,7 @@ def test_all_questions_are_answered() -> None:
 def test_of_one_question_not_all_are_answered() -> None:
     end = next_step(search(maxTrials=1), log_of(0.5), []).end
     assert end is not None
-    assert end.message == "the 1 question (spec.maxTrials) is answered"
+    assert end.message == "the 1 trial (spec.maxTrials) is answered"
 
 
 def test_the_end_is_told_while_the_last_ones_run() -> None:
@@ -270,7 +270,7 @@ def test_the_space_is_exhausted_from_the_question_that_found_nothing_left() -> N
     end = next_step(spec, log_of(0.1, 0.2, 0.3), [], exhausted_at=3).end
     assert end is not None
     assert (end.reason, end.has_failed) == (Reason.SPACE_EXHAUSTED, False)
-    assert "3 questions" in end.message
+    assert "3 trials" in end.message
 
 
 def _values_of(seed: int) -> list[float]:
@@ -351,7 +351,7 @@ def entries(draw: st.DrawFn) -> Entry:
         state=draw(st.sampled_from(["Complete", "Pruned", "Failed", "Repeated"])),
         value=draw(st.none() | doubles),
         steps=draw(steps),
-        second=draw(st.none() | doubles),
+        secondary=draw(st.none() | doubles),
         epoch=draw(st.none() | st.integers(0, 100)),
         seconds=round(draw(st.floats(0, 1e6)), 2),
         reason=draw(st.text(st.characters(codec="utf-8"), max_size=20)),
@@ -378,7 +378,7 @@ def test_an_entry_is_read_back_bit_for_bit(entry: Entry) -> None:
 @pytest.mark.parametrize("value", [0.0, -0.0, 1e-320, 0.1 + 0.2, 1e300])
 def test_zero_is_not_nothing(value: float) -> None:
     parameters = search().parameters
-    entry = answer(0, value, second=0.0, epoch=0)
+    entry = answer(0, value, secondary=0.0, epoch=0)
     assert Entry.decode(entry.encode(parameters), parameters) == entry
     bare = answer(0, value)
     assert Entry.decode(bare.encode(parameters), parameters) == bare
@@ -625,14 +625,14 @@ def test_only_trials_that_ran_to_their_end_are_best() -> None:
 
 def test_the_front_holds_no_dominated_point() -> None:
     generator = random.Random(5)
-    log = [answer(n, generator.randrange(20) / 20, second=float(generator.randrange(20))) for n in range(200)]
-    log.append(answer(200, 1.0, "Pruned", second=0.0))
+    log = [answer(n, generator.randrange(20) / 20, secondary=float(generator.randrange(20))) for n in range(200)]
+    log.append(answer(200, 1.0, "Pruned", secondary=0.0))
     log.append(answer(201, 1.0))
     for goal in ("Maximize", "Minimize"):
         sign = 1 if goal == "Maximize" else -1
         front = front_of(log, goal)
-        points = [(sign * (entry.value or 0), -(entry.second or 0)) for entry in log[:200]]
-        own = [(sign * (entry.value or 0), -(entry.second or 0)) for entry in front]
+        points = [(sign * (entry.value or 0), -(entry.secondary or 0)) for entry in log[:200]]
+        own = [(sign * (entry.value or 0), -(entry.secondary or 0)) for entry in front]
         assert own == sorted(own, reverse=True)
         beaten = [a for a in own if any(b != a and b[0] >= a[0] and b[1] >= a[1] for b in points)]
         assert not beaten
@@ -645,7 +645,7 @@ def test_the_front_holds_no_dominated_point() -> None:
 
 @pytest.mark.parametrize("second", [math.nan, math.inf])
 def test_an_answer_whose_cost_is_no_number_is_not_on_the_front(second: float) -> None:
-    log = [answer(0, 0.9, second=second), answer(1, 0.5, second=3.0), answer(2, 0.4, second=2.0)]
+    log = [answer(0, 0.9, secondary=second), answer(1, 0.5, secondary=3.0), answer(2, 0.4, secondary=2.0)]
     assert [entry.number for entry in front_of(log, "Maximize")] == [1, 2]
 
 

@@ -5,10 +5,10 @@ for networks only, scikit-learn and ONNX for scikit-learn's models only.
 import tempfile
 from pathlib import Path
 
-from steelyard.api.outcome import Candidate, Metric
+from steelyard.api.outcome import BASELINE, Candidate, Metric
 from steelyard.api.training_job import TrainingJobSpec
 from steelyard_trainer.begin import begin
-from steelyard_trainer.compression.choice import BASELINE, Choice
+from steelyard_trainer.compression.choice import Choice
 from steelyard_trainer.compression.weighing import Bench, baseline_name, weigh
 from steelyard_trainer.contract import Outcome, StageContext
 from steelyard_trainer.data.reading import PreparedDataset

@@ -6,7 +6,7 @@ See crd_rules, which takes them in.
 from steelyard.api.cel import Rule, literal_list
 from steelyard.api.estimator_rules import ESTIMATORS, FIELDS_OF_NETWORKS, WEIGH_CLASSES
 from steelyard.api.model import TASK_OF_MODEL
-from steelyard.api.outcome import CANDIDATES_OF_ESTIMATORS, CANDIDATES_OF_NETWORKS
+from steelyard.api.outcome import BASELINE, CANDIDATES_OF_ESTIMATORS, CANDIDATES_OF_NETWORKS
 from steelyard.api.training import Checkpoint, Optimizer, Training
 
 # A model that an older CRD let in is no estimator: what it has beside it is then not looked at, as it may be anything.
@@ -32,7 +32,7 @@ assert set(_IS_CHANGED) == {Training.model_fields[field].alias for field in FIEL
 
 
 def _foreign_candidate(own: tuple[str, ...], kinds: str, unless: str) -> Rule:
-    allowed = ("None", *own)
+    allowed = (BASELINE, *own)
     foreign = f"self.compression.candidates.filter(one, !(one in {literal_list(allowed)}))"
     return Rule(
         f"{unless} || !has(self.compression) || !has(self.compression.candidates) || {foreign}.size() == 0",

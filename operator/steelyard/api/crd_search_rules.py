@@ -27,10 +27,10 @@ OBJECTIVE = [
         "_objective",
     ),
     Rule(
-        "!has(self.target) || !has(self.second)",
+        "!has(self.target) || !has(self.secondary)",
         "with two objectives the search is for a front; leave out the target",
         "target",
-        "_second",
+        "_secondary",
     ),
 ]
 

@@ -99,8 +99,8 @@ OF_TRIALS = [
         "_is_a_trial",
     ),
     Rule(
-        "!has(self.trial) || has(self.compression) == has(self.trial.second)",
-        "a trial compresses for trial.second only; give both or leave out both",
+        "!has(self.trial) || has(self.compression) == has(self.trial.secondary)",
+        "a trial compresses for trial.secondary only; give both or leave out both",
         "compression",
         "_is_a_trial",
     ),

@@ -21,7 +21,7 @@ MUTABLE = ("maxTrials", "runPolicy")
 
 _IS_NETWORK = "({})".format(" || ".join(f"has(self.template.model.{kind})" for kind in sorted(NETWORKS)))
 _ESTIMATOR = " : ".join([*(f"has(self.template.model.{kind}) ? '{kind}'" for kind in ESTIMATORS), "'it'"])
-_HAS_SECOND = "has(self.objective.second)"
+_HAS_SECONDARY = "has(self.objective.secondary)"
 _PRUNES_EPOCHS = f"has(self.pruning) && self.pruning.name in {literal_list(sorted(EPOCH_PRUNING))}"
 _PRUNES_FOLDS = "has(self.pruning) && self.pruning.name == 'PairedFolds'"
 _FOLDS = "self.template.evaluation.crossValidation"
@@ -55,36 +55,36 @@ _REQUIRED_METRICS = Rule(
     "_required_metrics",
 )
 
-_SECOND = [
+_SECONDARY = [
     Rule(
-        f"{_HAS_SECOND} || self.algorithm.name != 'NSGA-II'",
-        "NSGA-II is for two objectives; give objective.second, or take another, such as TPE",
+        f"{_HAS_SECONDARY} || self.algorithm.name != 'NSGA-II'",
+        "NSGA-II is for two objectives; give objective.secondary, or take another, such as TPE",
         "algorithm.name",
-        "_second",
+        "_secondary",
     ),
     Rule(
-        f"!{_HAS_SECOND} || has(self.template.compression)",
-        "{self.objective.second} is that of the compressed model; give template.compression",
-        "objective.second",
-        "_second",
+        f"!{_HAS_SECONDARY} || has(self.template.compression)",
+        "{self.objective.secondary} is that of the compressed model; give template.compression",
+        "objective.secondary",
+        "_secondary",
     ),
     Rule(
-        f"!{_HAS_SECOND} || !(self.algorithm.name in {literal_list(ONE_OBJECTIVE)})",
-        "{self.algorithm.name} has one objective; with objective.second allowed: Grid, Random, TPE, QMC, NSGA-II",
+        f"!{_HAS_SECONDARY} || !(self.algorithm.name in {literal_list(ONE_OBJECTIVE)})",
+        "{self.algorithm.name} has one objective; with objective.secondary allowed: Grid, Random, TPE, QMC, NSGA-II",
         "algorithm.name",
-        "_second",
+        "_secondary",
     ),
     Rule(
-        f"!{_HAS_SECOND} || !has(self.pruning)",
-        "{self.pruning.name} looks at one objective, and may prune what is small; with objective.second leave it out",
+        f"!{_HAS_SECONDARY} || !has(self.pruning)",
+        "{self.pruning.name} looks at one objective, and may prune what is small: with objective.secondary omit it",
         "pruning",
-        "_second",
+        "_secondary",
     ),
     Rule(
-        f"!{_HAS_SECOND} || !has(self.maxTrialsWithoutImprovement)",
+        f"!{_HAS_SECONDARY} || !has(self.maxTrialsWithoutImprovement)",
         "with two objectives no trial is better than all others; leave it out",
         "maxTrialsWithoutImprovement",
-        "_second",
+        "_secondary",
     ),
 ]
 
@@ -186,7 +186,7 @@ _OUTSIDE = (
 _SPEC = [
     *map(_metric_of, METRICS_OF_TASK),
     _REQUIRED_METRICS,
-    *_SECOND,
+    *_SECONDARY,
     *_ALGORITHM_AND_PARAMETERS,
     *_PRUNING_AND_TEMPLATE,
     Rule(

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from steelyard.api.base import refuse
 from steelyard.api.model import TASK_OF_MODEL, Model
-from steelyard.api.outcome import CANDIDATES_OF_ESTIMATORS, CANDIDATES_OF_NETWORKS
+from steelyard.api.outcome import BASELINE, CANDIDATES_OF_ESTIMATORS, CANDIDATES_OF_NETWORKS
 from steelyard.api.training import Training
 
 if TYPE_CHECKING:
@@ -45,12 +45,12 @@ def check_estimator(spec: "TrainingJobSpec") -> None:
             allowed=", ".join(WEIGH_CLASSES),
         )
     for candidate in (spec.compression and spec.compression.candidates) or []:
-        if candidate not in ("None", *CANDIDATES_OF_ESTIMATORS):
+        if candidate not in (BASELINE, *CANDIDATES_OF_ESTIMATORS):
             raise refuse(
                 "compression.candidates",
                 "{candidate} is not made of scikit-learn's models; allowed: {allowed}",
                 candidate=candidate,
-                allowed=", ".join(("None", *CANDIDATES_OF_ESTIMATORS)),
+                allowed=", ".join((BASELINE, *CANDIDATES_OF_ESTIMATORS)),
             )
 
 
@@ -63,12 +63,12 @@ def check_network(spec: "TrainingJobSpec") -> None:
             allowed=", ".join(ESTIMATORS),
         )
     for candidate in (spec.compression and spec.compression.candidates) or []:
-        if candidate not in ("None", *CANDIDATES_OF_NETWORKS):
+        if candidate not in (BASELINE, *CANDIDATES_OF_NETWORKS):
             raise refuse(
                 "compression.candidates",
                 "{candidate} is not made of networks; allowed: {allowed}",
                 candidate=candidate,
-                allowed=", ".join(("None", *CANDIDATES_OF_NETWORKS)),
+                allowed=", ".join((BASELINE, *CANDIDATES_OF_NETWORKS)),
             )
 
 

@@ -34,7 +34,7 @@ def report_bytes_at_most(spec: TuningJobSpec) -> int:
         len('""') + most_characters(folds, folds, single=False),
         len("100000.25"),
     ]
-    if spec.objective.second:
+    if spec.objective.secondary:
         fields.append(_MOST_DIGITS)
     return len("[],") + sum(fields) + len(fields) - 1
 
@@ -51,7 +51,7 @@ def entry_bytes_at_most(spec: TuningJobSpec) -> int:
         1 + sum(_digits_at_most(parameter) + 1 for parameter in spec.parameters),
         _MOST_DIGITS,
         steps + len('\\"\\"'),
-        _MOST_DIGITS if spec.objective.second else len("null"),
+        _MOST_DIGITS if spec.objective.secondary else len("null"),
         len(str(budget_of(spec))) if is_network else len("null"),
         len("100000.25"),
     ]

@@ -13,7 +13,11 @@ from steelyard.api.uris import ClaimUri, is_claim_uri
 ClassificationMetric = Literal["accuracy", "macroF1", "logLoss"]
 RegressionMetric = Literal["r2", "rmse", "mae"]
 Metric = Literal["accuracy", "macroF1", "logLoss", "r2", "rmse", "mae"]
-Candidate = Literal["None", "DynamicRange", "Float16", "Int8", "Onnx"]
+Candidate = Literal["Baseline", "DynamicRange", "Float16", "Int8", "Onnx"]
+BASELINE: Candidate = "Baseline"
+"""The model as it was trained, float32 in LiteRT or scikit-learn's in skops: always weighed, and what the others are
+compared with."""
+
 CANDIDATES_OF_NETWORKS: tuple[Candidate, ...] = ("DynamicRange", "Float16", "Int8")
 CANDIDATES_OF_ESTIMATORS: tuple[Candidate, ...] = ("Onnx",)
 
@@ -74,7 +78,7 @@ class Compression(Part):
     """Candidates are made, measured on the validation part, and the best within the budget is published."""
 
     candidates: Annotated[list[Candidate], Field(min_length=1, max_length=16)] | None = None
-    """What is tried: None (the model as it was trained, always weighed as the baseline: float32 in LiteRT, or skops);
+    """What is tried: Baseline (the model as it was trained, always weighed: float32 in LiteRT, or skops);
     of networks DynamicRange (8-bit weights), Float16 (16-bit weights), Int8 (8-bit weights and activations); of
     scikit-learn's models Onnx (float32). Default: all that the model's kind has."""
     max_metric_drop: Share = 0.01

@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 
 from steelyard.api.base import Part, refuse
 from steelyard.api.outcome import Metric
-from steelyard.api.trial import Goal, SecondObjective
+from steelyard.api.trial import Goal, SecondaryObjective
 
 AlgorithmName = Literal["Grid", "Random", "TPE", "GP", "CMA-ES", "QMC", "NSGA-II"]
 PruningName = Literal["Median", "SuccessiveHalving", "Hyperband", "PairedFolds"]
@@ -54,8 +54,8 @@ class Objective(Part):
     """Maximize or Minimize. Default: what is better of the metric; only that is allowed."""
     target: float | None = None
     """A value that is good enough: the search ends when a trial reaches it."""
-    second: SecondObjective | None = None
-    """A second objective, to be as small as can be: the size (bytes) or latency (microseconds a row) of the trial's
+    secondary: SecondaryObjective | None = None
+    """A secondary objective, to be as small as can be: the size (bytes) or latency (microseconds a row) of the trial's
     compressed model. The search then finds a front: trials that no other beats in both."""
 
     @property
@@ -185,7 +185,7 @@ def same_value(one: Any, other: Any) -> bool:
 
 
 class Algorithm(Part):
-    """How the next question is found. A setting that the algorithm does not have is refused."""
+    """How the values of the next trial are found. A setting that the algorithm does not have is refused."""
 
     name: AlgorithmName = "TPE"
     """Grid: every combination, in the order of the parameters' names, the last one's value changing fastest. Random:
@@ -193,9 +193,9 @@ class Algorithm(Part):
     GP: a Gaussian process with expected improvement. CMA-ES: covariance matrix adaptation (Hansen, 2001). QMC:
     Sobol's sequence. NSGA-II: for two objectives (Deb et al., 2002)."""
     seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = 0
-    """The same seed asks the same questions."""
+    """The same seed creates the same trials."""
     startup_trials: Annotated[int, Field(ge=1, le=10000)] | None = None
-    """TPE, GP: questions that are drawn at random before anything is learned from answers. Default: 10."""
+    """TPE, GP: trials that are drawn at random before anything is learned from answers. Default: 10."""
     population_size: Annotated[int, Field(ge=2, le=1000)] | None = None
     """CMA-ES, NSGA-II: trials of a generation. Default: CMA-ES 4 + 3 ln(parameters), NSGA-II 20."""
 

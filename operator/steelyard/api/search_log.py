@@ -1,7 +1,7 @@
-"""What a trial answers, and the log of a search: one entry for each question, in at most a few hundred bytes. Imports
+"""What a trial answers, and the log of a search: one entry for each trial, in at most a few hundred bytes. Imports
 the api only.
 
-The log, and the trials that run, are all there is to a search: whoever has them asks the same next question.
+The log, and the trials that run, are all there is to a search: whoever has them creates the same next trial.
 """
 
 import json
@@ -21,7 +21,7 @@ from steelyard.api.trial import Goal
 from steelyard.api.tuning_job import TuningJobSpec
 
 Values: TypeAlias = dict[str, Any]
-"""A question: the value of each parameter that exists, by its path."""
+"""A trial's values: the value of each parameter that exists, by its path."""
 
 State: TypeAlias = Literal["Complete", "Pruned", "Failed", "Repeated"]
 
@@ -42,8 +42,8 @@ class TrialReport:
     """The objective: that of the step at which it ended, where it was pruned; None where it failed."""
     steps: Steps = ()
     """(step, value) of the epochs that were to be reported, or of all folds, in order."""
-    second: float | None = None
-    """The second objective: bytes or microseconds."""
+    secondary: float | None = None
+    """The secondary objective: bytes or microseconds."""
     epoch: int | None = None
     """The best epoch, where the model has epochs."""
     seconds: float = 0.0
@@ -54,7 +54,7 @@ class TrialReport:
     def to_json(self) -> list[Any]:
         """A short list, as a result document has little room; without the value where it is the mean of the steps."""
         value = None if self.value == _mean(self.steps) else self.value
-        rest = [value, pack(self.steps), round(self.seconds, 2), self.second, self.epoch, self.reason]
+        rest = [value, pack(self.steps), round(self.seconds, 2), self.secondary, self.epoch, self.reason]
         return [self.number, _LETTERS[self.state], *_trimmed(rest)]
 
     @classmethod
@@ -66,14 +66,14 @@ class TrialReport:
         try:
             number, letter, *given = document
             filled: list[Any] = [*given, *_DEFAULTS[len(given) : 6]]
-            value, packed, seconds, second, epoch, reason = filled
+            value, packed, seconds, secondary, epoch, reason = filled
             steps, state = unpack(packed), _STATES[letter]
             return cls(
                 number=number_of_trial(number),
                 state=state,
                 value=_mean(steps) if value is None and state != "Failed" else number_or_none(value),
                 steps=steps,
-                second=number_or_none(second),
+                secondary=number_or_none(secondary),
                 epoch=None if epoch is None else whole(epoch),
                 seconds=seconds_of(seconds),
                 reason=text_of(reason),
@@ -84,7 +84,7 @@ class TrialReport:
 
 @dataclass(frozen=True)
 class Entry:
-    """A question and its answer."""
+    """A trial's values and its answer."""
 
     number: int
     """From 0."""
@@ -95,8 +95,8 @@ class Entry:
     """The objective. Pruned: that of the last step; Failed: None."""
     steps: Steps = ()
     """(step, value) of epochs that a pruner looks at, or of folds, in order."""
-    second: float | None = None
-    """The second objective: bytes or microseconds."""
+    secondary: float | None = None
+    """The secondary objective: bytes or microseconds."""
     epoch: int | None = None
     """The best epoch, where the model has epochs."""
     seconds: float = 0.0
@@ -104,11 +104,11 @@ class Entry:
     reason: str = ""
     """Failed: why."""
     seen: tuple[int, ...] | None = None
-    """The numbers of the answers that the question was asked with, where the search is asynchronous."""
+    """The numbers of the answers that the trial was created with, where the search is asynchronous."""
 
     @classmethod
     def of(cls, report: TrialReport, values: Values, seen: tuple[int, ...] | None = None) -> "Entry":
-        """What a trial answered to a question, as the log keeps it."""
+        """What a trial answered, as the log keeps it."""
         kept = {**vars(report), "seconds": round(report.seconds, 2), "reason": _shortened(report.reason)}
         return cls(values=values, seen=seen, **kept)
 
@@ -120,7 +120,7 @@ class Entry:
     @property
     def has_cost(self) -> bool:
         """Whether it says how large or how fast its model is."""
-        return self.second is not None and math.isfinite(self.second)
+        return self.secondary is not None and math.isfinite(self.secondary)
 
     def encode(self, parameters: Sequence[Parameter]) -> str:
         """The entry in as few bytes as keep every bit of it: JSON, values out of finitely many by their index.
@@ -129,7 +129,7 @@ class Entry:
         """
         values = [_shorten(parameter, self.values) for parameter in parameters]
         seen = None if self.seen is None else runs_of(self.seen)
-        rest = [self.value, pack(self.steps), round(self.seconds, 2), self.second, self.epoch, self.reason, seen]
+        rest = [self.value, pack(self.steps), round(self.seconds, 2), self.secondary, self.epoch, self.reason, seen]
         document = [self.number, _LETTERS[self.state], values, *_trimmed(rest)]
         return json.dumps(document, separators=(",", ":"), ensure_ascii=False)
 
@@ -139,7 +139,7 @@ class Entry:
         try:
             number, letter, values, *given = json.loads(text)
             filled: list[Any] = [*given, *_DEFAULTS[len(given) :]]
-            value, steps, seconds, second, epoch, reason, seen = filled
+            value, steps, seconds, secondary, epoch, reason, seen = filled
             return cls(
                 number=number_of_trial(number),
                 values={
@@ -150,7 +150,7 @@ class Entry:
                 state=_STATES[letter],
                 value=number_or_none(value),
                 steps=unpack(steps),
-                second=number_or_none(second),
+                secondary=number_or_none(secondary),
                 epoch=None if epoch is None else whole(epoch),
                 seconds=seconds_of(seconds),
                 reason=text_of(reason),
@@ -217,7 +217,7 @@ class SearchDocument:
     entries: tuple[Entry, ...]
     """By number."""
     ended: str = ""
-    """Why no further question was asked."""
+    """Why no further trial was created."""
 
     @property
     def measured_on(self) -> str:
@@ -284,13 +284,13 @@ def best_of(entries: Sequence[Entry], goal: Goal) -> Entry | None:
 
 def front_of(entries: Sequence[Entry], goal: Goal) -> list[Entry]:
     """The answers that no other one beats in one objective without losing in the other, best first; of equal ones the
-    first. The second objective is always to be small."""
+    first. The secondary objective is always to be small."""
     sign = -1.0 if goal == "Maximize" else 1.0
     answers = [entry for entry in entries if entry.is_answer and entry.has_cost]
-    answers.sort(key=lambda entry: (sign * (entry.value or 0.0), entry.second, entry.number))
+    answers.sort(key=lambda entry: (sign * (entry.value or 0.0), entry.secondary, entry.number))
     front: list[Entry] = []
     for entry in answers:
-        if not front or (entry.second or 0.0) < (front[-1].second or 0.0):
+        if not front or (entry.secondary or 0.0) < (front[-1].secondary or 0.0):
             front.append(entry)
     return front
 

@@ -60,7 +60,7 @@ def _objective(spec: "TuningJobSpec") -> Errors:
             bound=f"{target:.15g}",
             metric=metric,
         )
-    yield from _second(spec)
+    yield from _secondary(spec)
 
 
 def _required_metrics(spec: "TuningJobSpec") -> Errors:
@@ -79,30 +79,31 @@ def _required_metrics(spec: "TuningJobSpec") -> Errors:
             return
 
 
-def _second(spec: "TuningJobSpec") -> Errors:
-    """Of the second objective, or its absence."""
-    if spec.objective.second is None:
+def _secondary(spec: "TuningJobSpec") -> Errors:
+    """Of the secondary objective, or its absence."""
+    if spec.objective.secondary is None:
         if spec.algorithm.name == "NSGA-II":
             yield refuse(
-                "algorithm.name", "NSGA-II is for two objectives; give objective.second, or take another, such as TPE"
+                "algorithm.name",
+                "NSGA-II is for two objectives; give objective.secondary, or take another, such as TPE",
             )
         return
     if spec.template.compression is None:
         yield refuse(
-            "objective.second",
-            "{second} is that of the compressed model; give template.compression",
-            second=spec.objective.second,
+            "objective.secondary",
+            "{secondary} is that of the compressed model; give template.compression",
+            secondary=spec.objective.secondary,
         )
     if spec.algorithm.name in ONE_OBJECTIVE:
         yield refuse(
             "algorithm.name",
-            "{name} has one objective; with objective.second allowed: Grid, Random, TPE, QMC, NSGA-II",
+            "{name} has one objective; with objective.secondary allowed: Grid, Random, TPE, QMC, NSGA-II",
             name=spec.algorithm.name,
         )
     if spec.pruning is not None:
         yield refuse(
             "pruning",
-            "{name} looks at one objective, and may prune what is small; with objective.second leave it out",
+            "{name} looks at one objective, and may prune what is small: with objective.secondary omit it",
             name=spec.pruning.name,
         )
     if spec.objective.target is not None:

@@ -108,7 +108,7 @@ def parents_first(parameters: Sequence[Parameter]) -> list[Parameter]:
 
 
 def completed(parameters: Sequence[Parameter], given: Mapping[str, Any], template: Any) -> dict[str, Any]:
-    """A whole question of a part of one, as spec.initialTrials has it.
+    """All values of a trial of some of them, as spec.initialTrials has it.
 
     Args:
         parameters: the space.

@@ -157,7 +157,7 @@ def check_together(parameters: Sequence[Parameter], template: dict[str, Any]) ->
 def check_initial_trials(
     trials: Sequence[Mapping[str, Any]], parameters: Sequence[Parameter], template: Any, most: int
 ) -> Iterator[PydanticCustomError]:
-    """Whether the first questions lie in the space.
+    """Whether the first trials lie in the space.
 
     Args:
         trials: as spec.initialTrials has them.

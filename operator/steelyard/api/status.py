@@ -69,13 +69,13 @@ class CandidateStatus(Part):
     """A weighed candidate."""
 
     name: ShortText
-    """None (as it was trained), DynamicRange, Float16, Int8, Onnx."""
+    """Baseline (as it was trained), DynamicRange, Float16, Int8, Onnx."""
     bytes: Count | None = None
     """The size of the model file."""
     metric: float | None = None
     """Its metric on the validation part."""
     drop: float | None = None
-    """What it loses against None there; below 0 where it gains."""
+    """What it loses against Baseline there; below 0 where it gains."""
     latency_microseconds: float | None = None
     """The median time of one row."""
     within_budget: bool | None = None
@@ -99,7 +99,7 @@ class ModelStatus(Part):
     bytes: Count | None = None
     """The size of its file."""
     baseline: ShortText | None = None
-    """What the model without compression (candidate None) is called: float32, or, of scikit-learn's, skops."""
+    """What the model without compression (candidate Baseline) is called: float32, or, of scikit-learn's, skops."""
     baseline_bytes: Count | None = None
     """The size of its file."""
     metric: ShortText | None = None
@@ -129,13 +129,13 @@ class TrialStatus(Part):
     """What a trial answered to its TuningJob."""
 
     number: Count
-    """The question, from 0."""
+    """The trial's number, from 0."""
     state: Literal["Complete", "Pruned", "Failed"]
     """Pruned: it was given up before its end, as it could not become the best."""
     value: float | None = None
     """The objective; where it was pruned, that of the step at which it ended."""
-    second: float | None = None
-    """The second objective: bytes, or microseconds a row."""
+    secondary: float | None = None
+    """The secondary objective: bytes, or microseconds a row."""
     epoch: Count | None = None
     """The best epoch, where the model has epochs."""
     seconds: Annotated[float, Field(ge=0)] = 0.0
@@ -161,7 +161,7 @@ class TrialStatus(Part):
             state=self.state,
             value=self.value,
             steps=tuple((step.step, step.value) for step in self.steps),
-            second=self.second,
+            secondary=self.secondary,
             epoch=self.epoch,
             seconds=self.seconds,
             reason=self.reason or "",

@@ -157,8 +157,8 @@ class TrainingJobSpec(Part):
             return self
         if self.publish != []:
             raise refuse("publish", "a trial publishes nothing; say publish: []")
-        if (self.compression is not None) != (trial.second is not None):
-            raise refuse("compression", "a trial compresses for trial.second only; give both or leave out both")
+        if (self.compression is not None) != (trial.secondary is not None):
+            raise refuse("compression", "a trial compresses for trial.secondary only; give both or leave out both")
         if self.evaluation.require or self.evaluation.max_generalization_gap is not None:
             raise refuse(
                 "evaluation",

@@ -1,6 +1,6 @@
 """`spec.trial`: what a TuningJob asks of one of its TrainingJobs. Imports the api only.
 
-A trial decides itself when it is hopeless, by limits that were fixed when it was asked: so it stops at once, wherever
+A trial decides itself when it is hopeless, by limits that were fixed when it was created: so it stops at once, wherever
 it runs, and at the same step however fast anybody reads its log.
 """
 
@@ -13,7 +13,7 @@ from steelyard.api.outcome import Metric
 from steelyard.api.uris import ClaimUri, is_claim_uri
 
 Goal = Literal["Maximize", "Minimize"]
-SecondObjective = Literal["Size", "Latency"]
+SecondaryObjective = Literal["Size", "Latency"]
 
 MOST_NUMBER = 10**6
 """The largest number of a trial."""
@@ -54,12 +54,12 @@ class Trial(Part):
     tuning_job: Annotated[str, Field(min_length=1, max_length=64)]
     """The TuningJob's name."""
     number: Annotated[int, Field(ge=0, le=MOST_NUMBER)]
-    """The question that it answers, from 0."""
+    """The trial's number, from 0."""
     metric: Metric
     """What it reports: of the validation part, or, with evaluation.crossValidation, the mean over the folds."""
     goal: Goal
     """Which values are better."""
-    second: SecondObjective | None = None
+    secondary: SecondaryObjective | None = None
     """Reported as well: the size (bytes) or latency (microseconds a row) of the compressed model."""
     report_steps: Annotated[list[Annotated[int, Field(ge=1, le=100000)]], Field(max_length=MOST_REPORTS)] = []
     """Epochs whose values are reported. Of folds all are."""
@@ -68,7 +68,7 @@ class Trial(Part):
     paired_limit: PairedLimit | None = None
     """When it gives up between folds."""
     to_beat: float | None = None
-    """The best value that was known when it was asked: a trial that is no better will not be the best, and leaves no
+    """The best value that was known when it was created: a trial that is no better will not be the best, and leaves no
     model."""
 
 

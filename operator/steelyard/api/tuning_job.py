@@ -57,22 +57,23 @@ class TuningJobSpec(Part):
     parameters: Annotated[list[Parameter], Field(min_length=1, max_length=64)]
     """The fields of the template that the search sets."""
     algorithm: Algorithm = Algorithm()
-    """How the next question is found."""
+    """How the values of the next trial are found."""
     pruning: Pruning | None = None
     """When a trial is given up before its end; left out, every trial runs to its end."""
     initial_trials: Annotated[
         list[Annotated[dict[FieldPath, Choice], Field(max_length=64)]], Field(max_length=100)
     ] = []
-    """Known good points: the first questions, as maps from a parameter's path to its value. A parameter that is left
+    """Known good points: the first trials, as maps from a parameter's path to its value. A parameter that is left
     out has the template's value if that is in its range, else its first."""
     max_trials: Annotated[int, Field(ge=1, le=10000)]
-    """Questions that are asked at most. It may be raised later, even when the search has finished: it goes on."""
+    """Trials that are created at most. It may be raised later, even when the search has finished: it goes on."""
     parallel_trials: Annotated[int, Field(ge=1, le=256)] = 1
-    """Trials that run at the same time. Question n is asked with the results of the trials 0 to n - parallelTrials."""
+    """Trials that run at the same time. Trial n is created with the results of the trials 0
+    to n - parallelTrials."""
     max_failed_trials: Annotated[int, Field(ge=0, le=10000)] = 3
     """Trials that may fail; with one more the search fails. A pruned trial has not failed."""
     max_minutes: Annotated[float, Field(gt=0, le=1e6)] | None = None
-    """Minutes after which no further question is asked; what runs is let end, and the best is published."""
+    """Minutes after which no further trial is created; what runs is let end, and the best is published."""
     max_trials_without_improvement: Annotated[int, Field(ge=1, le=10000)] | None = None
     """The search ends after so many trials in a row that were not better than the best before them."""
     trial_deadline_seconds: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = None
@@ -83,9 +84,9 @@ class TuningJobSpec(Part):
     warm_start: WarmStart | None = None
     """An earlier search to learn from."""
     asynchronous: bool = False
-    """Whether question n is asked with whatever is known at that time, and not with the results of the trials 0 to
+    """Whether trial n is created with whatever is known at that time, and not with the results of the trials 0 to
     n - parallelTrials exactly: no process waits for a slow trial, but two searches of the same seed may differ. The log
-    says which results each question had seen."""
+    says which results each trial had seen."""
     placement: Literal["Pods", "Packed", "Auto"] = "Auto"
     """Pods: a pod (locally: a process) for each trial. Packed: one pod, or one process that stays, works off many
     trials; for scikit-learn's models. Auto: Packed where the first trials take less time than a pod needs to start."""

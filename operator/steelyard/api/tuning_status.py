@@ -36,8 +36,8 @@ class TuningCondition(Part):
 class TrialCounts(Part):
     """How many trials there are, by how they stand."""
 
-    asked: Count = 0
-    """Questions that were asked; the sum of the others."""
+    created: Count = 0
+    """Trials that were created; the sum of the others."""
     running: Count = 0
     """Trials that run or wait for room."""
     complete: Count = 0
@@ -47,7 +47,7 @@ class TrialCounts(Part):
     failed: Count = 0
     """Trials that failed; spec.maxFailedTrials bounds them."""
     repeated: Count = 0
-    """Questions that an earlier trial had answered already."""
+    """Trials whose values an earlier trial had already; its answer is theirs."""
 
 
 class BestTrial(Part):
@@ -57,8 +57,8 @@ class BestTrial(Part):
     """Its number, from 0."""
     value: float
     """Its value of the objective."""
-    second: float | None = None
-    """Its value of the second objective: bytes, or microseconds a row."""
+    secondary: float | None = None
+    """Its value of the secondary objective: bytes, or microseconds a row."""
     epoch: Count | None = None
     """Its best epoch."""
     parameters: Annotated[
@@ -76,7 +76,7 @@ class TuningJobStatus(Part):
     """Pending, Preparing (the data), Searching, Finishing (compressing and publishing the best), Suspended, Complete or
     Failed."""
     progress: ShortText | None = None
-    """Answered questions of all, such as `12/30`."""
+    """Answered trials of all, such as `12/30`."""
     metric: ShortText | None = None
     """The best value so far, such as `accuracy 0.981`."""
     size: ShortText | None = None
@@ -100,13 +100,13 @@ class TuningJobStatus(Part):
     best: BestTrial | None = None
     """The best trial so far."""
     front: Annotated[list[Count], Field(max_length=MOST_ENTRIES)] = []
-    """With a second objective: the numbers of the trials that no other beats in both, best first."""
+    """With a secondary objective: the numbers of the trials that no other beats in both, best first."""
     exhausted_at: Count | None = None
-    """The number of the first question for which no combination was left."""
+    """The number of the first trial for which no combination was left."""
     prior: Annotated[list[LogLine], Field(max_length=MOST_ENTRIES)] = []
     """The log of the search that spec.warmStart names, as it was when this one began."""
     log: Annotated[list[LogLine], Field(max_length=MOST_ENTRIES)] = []
-    """The answered questions, a line of JSON each, by number; `steelyard trials NAME` shows them."""
+    """The answered trials, a line of JSON each, by number; `steelyard trials NAME` shows them."""
     conditions: Annotated[
         list[TuningCondition],
         Field(

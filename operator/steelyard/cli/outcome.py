@@ -1,8 +1,13 @@
-"""What a job achieved, for a person: where the model lies, what it costs, what was weighed. Standard library only."""
+"""What a job achieved, for a person: where the model lies, what it costs, what was weighed. Imports the api only."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+from steelyard.api.outcome import BASELINE
+
+_BASELINES = (BASELINE, "None")
+"""What the model without compression is called; "None" in jobs of before that name."""
 
 
 def outcome_lines(found: Mapping[str, Any], published: Sequence[str]) -> list[str]:
@@ -35,7 +40,7 @@ def _chosen(found: Mapping[str, Any]) -> str:
     name, size, baseline, drop = (found.get(key) for key in ("chosen", "bytes", "baselineBytes", "metricDrop"))
     if name is None or not size or not baseline:
         return str(name)
-    if name == "None":
+    if name in _BASELINES:
         return f"{_baseline(found)}, {size:,} bytes"
     cost = "at the same" if not drop else f"{abs(drop):.4g} {'less' if drop > 0 else 'more'}"
     return (
@@ -56,7 +61,7 @@ def _candidate_lines(found: Mapping[str, Any]) -> list[str]:
         return []
     lines = ["", f"{'candidate':<14}{'bytes':>12}{found.get('metric', 'metric'):>12}{'us/row':>10}"]
     for each in candidates:
-        name = _baseline(found) if each["name"] == "None" else each["name"]
+        name = _baseline(found) if each["name"] in _BASELINES else each["name"]
         cells = (_cell(each.get("bytes"), ","), _cell(each.get("metric"), ".4g"))
         latency = _cell(each.get("latencyMicroseconds"), ".1f")
         note = "  loses too much" if each.get("withinBudget") is False else ""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from steelyard.api.tuning_status import TuningJobStatus
 from steelyard.cli.cluster import age, table
 from steelyard.cli.outcome import outcome_lines
-from steelyard.cli.trial_table import SECOND_NAMES, cost, front_line, metric, shown
+from steelyard.cli.trial_table import SECONDARY_NAMES, cost, front_line, metric, shown
 
 if TYPE_CHECKING:
     from steelyard.client import SearchHandle
@@ -21,7 +21,7 @@ def describe_search(handle: "SearchHandle") -> list[str]:
     lines = [
         f"search      {handle.namespace}/{handle.name}, {age(created)} old",
         f"phase       {standing(found)}",
-        *trial_lines(found, second_of(handle)),
+        *trial_lines(found, secondary_of(handle)),
     ]
     lines += [f"time left   about {_duration(found.seconds_left)}"] if found.seconds_left is not None else []
     if found.model is not None:
@@ -38,20 +38,20 @@ def describe_search(handle: "SearchHandle") -> list[str]:
     return lines
 
 
-def second_of(handle: "SearchHandle") -> str | None:
-    """The second objective, of a search of another version as well."""
-    second = handle.document["spec"]["objective"].get("second")
-    return second if second in SECOND_NAMES else None
+def secondary_of(handle: "SearchHandle") -> str | None:
+    """The secondary objective, of a search of another version as well."""
+    secondary = handle.document["spec"]["objective"].get("secondary")
+    return secondary if secondary in SECONDARY_NAMES else None
 
 
-def trial_lines(found: TuningJobStatus, second: str | None) -> list[str]:
-    """How many trials there are, and the best of them; `second` is the second objective."""
-    counts = found.trials.model_dump(exclude={"asked"})
+def trial_lines(found: TuningJobStatus, secondary: str | None) -> list[str]:
+    """How many trials there are, and the best of them; `secondary` is the secondary objective."""
+    counts = found.trials.model_dump(exclude={"created"})
     states = [f"{count} {state}" for state, count in counts.items() if count]
-    lines = [f"trials      {found.trials.asked} asked" + (f": {', '.join(states)}" if states else "")]
+    lines = [f"trials      {found.trials.created} created" + (f": {', '.join(states)}" if states else "")]
     if found.best is not None:
         name = (found.metric or "").partition(" ")[0]
-        figures = filter(None, [f"{name} {metric(found.best.value)}", cost(found.best.second, second)])
+        figures = filter(None, [f"{name} {metric(found.best.value)}", cost(found.best.secondary, secondary)])
         lines.append(f"best        trial {found.best.trial}: {', '.join(figures)}")
         lines += [f"            {path}: {shown(json.loads(value))}" for path, value in found.best.parameters.items()]
     return [*lines, f"front       {front_line(found.front)}"] if found.front else lines

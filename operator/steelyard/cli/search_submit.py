@@ -13,7 +13,7 @@ from steelyard.api.tuning_job import TuningJob
 from steelyard.api.tuning_status import TuningJobStatus
 from steelyard.cli.cluster import DocumentFormat, connected, print_object, waiting_interrupted
 from steelyard.cli.output import OutputFormat, print_json
-from steelyard.cli.search_status import model_lines, second_of, trial_lines
+from steelyard.cli.search_status import model_lines, secondary_of, trial_lines
 from steelyard.cli.tuning_display import search_display
 from steelyard.local.events import RunEnded
 from steelyard.local.tuning.events import NewBest, SearchEnded, SearchEvent, SearchStarted, TrialEnded
@@ -77,7 +77,7 @@ def _best(status: TuningJobStatus, metric: str) -> dict[str, Any] | None:
         return None
     parameters = {path: json.loads(value) for path, value in status.best.parameters.items()}
     found = {"trial": status.best.trial, "metric": metric, "value": status.best.value, "parameters": parameters}
-    return found | status.best.model_dump(include={"second", "epoch"}, exclude_none=True)
+    return found | status.best.model_dump(include={"secondary", "epoch"}, exclude_none=True)
 
 
 def _wait(handle: "SearchHandle", output: OutputFormat) -> None:
@@ -125,7 +125,7 @@ def _done(handle: "SearchHandle") -> list[str]:
         "",
         f"The search {handle.name} is done.",
         "",
-        *trial_lines(status, second_of(handle)),
+        *trial_lines(status, secondary_of(handle)),
         *model_lines(status),
     ]
     following = [f"  steelyard trials {handle.name} --namespace {handle.namespace}"]

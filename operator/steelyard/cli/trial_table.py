@@ -10,8 +10,8 @@ from steelyard.api.trial import Goal
 from steelyard.api.tuning_job import TuningJobSpec
 
 _LONGEST_VALUE = 24
-SECOND_NAMES = {"Size": "bytes", "Latency": "us/row"}
-"""What the second objective is counted in."""
+SECONDARY_NAMES = {"Size": "bytes", "Latency": "us/row"}
+"""What the secondary objective is counted in."""
 
 
 def short_names(parameters: Sequence[Parameter]) -> dict[str, str]:
@@ -39,23 +39,23 @@ def shown(value: Any) -> str:
 
 
 def values_on_a_line(values: Mapping[str, Any], parameters: Sequence[Parameter]) -> str:
-    """A question on one line, such as `learningRate 0.01  dropout 0.2`."""
+    """A trial's values on one line, such as `learningRate 0.01  dropout 0.2`."""
     names = short_names(parameters)
     return "  ".join(f"{names.get(path, path)} {shown(value)}" for path, value in values.items())
 
 
 def header(spec: TuningJobSpec) -> list[str]:
     """The names of the columns of `row`."""
-    second = [SECOND_NAMES[spec.objective.second]] if spec.objective.second else []
-    return ["TRIAL", "STATE", spec.objective.metric, *second, *short_names(spec.parameters).values(), "SECONDS"]
+    secondary = [SECONDARY_NAMES[spec.objective.secondary]] if spec.objective.secondary else []
+    return ["TRIAL", "STATE", spec.objective.metric, *secondary, *short_names(spec.parameters).values(), "SECONDS"]
 
 
 def row(entry: Entry, spec: TuningJobSpec) -> list[str]:
-    """An answered question, as cells."""
-    second = [_number(entry.second)] if spec.objective.second else []
+    """An answered trial, as cells."""
+    secondary = [_number(entry.secondary)] if spec.objective.secondary else []
     values = [shown(entry.values[path]) if path in entry.values else "" for path in short_names(spec.parameters)]
     state = f"{entry.state} after {stopped_at(entry, spec)}" if stopped_at(entry, spec) else entry.state
-    return [str(entry.number), state, metric(entry.value), *second, *values, f"{entry.seconds:.1f}"]
+    return [str(entry.number), state, metric(entry.value), *secondary, *values, f"{entry.seconds:.1f}"]
 
 
 def stopped_at(entry: Entry, spec: TuningJobSpec) -> str:
@@ -67,10 +67,10 @@ def stopped_at(entry: Entry, spec: TuningJobSpec) -> str:
 
 
 def answered(count: int, spec: TuningJobSpec) -> str:
-    """How far a search is, such as `3 of 20 questions answered`; maxTrials may have become less since then."""
+    """How far a search is, such as `3 of 20 trials answered`; maxTrials may have become less since then."""
     if count <= spec.max_trials:
-        return f"{count:,} of {numbered(spec.max_trials, 'question')} answered"
-    return f"{numbered(count, 'question')} answered, maxTrials is {spec.max_trials:,} now"
+        return f"{count:,} of {numbered(spec.max_trials, 'trial')} answered"
+    return f"{numbered(count, 'trial')} answered, maxTrials is {spec.max_trials:,} now"
 
 
 def numbered(count: int, thing: str) -> str:
@@ -78,9 +78,9 @@ def numbered(count: int, thing: str) -> str:
     return f"{count:,} {thing}{'' if count == 1 else 's'}"
 
 
-def cost(value: float | None, second: str | None) -> str:
-    """A value of the second objective with its unit; empty where there is none."""
-    return "" if value is None or second is None else f"{_number(value)} {SECOND_NAMES[second]}"
+def cost(value: float | None, secondary: str | None) -> str:
+    """A value of the secondary objective with its unit; empty where there is none."""
+    return "" if value is None or secondary is None else f"{_number(value)} {SECONDARY_NAMES[secondary]}"
 
 
 def front_line(front: Sequence[int]) -> str:

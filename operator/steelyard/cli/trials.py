@@ -13,7 +13,7 @@ from steelyard.api.search_log import Entry, SearchDocument, best_of, front_of
 from steelyard.cli.cluster import ContextOption, NamespaceOption, table
 from steelyard.cli.output import print_json
 from steelyard.cli.searches import find_search
-from steelyard.cli.trial_table import SECOND_NAMES, answered, best_first, front_line, header, metric, row
+from steelyard.cli.trial_table import SECONDARY_NAMES, answered, best_first, front_line, header, metric, row
 from steelyard.local.tuning.events import entry_to_json
 from steelyard.local.tuning.summary import counts_of
 
@@ -42,7 +42,7 @@ def trials(
         ),
     ],
     sort: Annotated[
-        Sorting, typer.Option("--sort", help="best: the best first; number: as they were asked.", show_choices=True)
+        Sorting, typer.Option("--sort", help="best: the best first; number: as they were created.", show_choices=True)
     ] = Sorting.BEST,
     context: ContextOption = None,
     namespace: NamespaceOption = None,
@@ -51,7 +51,7 @@ def trials(
         typer.Option("--output", "-o", help="text is for people, json and csv for programs.", show_choices=True),
     ] = TrialsFormat.TEXT,
 ) -> None:
-    """Lists the trials of a search: what was asked, what came out, and why a trial failed."""
+    """Lists the trials of a search: what was tried, what came out, and why a trial failed."""
     found = find_search(search, context, namespace)
     goal = found.spec.objective.direction
     entries = best_first(found.entries, goal) if sort is Sorting.BEST else list(found.entries)
@@ -71,10 +71,12 @@ def to_json(found: SearchDocument, entries: Sequence[Entry]) -> dict[str, Any]:
         "job": found.name,
         "metric": objective.metric,
         "goal": objective.direction,
-        "second": objective.second,
+        "secondary": objective.secondary,
         "ended": found.ended or None,
         "best": best.number if best else None,
-        "front": [entry.number for entry in front_of(found.entries, objective.direction)] if objective.second else None,
+        "front": [entry.number for entry in front_of(found.entries, objective.direction)]
+        if objective.secondary
+        else None,
         "trials": [entry_to_json(entry, objective.metric) for entry in entries],
     }
 
@@ -85,10 +87,10 @@ def lines_of(found: SearchDocument, entries: Sequence[Entry]) -> list[str]:
     if not entries:
         return [f"The search {found.name} has no answer yet."]
     lines = table(header(spec), [row(entry, spec) for entry in entries])
-    if spec.objective.second:
+    if spec.objective.secondary:
         front = [entry.number for entry in front_of(found.entries, spec.objective.direction)]
         lines.append(
-            f"on the front of {spec.objective.metric} and {spec.objective.second.lower()}: {front_line(front)}"
+            f"on the front of {spec.objective.metric} and {spec.objective.secondary.lower()}: {front_line(front)}"
         )
     best = best_of(found.entries, spec.objective.direction)
     counts = counts_of({entry.number: entry for entry in found.entries})
@@ -105,11 +107,11 @@ def lines_of(found: SearchDocument, entries: Sequence[Entry]) -> list[str]:
 def _print_csv(found: SearchDocument, entries: Sequence[Entry]) -> None:
     """One line per trial; values that are no numbers or texts are JSON."""
     objective, paths = found.spec.objective, [parameter.path for parameter in found.spec.parameters]
-    second = [SECOND_NAMES[objective.second]] if objective.second else []
+    secondary = [SECONDARY_NAMES[objective.secondary]] if objective.secondary else []
     writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(["trial", "state", objective.metric, *second, "epoch", "seconds", *paths, "reason"])
+    writer.writerow(["trial", "state", objective.metric, *secondary, "epoch", "seconds", *paths, "reason"])
     for entry in entries:
-        seconds = [entry.second] if objective.second else []
+        seconds = [entry.secondary] if objective.secondary else []
         values = [_csv_cell(entry.values[path]) if path in entry.values else "" for path in paths]
         cells = [entry.number, entry.state, entry.value, *seconds, entry.epoch, entry.seconds, *values, entry.reason]
         writer.writerow(["" if cell is None else cell for cell in cells])

@@ -63,7 +63,7 @@ def describe_search(event: SearchEvent, spec: TuningJobSpec) -> str:
             return _described_end(event, spec)
         case NewBest():
             # With two objectives this is about the first, and the other may be worse.
-            best = f"the best {event.metric}" if spec.objective.second else "the best"
+            best = f"the best {event.metric}" if spec.objective.secondary else "the best"
             return f"trial {event.entry.number}: {best} so far"
         case SearchEnded():
             return f"search: {event.message}"
@@ -77,7 +77,7 @@ def _described_end(event: TrialEnded, spec: TuningJobSpec) -> str:
     seconds = f"in {entry.seconds:.1f} s"
     if entry.state == "Failed":
         return f"trial {entry.number}: failed {seconds}: {event.reason or entry.reason}"
-    figures = [f"{event.metric} {metric(entry.value)}", cost(entry.second, spec.objective.second)]
+    figures = [f"{event.metric} {metric(entry.value)}", cost(entry.secondary, spec.objective.secondary)]
     stopped = stopped_at(entry, spec)
     pruned = f"pruned after {stopped}: " if stopped else ""
     value = f"{', '.join(filter(None, figures))} {seconds}"

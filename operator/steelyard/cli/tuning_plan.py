@@ -1,4 +1,4 @@
-"""`steelyard plan` of a TuningJob: its space and its first questions. Imports rich, tuning, local and the api."""
+"""`steelyard plan` of a TuningJob: its space and its first trials. Imports rich, tuning, local and the api."""
 
 import math
 from typing import Any
@@ -19,24 +19,24 @@ from steelyard.local.tuning.state import SearchState, inputs_of, why_anew
 from steelyard.tuning.asking import Asker
 from steelyard.tuning.search import INDEPENDENT, next_step
 
-MOST_QUESTIONS = 10
+MOST_TRIALS = 10
 _STARTUP = 10
-"""Questions that TPE and GP draw at random, where the manifest does not say."""
+"""Trials that TPE and GP draw at random, where the manifest does not say."""
 _LISTED = 8
 """Values of a parameter that are shown."""
 
 
 def plan_search(search: LocalSearch, output: OutputFormat) -> None:
-    """Shows what a search would ask. Raises SteelyardError."""
+    """Shows what a search would try. Raises SteelyardError."""
     spec = search.tuning.spec
     standing = _standing(search)
     prior, _ = load_prior(search)
     asker = Asker(spec)
-    questions: list[Values] = []
-    for number in range(min(_first_questions(spec, len(prior)), spec.max_trials)):
-        if (values := asker.ask(number, (), questions, prior)) is None:
+    trials: list[Values] = []
+    for number in range(min(_first_trials(spec, len(prior)), spec.max_trials)):
+        if (values := asker.ask(number, (), trials, prior)) is None:
             break
-        questions.append(values)
+        trials.append(values)
     size = asker.space.combinations
     if output is OutputFormat.JSON:
         print_json(
@@ -48,25 +48,25 @@ def plan_search(search: LocalSearch, output: OutputFormat) -> None:
                 "combinations": size,
                 "algorithm": spec.algorithm.name,
                 "maxTrials": spec.max_trials,
-                "questions": questions,
+                "trials": trials,
                 "standing": standing,
             }
         )
         return
-    Console().print("\n".join(_lines(search, questions, size, standing)), markup=False, highlight=False, soft_wrap=True)
+    Console().print("\n".join(_lines(search, trials, size, standing)), markup=False, highlight=False, soft_wrap=True)
 
 
-def _lines(search: LocalSearch, questions: list[Values], size: int | None, standing: str) -> list[str]:
+def _lines(search: LocalSearch, trials: list[Values], size: int | None, standing: str) -> list[str]:
     spec = search.tuning.spec
     objective = spec.objective
     target = f", until {objective.target:g}" if objective.target is not None else ""
-    second = f", and the least {objective.second.lower()}" if objective.second else ""
-    trials = f"{numbered(spec.max_trials, 'trial')} at most, {spec.parallel_trials} at a time"
+    secondary = f", and the least {objective.secondary.lower()}" if objective.secondary else ""
+    limits = f"{numbered(spec.max_trials, 'trial')} at most, {spec.parallel_trials} at a time"
     lines = [
         f"search     {search.name}",
         f"workspace  {search.workspace.root}",
-        f"objective  {objective.direction.lower()} {objective.metric}{target}{second}",
-        f"algorithm  {spec.algorithm.name}, seed {spec.algorithm.seed}; {trials}",
+        f"objective  {objective.direction.lower()} {objective.metric}{target}{secondary}",
+        f"algorithm  {spec.algorithm.name}, seed {spec.algorithm.seed}; {limits}",
         f"pruning    {spec.pruning.name if spec.pruning else 'none'}",
         f"now        {standing}",
         "",
@@ -75,28 +75,28 @@ def _lines(search: LocalSearch, questions: list[Values], size: int | None, stand
         f"combinations  {'infinitely many' if size is None else f'{size:,}'}",
         "",
     ]
-    rows = [[str(number), *_cells(values, spec)] for number, values in enumerate(questions)]
-    lines += table(["QUESTION", *short_names(spec.parameters).values()], rows)
-    left = (spec.max_trials if size is None else min(spec.max_trials, size)) - len(questions)
+    rows = [[str(number), *_cells(values, spec)] for number, values in enumerate(trials)]
+    lines += table(["TRIAL", *short_names(spec.parameters).values()], rows)
+    left = (spec.max_trials if size is None else min(spec.max_trials, size)) - len(trials)
     if left <= 0:
         return lines
     if spec.algorithm.name in INDEPENDENT:
         return [*lines, f"and {left:,} more"]
-    depend = "question depends" if left == 1 else "questions depend"
+    depend = "trial depends" if left == 1 else "trials depend"
     return [*lines, f"{spec.algorithm.name} learns: the other {left:,} {depend} on the answers to these."]
 
 
-def _first_questions(spec: TuningJobSpec, prior: int) -> int:
-    """How many of the first questions depend on no answer, but 10 at most; `prior` answers are known beforehand."""
+def _first_trials(spec: TuningJobSpec, prior: int) -> int:
+    """How many of the first trials depend on no answer, but 10 at most; `prior` answers are known beforehand."""
     algorithm = spec.algorithm
     if algorithm.name in INDEPENDENT:
-        return MOST_QUESTIONS
+        return MOST_TRIALS
     if algorithm.name in ("CMA-ES", "NSGA-II"):
-        generation = 4 + int(3 * math.log(len(spec.parameters))) if algorithm.name == "CMA-ES" else MOST_QUESTIONS
+        generation = 4 + int(3 * math.log(len(spec.parameters))) if algorithm.name == "CMA-ES" else MOST_TRIALS
         drawn = algorithm.population_size or generation
     else:
         drawn = (algorithm.startup_trials or _STARTUP) - prior
-    return min(MOST_QUESTIONS, max(drawn, spec.parallel_trials, len(spec.initial_trials)))
+    return min(MOST_TRIALS, max(drawn, spec.parallel_trials, len(spec.initial_trials)))
 
 
 def _standing(search: LocalSearch) -> str:

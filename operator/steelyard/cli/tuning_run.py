@@ -37,7 +37,7 @@ def search_summary(ended: RunEnded, search: LocalSearch) -> str:
         head = f"The search {ended.job} is finished already; nothing was done (--force does it all again)."
     found = ended.summary
     folders = [typed(folder) for folder in search.template.publish_folders]
-    lines = [head, "", *best_lines(found, search.tuning.spec.objective.second), *outcome_lines(found, folders)]
+    lines = [head, "", *best_lines(found, search.tuning.spec.objective.secondary), *outcome_lines(found, folders)]
     following = [f"  steelyard trials {shlex.quote(typed(search.workspace.root))}"]
     if folders:
         model = shlex.quote(folders[0])
@@ -48,22 +48,22 @@ def search_summary(ended: RunEnded, search: LocalSearch) -> str:
     return "\n".join([*lines, "", "next:", *following])
 
 
-def best_lines(found: dict[str, object], second: str | None = None) -> list[str]:
-    """The best trial of a search's summary, and how many others there are; `second` is the second objective."""
+def best_lines(found: dict[str, object], secondary: str | None = None) -> list[str]:
+    """The best trial of a search's summary, and how many others there are; `secondary` is the secondary objective."""
     lines = []
     match found.get("best"):
         case {"trial": number, "metric": name, "value": float(value), "parameters": dict(parameters), **rest}:
-            each_cost = rest.get("second")
+            each_cost = rest.get("secondary")
             figures = [
                 f"{name} {metric(value)}",
-                cost(each_cost if isinstance(each_cost, int | float) else None, second),
+                cost(each_cost if isinstance(each_cost, int | float) else None, secondary),
             ]
             lines.append(f"best        trial {number}: {', '.join(filter(None, figures))}")
             lines += [f"            {path}: {shown(each)}" for path, each in parameters.items()]
     match found.get("trials"):
-        case {"asked": asked, **by_state}:
+        case {"created": created, **by_state}:
             others = [f"{count} {state}" for state, count in by_state.items() if count]
-            lines.append(f"trials      {asked}: {', '.join(others)}")
+            lines.append(f"trials      {created}: {', '.join(others)}")
     match found.get("front"):
         case [int(), *_] as front:
             lines.append(f"front       {front_line([number for number in front if isinstance(number, int)])}")

@@ -10,7 +10,7 @@ PHASE_SECONDS = (1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 7200, 14400, 43
 
 
 ASK_SECONDS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 120)
-"""The upper bounds of the histogram of questions; the first one of all waits for the sampler's process."""
+"""The upper bounds of the histogram of finding the next trial; the first one of all waits for the sampler's process."""
 
 
 class Metrics:
@@ -50,13 +50,13 @@ class Metrics:
         )
         self.trials_finished = Counter(
             "steelyard_trials_finished_total",
-            "Questions of searches that were answered, by how: Complete, Pruned, Failed, Repeated.",
+            "Trials of searches that were answered, by how: Complete, Pruned, Failed, Repeated.",
             ["state"],
             registry=registry,
         )
         self.ask_seconds = Histogram(
             "steelyard_ask_seconds",
-            "How long a search's question took to be found.",
+            "How long the values of a search's next trial took to be found.",
             buckets=ASK_SECONDS,
             registry=registry,
         )

@@ -17,8 +17,8 @@ MANAGED_BY = "app.kubernetes.io/managed-by=steelyard"
 STAGE_KEY_ANNOTATION = "steelyard.dev/stage-key"
 SEARCH_ANNOTATION = "steelyard.dev/search"
 """The ConfigMap with the search whose best model a TrainingJob publishes."""
-QUESTIONS_ANNOTATION = "steelyard.dev/questions"
-"""What a trial or a pack answers, as JSON: [[number, values, the answers it was asked with or null], ...]."""
+TRIALS_ANNOTATION = "steelyard.dev/trials"
+"""What a trial or a pack answers, as JSON: [[number, values, the answers it was created with or null], ...]."""
 
 TENSORFLOW_PORT = 2222
 SUPERVISOR_PORT = 2223
@@ -69,7 +69,7 @@ def search_config_map_name(tuning_job: str, answers: int) -> str:
 
 
 def pack_name(tuning_job: str, first: int) -> str:
-    """The Job of a pack, and its ConfigMap; named by its first question."""
+    """The Job of a pack, and its ConfigMap; named by its first trial."""
     return f"{tuning_job}-pack-{first}"
 
 

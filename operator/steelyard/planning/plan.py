@@ -126,8 +126,8 @@ def _inputs_of_train(spec: TrainingJobSpec) -> dict[str, Any]:
     if spec.trained is not None and spec.trained.refit:
         inputs["refit"] = {"epochs": spec.trained.epochs}
     if spec.trial is not None:
-        # A second objective is that of the compressed model. What is to be beaten changes no answer, and may be known
-        # better when a search that was interrupted asks again.
+        # A secondary objective is that of the compressed model. What is to be beaten changes no answer, and may be
+        # known better when a search that was interrupted asks again.
         trial = spec.trial.model_copy(update={"to_beat": None})
         inputs |= {"trial": _dump(trial), "compression": _dump(spec.compression)}
     if not spec.has_finish:

@@ -109,7 +109,7 @@ class AskingProcess:
                 self._idle = asyncio.get_running_loop().call_later(self._idle_seconds, self._abandon)
             if "error" in answer:
                 self._told.pop(uid, None)  # Of what it was told it may have taken a part only.
-                raise AskingError(f"question {number} could not be asked: {answer['error']}")
+                raise AskingError(f"trial {number} could not be created: {answer['error']}")
         values: Values | None = answer["values"]
         return values
 
@@ -119,7 +119,7 @@ class AskingProcess:
             with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
                 return await self._exchange(request)
             self._abandon()
-        raise AskingError(f"the process that asks died {TRIES} times over question {asked.number}")
+        raise AskingError(f"the process that asks died {TRIES} times over trial {asked.number}")
 
     async def close(self) -> None:
         """Ends the process. The next question starts another."""
@@ -155,7 +155,7 @@ class AskingProcess:
                 return answer
         except TimeoutError:
             raise AskingError(
-                f"question {request['number']} was not asked within {self._timeout_seconds:g} seconds"
+                f"trial {request['number']} was not created within {self._timeout_seconds:g} seconds"
             ) from None
 
     def _stay(self) -> None:

@@ -43,9 +43,9 @@ def export_study(document: SearchDocument, path: Path) -> int:
         "maximize" if objective.direction == "Maximize" else "minimize"
     ]
     names: list[str] = [objective.metric]
-    if objective.second is not None:
+    if objective.secondary is not None:
         directions.append("minimize")
-        names.append(objective.second)
+        names.append(objective.secondary)
     before = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:
@@ -84,19 +84,19 @@ def _frozen(document: SearchDocument, entry: Entry) -> "FrozenTrial":
 
     spec = document.spec
     present = [parameter for parameter in spec.parameters if parameter.path in entry.values]
-    has_second = spec.objective.second is not None
+    has_secondary = spec.objective.secondary is not None
     values: list[float] | None = None
     # A trial with two objectives that lacks one can't be complete for Optuna.
-    is_complete = entry.is_answer and (entry.has_cost or not has_second)
+    is_complete = entry.is_answer and (entry.has_cost or not has_secondary)
     if is_complete and entry.value is not None:
-        values = [entry.value, *([entry.second] if has_second and entry.second is not None else [])]
+        values = [entry.value, *([entry.secondary] if has_secondary and entry.secondary is not None else [])]
     state = TrialState.COMPLETE if is_complete else TrialState.PRUNED if entry.state == "Pruned" else TrialState.FAIL
     return create_trial(
         state=state,
         values=values,
         params={parameter.path: _plain(parameter, entry.values[parameter.path]) for parameter in present},
         distributions={parameter.path: _distribution(parameter) for parameter in present},
-        intermediate_values={} if has_second else dict(entry.steps),
+        intermediate_values={} if has_secondary else dict(entry.steps),
         user_attrs={
             "number": entry.number,
             "state": entry.state,

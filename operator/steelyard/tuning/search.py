@@ -161,13 +161,13 @@ def _end_before(
 ) -> End | None:
     """Why this question is not asked; None where it is."""
     if exhausted_at is not None and number >= exhausted_at:
-        return End(Reason.SPACE_EXHAUSTED, f"every combination is known after {exhausted_at} questions")
+        return End(Reason.SPACE_EXHAUSTED, f"every combination is known after {exhausted_at} trials")
     known = known_to(spec, entries, number)
     if (end := _end_by_answers(spec, known)) is not None:
         return end
     if number >= spec.max_trials:
-        one = "the 1 question (spec.maxTrials) is answered"
-        all_of_them = f"all {spec.max_trials} questions (spec.maxTrials) are answered"
+        one = "the 1 trial (spec.maxTrials) is answered"
+        all_of_them = f"all {spec.max_trials} trials (spec.maxTrials) are answered"
         return End(Reason.SUCCEEDED, one if spec.max_trials == 1 else all_of_them)
     if spec.max_minutes is not None and minutes >= spec.max_minutes:
         return End(Reason.TIME_IS_UP, f"{spec.max_minutes:g} minutes (spec.maxMinutes) have passed")

@@ -60,7 +60,7 @@ def trial_job(
     search, objective = tuning.spec, tuning.spec.objective
     spec = _with_values(tuning, values, number, _prepared(_template(tuning, workspace), dataset))
     spec["publish"] = []
-    if objective.second is None:
+    if objective.secondary is None:
         spec.pop("compression", None)
     evaluation = dict(spec.get("evaluation") or {})
     for gate in ("require", "maxGeneralizationGap"):  # Those are for the model that is published.
@@ -71,7 +71,7 @@ def trial_job(
         "number": number,
         "metric": objective.metric,
         "goal": objective.direction,
-        **({"second": objective.second} if objective.second else {}),
+        **({"secondary": objective.secondary} if objective.secondary else {}),
         **stops_to_json(stops),
     }
     if search.trial_deadline_seconds is not None:

@@ -6,12 +6,8 @@ The choice is made on the validation part; the test part has no say in it.
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from steelyard.api.outcome import Candidate, Metric
+from steelyard.api.outcome import BASELINE, Candidate, Metric
 from steelyard_trainer.evaluation.metrics import Figure, Figures
-
-BASELINE: Candidate = "None"
-"""The model as it was trained, float32 in LiteRT or scikit-learn's in skops: always weighed, and what the others are
-compared with."""
 
 # Differences of two equal figures may be off by a rounding error.
 _ROUNDING = 1e-9

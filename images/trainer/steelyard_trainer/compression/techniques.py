@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from steelyard.api.outcome import Candidate
+from steelyard.api.outcome import BASELINE, Candidate
 from steelyard.serving.model import quiet_native_code
 
 REPRESENTATIVE_ROWS = 500
@@ -77,7 +77,7 @@ def _int8(converter: Any, sample: Matrix) -> None:
 
 
 _TECHNIQUES: dict[Candidate, Callable[[Any, Matrix], None]] = {
-    "None": _float32,
+    BASELINE: _float32,
     "DynamicRange": _dynamic_range,
     "Float16": _float16,
     "Int8": _int8,

@@ -8,11 +8,11 @@ from typing import Any, Protocol
 
 from steelyard.api.contract import Reason
 from steelyard.api.errors import DataError
-from steelyard.api.outcome import Candidate
+from steelyard.api.outcome import BASELINE, Candidate
 from steelyard.api.training_job import Task, TrainingJobSpec
 from steelyard.serving.interface import ServedModel
 from steelyard.serving.preprocessing import Preprocessing
-from steelyard_trainer.compression.choice import BASELINE, Choice, Measured, choose
+from steelyard_trainer.compression.choice import Choice, Measured, choose
 from steelyard_trainer.contract import StageContext
 from steelyard_trainer.data.splitting import SplitName
 from steelyard_trainer.evaluation.metrics import PRIMARY

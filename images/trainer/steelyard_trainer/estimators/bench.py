@@ -14,14 +14,14 @@ import numpy as np
 import numpy.typing as npt
 
 from steelyard.api.errors import DataError
-from steelyard.api.outcome import Candidate
+from steelyard.api.outcome import BASELINE, Candidate
 from steelyard.api.published import ONNX_FILE, SKOPS_FILE
 from steelyard.api.training_job import TrainingJobSpec
 from steelyard.api.workspace import ESTIMATOR_FILE
 from steelyard.serving.interface import ServedModel
 from steelyard.serving.preprocessing import Preprocessing
 from steelyard.serving.published import load_model
-from steelyard_trainer.compression.choice import BASELINE, Measured
+from steelyard_trainer.compression.choice import Measured
 from steelyard_trainer.compression.shelf import Shelf
 from steelyard_trainer.contract import StageContext
 from steelyard_trainer.data.reading import PreparedDataset

@@ -8,11 +8,11 @@ import numpy.typing as npt
 
 from steelyard.api.contract import Reason
 from steelyard.api.errors import DataError
-from steelyard.api.outcome import Candidate
+from steelyard.api.outcome import BASELINE, Candidate
 from steelyard.api.published import ONNX_FILE, SKOPS_FILE
 from steelyard.api.training_job import Task, TrainingJobSpec
 from steelyard.serving.published import load_model
-from steelyard_trainer.compression.choice import BASELINE, Measured
+from steelyard_trainer.compression.choice import Measured
 from steelyard_trainer.compression.weighing import candidates_of, choice_of
 from steelyard_trainer.estimators.build import Estimator
 from steelyard_trainer.estimators.features import Matrix
@@ -95,7 +95,7 @@ def compressed_estimator_cost(
 ) -> Measured:
     """The candidate that would be published of a trial's model: what it costs and how good it is.
 
-    `bytes` is the second objective Size, `latency_microseconds` is Latency, and `figures[METRIC].value` the first one.
+    `bytes` is the secondary objective Size, `latency_microseconds` Latency, and `figures[METRIC].value` the first one.
     The latency is measured only where the manifest's compression or trial asks for it, and is 0 elsewhere.
 
     Args:
@@ -110,7 +110,7 @@ def compressed_estimator_cost(
         DataError: the model's outputs are not finite numbers (reason LossNotFinite).
     """
     objective = spec.compression.objective if spec.compression else "Size"
-    with_latency = "Latency" in (objective, spec.trial.second if spec.trial else None)
+    with_latency = "Latency" in (objective, spec.trial.secondary if spec.trial else None)
     measured = []
     for name in candidates_of(spec):
         try:

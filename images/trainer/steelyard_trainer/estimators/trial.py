@@ -101,12 +101,12 @@ def run_trial(spec: TrainingJobSpec, rows: Rows, tell: Tell) -> Answered:
     if spec.evaluation.cross_validation is not None:
         return _on_folds(spec, trial, rows, tell, began)
     model = fit_on(rows.part("train"), spec, rows)
-    second: float | None = None
-    if trial.second is None:
+    secondary: float | None = None
+    if trial.secondary is None:
         value = score_in(judge(model, spec, rows, "validation"), trial.metric)
     else:
-        value, second = _compressed(model, spec, trial, rows)
-    report = TrialReport(trial.number, "Complete", value, second=second, seconds=time.monotonic() - began)
+        value, secondary = _compressed(model, spec, trial, rows)
+    report = TrialReport(trial.number, "Complete", value, secondary=secondary, seconds=time.monotonic() - began)
     return Answered(report, f"{trial.metric} {value:.6g} on the validation part", model)
 
 
@@ -119,7 +119,7 @@ def _compressed(model: Estimator, spec: TrainingJobSpec, trial: Trial, rows: Row
     features = table.features(rows.dataset.preprocessing, scaled=is_scaled(spec))
     measured = compressed_estimator_cost(model, spec, rows.dataset.task, rows.classes, features, table.targets)
     assert measured.figures is not None
-    cost = float(measured.bytes) if trial.second == "Size" else measured.latency_microseconds
+    cost = float(measured.bytes) if trial.secondary == "Size" else measured.latency_microseconds
     return score_in(measured.figures, trial.metric), cost
 
 
@@ -132,11 +132,11 @@ def _on_folds(spec: TrainingJobSpec, trial: Trial, rows: Rows, tell: Tell, began
         tell(steps)
         if should_stop(trial, steps):
             return Answered(fold_report(trial, steps, time.monotonic() - began, is_pruned=True), _gave_up(steps), None)
-    second: float | None = None
-    if trial.second is not None:
+    secondary: float | None = None
+    if trial.secondary is not None:
         # The folds' models are none that anybody would publish.
-        _, second = _compressed(fit_on(rows.part("train"), spec, rows), spec, trial, rows)
-    report = replace(fold_report(trial, steps, time.monotonic() - began), second=second)
+        _, secondary = _compressed(fit_on(rows.part("train"), spec, rows), spec, trial, rows)
+    report = replace(fold_report(trial, steps, time.monotonic() - began), secondary=secondary)
     return Answered(report, f"{trial.metric} {report.value:.6g}, the mean over {folds.count} folds", None)
 
 

@@ -50,7 +50,7 @@ class Question:
         """Whether it is worked off as it would be alone."""
         trial = self.spec.trial
         assert trial is not None
-        return bool(trial.limits) or trial.paired_limit is not None or trial.second is not None
+        return bool(trial.limits) or trial.paired_limit is not None or trial.secondary is not None
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from steelyard.api.errors import DataError
-from steelyard.api.outcome import Metric
+from steelyard.api.outcome import BASELINE, Metric
 from steelyard.api.training_job import Task
 from steelyard.serving.interface import ServedModel
-from steelyard_trainer.compression.choice import BASELINE
 from steelyard_trainer.compression.weighing import Labelled
 from steelyard_trainer.contract import StageContext
 from steelyard_trainer.data.reading import PreparedDataset

@@ -7,7 +7,7 @@ import numpy as np
 
 from steelyard.api.contract import Reason
 from steelyard.api.errors import DataError
-from steelyard.api.trial import SecondObjective
+from steelyard.api.trial import SecondaryObjective
 from steelyard_trainer.compression.choice import Measured
 from steelyard_trainer.contract import StageContext
 from steelyard_trainer.data.reading import PreparedDataset
@@ -17,21 +17,21 @@ _BATCH_ROWS = 1024
 
 
 def judge_trial(context: StageContext, dataset: PreparedDataset, model: keras.Model) -> tuple[float, float | None]:
-    """The objective and, where it is asked for, the second one.
+    """The objective and, where it is asked for, the secondary one.
 
-    With a second objective the model is compressed as the manifest says, and both are those of the candidate that would
-    be published. Without one the objective is the float32 model's, which computes in Keras what it does in LiteRT:
-    converting it takes longer than a small trial's epochs.
+    With a secondary objective the model is compressed as the manifest says, and both are those of the candidate that
+    would be published. Without one the objective is the float32 model's, which computes in Keras what it does in
+    LiteRT: converting it takes longer than a small trial's epochs.
 
     Raises:
         DataError: the outputs are not finite numbers.
     """
     trial = context.job.spec.trial
     assert trial is not None
-    if trial.second is not None:
+    if trial.secondary is not None:
         measured = _chosen(context, dataset)
         assert measured.figures is not None
-        return measured.figures[trial.metric].value, _cost(measured, trial.second)
+        return measured.figures[trial.metric].value, _cost(measured, trial.secondary)
     validation = dataset.read("validation")
     starts = range(0, len(validation.rows), _BATCH_ROWS)
     outputs = [np.asarray(model(validation.features[start : start + _BATCH_ROWS], training=False)) for start in starts]
@@ -51,5 +51,5 @@ def _chosen(context: StageContext, dataset: PreparedDataset) -> Measured:
     return weigh(context, bench, dataset.task).chosen.measured
 
 
-def _cost(measured: Measured, second: SecondObjective) -> float:
-    return float(measured.bytes) if second == "Size" else measured.latency_microseconds
+def _cost(measured: Measured, secondary: SecondaryObjective) -> float:
+    return float(measured.bytes) if secondary == "Size" else measured.latency_microseconds

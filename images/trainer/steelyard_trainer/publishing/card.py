@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
+from steelyard.api.outcome import BASELINE
 from steelyard.api.published import KERAS_FILE, LITERT_FILE, ONNX_FILE, SEARCH_FILE, SEARCH_PAGE_FILE, SKOPS_FILE
 
 _MEANINGS = {
@@ -15,7 +16,7 @@ _MEANINGS = {
     "mae": "mean absolute error, in the target's unit; less is better",
 }
 
-_SERVED = {"float32": {}, "skops": {"None": SKOPS_FILE, "Onnx": ONNX_FILE}}
+_SERVED = {"float32": {}, "skops": {BASELINE: SKOPS_FILE, "Onnx": ONNX_FILE}}
 """The file of each candidate, by what the baseline is called; all of a network's are in one format."""
 
 
@@ -140,7 +141,7 @@ def _candidates(choice: dict[str, Any]) -> str:
         cost = ["-", "-"]
         if candidate["bytes"] is not None:
             cost = [f"{candidate['bytes']:,}", f"{candidate['latencyMicroseconds']:.2f}"]
-        name = choice["baseline"] if candidate["name"] == "None" else candidate["name"]
+        name = choice["baseline"] if candidate["name"] == BASELINE else candidate["name"]
         rows.append([name, *cost, shown, drop, candidate["verdict"]])
     return _table(rows)
 

@@ -151,9 +151,9 @@ def _judge(
     if spec.trial is not None:
         from steelyard_trainer.evaluation.trials import judge_trial
 
-        value, second = judge_trial(context, dataset, model)
+        value, secondary = judge_trial(context, dataset, model)
         epoch, steps = outcome.summary["bestEpoch"], tuple(loop.state.reports)
-        report = TrialReport(spec.trial.number, "Complete", value, steps, second, epoch, loop.seconds)
+        report = TrialReport(spec.trial.number, "Complete", value, steps, secondary, epoch, loop.seconds)
         message = f"{outcome.message}; {spec.trial.metric} {value:.6g} on the validation part"
         return Outcome(message, {**outcome.summary, "trial": report.to_json()})
     if not spec.has_finish:

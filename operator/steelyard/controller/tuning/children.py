@@ -15,11 +15,11 @@ from steelyard.controller.names import (
     PACK_FILE,
     PACK_FOLDER,
     PACK_STAGE,
-    QUESTIONS_ANNOTATION,
     SEARCH_ANNOTATION,
     SEARCH_FILE,
     STAGE_KEY_ANNOTATION,
     STAGE_LABEL,
+    TRIALS_ANNOTATION,
     TUNING_LABEL,
     owner_reference,
     pack_name,
@@ -68,7 +68,7 @@ def trial_child(context: SearchContext, question: Question, known: Sequence[Entr
         ConfigurationError: its values make no valid job.
     """
     body = _training_job(context, _trial(context, question, known), "trial")
-    body["metadata"]["annotations"] = {QUESTIONS_ANNOTATION: questions_text([question])}
+    body["metadata"]["annotations"] = {TRIALS_ANNOTATION: questions_text([question])}
     return body
 
 
@@ -129,7 +129,7 @@ def pack_of(context: SearchContext, questions: Sequence[Question], entries: Mapp
     name = pack_name(context.name, taken[0].number)
     text = _compact({"trials": [job.to_manifest() for job in jobs]})
     config_map = _config_map(context, name, "pack", {PACK_FILE: text})
-    config_map["metadata"]["annotations"] = {QUESTIONS_ANNOTATION: questions_text(taken)}
+    config_map["metadata"]["annotations"] = {TRIALS_ANNOTATION: questions_text(taken)}
     return MakePack(config_map, tuple(question.number for question in taken))
 
 
@@ -149,7 +149,7 @@ def pack_job(context: SearchContext, config_map: dict[str, Any]) -> dict[str, An
     job = JobContext(own, context.namespace, context.uid, context.image, context.settings, tuning_job=context.name)
     template = pod_template(job, stage)
     # For whoever looks at the pod.
-    template["metadata"].setdefault("annotations", {})[QUESTIONS_ANNOTATION] = questions_text(questions)
+    template["metadata"].setdefault("annotations", {})[TRIALS_ANNOTATION] = questions_text(questions)
     pod, container = template["spec"], template["spec"]["containers"][0]
     _leave_out_large_spec(pod, container)
     pod["volumes"].append({"name": "pack", "configMap": {"name": name}})
@@ -159,7 +159,7 @@ def pack_job(context: SearchContext, config_map: dict[str, Any]) -> dict[str, An
     container["env"] += [{"name": str(variable), "value": value} for variable, value in values.items()]
     metadata = _metadata(context, name, "pack")
     metadata["labels"][STAGE_LABEL] = PACK_STAGE
-    metadata["annotations"] = {STAGE_KEY_ANNOTATION: key, QUESTIONS_ANNOTATION: questions_text(questions)}
+    metadata["annotations"] = {STAGE_KEY_ANNOTATION: key, TRIALS_ANNOTATION: questions_text(questions)}
     spec = {
         "completions": 1,
         "parallelism": 1,

@@ -115,7 +115,7 @@ def _asked_by(action: Action) -> tuple[int, ...]:
 def _story_of(seen: SearchObservation) -> str:
     spec = seen.spec
     at_once = f", {spec.parallel_trials} at a time" if spec.parallel_trials > 1 else ""
-    return f"{spec.algorithm.name} asks at most {spec.max_trials} questions{at_once}"
+    return f"{spec.algorithm.name} has at most {spec.max_trials} trials{at_once}"
 
 
 def _take_prior(decision: TuningDecision, seen: SearchObservation) -> None:
@@ -221,7 +221,7 @@ def _finish(decision: TuningDecision, seen: SearchObservation, end: End) -> None
     best = best_of(list(decision.entries.values()), seen.spec.objective.direction)
     if best is None:
         count = len(decision.entries)
-        story = f"none of the {count} trials ran to its end with a value" if count else "no question was asked"
+        story = f"none of the {count} trials ran to its end with a value" if count else "no trial was created"
         message = f"{story}: {end.message}"
         _fail(decision, seen, Reason.NO_ANSWER, message)
         return

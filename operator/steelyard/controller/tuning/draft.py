@@ -139,7 +139,7 @@ class TuningDraft:
         if best is not None and best.value is not None:
             self.status["best"] = _best_to_json(best)
             self.status["metric"] = metric_text(spec.objective.metric, best.value)
-        if spec.objective.second is not None:
+        if spec.objective.secondary is not None:
             self.status["front"] = [entry.number for entry in front_of(list(entries.values()), goal)]
 
     def log(self, spec: TuningJobSpec, entries: Mapping[int, Entry], new: Collection[Entry]) -> None:
@@ -165,7 +165,7 @@ class TuningDraft:
     def _show_counts(self, entries: Mapping[int, Entry], running: Collection[int]) -> None:
         states = Counter(entry.state for entry in entries.values())
         counts = {state.lower(): states[state] for state in _COUNTED}
-        self.status["trials"] = {"asked": len(entries) + len(running), "running": len(running), **counts}
+        self.status["trials"] = {"created": len(entries) + len(running), "running": len(running), **counts}
 
     def _phase(self) -> str:
         if self.is_searched:
@@ -209,6 +209,6 @@ _COUNTED: tuple[State, ...] = ("Complete", "Pruned", "Failed", "Repeated")
 
 
 def _best_to_json(best: Entry) -> dict[str, Any]:
-    figures = {"trial": best.number, "value": best.value, "second": best.second, "epoch": best.epoch}
+    figures = {"trial": best.number, "value": best.value, "secondary": best.secondary, "epoch": best.epoch}
     parameters = {path: json.dumps(value, ensure_ascii=False) for path, value in best.values.items()}
     return {name: value for name, value in figures.items() if value is not None} | {"parameters": parameters}

@@ -15,10 +15,10 @@ from steelyard.api.search_log import TrialReport, Values
 from steelyard.api.status import TrialStatus
 from steelyard.controller.names import (
     PACK_STAGE,
-    QUESTIONS_ANNOTATION,
     SEARCH_ANNOTATION,
     STAGE_KEY_ANNOTATION,
     STAGE_LABEL,
+    TRIALS_ANNOTATION,
     TUNING_LABEL,
 )
 from steelyard.controller.observation import StageJob, controller_uid
@@ -39,7 +39,7 @@ class Question:
 
 
 def questions_text(questions: Sequence[Question]) -> str:
-    """What QUESTIONS_ANNOTATION holds."""
+    """What TRIALS_ANNOTATION holds."""
     document = [question.to_json() for question in questions]
     return json.dumps(document, separators=(",", ":"), ensure_ascii=False)
 
@@ -47,7 +47,7 @@ def questions_text(questions: Sequence[Question]) -> str:
 def questions_of(metadata: dict[str, Any]) -> tuple[Question, ...]:
     """What a child answers; nothing where it says nothing that can be understood: somebody may have edited it."""
     try:
-        document = json.loads((metadata.get("annotations") or {}).get(QUESTIONS_ANNOTATION) or "[]")
+        document = json.loads((metadata.get("annotations") or {}).get(TRIALS_ANNOTATION) or "[]")
         return tuple(
             Question(int(number), dict(values), None if seen is None else tuple(map(int, seen)))
             for number, values, seen in document

@@ -151,7 +151,7 @@ class TuningReconciler:
         try:
             seen, decision = await self._decide(seen)
         except AskingError as error:
-            await self._tell(body, known, [Happening("QuestionNotAsked", str(error), is_warning=True)])
+            await self._tell(body, known, [Happening("TrialNotCreated", str(error), is_warning=True)])
             raise NotNowError(str(error)) from None
         try:
             body = await self._carry_out(known.admitted, body, known, decision)

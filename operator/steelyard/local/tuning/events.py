@@ -131,8 +131,8 @@ def entry_to_json(entry: Entry, metric: str) -> dict[str, Any]:
         "parameters": entry.values,
         "seconds": entry.seconds,
     }
-    if entry.second is not None:
-        document["second"] = entry.second
+    if entry.secondary is not None:
+        document["secondary"] = entry.secondary
     if entry.epoch is not None:
         document["epoch"] = entry.epoch
     if entry.steps:

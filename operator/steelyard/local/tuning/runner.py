@@ -180,14 +180,14 @@ class SearchRunner:
         entries = self._state.entries
         best = best_of(list(entries.values()), spec.objective.direction)
         summary: dict[str, Any] = {"trials": counts_of(entries), "best": best_to_json(best, spec.objective.metric)}
-        if spec.objective.second:
+        if spec.objective.secondary:
             front = front_of(list(entries.values()), spec.objective.direction)
             summary["front"] = [entry.number for entry in front]
         self._state.ended = end.reason
         self._state.save(search)
         self.report(SearchEnded(search.name, end.reason, end.message, counts_of(entries), summary["best"]))
         if not entries:
-            raise SteelyardError(f"no question was asked: {end.message}", reason=Reason.NO_ANSWER, exit_code=1)
+            raise SteelyardError(f"no trial was created: {end.message}", reason=Reason.NO_ANSWER, exit_code=1)
         if best is None:
             counts = ", ".join(f"{count} {name}" for name, count in counts_of(entries).items() if count)
             raise SteelyardError(f"no trial ran to its end: {counts}", reason=Reason.NO_ANSWER, exit_code=1)

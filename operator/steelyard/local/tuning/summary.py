@@ -10,7 +10,7 @@ _NAMES = {"Complete": "complete", "Pruned": "pruned", "Failed": "failed", "Repea
 
 def counts_of(entries: Mapping[int, Entry], running: Collection[int] = ()) -> dict[str, int]:
     """How many trials there are, by their state."""
-    counts = {"asked": len(entries) + len(running), "running": len(running), **dict.fromkeys(_NAMES.values(), 0)}
+    counts = {"created": len(entries) + len(running), "running": len(running), **dict.fromkeys(_NAMES.values(), 0)}
     for entry in entries.values():
         counts[_NAMES[entry.state]] += 1
     return counts
@@ -21,8 +21,8 @@ def best_to_json(best: Entry | None, metric: str) -> dict[str, Any] | None:
     if best is None:
         return None
     document: dict[str, Any] = {"trial": best.number, "metric": metric, "value": best.value, "parameters": best.values}
-    if best.second is not None:
-        document["second"] = best.second
+    if best.secondary is not None:
+        document["secondary"] = best.secondary
     if best.epoch is not None:
         document["epoch"] = best.epoch
     return document

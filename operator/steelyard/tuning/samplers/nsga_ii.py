@@ -57,23 +57,23 @@ def survivors(question: Question, entries: Sequence[Entry], size: int) -> list[E
 
 
 def _costs(question: Question, entry: Entry) -> tuple[float, float]:
-    """What is to be small. A pruned trial has no second objective, and is beaten by all that have."""
-    return question.loss(entry), float("inf") if entry.second is None else entry.second
+    """What is to be small. A pruned trial has no secondary objective, and is beaten by all that have."""
+    return question.loss(entry), float("inf") if entry.secondary is None else entry.secondary
 
 
 def _fronts(costs: NDArray[np.float64]) -> list[list[int]]:
     """The places of those that none beats, then of those that only these beat, and so on. Of equal ones the first
     beats the others."""
     fronts: list[list[int]] = []
-    least: list[float] = []  # The second cost of each front's last, which ascends.
+    least: list[float] = []  # The secondary cost of each front's last, which ascends.
     for place in np.lexsort((costs[:, 1], costs[:, 0])).tolist():
-        second = float(costs[place, 1])
-        front = bisect_right(least, second)
+        secondary = float(costs[place, 1])
+        front = bisect_right(least, secondary)
         if front == len(fronts):
             fronts.append([])
-            least.append(second)
+            least.append(secondary)
         fronts[front].append(place)
-        least[front] = second
+        least[front] = secondary
     return fronts
 
 

@@ -55,7 +55,7 @@ class _Study:
     def __init__(self, question: Question) -> None:
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         objective = question.spec.objective
-        self._has_two = objective.second is not None
+        self._has_two = objective.secondary is not None
         goal = StudyDirection.MAXIMIZE if objective.direction == "Maximize" else StudyDirection.MINIMIZE
         directions = [goal, StudyDirection.MINIMIZE] if self._has_two else [goal]
         self._study = optuna.create_study(study_name="search", directions=directions)
@@ -71,7 +71,7 @@ class _Study:
 
     def _of_use(self, question: Question) -> list[Entry]:
         """The trials with all objectives."""
-        return [entry for entry in question.observed if not self._has_two or entry.second is not None]
+        return [entry for entry in question.observed if not self._has_two or entry.secondary is not None]
 
     def add(self, question: Question) -> None:
         """What the question knows more, and what runs. Failed trials count as running for ever: as bad, without a
@@ -80,7 +80,7 @@ class _Study:
         for entry in self._of_use(question)[len(self._finished) :]:
             self._study.add_trial(_finished(entry, question.space, self._distributions, 1 + self._has_two))
             self._finished.append(entry)
-        without = [entry for entry in question.observed if self._has_two and entry.second is None]
+        without = [entry for entry in question.observed if self._has_two and entry.secondary is None]
         for values in (*(entry.values for entry in [*question.failed, *without]), *question.pending):
             self._study.add_trial(_running(values, question.space, self._distributions))
             self._running.append(len(self._finished) + self._forgotten + len(self._running))
@@ -112,7 +112,7 @@ def _finished(entry: Entry, space: Space, distributions: dict[str, BaseDistribut
     is_pruned = entry.state == "Pruned"
     return create_trial(
         state=TrialState.PRUNED if is_pruned else TrialState.COMPLETE,
-        values=[value for value in (entry.value, entry.second) if value is not None][:objectives],
+        values=[value for value in (entry.value, entry.secondary) if value is not None][:objectives],
         params=_internal(entry.values, space),
         distributions={path: distributions[path] for path in entry.values},
         intermediate_values=_last_step(entry) if is_pruned else {},

@@ -115,22 +115,24 @@ def history_chart(entries: Sequence[Entry], metric: str, goal: Goal) -> str:
     return canvas.render()
 
 
-def front_chart(entries: Sequence[Entry], front: Sequence[Entry], metric: str, second: str) -> str:
+def front_chart(entries: Sequence[Entry], front: Sequence[Entry], metric: str, secondary: str) -> str:
     """Score against size or latency; the front is joined."""
     shown = [entry for entry in entries if entry.is_answer and entry.has_cost]
-    canvas = Canvas(f"{metric} against {second}; the front is joined", 360)
+    canvas = Canvas(f"{metric} against {secondary}; the front is joined", 360)
     values = [entry.value for entry in shown if entry.value is not None]
-    costs = [entry.second for entry in shown if entry.second is not None]
+    costs = [entry.secondary for entry in shown if entry.secondary is not None]
     plane = _Plane(NumberScale.of(costs), NumberScale.of(values), canvas.height)
-    plane.draw(canvas, second, metric)
+    plane.draw(canvas, secondary, metric)
     members = {entry.number for entry in front}
-    along = sorted(front, key=lambda entry: entry.second or 0.0)
-    canvas.path([plane.at(entry.second or 0.0, entry.value or 0.0) for entry in along], "best")
+    along = sorted(front, key=lambda entry: entry.secondary or 0.0)
+    canvas.path([plane.at(entry.secondary or 0.0, entry.value or 0.0) for entry in along], "best")
     for entry in sorted(shown, key=lambda entry: entry.number in members):
         is_member = entry.number in members
-        title = f"{_about(entry, metric)}, {figure(entry.second or 0.0)} {second}{' (front)' if is_member else ''}"
+        title = (
+            f"{_about(entry, metric)}, {figure(entry.secondary or 0.0)} {secondary}{' (front)' if is_member else ''}"
+        )
         kind = "front" if is_member else "dominated"
-        canvas.dot(*plane.at(entry.second or 0.0, entry.value or 0.0), kind, title, 6.0 if is_member else 4.0)
+        canvas.dot(*plane.at(entry.secondary or 0.0, entry.value or 0.0), kind, title, 6.0 if is_member else 4.0)
     return canvas.render()
 
 

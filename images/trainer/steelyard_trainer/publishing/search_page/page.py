@@ -15,7 +15,7 @@ from steelyard_trainer.publishing.search_page.importance import FEWEST_ANSWERS, 
 from steelyard_trainer.publishing.search_page.scales import figure, value_text
 
 MOST_ROWS = 1000
-SECOND_LABELS = {"Size": "bytes", "Latency": "microseconds a row"}
+SECONDARY_LABELS = {"Size": "bytes", "Latency": "microseconds a row"}
 
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1c2530; --soft: #5b6775; --paper: #fbfbf9; --rule: #d9dde2; --mark: #2f6fb2;
@@ -61,7 +61,7 @@ def search_page(document: SearchDocument, chosen: int | None = None) -> str:
     spec, entries = document.spec, document.entries
     objective, goal = spec.objective, spec.objective.direction
     answers = [entry for entry in entries if entry.is_answer]
-    front = front_of(entries, goal) if objective.second else []
+    front = front_of(entries, goal) if objective.secondary else []
     best = next((entry for entry in entries if entry.number == chosen), None) or best_of(entries, goal)
     sections = [_heading(document), _facts(document, best, front)]
     if any(entry.value is not None and math.isfinite(entry.value) for entry in entries):
@@ -74,10 +74,10 @@ def search_page(document: SearchDocument, chosen: int | None = None) -> str:
                 history_chart(entries, objective.metric, goal),
             )
         )
-    if objective.second and front:
+    if objective.secondary and front:
         text = f"{len(front)} trials form the front: no other is at least as good in both and better in one."
-        chart = front_chart(entries, front, objective.metric, SECOND_LABELS[objective.second])
-        sections.append(_section(f"{objective.metric} against {objective.second.lower()}", text, chart))
+        chart = front_chart(entries, front, objective.metric, SECONDARY_LABELS[objective.secondary])
+        sections.append(_section(f"{objective.metric} against {objective.secondary.lower()}", text, chart))
     if answers:
         chart = parallel_chart(spec.parameters, entries, objective.metric, goal)
         text = (
@@ -99,14 +99,16 @@ def _heading(document: SearchDocument) -> str:
     algorithm, pruning = document.spec.algorithm, document.spec.pruning
     how = f"{algorithm.name}, seed {algorithm.seed}" + (f", pruned by {pruning.name}" if pruning else "")
     objective = document.spec.objective
-    goals = f"{objective.direction} {objective.metric}" + (f", minimize {objective.second}" if objective.second else "")
+    goals = f"{objective.direction} {objective.metric}" + (
+        f", minimize {objective.secondary}" if objective.secondary else ""
+    )
     ended = f" {escape(document.ended[0].upper() + document.ended[1:])}." if document.ended else ""
     return f"<h1>{escape(document.name)}</h1>\n<p>{escape(goals)}. {escape(how)}.{ended}</p>\n"
 
 
 def _facts(document: SearchDocument, best: Entry | None, front: Sequence[Entry]) -> str:
     counts = {state: sum(entry.state == state for entry in document.entries) for state in _STATES}
-    facts = [(f"{len(document.entries):,}", "questions")]
+    facts = [(f"{len(document.entries):,}", "trials")]
     facts += [(f"{count:,}", state.lower()) for state, count in counts.items() if count]
     if best is not None and best.value is not None:
         facts.insert(0, (f"{best.value:.6g}", f"{document.spec.objective.metric} of trial {best.number}"))
@@ -143,16 +145,21 @@ def _table(document: SearchDocument, best: Entry | None, front: Sequence[Entry])
         value = entry.value if entry.value is not None and math.isfinite(entry.value) else 0.0
         return not entry.is_answer, sign * value, entry.number
 
-    head = ["trial", "state", objective.metric, *([SECOND_LABELS[objective.second]] if objective.second else [])]
+    head = [
+        "trial",
+        "state",
+        objective.metric,
+        *([SECONDARY_LABELS[objective.secondary]] if objective.secondary else []),
+    ]
     head += [*(parameter.path for parameter in spec.parameters), "s"]
     rows = []
     for entry in sorted(document.entries, key=order)[:MOST_ROWS]:
         state = entry.state + (f": {entry.reason}" if entry.reason else "")
         cells = [f'<td class="number">{entry.number}</td>', f"<td>{escape(state)}</td>"]
         cells.append(f"<td>{'' if entry.value is None else f'{entry.value:.6g}'}</td>")
-        if objective.second:
+        if objective.secondary:
             mark = " *" if entry.number in members else ""
-            cells.append(f"<td>{'' if entry.second is None else figure(entry.second)}{mark}</td>")
+            cells.append(f"<td>{'' if entry.secondary is None else figure(entry.secondary)}{mark}</td>")
         for parameter in spec.parameters:
             text = value_text(entry.values[parameter.path]) if parameter.path in entry.values else "-"
             cells.append(f"<td>{escape(text)}</td>")
