@@ -49,7 +49,7 @@ def init(
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
 ) -> None:
     """Writes a commented manifest for a table, to be read and run."""
-    from steelyard.serving.preprocessing import MISSING_NUMBER_WORDS
+    from steelyard.cells.missing import MISSING_NUMBER_WORDS
 
     sample = read_sample(table, MISSING_NUMBER_WORDS)
     chosen = _target(table, sample, target)

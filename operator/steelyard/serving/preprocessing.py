@@ -1,4 +1,4 @@
-"""From raw cells to the model's input, with figures learned from the training part. Imports numpy and the api only.
+"""From raw cells to the model's input, with figures learned from the training part. Imports numpy, cells and the api.
 
 The trainer learns these figures and publishes them beside the model; training, evaluation and prediction all go
 through `Preprocessing.transform`, so that they can't differ.
@@ -14,18 +14,12 @@ import numpy.typing as npt
 
 from steelyard.api.errors import DataError
 from steelyard.api.training_job import Task
+from steelyard.cells.missing import MISSING_NUMBER_WORDS
 
 Cells: TypeAlias = Sequence[float | str | None] | npt.NDArray[Any]
 """The cells of one column, by row. None, NaN, the empty text and (numbers only) MISSING_NUMBER_WORDS are missing."""
 
 Float = TypeVar("Float", np.float32, np.float64)
-
-MISSING_NUMBER_WORDS = (
-    *("", "NA", "N/A", "n/a", "#N/A", "#N/A N/A", "#NA", "<NA>", "NaN", "nan", "NAN", "-NaN", "-nan"),
-    *("null", "NULL", "Null", "None", "none", "1.#IND", "-1.#IND", "1.#QNAN", "-1.#QNAN"),
-)
-"""What an empty cell of a number column may be written as. In a text column only the empty text is missing, so that a
-label "NA" or "None" stays what it is."""
 
 _MISSING = frozenset(MISSING_NUMBER_WORDS)
 

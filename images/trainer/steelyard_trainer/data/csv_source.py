@@ -15,9 +15,10 @@ import pyarrow.csv
 
 from steelyard.api.dataset import Dataset
 from steelyard.api.errors import DataError
+from steelyard.cells.numbers import MOSTLY_NUMBERS, is_number
 from steelyard_trainer.data.diagnosis import CsvFile, diagnose
 from steelyard_trainer.data.sources import BATCH_BYTES, Column, ColumnsAreText, Source, choose_features
-from steelyard_trainer.data.words import MISSING_NUMBER_CELLS, MOSTLY_NUMBERS, is_number
+from steelyard_trainer.data.words import MISSING_NUMBER_CELLS
 
 _BLOCK_BYTES = 2 << 20
 """What the reader parses at a time; a row may not be longer."""

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import IO, BinaryIO, NoReturn, cast
 
 from steelyard.api.errors import DataError
-from steelyard_trainer.data.words import MISSING_NUMBER_CELLS, MOSTLY_NUMBERS, is_number, shortened
+from steelyard.cells.numbers import MOSTLY_NUMBERS, is_number
+from steelyard_trainer.data.words import MISSING_NUMBER_CELLS, shortened
 
 # How files begin that are given as CSV by mistake.
 _SIGNATURES = {

@@ -10,8 +10,9 @@ import pyarrow as pa
 
 from steelyard.api.errors import DataError
 from steelyard.api.training_job import Task
+from steelyard.cells.numbers import MOSTLY_NUMBERS, finite_number
 from steelyard_trainer.data.hashing import Hashes, number_bits, word_bits
-from steelyard_trainer.data.words import MISSING_NUMBER_CELLS, MOSTLY_NUMBERS, finite_number, shortened
+from steelyard_trainer.data.words import MISSING_NUMBER_CELLS, shortened
 
 MOST_CLASSES = 10_000
 _MOST_CLASSES_OF_NUMBERS = 20

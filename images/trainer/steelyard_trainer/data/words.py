@@ -1,31 +1,12 @@
-"""How a cell's text is understood: as a number, as a missing number, as a name near another. Imports steelyard only."""
+"""Words in messages: names near another, lists, shortened cells. Imports steelyard only."""
 
 import difflib
-import math
 from collections.abc import Collection, Iterable
 
-from steelyard.serving.preprocessing import MISSING_NUMBER_WORDS
-
-MOSTLY_NUMBERS = 0.9
-"""A column of which at least this share of the cells that are not missing are numbers is meant to be one of numbers: a
-word in it is a mistake of the data. Below it the column is text."""
+from steelyard.cells.missing import MISSING_NUMBER_WORDS
 
 # Some programs put a blank after every comma.
 MISSING_NUMBER_CELLS = frozenset(blank + word for word in MISSING_NUMBER_WORDS for blank in ("", " "))
-
-
-def is_number(text: str) -> bool:
-    """Whether the CSV reader takes the text as a number; "inf" counts as one. Python's float takes 1_000 as well."""
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return text.isascii() and "_" not in text
-
-
-def finite_number(text: str) -> float | None:
-    """The text as a finite number, else None."""
-    return number if is_number(text) and math.isfinite(number := float(text)) else None
 
 
 def nearest(name: str, names: Iterable[str]) -> str:
