@@ -15,6 +15,7 @@ import numpy.typing as npt
 from steelyard.api.errors import DataError
 from steelyard.api.training_job import Task
 from steelyard.cells.missing import MISSING_NUMBER_WORDS
+from steelyard.serving.tally import Tally
 
 Cells: TypeAlias = Sequence[float | str | None] | npt.NDArray[Any]
 """The cells of one column, by row. None, NaN, the empty text and (numbers only) MISSING_NUMBER_WORDS are missing."""
@@ -40,13 +41,17 @@ class NumberColumn:
         """The names of the model's inputs that this column becomes."""
         return [self.name]
 
-    def transform(self, cells: Cells, first_row: int = 1, *, scaled: bool = True) -> npt.NDArray[np.float64]:
+    def transform(
+        self, cells: Cells, first_row: int = 1, *, scaled: bool = True, tally: Tally | None = None
+    ) -> npt.NDArray[np.float64]:
         """float64, shape (rows, 1). Raises DataError where a cell is missing (and `fill` is None) or is no number."""
         numbers = _numbers(self.name, cells, first_row)
         missing = np.isnan(numbers)
         if missing.any():
             if self.fill is None:
                 raise _missing_cell(self.name, missing, first_row)
+            if tally is not None:
+                tally.fill(self.name, _row_numbers(missing, first_row))
             numbers = np.where(missing, self.fill, numbers)
         if not np.isfinite(numbers).all():
             row = int(np.flatnonzero(~np.isfinite(numbers))[0])
@@ -75,6 +80,7 @@ class CategoryColumn:
         first_row: int = 1,
         *,
         scaled: bool = True,  # noqa: ARG002 - there is nothing to scale
+        tally: Tally | None = None,
     ) -> npt.NDArray[np.float32]:
         """float32, shape (rows, words). Raises DataError where a cell is missing and `fill` is None."""
         place = {word: index for index, word in enumerate(self.words)}
@@ -82,10 +88,22 @@ class CategoryColumn:
         if self.fill is None and None in words:
             raise _missing_cell(self.name, np.array([word is None for word in words]), first_row)
         found = np.array([place.get(self.fill if word is None else word, -1) for word in words], dtype=np.int64)  # type: ignore[arg-type]
+        if tally is not None:
+            self._count(words, found, first_row, tally)
         encoded = np.zeros((len(words), len(self.words)), dtype=np.float32)
         known = np.flatnonzero(found >= 0)
         encoded[known, found[known]] = 1
         return encoded
+
+    def _count(self, words: Sequence[str | None], found: npt.NDArray[np.int64], first_row: int, tally: Tally) -> None:
+        """Counts the cells that were filled, and those whose word is none of the column's."""
+        missing = np.array([word is None for word in words], dtype=np.bool_)
+        if missing.any():
+            tally.fill(self.name, _row_numbers(missing, first_row))
+        unknown = (found < 0) & ~missing
+        if unknown.any():
+            new = (word for word, is_new in zip(words, unknown, strict=True) if is_new and word is not None)
+            tally.not_known(self.name, _row_numbers(unknown, first_row), new)
 
 
 Column: TypeAlias = NumberColumn | CategoryColumn
@@ -119,16 +137,28 @@ class Preprocessing:
 
     @overload
     def transform(
-        self, table: Mapping[str, Cells], first_row: int = 1, *, scaled: bool = True
+        self, table: Mapping[str, Cells], first_row: int = 1, *, scaled: bool = True, tally: Tally | None = None
     ) -> npt.NDArray[np.float32]: ...
 
     @overload
     def transform(
-        self, table: Mapping[str, Cells], first_row: int = 1, *, dtype: type[Float], scaled: bool = True
+        self,
+        table: Mapping[str, Cells],
+        first_row: int = 1,
+        *,
+        dtype: type[Float],
+        scaled: bool = True,
+        tally: Tally | None = None,
     ) -> npt.NDArray[Float]: ...
 
     def transform(
-        self, table: Mapping[str, Cells], first_row: int = 1, *, dtype: Any = np.float32, scaled: bool = True
+        self,
+        table: Mapping[str, Cells],
+        first_row: int = 1,
+        *,
+        dtype: Any = np.float32,
+        scaled: bool = True,
+        tally: Tally | None = None,
     ) -> npt.NDArray[Any]:
         """The model's input.
 
@@ -137,6 +167,7 @@ class Preprocessing:
             first_row: the number that errors give the first row; for a table that is read in batches.
             dtype: float32 for networks, float64 for scikit-learn's models.
             scaled: whether numbers are shifted and scaled; gaps are filled either way.
+            tally: counts the cells that were filled, or whose word training has not seen.
 
         Returns:
             Of that type, shape (rows, width), C order.
@@ -157,7 +188,7 @@ class Preprocessing:
         start = 0
         for column in self.columns:
             end = start + len(column.feature_names)
-            features[:, start:end] = column.transform(table[column.name], first_row, scaled=scaled)
+            features[:, start:end] = column.transform(table[column.name], first_row, scaled=scaled, tally=tally)
             start = end
         return features
 
@@ -254,6 +285,11 @@ def _missing_cell(name: str, missing: npt.NDArray[np.bool_], first_row: int) -> 
         f"row {first_row + row}, column {name!r}: the cell is empty, but the model was trained with a missingValues "
         "strategy (Fail or DropRow) that has nothing to put there"
     )
+
+
+def _row_numbers(rows: npt.NDArray[np.bool_], first_row: int) -> list[int]:
+    """The numbers of the rows that are marked."""
+    return [int(row) + first_row for row in np.flatnonzero(rows)]
 
 
 def _columns(names: Iterable[str]) -> str:

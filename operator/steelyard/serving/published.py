@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from steelyard.serving.interface import ServedModel
     from steelyard.serving.preprocessing import Cells, Preprocessing
+    from steelyard.serving.tally import Tally
 
 _SUM_LINE = re.compile(rb"([0-9a-f]{64})  ([A-Za-z0-9._-]+)\n")
 
@@ -171,22 +172,25 @@ class PublishedModel:
             notes = _notes(served, report)
         return cls(preprocessing, model, report, notes)
 
-    def predict(self, table: "Mapping[str, Cells]", first_row: int = 1) -> Predictions:
+    def predict(self, table: "Mapping[str, Cells]", first_row: int = 1, tally: "Tally | None" = None) -> Predictions:
         """Predictions from raw cells.
 
         Args:
             table: cells by column, as they were read; columns that are no features are ignored.
             first_row: the number that errors give the first row.
+            tally: counts the cells that were filled, or whose word training has not seen.
 
         Raises:
             DataError: a column is missing, or a cell can't be used.
         """
-        outputs = self.model.predict(self.features(table, first_row))
+        outputs = self.model.predict(self.features(table, first_row, tally))
         return Predictions(self.preprocessing.labels(outputs), outputs)
 
-    def features(self, table: "Mapping[str, Cells]", first_row: int = 1) -> "npt.NDArray[Any]":
+    def features(
+        self, table: "Mapping[str, Cells]", first_row: int = 1, tally: "Tally | None" = None
+    ) -> "npt.NDArray[Any]":
         """What the model takes, of raw cells. Raises DataError as `predict` does."""
-        return self.preprocessing.transform(table, first_row, dtype=self.model.features_type)
+        return self.preprocessing.transform(table, first_row, dtype=self.model.features_type, tally=tally)
 
 
 def load_model(name: str, content: bytes, classes: int | None) -> "ServedModel":
