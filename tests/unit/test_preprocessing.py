@@ -16,7 +16,11 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from steelyard.api.dataset import MissingValues
 from steelyard.api.errors import DataError
-from steelyard.serving.preprocessing import CategoryColumn, NumberColumn, Preprocessing
+from steelyard.cells.csv_text import CsvStyle
+from steelyard.cells.dates import DATE_PARTS
+from steelyard.cells.numbers import NumberStyle
+from steelyard.serving.columns import MISSING, UNKNOWN, CategoryColumn, DateColumn, NumberColumn
+from steelyard.serving.preprocessing import Preprocessing
 from steelyard_trainer.data.statistics import Moments, NumberLearner, WordLearner
 
 PREPROCESSING = Preprocessing(
@@ -84,8 +88,29 @@ def test_words_for_missing_are_missing_in_number_columns_only():
                 st.none() | st.floats(allow_nan=False, allow_infinity=False),
                 st.floats(allow_nan=False, allow_infinity=False),
                 st.floats(1e-300, 1e300),
+                st.builds(NumberStyle, st.sampled_from([".", ","]), st.none() | st.just(" "), st.none() | st.text()),
+                st.booleans(),
+                st.just(("?",)),
             )
-            | st.builds(CategoryColumn, st.text(min_size=1), st.none() | st.text(), st.lists(st.text()).map(tuple)),
+            | st.builds(
+                CategoryColumn,
+                st.text(min_size=1),
+                st.none() | st.text(),
+                st.lists(st.text()).map(tuple),
+                st.sampled_from(["AsWritten", "Words", "Values"]),
+                st.booleans(),
+                st.just(("?",)),
+            )
+            | st.builds(
+                DateColumn,
+                st.text(min_size=1),
+                st.floats(-1e9, 1e9),
+                st.sampled_from(["ISO8601", "%Y"]),
+                st.just(DATE_PARTS),
+                st.just((0.5,) * 7),
+                st.just((2.0,) * 7),
+                st.just(("?",)),
+            ),
             max_size=4,
         ).map(tuple),
         target=st.text(min_size=1),
@@ -93,10 +118,80 @@ def test_words_for_missing_are_missing_in_number_columns_only():
         classes=st.none() | st.lists(st.text(), min_size=2).map(tuple),
         target_mean=st.floats(allow_nan=False, allow_infinity=False),
         target_scale=st.floats(1e-300, 1e300),
+        target_spelling=st.sampled_from(["AsWritten", "Words", "Values"]),
+        target_style=st.builds(NumberStyle, st.just(","), st.just(".")),
+        missing_markers=st.just(("?",)),
+        csv=st.none() | st.builds(CsvStyle, st.just(";"), st.just("UTF-16"), st.integers(0, 9), st.none() | st.text()),
     )
 )
 def test_json_keeps_every_bit(preprocessing):
     assert Preprocessing.from_json(json.loads(json.dumps(preprocessing.to_json()))) == preprocessing
+
+
+OLDER = {
+    "target": "sold",
+    "task": "Classification",
+    "classes": ["1.0", "yes"],
+    "targetMean": 0.0,
+    "targetScale": 1.0,
+    "columns": [{"name": "town", "kind": "Category", "fill": None, "words": [" Ulm", "Ulm"]}],
+}
+
+
+def test_a_document_of_an_older_version_reads_to_the_letter():
+    older = Preprocessing.from_json(OLDER)
+    assert older.transform({"town": [" Ulm", "Ulm", "Ulm "]}).tolist() == [[1, 0], [0, 1], [0, 0]]
+    assert older.target_cells(["1.0", "1", ""]) == ["1.0", "1", None]
+    with pytest.raises(DataError, match="nothing to put there"):
+        older.transform({"town": [""]})
+
+
+@pytest.mark.parametrize("cells", [["1", " 1.0", "TRUE", "x "], [1, 1.0, True, "x"], [np.int64(1), 1.0, "true", "x"]])
+def test_a_word_has_one_spelling_wherever_it_comes_from(cells):
+    column = CategoryColumn("x", "1", ("1", "true", "x"))
+    assert column.codes(cells).tolist() == [0, 0, 1, 2]
+
+
+def test_gaps_and_new_words_can_be_told_from_the_others():
+    column = CategoryColumn("x", "a", ("a", "b"), markers=("?",))
+    assert column.codes(["a", " ", None, "?", "c", "b "]).tolist() == [0, MISSING, MISSING, MISSING, UNKNOWN, 1]
+    assert column.filled_codes(["a", "?", "c"]).tolist() == [0, 0, UNKNOWN]
+
+
+def test_all_words_beyond_the_most_frequent_are_one():
+    column = CategoryColumn("x", "a", ("a", "other"), has_other=True)
+    assert column.codes(["a", "rare"]).tolist() == [0, UNKNOWN]
+    assert column.transform(["a", "rare", ""]).tolist() == [[1, 0], [0, 1], [1, 0]]
+
+
+def test_numbers_are_read_in_their_columns_style():
+    euros = NumberColumn("x", 7.0, 0.0, 1.0, NumberStyle(",", ".", suffix="€"), markers=("?", "-999"))
+    assert euros.transform(["1.234,5 €", "?", 2.5, "-999", -999]).tolist() == [[1234.5], [7], [2.5], [7], [7]]
+    truth = NumberColumn("x", 0.0, 0.0, 1.0, is_truth=True)
+    assert truth.transform(["True", "false", True, "0"]).tolist() == [[1], [0], [1], [0]]
+    with pytest.raises(DataError, match="'True' is not a number"):
+        NumberColumn("x", 0.0, 0.0, 1.0).transform(["True"])
+
+
+def test_dates_become_their_parts():
+    column = DateColumn("day", 0.0, "%d.%m.%Y", ("year", "weekday", "seconds"), (2000.0, 0.0, 0.0), (10.0, 1.0, 1.0))
+    expected = [[2.4, 4, 1717113600], [-3, 3, 0]]
+    assert column.feature_names == ["day.year", "day.weekday", "day.seconds"]
+    assert column.transform(["31.5.2024", ""]).tolist() == expected
+    assert column.transform(np.array(["2024-05-31", "NaT"], "datetime64[ns]")).tolist() == expected
+    assert column.transform(["31.5.2024"], scaled=False).tolist() == [[2024, 4, 1717113600]]
+    with pytest.raises(DataError, match="row 5, column 'day': 'soon' is not a date"):
+        column.transform(["soon"], 5)
+
+
+def test_given_targets_are_read_as_the_model_says_them():
+    labels = Preprocessing((), "t", "Classification", ("0", "1"))
+    assert labels.target_cells(["1.0", 1, 0.0, " 1", "NA", None]) == ["1", "1", "0", "1", None, None]
+    assert Preprocessing((), "t", "Classification", ("NA", "b")).target_cells(["NA ", ""]) == ["NA", None]
+    prices = Preprocessing((), "t", "Regression", target_style=NumberStyle(thousands=","), missing_markers=("?",))
+    assert prices.target_cells(["1,234", "?", 5]) == [1234, None, 5]
+    with pytest.raises(DataError, match="row 1, column 't': 'x' is not a number"):
+        prices.target_cells(["x"])
 
 
 def test_labels_are_as_they_were_written():

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from steelyard.serving.preprocessing import CategoryColumn, NumberColumn, Preprocessing
+from steelyard.serving.columns import CategoryColumn, NumberColumn
+from steelyard.serving.preprocessing import Preprocessing
 from steelyard.serving.tally import Tally
 
 PREPROCESSING = Preprocessing(

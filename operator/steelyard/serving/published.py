@@ -31,8 +31,9 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from steelyard.serving.columns import Cells
     from steelyard.serving.interface import ServedModel
-    from steelyard.serving.preprocessing import Cells, Preprocessing
+    from steelyard.serving.preprocessing import Preprocessing
     from steelyard.serving.tally import Tally
 
 _SUM_LINE = re.compile(rb"([0-9a-f]{64})  ([A-Za-z0-9._-]+)\n")

@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from steelyard.api.dataset import MissingValues
 from steelyard.api.errors import ConfigurationError, DataError
-from steelyard.serving.preprocessing import CategoryColumn, NumberColumn
+from steelyard.serving.columns import CategoryColumn, NumberColumn
 from steelyard_trainer.data.hashing import as_numbers
 
 
