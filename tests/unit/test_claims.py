@@ -1,15 +1,17 @@
 """`pvc://CLAIM/PATH` on this machine: a folder that the user names, or one beside the manifest."""
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from steelyard.api.errors import ConfigurationError
+from steelyard.api.errors import ConfigurationError, DataError
 from steelyard.local.claims import parse_claims
 from steelyard.local.job import LocalJob
-from steelyard.local.source import source_digest, source_findings
+from steelyard.local.source import source_digest, source_findings, sources_digest, sources_findings
+from steelyard.local.state import SourceRecord
 from steelyard.local.targets import publish_problems
 
 
@@ -73,6 +75,31 @@ def test_a_source_that_is_not_on_the_claim_is_said_with_its_folder_and_the_optio
     table.write_text("x,y\n1,2\n")
     assert source_findings(dataset, table) == []
     assert publish_problems(job) == []
+
+
+def test_a_test_file_is_found_judged_and_covered_by_the_digest_as_the_table_is(tmp_path: Path) -> None:
+    given = {"uri": "pvc://data/t.csv", "testUri": "pvc://later/t.csv", "target": "y"}
+    job = LocalJob.load(write_manifest(tmp_path, given), claims={"later": tmp_path / "elsewhere"})
+    dataset = job.job.spec.dataset
+    table, later = job.resolve(dataset.uri), tmp_path / "elsewhere" / "t.csv"
+    for path in (table, later):
+        path.parent.mkdir(parents=True)
+    table.write_text("x,y\n1,2\n")
+    (finding,) = sources_findings(dataset, job.resolve)
+    assert finding.problem.path == "spec.dataset.testUri" and f"there is no file {later}" in finding.problem.message
+    with pytest.raises(DataError, match=r"spec.dataset.testUri: .*--claim later=DIR"):
+        sources_digest(dataset, job.resolve, None)
+    later.write_text("x,z\n3,4\n")
+    (finding,) = sources_findings(dataset, job.resolve)
+    assert finding.problem.path == "spec.dataset.testUri" and "has no column 'y'" in finding.problem.message
+    later.write_text("x,y\n3,4\n")
+    assert sources_findings(dataset, job.resolve) == []
+    digest, remembered = sources_digest(dataset, job.resolve, None)
+    assert remembered is not None and SourceRecord.from_json(asdict(remembered)) == remembered
+    assert sources_digest(dataset, job.resolve, remembered) == (digest, remembered)
+    assert digest != source_digest(dataset, table, None)[0]
+    later.write_text("x,y\n3,44\n")
+    assert sources_digest(dataset, job.resolve, remembered)[0] != digest
 
 
 def write_prepared(folder: Path, **document: Any) -> Path:

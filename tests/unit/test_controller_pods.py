@@ -265,6 +265,12 @@ REFIT = "trained={uri: 'pvc://others/digits-3/trained', refit: true}"
         ),
         ("train", ["publish=[]", "compression=null"], {}),
         ("prepare", ["publish=[]", "compression=null"], {DATA: ("data", True)}),
+        (
+            "prepare",
+            ["dataset.testUri=pvc://others/b.csv"],
+            {DATA: ("data", True), OTHERS: ("others", True), MODELS: ("models", False)},
+        ),
+        ("train", ["dataset.testUri=pvc://others/b.csv"], {}),
         ("prepare", ["dataset.uri=sklearn:digits"], {MODELS: ("models", False)}),
         ("prepare", ["publish=[{uri: 'pvc://data/models'}]"], {DATA: ("data", False)}),
         ("train", ["publish=[{uri: 'pvc://data/models'}]", PREPARED], {DATA: ("data", True)}),

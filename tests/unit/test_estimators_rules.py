@@ -64,6 +64,15 @@ FOREST = {"randomForest": {}}
         ),
         (
             FOREST,
+            {
+                "dataset": {"uri": "a.csv", "target": "t", "split": {"time": "a"}},
+                "evaluation": {"crossValidation": {}},
+            },
+            "evaluation.crossValidation",
+            "folds are dealt out by chance, but the rows by split.time; leave out one of the two",
+        ),
+        (
+            FOREST,
             {"compression": {"candidates": ["Onnx", "Int8"]}},
             "compression.candidates",
             "Int8 is not made of scikit-learn's models; allowed: Baseline, Onnx",

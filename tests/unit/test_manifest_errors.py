@@ -200,6 +200,72 @@ WRONG = [
         "test + validation must be less than 1, but is 1.1",
     ),
     (
+        "dataset.split={group: a, time: b}",
+        "spec.dataset.split.time",
+        "the rows are dealt out by split.group already; give one of the two",
+    ),
+    (
+        "dataset.split={time: a, column: b}",
+        "spec.dataset.split.column",
+        "the rows are dealt out by split.time already; give one of the two",
+    ),
+    (
+        "dataset.split={group: a, stratify: false}",
+        "spec.dataset.split.stratify",
+        "stratify does nothing with split.group; leave it out",
+    ),
+    ("dataset.split={time: a, seed: 42}", "spec.dataset.split.seed", "seed does nothing with split.time; leave it out"),
+    (
+        "dataset.split={column: a, test: 0.2}",
+        "spec.dataset.split.test",
+        "test does nothing with split.column; leave it out",
+    ),
+    (
+        "dataset={uri: a.csv, target: t, split: {group: t}}",
+        "spec.dataset.split.group",
+        "'t' is the target; rows can't be dealt out by it",
+    ),
+    (
+        "dataset={uri: a.csv, target: t, split: {time: a}, categorical: [a]}",
+        "spec.dataset.categorical",
+        "'a' deals out the rows (split) and is no feature",
+    ),
+    (
+        "dataset={uri: a.csv, testUri: b.csv, target: t, split: {test: 0.2}}",
+        "spec.dataset.split.test",
+        "the test part is the file of testUri; leave out one of the two",
+    ),
+    (
+        "dataset={uri: a.csv, testUri: a.csv, target: t}",
+        "spec.dataset.testUri",
+        "'a.csv' is what is trained on; name another file, or give split.test",
+    ),
+    (
+        "dataset={uri: a.csv, testUri: 's3://b/c.csv', target: t}",
+        "spec.dataset.testUri",
+        "'s3://b/c.csv' is no file that is read here; allowed: pvc://CLAIM/PATH, a file's path, file:PATH",
+    ),
+    (
+        "dataset={uri: a.csv, testUri: table, target: t}",
+        "spec.dataset.testUri",
+        "the format can't be told from 'table'; say format: CSV or Parquet",
+    ),
+    (
+        "dataset={uri: 'sklearn:iris', testUri: a.csv, target: target}",
+        "spec.dataset.testUri",
+        "sklearn:iris has no test file of its own; leave testUri out",
+    ),
+    (
+        "dataset={uri: prepared, format: Prepared, testUri: a.csv, target: t}",
+        "spec.dataset.testUri",
+        "a prepared dataset is taken as it is; with format Prepared leave out testUri",
+    ),
+    (
+        "dataset={uri: prepared, format: Prepared, split: {group: a}, target: t}",
+        "spec.dataset.split",
+        "a prepared dataset is taken as it is; with format Prepared leave out split",
+    ),
+    (
         "dataset.missingValues={strategy: Constant}",
         "spec.dataset.missingValues.value",
         "strategy Constant needs a value, such as 0",

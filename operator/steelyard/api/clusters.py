@@ -18,6 +18,10 @@ def cluster_problems(spec: TrainingJobSpec) -> list[Problem]:
             f"'{spec.dataset.uri}' lies on no claim; pods see nothing else; allowed: pvc://CLAIM/PATH, sklearn:NAME"
         )
         problems.append(Problem("spec.dataset.uri", message))
+    test_uri = spec.dataset.test_uri
+    if test_uri is not None and not is_claim_uri(test_uri):
+        message = f"'{test_uri}' lies on no claim; pods see nothing else; allowed: pvc://CLAIM/PATH"
+        problems.append(Problem("spec.dataset.testUri", message))
     if spec.publish is None and not spec.only_prepare:
         message = "a cluster has no folder of its own for the model: say where it goes, such as - uri: pvc://CLAIM/PATH"
         problems.append(Problem("spec.publish", message))
@@ -34,7 +38,8 @@ def cluster_problems(spec: TrainingJobSpec) -> list[Problem]:
 def claims_of(spec: TrainingJobSpec) -> dict[str, bool]:
     """The claims that a spec's URIs name, and whether they are written to."""
     trained = spec.trained.uri if spec.trained is not None else None
-    claims = {ClaimUri.parse(uri).claim: False for uri in (spec.dataset.uri, trained) if uri and is_claim_uri(uri)}
+    read = (*spec.dataset.uris, trained)
+    claims = {ClaimUri.parse(uri).claim: False for uri in read if uri and is_claim_uri(uri)}
     for target in spec.publish or []:
         if is_claim_uri(target.uri):
             claims[ClaimUri.parse(target.uri).claim] = True

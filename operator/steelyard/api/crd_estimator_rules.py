@@ -4,6 +4,7 @@ See crd_rules, which takes them in.
 """
 
 from steelyard.api.cel import Rule, literal_list
+from steelyard.api.dataset import SPLIT_BY
 from steelyard.api.estimator_rules import ESTIMATORS, FIELDS_OF_NETWORKS, WEIGH_CLASSES
 from steelyard.api.model import TASK_OF_MODEL
 from steelyard.api.outcome import BASELINE, CANDIDATES_OF_ESTIMATORS, CANDIDATES_OF_NETWORKS
@@ -73,6 +74,15 @@ OF_ESTIMATORS = [
         "a network is judged on the parts of the split, folds are for scikit-learn's models: " + ", ".join(ESTIMATORS),
         "evaluation.crossValidation",
         "check_network",
+    ),
+    *(
+        Rule(
+            f"{_IS_NETWORK} || !has(self.evaluation.crossValidation) || !has(self.dataset.split.{by})",
+            f"folds are dealt out by chance, but the rows by split.{by}; leave out one of the two",
+            "evaluation.crossValidation",
+            "check_estimator",
+        )
+        for by in SPLIT_BY
     ),
     _foreign_candidate(CANDIDATES_OF_ESTIMATORS, "scikit-learn's models", _IS_NETWORK),
     _foreign_candidate(CANDIDATES_OF_NETWORKS, "networks", f"!{_IS_NETWORK}"),

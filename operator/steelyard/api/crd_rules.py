@@ -9,7 +9,14 @@ from steelyard.api.crd_estimator_rules import OF_ESTIMATORS
 from steelyard.api.crd_search_rules import NOT_IN_CEL_OF_TUNING_JOBS
 from steelyard.api.crd_trial_rules import OF_TRIALS, ONLY_PREPARE, TRAINED, WITH_TRAINED
 from steelyard.api.crd_tuning_rules import OF_TUNING_JOBS
-from steelyard.api.dataset import SKLEARN_DATASETS, Split
+from steelyard.api.dataset import (
+    SEED,
+    SKLEARN_DATASETS,
+    SPLIT_BY,
+    TEST_FRACTION,
+    UNUSED_WITH,
+    VALIDATION_FRACTION,
+)
 from steelyard.api.outcome import AT_MOST_ONE, RunPolicy
 from steelyard.api.pods import HIDING_FOLDERS, OWN_FOLDERS, OWN_LABEL_NAMES, OWN_LABELS, OWN_VARIABLE, OWN_VARIABLES
 from steelyard.api.schema import one_line
@@ -47,14 +54,38 @@ _MISSING_VALUES = [
     ),
 ]
 
+_TEST = f"(has(self.test) ? self.test : {TEST_FRACTION})"
+_VALIDATION = f"(has(self.validation) ? self.validation : {VALIDATION_FRACTION})"
+_DEALT = "_is_dealt_out_one_way"
+
 _SPLIT = [
     Rule(
-        "self.test + self.validation < 1.0",
+        f"{_TEST} + {_VALIDATION} < 1.0",
         # Six decimals, as 0.7 + 0.4 is 1.0999999999999999.
         "test + validation must be less than 1, but is "
-        "{double(int((self.test + self.validation) * 1000000.0 + 0.5)) / 1000000.0}",
+        f"{{double(int(({_TEST} + {_VALIDATION}) * 1000000.0 + 0.5)) / 1000000.0}}",
         "validation",
         "_leave_rows_to_train_on",
+    ),
+    *(
+        Rule(
+            f"!has(self.{first}) || !has(self.{second})",
+            f"the rows are dealt out by split.{first} already; give one of the two",
+            second,
+            _DEALT,
+        )
+        for index, first in enumerate(SPLIT_BY)
+        for second in SPLIT_BY[index + 1 :]
+    ),
+    *(
+        Rule(
+            f"!has(self.{by}) || !has(self.{name})",
+            f"{name} does nothing with split.{by}; leave it out",
+            name,
+            _DEALT,
+        )
+        for by, names in UNUSED_WITH.items()
+        for name in names
     ),
 ]
 
@@ -65,22 +96,23 @@ _CLAIM = "^pvc://[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?(/.*)?$"
 _PATH = r"^pvc://[^/]*(/([^/.][^/]*|\\.[^/.][^/]*|\\.\\.[^/]+))+/?$"
 
 
-def _claim_uri(mirrors: str, *, is_optional: bool = False) -> list[Rule]:
+def _claim_uri(mirrors: str, *, is_optional: bool = False, field: str = "uri") -> list[Rule]:
     """pvc://CLAIM/PATH, as `ClaimUri.parse` reads it."""
-    unless = "!has(self.uri) || " if is_optional else ""
+    uri = f"self.{field}"
+    unless = f"!has({uri}) || " if is_optional else ""
     return [
         Rule(
-            f"{unless}!self.uri.startsWith('pvc://') || self.uri.matches('{_CLAIM}')",
-            "'{self.uri}' names no claim; allowed: pvc://CLAIM/PATH, where CLAIM is 1 to 63 lower-case letters, digits "
+            f"{unless}!{uri}.startsWith('pvc://') || {uri}.matches('{_CLAIM}')",
+            f"'{{{uri}}}' names no claim; allowed: pvc://CLAIM/PATH, where CLAIM is 1 to 63 lower-case letters, digits "
             "and '-', and neither begins nor ends with '-'",
-            "uri",
+            field,
             mirrors,
         ),
         Rule(
-            f"{unless}!self.uri.matches('{_CLAIM}') || self.uri.matches('{_PATH}') && self.uri.matches('{_PRINTABLE}')",
-            "'{self.uri}' names no path on the claim; allowed: pvc://CLAIM/PATH, where PATH is not empty and has no "
+            f"{unless}!{uri}.matches('{_CLAIM}') || {uri}.matches('{_PATH}') && {uri}.matches('{_PRINTABLE}')",
+            f"'{{{uri}}}' names no path on the claim; allowed: pvc://CLAIM/PATH, where PATH is not empty and has no "
             "empty, '.' or '..' parts",
-            "uri",
+            field,
             mirrors,
         ),
     ]
@@ -93,11 +125,81 @@ _PREPARE_ONLY = {
     "exclude": "self.exclude.size() > 0",
     "categorical": "self.categorical.size() > 0",
     "missingValues": "self.missingValues.strategy != 'Fail'",
-    "split": f"self.split.test != {Split().test} || self.split.validation != {Split().validation} || "
-    f"self.split.seed != {Split().seed} || has(self.split.stratify)",
+    "testUri": "has(self.testUri)",
+    "split": " || ".join(
+        [
+            # An older CRD filled in these.
+            *(
+                f"(has(self.split.{name}) && self.split.{name} != {value})"
+                for name, value in (("test", TEST_FRACTION), ("validation", VALIDATION_FRACTION), ("seed", SEED))
+            ),
+            *(f"has(self.split.{name})" for name in ("stratify", *SPLIT_BY)),
+        ]
+    ),
     "checks": "has(self.checks.minRows) || has(self.checks.minClassFraction) || has(self.checks.maxMissingFraction) || "
     "has(self.checks.maxDuplicateFraction)",
 }
+
+_TEST_URI = [
+    Rule(
+        "!has(self.testUri) || !self.uri.startsWith('sklearn:')",
+        "{self.uri} has no test file of its own; leave testUri out",
+        "testUri",
+        "_check_test_uri",
+    ),
+    Rule(
+        "!has(self.testUri) || !(self.testUri.startsWith('sklearn:') || self.testUri.contains('://') && "
+        "!self.testUri.startsWith('pvc://') && !self.testUri.startsWith('file://'))",
+        "'{self.testUri}' is no file that is read here; allowed: pvc://CLAIM/PATH, a file's path, file:PATH",
+        "testUri",
+        "_check_test_uri",
+    ),
+    *_claim_uri("_check_claim", is_optional=True, field="testUri"),
+    Rule(
+        "!has(self.testUri) || self.testUri.startsWith('pvc://') || self.testUri.startsWith('sklearn:') || "
+        "self.testUri.contains('://') && !self.testUri.startsWith('file://')",
+        "'{self.testUri}' lies on no claim; pods see nothing else; allowed: pvc://CLAIM/PATH",
+        "testUri",
+        "cluster_problems",
+    ),
+    Rule(
+        "!has(self.testUri) || self.testUri != self.uri",
+        "'{self.testUri}' is what is trained on; name another file, or give split.test",
+        "testUri",
+        "_check_test_uri",
+    ),
+    Rule(
+        f"has(self.format) || !has(self.testUri) || !self.testUri.matches('{_PATH}') || "
+        f"{literal_list(_ENDINGS)}.exists(ending, self.testUri.lowerAscii().endsWith(ending))",
+        "the format can't be told from '{self.testUri}'; say format: CSV or Parquet",
+        "testUri",
+        "_check_test_uri",
+    ),
+    Rule(
+        "!has(self.testUri) || !has(self.split.test)",
+        "the test part is the file of testUri; leave out one of the two",
+        "split.test",
+        "_check_test_uri",
+    ),
+    *(
+        rule
+        for by in SPLIT_BY
+        for rule in (
+            Rule(
+                f"!has(self.split.{by}) || self.split.{by} != self.target",
+                f"'{{self.split.{by}}}' is the target; rows can't be dealt out by it",
+                f"split.{by}",
+                "_check_split_column",
+            ),
+            Rule(
+                f"!has(self.split.{by}) || !(self.split.{by} in self.categorical)",
+                f"'{{self.split.{by}}}' deals out the rows (split) and is no feature",
+                "categorical",
+                "_check_split_column",
+            ),
+        )
+    ),
+]
 
 _DATASET = [
     Rule(
@@ -161,6 +263,7 @@ _DATASET = [
         "categorical",
         _SOURCE,
     ),
+    *_TEST_URI,
 ]
 
 # --- spec.training ----------------------------------------------------------------------------------------------------

@@ -40,27 +40,96 @@ class MissingValues(Part):
         return self
 
 
+SplitBy = Literal["group", "time", "column"]
+PART_WORDS = ("train", "validation", "test")
+"""What the cells of `split.column` say."""
+
+
+TEST_FRACTION = 0.2
+VALIDATION_FRACTION = 0.1
+SEED = 42
+"""The split where the manifest says nothing."""
+SPLIT_BY: tuple[SplitBy, ...] = ("group", "time", "column")
+UNUSED_WITH: dict[SplitBy, tuple[str, ...]] = {
+    "group": ("stratify",),
+    "time": ("seed", "stratify"),
+    "column": ("test", "validation", "seed", "stratify"),
+}
+"""The fields of a split that have no meaning beside another."""
+
+
 class Split(Part):
     """How rows are dealt out, as scikit-learn's `train_test_split` does it: first the test part is cut from all rows,
-    then, with the same seed, the validation part from the rest."""
+    then, with the same seed, the validation part from the rest. Or by a column (group, time or column), which is then
+    no feature."""
 
-    test: Fraction = 0.2
-    """Fraction of all rows that only judge the chosen model, at the very end."""
-    validation: Fraction = 0.1
-    """Fraction of all rows that decide when to stop and which candidate is chosen."""
-    seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = 42
-    """Seed of the shuffle: the same seed and rows give the same split."""
+    test: Fraction | None = None
+    """Fraction of all rows (with group: of all groups) that only judge the chosen model, at the very end. Default:
+    0.2."""
+    validation: Fraction | None = None
+    """Fraction of all rows (with group: of all groups) that decide when to stop and which candidate is chosen.
+    Default: 0.1."""
+    seed: Annotated[int, Field(ge=0, le=2**32 - 1)] | None = None
+    """Seed of the shuffle: the same seed and rows give the same split. Default: 42."""
     stratify: bool | None = None
     """Whether every part gets the same mixture of classes. Default: true for classification; not for regression."""
+    group: ColumnName | None = None
+    """A column, such as a customer's number: all rows of one value go to the same part, as scikit-learn's
+    GroupShuffleSplit deals them out."""
+    time: ColumnName | None = None
+    """A column of numbers or dates: the latest rows are the test part, the latest of the rest the validation part. Rows
+    of the same time stay together, in the later part."""
+    column: ColumnName | None = None
+    """A column that says where each row goes: train, validation or test."""
+
+    @property
+    def by(self) -> tuple[SplitBy, str] | None:
+        """What deals the rows out, and its column; None: chance alone."""
+        names: dict[SplitBy, str | None] = {"group": self.group, "time": self.time, "column": self.column}
+        return next(((by, name) for by, name in names.items() if name is not None), None)
+
+    @property
+    def test_fraction(self) -> float:
+        """`test`, or its default."""
+        return TEST_FRACTION if self.test is None else self.test
+
+    @property
+    def validation_fraction(self) -> float:
+        """`validation`, or its default."""
+        return VALIDATION_FRACTION if self.validation is None else self.validation
+
+    @property
+    def shuffle_seed(self) -> int:
+        """`seed`, or its default."""
+        return SEED if self.seed is None else self.seed
+
+    @property
+    def is_default(self) -> bool:
+        """Whether it says nothing but defaults."""
+        amounts = (self.test_fraction, self.validation_fraction, self.shuffle_seed)
+        return self.by is None and self.stratify is None and amounts == (TEST_FRACTION, VALIDATION_FRACTION, SEED)
 
     @model_validator(mode="after")
     def _leave_rows_to_train_on(self) -> Self:
-        if self.test + self.validation >= 1:
+        total = self.test_fraction + self.validation_fraction
+        if total >= 1:
             raise refuse(
                 "validation",
                 "test + validation must be less than 1, but is {total}",
-                total=f"{round(self.test + self.validation, 6):.15g}",
+                total=f"{round(total, 6):.15g}",
             )
+        return self
+
+    @model_validator(mode="after")
+    def _is_dealt_out_one_way(self) -> Self:
+        given = [name for name in SPLIT_BY if getattr(self, name) is not None]
+        if len(given) > 1:
+            raise refuse(
+                given[1], "the rows are dealt out by split.{first} already; give one of the two", first=given[0]
+            )
+        for name in UNUSED_WITH[given[0]] if given else ():
+            if getattr(self, name) is not None:
+                raise refuse(name, "{name} does nothing with split.{by}; leave it out", name=name, by=given[0])
         return self
 
 
@@ -87,6 +156,9 @@ class Dataset(Part):
     format: DatasetFormat | None = None
     """CSV, Parquet, or Prepared: a folder `prepared` that another job's stage prepare wrote, taken as it is, split and
     all. Default: from the file name's ending (.csv, .csv.gz, .tsv is CSV with tabs, .parquet)."""
+    test_uri: Annotated[str, Field(min_length=1, max_length=2048)] | None = None
+    """A file of its own whose rows are the test part, with the same columns as that of uri (excluded ones may be
+    missing); a place as uri has it. With it leave out split.test."""
     target: ColumnName
     """The column to predict. It is never among the features."""
     exclude: Annotated[list[ColumnName], Field(max_length=1024)] = []
@@ -113,18 +185,14 @@ class Dataset(Part):
                 )
             if self.format is not None:
                 raise refuse("format", "{uri} has no file format; leave format out", uri=self.uri)
-        elif is_claim_uri(self.uri):
-            try:
-                ClaimUri.parse(self.uri)
-            except ValueError as error:
-                raise refuse("uri", "{problem}", problem=str(error)) from None
-        elif "://" in self.uri and not self.uri.startswith("file://"):
+        elif _is_elsewhere(self.uri):
             raise refuse(
                 "uri",
                 "'{uri}' is not a source that is read here; allowed: pvc://CLAIM/PATH, sklearn:NAME, a file's path, "
                 "file:PATH",
                 uri=self.uri,
             )
+        _check_claim("uri", self.uri)
         if self.is_file and self.inferred_format is None:
             raise refuse("format", "the format can't be told from '{uri}'; say CSV or Parquet", uri=self.uri)
         if self.is_prepared and (changed := self._fields_of_prepare()):
@@ -133,6 +201,8 @@ class Dataset(Part):
                 "a prepared dataset is taken as it is; with format Prepared leave out {fields}",
                 fields=", ".join(changed),
             )
+        self._check_test_uri()
+        self._check_split_column()
         if self.target in self.exclude:
             raise refuse(
                 "exclude", "the target '{target}' can't be excluded; it is never a feature", target=self.target
@@ -145,22 +215,61 @@ class Dataset(Part):
             raise refuse("categorical", "'{both}' is excluded as well; a column is one or the other", both=both[0])
         return self
 
+    def _check_test_uri(self) -> None:
+        uri = self.test_uri
+        if uri is None:
+            return
+        if not self.is_file:
+            raise refuse("testUri", "{uri} has no test file of its own; leave testUri out", uri=self.uri)
+        if _is_elsewhere(uri) or uri.startswith(SKLEARN_SCHEME):
+            raise refuse(
+                "testUri",
+                "'{uri}' is no file that is read here; allowed: pvc://CLAIM/PATH, a file's path, file:PATH",
+                uri=uri,
+            )
+        _check_claim("testUri", uri)
+        if uri == self.uri:
+            raise refuse("testUri", "'{uri}' is what is trained on; name another file, or give split.test", uri=uri)
+        if self.test_format is None:
+            raise refuse("testUri", "the format can't be told from '{uri}'; say format: CSV or Parquet", uri=uri)
+        if self.split.test is not None:
+            raise refuse("split.test", "the test part is the file of testUri; leave out one of the two")
+
+    def _check_split_column(self) -> None:
+        if self.split.by is None:
+            return
+        by, column = self.split.by
+        if column == self.target:
+            raise refuse(f"split.{by}", "'{column}' is the target; rows can't be dealt out by it", column=column)
+        if column in self.categorical:
+            raise refuse("categorical", "'{column}' deals out the rows (split) and is no feature", column=column)
+
+    @property
+    def test_format(self) -> DatasetFormat | None:
+        """The format of testUri: as that of uri is told."""
+        return self.format if self.format is not None else _format_of(self.test_uri or "")
+
     @property
     def inferred_format(self) -> DatasetFormat | None:
         """The format that is given, else the one that the file name's ending says; None for sklearn:NAME."""
         if self.format is not None or self.uri.startswith(SKLEARN_SCHEME):
             return self.format
-        name = self.uri.lower()
-        if name.endswith((".csv", ".csv.gz", ".tsv", ".tsv.gz")):
-            return "CSV"
-        return "Parquet" if name.endswith((".parquet", ".pq")) else None
+        return _format_of(self.uri)
 
     def _fields_of_prepare(self) -> list[str]:
         """The fields that only the stage prepare reads and that are not left at their defaults (a cluster fills those
         in), as the manifest spells them."""
-        read = ("exclude", "categorical", "missing_values", "split", "checks")
+        read = ("test_uri", "exclude", "categorical", "missing_values", "split", "checks")
         fields = type(self).model_fields
-        return [str(fields[name].alias) for name in read if getattr(self, name) != fields[name].default]
+        changed = [name for name in read if getattr(self, name) != fields[name].default]
+        if self.split.is_default and "split" in changed:
+            changed.remove("split")
+        return [str(fields[name].alias) for name in changed]
+
+    @property
+    def uris(self) -> tuple[str, ...]:
+        """The places that rows are read from: uri, and testUri where it is given."""
+        return (self.uri,) if self.test_uri is None else (self.uri, self.test_uri)
 
     @property
     def is_prepared(self) -> bool:
@@ -171,3 +280,24 @@ class Dataset(Part):
     def is_file(self) -> bool:
         """Whether the rows lie in a file of the user's."""
         return not self.uri.startswith(SKLEARN_SCHEME)
+
+
+def _format_of(uri: str) -> DatasetFormat | None:
+    name = uri.lower()
+    if name.endswith((".csv", ".csv.gz", ".tsv", ".tsv.gz")):
+        return "CSV"
+    return "Parquet" if name.endswith((".parquet", ".pq")) else None
+
+
+def _check_claim(field: str, uri: str) -> None:
+    """Refuses a pvc:// URI that names no place on a claim."""
+    if is_claim_uri(uri):
+        try:
+            ClaimUri.parse(uri)
+        except ValueError as error:
+            raise refuse(field, "{problem}", problem=str(error)) from None
+
+
+def _is_elsewhere(uri: str) -> bool:
+    """Whether the URI has a scheme that is not read."""
+    return "://" in uri and not is_claim_uri(uri) and not uri.startswith("file://")

@@ -44,6 +44,12 @@ def check_estimator(spec: "TrainingJobSpec") -> None:
             "of scikit-learn's models only {allowed} weigh classes; leave it out",
             allowed=", ".join(WEIGH_CLASSES),
         )
+    if spec.evaluation.cross_validation is not None and spec.dataset.split.by is not None:
+        raise refuse(
+            "evaluation.crossValidation",
+            "folds are dealt out by chance, but the rows by split.{by}; leave out one of the two",
+            by=spec.dataset.split.by[0],
+        )
     for candidate in (spec.compression and spec.compression.candidates) or []:
         if candidate not in (BASELINE, *CANDIDATES_OF_ESTIMATORS):
             raise refuse(

@@ -20,7 +20,7 @@ from steelyard.cli.tuning_plan import plan_search
 from steelyard.local.claims import parse_claims
 from steelyard.local.decisions import Decision, decide, files_present
 from steelyard.local.job import LocalJob
-from steelyard.local.source import source_digest
+from steelyard.local.source import sources_digest
 from steelyard.local.tuning.job import LocalSearch
 from steelyard.planning import plan as plan_stages
 
@@ -43,7 +43,7 @@ def plan(
     job = LocalJob.of(manifest, file, workspace, parse_claims(claims or []))
     state = job.load_state()
     dataset = job.job.spec.dataset
-    digest, _ = source_digest(dataset, job.resolve(dataset.uri), state.source if state else None)
+    digest, _ = sources_digest(dataset, job.resolve, state.source if state else None)
     stages = plan_stages(job.job, source_digest=digest, trainer_version=__version__)
     records = state.stages if state else {}
     decisions = decide(stages, records, files_present(job, records))

@@ -12,7 +12,7 @@ from steelyard.api.tuning_job import TuningJobSpec
 from steelyard.cli.cluster import table
 from steelyard.cli.output import OutputFormat, print_json
 from steelyard.cli.trial_table import answered, numbered, short_names, shown
-from steelyard.local.source import source_digest
+from steelyard.local.source import sources_digest
 from steelyard.local.tuning.job import LocalSearch
 from steelyard.local.tuning.questions import load_prior
 from steelyard.local.tuning.state import SearchState, inputs_of, why_anew
@@ -105,7 +105,7 @@ def _standing(search: LocalSearch) -> str:
     if state is None:
         return "it was not begun yet"
     dataset = search.tuning.spec.template.dataset
-    digest, _ = source_digest(dataset, search.template.resolve(dataset.uri), state.source)
+    digest, _ = sources_digest(dataset, search.template.resolve, state.source)
     _, prior_digest = load_prior(search, digest)
     if why := why_anew(state, inputs_of(search.tuning.spec, digest, prior_digest)):
         return f"it begins anew ({len(state.entries)} answers are of no use): {why}"

@@ -7,7 +7,7 @@ from steelyard.api.tuning_job import TuningJob
 from steelyard.cli.output import ClaimOption, ManifestArgument, OutputFormat, OutputOption, SetOption, print_json
 from steelyard.local.claims import parse_claims
 from steelyard.local.job import LocalJob
-from steelyard.local.source import source_findings
+from steelyard.local.source import sources_findings
 from steelyard.local.targets import publish_problems
 from steelyard.local.tuning.job import LocalSearch
 from steelyard.local.tuning.questions import load_prior
@@ -68,7 +68,7 @@ def _check(job: LocalJob, holder: str = "spec.") -> None:
         holder: where its spec lies in the manifest.
     """
     dataset = job.job.spec.dataset
-    findings = source_findings(dataset, job.resolve(dataset.uri))
+    findings = sources_findings(dataset, job.resolve)
     targets = publish_problems(job)
     problems = [finding.problem for finding in findings] + targets
     problems = [Problem(holder + problem.path.removeprefix("spec."), problem.message) for problem in problems]

@@ -322,7 +322,7 @@ def _claims_of_stage(job: TrainingJob, stage: Stage) -> dict[str, bool]:
     is_first = stage.name == stages_of(spec)[0]
     is_spread = stage.name == "train" and spec.workspace.access_mode == "ReadWriteMany"
     # What another job has prepared is read by every stage; what it has trained, by finish.
-    reads = [spec.dataset.uri] if is_first or spec.dataset.is_prepared else []
+    reads = [*spec.dataset.uris] if is_first or spec.dataset.is_prepared else []
     if stage.name == "finish" and spec.trained is not None and spec.trained.uri is not None:
         reads.append(spec.trained.uri)
     sources = {ClaimUri.parse(uri).claim for uri in reads if is_claim_uri(uri)}

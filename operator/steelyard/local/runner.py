@@ -31,7 +31,7 @@ from steelyard.local.processes import (
 )
 from steelyard.local.retries import Attempts, Done, Failed, ProcessEnd, judge
 from steelyard.local.signals import Signals
-from steelyard.local.source import source_digest
+from steelyard.local.source import sources_digest
 from steelyard.local.stage_run import StageRun
 from steelyard.local.state import StageRecord, State
 from steelyard.local.targets import check_publish_targets
@@ -97,7 +97,7 @@ class LocalRunner:
     def _run(self, force: bool) -> RunEnded:
         spec = self.job.job.spec
         check_publish_targets(self.job)
-        digest, self._state.source = source_digest(spec.dataset, self.job.resolve(spec.dataset.uri), self._state.source)
+        digest, self._state.source = sources_digest(spec.dataset, self.job.resolve, self._state.source)
         stages = plan(self.job.job, source_digest=digest, trainer_version=__version__)
         if self.search is not None:
             stages = with_search(stages, self.search)

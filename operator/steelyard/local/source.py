@@ -6,13 +6,13 @@ import hashlib
 import io
 import json
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from steelyard.api.contract import ExitCode, Reason
-from steelyard.api.dataset import Dataset
+from steelyard.api.dataset import Dataset, Split
 from steelyard.api.errors import DataError, Problem
 from steelyard.api.uris import ClaimUri, is_claim_uri
 from steelyard.api.workspace import DATASET_FILE, PREPROCESSING_FILE
@@ -23,8 +23,13 @@ _PARQUET_LEAST_BYTES = 12
 _LONGEST_CELL = 2 << 20
 
 
-def find_source(dataset: Dataset, path: Path) -> None:
+def find_source(dataset: Dataset, path: Path, field: str = "uri") -> None:
     """Makes sure that a source file, or the file that describes a prepared dataset, is there and can be read.
+
+    Args:
+        dataset: `spec.dataset`; of its test file: with that as its uri.
+        path: the file.
+        field: the field that names it.
 
     Raises:
         DataError: it is not there, is no file or can't be read.
@@ -38,18 +43,45 @@ def find_source(dataset: Dataset, path: Path) -> None:
         if is_claim_uri(dataset.uri):
             hint = f"; the folder that is the claim here can be named: --claim {ClaimUri.parse(dataset.uri).claim}=DIR"
         raise DataError(
-            f"spec.dataset.uri: {dataset.uri} does not exist: there is no file {path}{hint}",
+            f"spec.dataset.{field}: {dataset.uri} does not exist: there is no file {path}{hint}",
             reason=Reason.SOURCE_NOT_FOUND,
         )
     if not path.is_file():
         raise DataError(
-            f"spec.dataset.uri: {path} is {'a folder' if path.is_dir() else 'no regular file'}, not a table's file",
+            f"spec.dataset.{field}: {path} is {'a folder' if path.is_dir() else 'no regular file'}, not a table's file",
             reason=Reason.SOURCE_NOT_FOUND,
         )
     try:
         path.open("rb").close()
     except OSError as error:
-        raise DataError(f"spec.dataset.uri: {path} can't be read: {error.strerror}") from None
+        raise DataError(f"spec.dataset.{field}: {path} can't be read: {error.strerror}") from None
+
+
+def sources_digest(
+    dataset: Dataset, resolve: Callable[[str], Path], remembered: SourceRecord | None
+) -> tuple[str, SourceRecord | None]:
+    """What stands for the content of the source and, where there is one, of the test file; as `source_digest`.
+
+    Args:
+        dataset: the job's `spec.dataset`.
+        resolve: gives the path of a URI.
+        remembered: from an earlier call.
+    """
+    digest, record = source_digest(dataset, resolve(dataset.uri), remembered)
+    if (test := test_dataset(dataset)) is None:
+        return digest, record
+    path = resolve(test.uri)
+    find_source(test, path, "testUri")
+    test_digest, test_record = source_digest(test, path, remembered.test if remembered else None)
+    both = hashlib.sha256(f"{digest}\n{test_digest}".encode()).hexdigest()
+    return both, replace(record, test=test_record) if record else None
+
+
+def test_dataset(dataset: Dataset) -> Dataset | None:
+    """The test file as a dataset of its own; None where there is none."""
+    if dataset.test_uri is None:
+        return None
+    return dataset.model_copy(update={"uri": dataset.test_uri, "test_uri": None, "split": Split()})
 
 
 def source_digest(dataset: Dataset, path: Path, remembered: SourceRecord | None) -> tuple[str, SourceRecord | None]:
@@ -94,6 +126,20 @@ class Finding:
     """DATA or CONFIGURATION."""
 
 
+def sources_findings(dataset: Dataset, resolve: Callable[[str], Path]) -> list[Finding]:
+    """What is wrong with the source and, where there is one, with the test file; as `source_findings`."""
+    findings = source_findings(dataset, resolve(dataset.uri))
+    if (test := test_dataset(dataset)) is None:
+        return findings
+    # What is excluded need not be in the test file.
+    test = test.model_copy(update={"exclude": []})
+    for finding in source_findings(test, resolve(test.uri)):
+        problem = finding.problem
+        message = problem.message.removeprefix("spec.dataset.uri: ")
+        findings.append(replace(finding, problem=Problem("spec.dataset.testUri", message)))
+    return findings
+
+
 def source_findings(dataset: Dataset, path: Path) -> list[Finding]:
     """What is wrong with a source, as far as its first lines (CSV) or its frame (Parquet) can tell."""
     try:
@@ -136,11 +182,14 @@ def _csv_findings(dataset: Dataset, path: Path) -> list[Finding]:
     there = f"the columns are {_listed(header)}"
     if dataset.target not in header:
         findings.append(_data("target", f"{path} has no column '{dataset.target}'; {there}"))
+    if dataset.split.by is not None and dataset.split.by[1] not in header:
+        by, name = dataset.split.by
+        findings.append(_configuration(f"split.{by}", f"{path} has no column '{name}'; {there}"))
     for field in ("exclude", "categorical"):
         for index, name in enumerate(getattr(dataset, field)):
             if name not in header:
                 findings.append(_configuration(f"{field}[{index}]", f"{path} has no column '{name}'; {there}"))
-    if set(header) <= {dataset.target, *dataset.exclude}:
+    if set(header) <= {dataset.target, *dataset.exclude, *(dataset.split.by or ())[1:]}:
         findings.append(_configuration("exclude", f"no feature is left beside the target; {there}"))
     return findings
 

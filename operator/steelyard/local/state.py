@@ -30,6 +30,13 @@ class SourceRecord:
     size: int
     mtime_ns: int
     digest: str
+    test: "SourceRecord | None" = None
+    """That of the test file, where there is one."""
+
+    @classmethod
+    def from_json(cls, document: dict[str, Any] | None) -> "SourceRecord | None":
+        """Of what `asdict` gave; None for null. Raises TypeError for anything else."""
+        return cls(**{**document, "test": cls.from_json(document.get("test"))}) if document else None
 
 
 @dataclass
@@ -61,7 +68,7 @@ class State:
                     for name, record in document["stages"].items()
                 },
                 conditions=tuple(Condition.from_json(condition) for condition in document["conditions"]),
-                source=SourceRecord(**document["source"]) if document["source"] else None,
+                source=SourceRecord.from_json(document["source"]),
             )
         except FileNotFoundError:
             return None

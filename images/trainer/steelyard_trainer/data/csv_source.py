@@ -33,14 +33,21 @@ class CsvSource(Source):
     DataError where it is a stray word in a column of numbers.
     """
 
-    def __init__(self, path: Path, dataset: Dataset, as_text: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self,
+        path: Path,
+        dataset: Dataset,
+        as_text: frozenset[str] = frozenset(),
+        only: frozenset[str] | None = None,
+    ) -> None:
         self._csv = CsvFile(path)
         self._declared_text = frozenset(dataset.categorical)
         header = self._csv.header()
-        names = choose_features(header, dataset, path.name)
+        names = choose_features(header, dataset, path.name, only)
         text = self._declared_text | as_text | _sniff_text_columns(self._csv, header)
         features = [Column(name, "Category" if name in text else "Number") for name in names]
-        super().__init__(path.name, features, dataset.target)
+        dealt_by = dataset.split.by[1] if dataset.split.by is not None else None
+        super().__init__(path.name, features, dataset.target, dealt_by)
         self._rows_read = 0
         self._bytes_read = 0
 
@@ -80,14 +87,15 @@ class CsvSource(Source):
             self._csv.check_quotes()
 
     def _open(self, stream: "_WatchedFile") -> pa.csv.CSVStreamingReader:
-        names = [column.name for column in self.features]
+        types = {name: pa.string() for name in self.read_columns}
+        types |= {column.name: column.arrow_type for column in self.features}
         return pa.csv.open_csv(
             pa.PythonFile(stream, mode="r"),
             read_options=pa.csv.ReadOptions(block_size=_BLOCK_BYTES),
             parse_options=pa.csv.ParseOptions(delimiter=self._csv.delimiter, newlines_in_values=True),
             convert_options=pa.csv.ConvertOptions(
-                include_columns=[*names, self.target],
-                column_types={column.name: column.arrow_type for column in self.features} | {self.target: pa.string()},
+                include_columns=self.read_columns,
+                column_types=types,
                 null_values=sorted(MISSING_NUMBER_CELLS),
                 # Else "NA" would be missing in a text column, and a label "None" too.
                 strings_can_be_null=False,

@@ -23,12 +23,13 @@ from steelyard.serving.preprocessing import Preprocessing
 from steelyard_trainer.begin import begin
 from steelyard_trainer.contract import Outcome, StageContext
 from steelyard_trainer.data.checks import check_limits, check_task, check_training, explain_split, refuse_missing
+from steelyard_trainer.data.dealing import deal, described, in_words
 from steelyard_trainer.data.fingerprint import Fingerprint
 from steelyard_trainer.data.hashing import count_repeats
 from steelyard_trainer.data.reading import ROW, PreparedDataset
 from steelyard_trainer.data.sharding import Shard, median_of, rows_of_a_shard, write_shards
 from steelyard_trainer.data.sources import ColumnsAreText, Source, open_source
-from steelyard_trainer.data.splitting import SPLITS, Split, SplitName, TooFewRowsError, split_rows
+from steelyard_trainer.data.splitting import SPLITS, Split, SplitName, TooFewRowsError
 from steelyard_trainer.data.spool import Spool, spool
 from steelyard_trainer.data.statistics import Learner, Moments, NumberLearner, WordLearner, check_constant
 from steelyard_trainer.data.target import Target
@@ -84,7 +85,9 @@ def _prepare(context: StageContext, folder: Path, shard_rows: int | None) -> dic
     kept = np.flatnonzero(~spooled.incomplete) if spec.dataset.missing_values.strategy == "DropRow" else None
     target, duplicates = _check(context, source, spooled, kept)
     rows = spooled.rows if kept is None else len(kept)
-    split = _split(spec.dataset, rows, target)
+    split = _split(spec.dataset, rows, target, source, spooled, kept)
+    if source.dealt_by is not None:
+        context.notice(f"{source.dealt_by!r} deals the rows out, and is no feature")
     check_training(spec, len(split.train), target.classes)
 
     fingerprint = Fingerprint(_description(spec.dataset, source, target))
@@ -135,6 +138,7 @@ def _prepare(context: StageContext, folder: Path, shard_rows: int | None) -> dic
         "columns": [{"name": column.name, "kind": column.kind} for column in source.features],
         "source": {"rows": spooled.rows, "droppedRows": spooled.rows - rows},
         "rows": {name: len(part) for name, part in split.parts.items()},
+        "split": described(spec.dataset),
         "classCounts": _class_counts(target, split),
         "shards": {
             name: [{"file": shard.file, "rows": shard.rows} for shard in shards if shard.split == name]
@@ -151,11 +155,12 @@ def _prepare(context: StageContext, folder: Path, shard_rows: int | None) -> dic
 
 def _read(context: StageContext, folder: Path, meter: "_Meter") -> tuple[Source, Spool]:
     """The first pass; done again where a column turns out to be text."""
+    spec = context.job.spec
     as_text: frozenset[str] = frozenset()
     while True:
         source = open_source(context, as_text)
         try:
-            return source, spool(source, context.job.spec.task, folder / "source.arrow", meter.read)
+            return source, spool(source, spec.task, folder / "source.arrow", meter.read, spec.dataset.split.by)
         except ColumnsAreText as found:
             as_text |= found.names
 
@@ -194,22 +199,27 @@ def _check(
     return target, duplicates
 
 
-def _split(dataset: Dataset, rows: int, target: Target) -> Split:
-    stratify = dataset.split.stratify is not False and target.task == "Classification"
+def _split(
+    dataset: Dataset,
+    rows: int,
+    target: Target,
+    source: Source,
+    spooled: Spool,
+    kept: npt.NDArray[np.int64] | None,
+) -> Split:
+    column, first_rows, keys = spooled.split_column, source.first_rows, None
+    if column is not None:
+        keys = column.finish(None if kept is None else ~spooled.incomplete[:first_rows])
+    test_from = first_rows if kept is None or first_rows is None else int(np.searchsorted(kept, first_rows))
     try:
-        return split_rows(
-            rows,
-            test=dataset.split.test,
-            validation=dataset.split.validation,
-            seed=dataset.split.seed,
-            codes=target.codes if stratify else None,
-        )
+        return deal(rows, dataset.split, target, keys, test_from)
     except TooFewRowsError as error:
         raise explain_split(error, target.classes) from None
 
 
 def _description(dataset: Dataset, source: Source, target: Target) -> dict[str, Any]:
     """What the fingerprint covers beside the rows."""
+    is_dealt = dataset.split.by is not None or dataset.test_uri is not None
     return {
         "version": 1,
         "columns": [
@@ -218,7 +228,9 @@ def _description(dataset: Dataset, source: Source, target: Target) -> dict[str, 
             [source.target, target.task],
         ],
         "classes": target.classes,
-        "split": [dataset.split.test, dataset.split.validation, dataset.split.seed],
+        "split": [dataset.split.test_fraction, dataset.split.validation_fraction, dataset.split.shuffle_seed],
+        # Where chance alone deals the rows out, this is as it always was.
+        **({"dealt": described(dataset)} if is_dealt else {}),
     }
 
 
@@ -246,7 +258,7 @@ def _outcome(document: dict[str, Any]) -> Outcome:
     what = f", {len(classes)} classes" if classes is not None else ""
     return Outcome(
         f"{sum(rows.values()):,} rows ({rows['train']:,} to train on, {rows['validation']:,} for validation, "
-        f"{rows['test']:,} to test), {len(document['columns'])} features{what}",
+        f"{rows['test']:,} to test), {len(document['columns'])} features{what}{in_words(document.get('split', {}))}",
         {
             "task": document["task"],
             "rows": rows,

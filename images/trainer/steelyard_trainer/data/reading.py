@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from steelyard.api.contract import Reason
-from steelyard.api.dataset import MissingValues
+from steelyard.api.dataset import SPLIT_BY, MissingValues
 from steelyard.api.errors import ConfigurationError, DataError
 from steelyard.api.training_job import Task
 from steelyard.api.workspace import DATASET_FILE, PREPROCESSING_FILE, Workspace
@@ -61,6 +61,8 @@ class PreparedDataset:
     shards: dict[SplitName, list[tuple[str, int]]]
     """(file name, rows) of each shard, in order."""
     findings: dict[str, Any]
+    split: dict[str, Any]
+    """How the rows were dealt out, as dealing.described says it; empty in a dataset of an older version."""
     preprocessing: Preprocessing
     missing_values: MissingValues
     """What becomes of missing cells; for learning anew from some of the rows."""
@@ -123,6 +125,13 @@ class PreparedDataset:
             )
         if spec.task not in (None, dataset.task):
             raise ConfigurationError(f"spec.task: {spec.task}, but the dataset was prepared for {dataset.task}")
+        if spec.evaluation.cross_validation is not None and (
+            by := [name for name in SPLIT_BY if name in dataset.split]
+        ):
+            raise ConfigurationError(
+                "spec.evaluation.crossValidation: folds are dealt out by chance, but the rows of the prepared dataset "
+                f"by split.{by[0]} ({dataset.split[by[0]]!r}); leave it out"
+            )
         check_task(spec, dataset.task)
         check_training(spec, dataset.rows["train"], dataset.classes)
         return dataset
@@ -145,6 +154,7 @@ class PreparedDataset:
             class_counts=document["classCounts"],
             shards={split: [(s["file"], s["rows"]) for s in shards] for split, shards in document["shards"].items()},
             findings=document["findings"],
+            split=document.get("split", {}),
             preprocessing=Preprocessing.from_json(preprocessing),
             # A dataset of an older version does not say; what prepare filled is in preprocessing either way.
             missing_values=MissingValues.model_validate(document.get("missingValues", {})),

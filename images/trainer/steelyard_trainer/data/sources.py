@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from steelyard.api.contract import Reason
-from steelyard.api.dataset import SKLEARN_SCHEME, Dataset
+from steelyard.api.dataset import SKLEARN_SCHEME, Dataset, Split
 from steelyard.api.errors import ConfigurationError, DataError
 from steelyard.api.uris import is_claim_uri
 from steelyard_trainer.contract import StageContext
@@ -46,19 +46,32 @@ class Column:
 class Source(ABC):
     """A table that can be read from start to end, in bounded memory."""
 
-    def __init__(self, name: str, features: Sequence[Column], target: str) -> None:
+    def __init__(self, name: str, features: Sequence[Column], target: str, dealt_by: str | None = None) -> None:
         self.name = name
         self.features = tuple(features)
         self.target = target
+        self.dealt_by = dealt_by
+        """The column that deals the rows out (`dataset.split`), where there is one."""
+
+    @property
+    def read_columns(self) -> list[str]:
+        """The names of the columns of a batch: features, target, and what deals the rows out."""
+        return [*(column.name for column in self.features), self.target, *([self.dealt_by] if self.dealt_by else [])]
 
     @abstractmethod
     def batches(self) -> Iterator[pa.RecordBatch]:
-        """The rows in order: the features in order, typed as they say, then the target as string; missing is null."""
+        """The rows in order: the features in order, typed as they say, then the target as string, then, where there is
+        one, the column that deals the rows out as string; missing is null."""
 
     @property
     @abstractmethod
     def estimated_rows(self) -> int:
         """How many rows there are, as far as that is known by now."""
+
+    @property
+    def first_rows(self) -> int | None:
+        """How many rows come before those of a test file, when all were read; None where there is no such file."""
+        return None
 
     def where(self, row: int) -> str:
         """What to call a row (from 0) in an error."""
@@ -90,17 +103,49 @@ def open_source(context: StageContext, as_text: frozenset[str] = frozenset()) ->
     dataset = context.job.spec.dataset
     if not dataset.is_file:
         return _sklearn_source(dataset)
+    first = _open_file(context, dataset, as_text)
+    if dataset.test_uri is None:
+        return first
+    from steelyard_trainer.data.joined import JoinedSource
+
+    return JoinedSource(first, _open_test_file(context, dataset, first))
+
+
+def _open_file(
+    context: StageContext,
+    dataset: Dataset,
+    as_text: frozenset[str],
+    field: str = "uri",
+    only: frozenset[str] | None = None,
+) -> Source:
     path = context.resolve(dataset.uri)
-    _check_file(path, context)
+    _check_file(path, context, dataset.uri, field)
     if dataset.inferred_format == "CSV":
         from steelyard_trainer.data.csv_source import CsvSource
 
-        return CsvSource(path, dataset, as_text)
-    return ParquetSource(path, dataset)
+        return CsvSource(path, dataset, as_text, only)
+    return ParquetSource(path, dataset, only)
 
 
-def choose_features(names: Sequence[str], dataset: Dataset, source: str) -> list[str]:
+def _open_test_file(context: StageContext, dataset: Dataset, first: Source) -> Source:
+    """The file of testUri, read as the first file was: what is no feature there is none here."""
+    names = frozenset(column.name for column in first.features)
+    text = frozenset(column.name for column in first.features if column.kind == "Category")
+    own = {"uri": dataset.test_uri, "test_uri": None, "split": Split()}
+    test = dataset.model_copy(update=own)
+    return _open_file(context, test, text, "testUri", only=names)
+
+
+def choose_features(
+    names: Sequence[str], dataset: Dataset, source: str, only: frozenset[str] | None = None
+) -> list[str]:
     """The columns that are features, in the table's order.
+
+    Args:
+        names: the table's columns.
+        dataset: what the manifest says of them.
+        source: what to call the table.
+        only: of a test file: the features of the table that is trained on, whatever other columns it has.
 
     Raises:
         DataError: names are doubled, empty or reserved, or the target is not among them.
@@ -122,6 +167,14 @@ def choose_features(names: Sequence[str], dataset: Dataset, source: str) -> list
             f"{source} has no column {dataset.target!r}, which dataset.target names"
             f"{nearest(dataset.target, names)}; its columns are {listed(names)}{hint}"
         )
+    if only is not None:
+        return [name for name in names if name in only]
+    if dataset.split.by is not None and dataset.split.by[1] not in names:
+        by, name = dataset.split.by
+        raise ConfigurationError(
+            f"spec.dataset.split.{by}: {source} has no column {name!r}{nearest(name, names)}; "
+            f"its columns are {listed(names)}"
+        )
     for field in ("exclude", "categorical"):
         for index, name in enumerate(getattr(dataset, field)):
             if name not in names:
@@ -129,7 +182,8 @@ def choose_features(names: Sequence[str], dataset: Dataset, source: str) -> list
                     f"spec.dataset.{field}[{index}]: {source} has no column {name!r}{nearest(name, names)}; "
                     f"its columns are {listed(names)}"
                 )
-    features = [name for name in names if name != dataset.target and name not in dataset.exclude]
+    others = {dataset.target, *dataset.exclude, *(dataset.split.by or ())[1:]}
+    features = [name for name in names if name not in others]
     if not features:
         if len(names) == 1:
             raise DataError(f"{source} has only the target's column {dataset.target!r}; there is nothing to learn from")
@@ -140,15 +194,16 @@ def choose_features(names: Sequence[str], dataset: Dataset, source: str) -> list
 class ParquetSource(Source):
     """A Parquet file, read a piece of a row group at a time."""
 
-    def __init__(self, path: Path, dataset: Dataset) -> None:
+    def __init__(self, path: Path, dataset: Dataset, only: frozenset[str] | None = None) -> None:
         try:
             # Threads would decode all columns of a row group ahead.
             self._file = pq.ParquetFile(path, pre_buffer=False)
             schema = self._file.schema_arrow
         except (pa.ArrowInvalid, OSError) as error:
             raise self._broken(path.name, error) from None
-        names = choose_features(schema.names, dataset, path.name)
-        super().__init__(path.name, _typed(names, schema, dataset, path.name), dataset.target)
+        names = choose_features(schema.names, dataset, path.name, only)
+        features = _typed(names, schema, dataset, path.name)
+        super().__init__(path.name, features, dataset.target, _dealt_by(dataset))
 
     @property
     def estimated_rows(self) -> int:
@@ -157,7 +212,7 @@ class ParquetSource(Source):
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """See Source."""
-        names = [column.name for column in self.features] + [self.target]
+        names = self.read_columns
         rows = max(256, min(65536, BATCH_BYTES // (8 * len(names))))
         batches = self._file.iter_batches(batch_size=rows, columns=names, use_threads=False)
         while True:
@@ -167,7 +222,7 @@ class ParquetSource(Source):
                 return
             except (pa.ArrowInvalid, OSError) as error:
                 raise self._broken(self.name, error) from None
-            yield _cast(batch, self.features, self.target)
+            yield _cast(batch, self)
 
     @staticmethod
     def _broken(name: str, error: Exception) -> Exception:
@@ -182,7 +237,7 @@ class TableSource(Source):
 
     def __init__(self, name: str, table: pa.Table, dataset: Dataset) -> None:
         names = choose_features(table.column_names, dataset, name)
-        super().__init__(name, _typed(names, table.schema, dataset, name), dataset.target)
+        super().__init__(name, _typed(names, table.schema, dataset, name), dataset.target, _dealt_by(dataset))
         self._table = table
 
     @property
@@ -192,8 +247,8 @@ class TableSource(Source):
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """See Source."""
-        for batch in self._table.select([*(column.name for column in self.features), self.target]).to_batches(65536):
-            yield _cast(batch, self.features, self.target)
+        for batch in self._table.select(self.read_columns).to_batches(65536):
+            yield _cast(batch, self)
 
 
 def _sklearn_source(dataset: Dataset) -> Source:
@@ -204,21 +259,22 @@ def _sklearn_source(dataset: Dataset) -> Source:
     return TableSource(dataset.uri, pa.Table.from_pandas(frame, preserve_index=False), dataset)
 
 
-def _check_file(path: Path, context: StageContext) -> None:
+def _check_file(path: Path, context: StageContext, uri: str, field: str) -> None:
     if path.is_dir():
-        raise DataError(f"spec.dataset.uri: {path.resolve()} is a folder, not a file", reason=Reason.SOURCE_NOT_FOUND)
+        raise DataError(
+            f"spec.dataset.{field}: {path.resolve()} is a folder, not a file", reason=Reason.SOURCE_NOT_FOUND
+        )
     if not path.exists():
         folder = path.parent
         files = [entry.name for entry in folder.iterdir() if entry.is_file()] if folder.is_dir() else []
         near = difflib.get_close_matches(path.name, files, n=1)
         hint = f"; did you mean {near[0]}?" if near else ""
-        uri = context.job.spec.dataset.uri
         if is_claim_uri(uri):
             hint += f" ({uri})"
         elif context.base_dir is not None:
             hint += f" (a relative path is relative to the manifest's folder, {context.base_dir.resolve()})"
         raise DataError(
-            f"spec.dataset.uri: the file {path.resolve()} does not exist{hint}", reason=Reason.SOURCE_NOT_FOUND
+            f"spec.dataset.{field}: the file {path.resolve()} does not exist{hint}", reason=Reason.SOURCE_NOT_FOUND
         )
 
 
@@ -240,9 +296,14 @@ def _kind(field: pa.Field, dataset: Dataset, source: str) -> ColumnKind:
     )
 
 
-def _cast(batch: pa.RecordBatch, features: Sequence[Column], target: str) -> pa.RecordBatch:
+def _dealt_by(dataset: Dataset) -> str | None:
+    return dataset.split.by[1] if dataset.split.by is not None else None
+
+
+def _cast(batch: pa.RecordBatch, source: Source) -> pa.RecordBatch:
     """The batch's columns as a Source must give them."""
-    types = [(column.name, column.arrow_type) for column in features] + [(target, pa.string())]
+    types = [(column.name, column.arrow_type) for column in source.features]
+    types += [(name, pa.string()) for name in source.read_columns[len(types) :]]
     arrays = [_cast_column(batch.column(name), to) for name, to in types]
     return pa.record_batch(arrays, names=[name for name, _ in types])
 

@@ -79,29 +79,31 @@ def split_rows(rows: int, *, test: float, validation: float, seed: int, codes: I
         raise TooFewRowsError(
             f"{rows} rows are too few: {test_rows} go to the test part and {validation_rows} to validation"
         )
-    rest, test_part = _cut(rows, test_rows, seed, codes, ("training and validation", "test"))
-    train, validation_part = _cut(
+    rest, test_part = cut_rows(rows, test_rows, seed, codes, ("training and validation", "test"))
+    train, validation_part = cut_rows(
         len(rest), validation_rows, seed, None if codes is None else codes[rest], ("training", "validation")
     )
     return Split(rest[train], rest[validation_part], test_part)
 
 
-def _cut(rows: int, cut_rows: int, seed: int, codes: Indices | None, parts: tuple[str, str]) -> tuple[Indices, Indices]:
-    """(the rest, the part that is cut off), each as indices."""
+def cut_rows(
+    rows: int, count: int, seed: int, codes: Indices | None, parts: tuple[str, str]
+) -> tuple[Indices, Indices]:
+    """(the rest, the `count` rows that are cut off), each as indices; `parts` are their names in errors."""
     random = np.random.RandomState(seed)
     if codes is None:
         order = np.arange(rows, dtype=np.int32)
         random.shuffle(order)
-        return order[cut_rows:], order[:cut_rows]
+        return order[count:], order[:count]
     counts = np.bincount(codes)
     present = np.flatnonzero(counts)
-    _check_stratified(counts, present, rows, cut_rows, parts)
+    _check_stratified(counts, present, rows, count, parts)
     class_counts = counts[present]
-    rest_counts = _approximate_mode(class_counts, rows - cut_rows, random)
-    cut_counts = _approximate_mode(class_counts - rest_counts, cut_rows, random)
+    rest_counts = _approximate_mode(class_counts, rows - count, random)
+    cut_counts = _approximate_mode(class_counts - rest_counts, count, random)
     by_class = _group(codes, counts)
-    rest = np.empty(rows - cut_rows, dtype=np.int32)
-    cut = np.empty(cut_rows, dtype=np.int32)
+    rest = np.empty(rows - count, dtype=np.int32)
+    cut = np.empty(count, dtype=np.int32)
     begin = rest_begin = cut_begin = 0
     for count, into_rest, into_cut in zip(class_counts, rest_counts, cut_counts, strict=True):
         order = np.arange(count, dtype=np.int32)

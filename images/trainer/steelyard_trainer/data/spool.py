@@ -13,10 +13,12 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from steelyard.api.dataset import SplitBy
 from steelyard.api.errors import DataError
 from steelyard.api.training_job import Task
 from steelyard_trainer.data.hashing import Hashes, as_numbers, mix_in, number_bits, word_bits
 from steelyard_trainer.data.sources import Source
+from steelyard_trainer.data.split_column import SplitColumn
 from steelyard_trainer.data.target import TargetReader
 from steelyard_trainer.data.words import shortened
 
@@ -45,6 +47,8 @@ class Spool:
     """The first row (from 0) in which the feature is missing."""
     words: dict[str, Counter[str]]
     """Words by text column, with their numbers of cells."""
+    split_column: SplitColumn | None
+    """What deals the rows out, where it is a column."""
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """The rows' features, in order. Not mapped into memory: what was read would count as used."""
@@ -52,11 +56,18 @@ class Spool:
             yield from reader
 
 
-def spool(source: Source, task: Task | None, path: Path, progress: Callable[[int, int], None]) -> Spool:
+def spool(
+    source: Source,
+    task: Task | None,
+    path: Path,
+    progress: Callable[[int, int], None],
+    by: tuple[SplitBy, str] | None = None,
+) -> Spool:
     """Reads the source once.
 
     Args:
         source: the table.
+        by: the column that deals the rows out, where there is one.
         task: what spec.task says.
         path: the file to write.
         progress: is told rows done and rows in all, as far as known.
@@ -65,7 +76,7 @@ def spool(source: Source, task: Task | None, path: Path, progress: Callable[[int
         DataError: a cell can't be used; the row is named.
         ColumnsAreText: the source must be opened again.
     """
-    reader = _Reader(source, task)
+    reader = _Reader(source, task, by)
     schema = pa.schema([(str(index), column.arrow_type) for index, column in enumerate(source.features)])
     with path.open("wb") as file, pa.ipc.new_stream(file, schema) as writer:
         for batch in source.batches():
@@ -83,14 +94,16 @@ def spool(source: Source, task: Task | None, path: Path, progress: Callable[[int
         missing=dict(reader.missing),
         first_missing=reader.first_missing,
         words=reader.words,
+        split_column=reader.split_column,
     )
 
 
 class _Reader:
     """What is gathered batch by batch."""
 
-    def __init__(self, source: Source, task: Task | None) -> None:
+    def __init__(self, source: Source, task: Task | None, by: tuple[SplitBy, str] | None) -> None:
         self._source = source
+        self.split_column = SplitColumn(*by, source.where) if by is not None else None
         self.rows = 0
         self.target = TargetReader(source.target, task, source.where)
         self.hashes: list[Hashes] = []
@@ -114,7 +127,10 @@ class _Reader:
                 self.first_missing.setdefault(column.name, self.rows + int(missing.argmax()))
                 incomplete |= missing
             columns.append(cells)
-        mix_in(hashes, self.target.add(batch.column(batch.num_columns - 1)))
+        mix_in(hashes, self.target.add(batch.column(len(columns))))
+        # A test file has no such column.
+        if self.split_column is not None and batch.num_columns > len(columns) + 1:
+            incomplete |= self.split_column.add(batch.column(len(columns) + 1))
         self.hashes.append(hashes)
         self.incomplete.append(incomplete)
         self.rows += batch.num_rows

@@ -149,7 +149,7 @@ def _candidates(choice: dict[str, Any]) -> str:
 def _data(data: dict[str, Any], target: str) -> str:
     parts = ", ".join(f"{rows:,} for {split}" for split, rows in data["rows"].items())
     lines = [
-        f"- {data['sourceRows']:,} rows were read, {data['droppedRows']:,} dropped; {parts}.",
+        f"- {data['sourceRows']:,} rows were read, {data['droppedRows']:,} dropped; {parts}.{_split(data['split'])}",
         f"- Target: {_code(target)}. Columns: "
         + _words(f"{column['name']} ({column['kind'].lower()})" for column in data["columns"])
         + ".",
@@ -159,6 +159,18 @@ def _data(data: dict[str, Any], target: str) -> str:
         counts = zip(data["classes"], data["classCounts"]["train"], strict=True)
         lines.append("- Training rows of each label: " + _words(f"{label}: {count:,}" for label, count in counts) + ".")
     return "\n".join(lines)
+
+
+def _split(split: dict[str, Any]) -> str:
+    """How the rows were dealt out, where it was not by chance alone."""
+    how = {
+        "group": "all rows of one {} are in one part",
+        "time": "the parts follow each other in the order of {}, test last",
+        "column": "{} says which row is in which part",
+        "testUri": "the test part is the file {}",
+    }
+    said = [text.format(_code(split[field])) for field, text in how.items() if field in split]
+    return f" Split: {'; '.join(said)}." if said else ""
 
 
 def _limits(report: dict[str, Any]) -> str:

@@ -69,6 +69,7 @@ class Evidence:
             "dataset": {
                 "fingerprint": data.fingerprint,
                 "rows": data.rows,
+                "split": data.split,
                 "sourceRows": data.source_rows,
                 "droppedRows": data.dropped_rows,
                 "columns": [{"name": name, "kind": kind} for name, kind in data.columns],

@@ -25,7 +25,7 @@ from steelyard.local.lock import locked
 from steelyard.local.processes import POLL_SECONDS, Launch, launch_trainer
 from steelyard.local.runner import LocalRunner, check_trainer_is_installed
 from steelyard.local.signals import Signals
-from steelyard.local.source import source_digest
+from steelyard.local.source import sources_digest
 from steelyard.local.targets import check_publish_targets
 from steelyard.local.tuning.events import SearchEnded, SearchReport, SearchStarted
 from steelyard.local.tuning.job import LocalSearch
@@ -108,7 +108,7 @@ class SearchRunner:
         search, spec = self.search, self.search.tuning.spec
         before = SearchState.load(search)
         dataset = spec.template.dataset
-        digest, source = source_digest(dataset, search.template.resolve(dataset.uri), before.source if before else None)
+        digest, source = sources_digest(dataset, search.template.resolve, before.source if before else None)
         self._prior, prior_digest = load_prior(search, digest)
         inputs = inputs_of(spec, digest, prior_digest)
         replaced, message = None, ""

@@ -4,7 +4,7 @@ The file is a SearchDocument with what the runner needs beside it, so that whoev
 """
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +76,7 @@ class SearchState:
                 inputs=dict(document["inputs"]),
                 entries={entry.number: entry for entry in known.entries},
                 seconds=float(document["seconds"]),
-                source=SourceRecord(**document["source"]) if document["source"] else None,
+                source=SourceRecord.from_json(document["source"]),
                 ended=known.ended,
             )
         except FileNotFoundError:
@@ -109,7 +109,7 @@ class SearchState:
         own = {
             "inputs": self.inputs,
             "seconds": round(self.seconds, 3),
-            "source": vars(self.source) if self.source else None,
+            "source": asdict(self.source) if self.source else None,
         }
         write_json(file, self.document.to_json() | own)
 

@@ -1,0 +1,120 @@
+"""The column that deals the rows out (`split.group`, `split.time`, `split.column`): its cells in 8 bytes a row at most.
+
+Imports steelyard.api, numpy and pyarrow.
+"""
+
+import math
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from steelyard.api.dataset import PART_WORDS, SplitBy
+from steelyard.api.errors import DataError
+from steelyard_trainer.data.hashing import number_bits, word_bits
+from steelyard_trainer.data.words import MISSING_NUMBER_CELLS, finite_number, shortened
+
+Keys = npt.NDArray[np.uint64] | npt.NDArray[np.float64]
+
+_LARGEST_EXACT = 2**53
+
+
+class SplitColumn:
+    """Takes the column batch by batch.
+
+    Args:
+        by: what it says of a row.
+        name: the column.
+        where: from a row's number to what an error calls it.
+    """
+
+    def __init__(self, by: SplitBy, name: str, where: Callable[[int], str]) -> None:
+        self.by = by
+        self.name = name
+        self._where = where
+        self._keys: list[Keys] = []
+        self._missing: list[npt.NDArray[np.bool_]] = []
+        self._rows = 0
+        self._is_dates: bool | None = None
+
+    def add(self, cells: pa.Array) -> npt.NDArray[np.bool_]:
+        """Takes the next rows' cells (string); gives which of them are missing.
+
+        Raises:
+            DataError: a cell can't be understood.
+        """
+        encoded = cells.dictionary_encode()
+        words: list[str] = [word.strip() for word in encoded.dictionary.to_pylist()]
+        indices = encoded.indices.fill_null(len(words)).to_numpy()
+        is_missing = np.array([self._is_missing(word) for word in words] + [True])
+        keys: Keys = np.zeros(len(words) + 1, dtype=np.uint64 if self.by == "group" else np.float64)
+        for index, word in enumerate(words):
+            if is_missing[index]:
+                continue
+            try:
+                keys[index] = self._key(word)
+            except ValueError as error:
+                row = self._rows + int(np.flatnonzero(indices == index)[0])
+                raise DataError(
+                    f"{self._where(row)}: the column {self.name!r} (split.{self.by}) is {shortened(word)}; {error}"
+                ) from None
+        self._keys.append(keys[indices])
+        self._missing.append(is_missing[indices])
+        self._rows += len(cells)
+        return self._missing[-1]
+
+    def finish(self, kept: npt.NDArray[np.bool_] | None) -> Keys:
+        """The keys of the rows that are kept (None: all): equal ones are one group, or moment; those of
+        `split.column` are places in PART_WORDS.
+
+        Raises:
+            DataError: the cell of a kept row is missing.
+        """
+        missing, keys = np.concatenate(self._missing), np.concatenate(self._keys)
+        counted = missing if kept is None else missing & kept
+        if count := int(np.count_nonzero(counted)):
+            raise DataError(
+                f"the column {self.name!r} (split.{self.by}) is empty in {count:,} of {self._rows:,} rows, first in "
+                f"{self._where(int(counted.argmax()))}; fill it in, take those rows out, or leave them out with "
+                "dataset.missingValues.strategy: DropRow"
+            )
+        return keys if kept is None else keys[kept]
+
+    def _is_missing(self, word: str) -> bool:
+        return not word or (self.by == "time" and word in MISSING_NUMBER_CELLS)
+
+    def _key(self, word: str) -> float | int:
+        """Raises ValueError, which says what is allowed."""
+        match self.by:
+            case "group":
+                return _group_key(word)
+            case "time":
+                return self._time_key(word)
+            case "column":
+                if word not in PART_WORDS:
+                    raise ValueError(f"allowed: {', '.join(PART_WORDS)}")
+                return PART_WORDS.index(word)
+
+    def _time_key(self, word: str) -> float:
+        number = finite_number(word)
+        if self._is_dates is None:
+            self._is_dates = number is None
+        if not self._is_dates:
+            if number is None:
+                raise ValueError("the rows before it have numbers; allowed: numbers throughout, or dates")
+            return number
+        try:
+            moment = datetime.fromisoformat(word)
+        except ValueError:
+            raise ValueError("allowed: numbers, or dates and times such as 2024-05-31 or 2024-05-31T12:30") from None
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+
+
+def _group_key(word: str) -> int:
+    """64 bits that stand for a group: whole numbers in their order, and 1 and 1.0 are one group."""
+    number = finite_number(word)
+    if number is not None and number.is_integer() and math.fabs(number) < _LARGEST_EXACT:
+        return int(number_bits(np.array([number]))[0])
+    return word_bits(word)
