@@ -1,9 +1,50 @@
-"""The control side of Steelyard: what a user may write, the plan, the runners and the command.
+"""Steelyard in Python: `load` a published model and predict.
 
-Layers, each importing only what stands left of it: api <- planning <- local <- cli; `serving` (numpy only) is used by
-cli and by the trainer program. Nothing in this package imports TensorFlow.
+Layers, each importing only what stands left of it: api <- planning <- tuning <- {local, controller, client} <- cli <-
+sdk; `serving` is used by cli, sdk and the trainer program. Nothing in this package imports TensorFlow. Importing it
+imports the standard library only, and little of that: each name is loaded when it is first used.
 """
 
-from importlib.metadata import version
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-__version__ = version("steelyard")
+if TYPE_CHECKING:
+    from steelyard.api.errors import ConfigurationError, DataError, ManifestError, SteelyardError
+    from steelyard.sdk.model import DataWarning, Model, load
+
+    __version__: str
+
+__all__ = [
+    "ConfigurationError",
+    "DataError",
+    "DataWarning",
+    "ManifestError",
+    "Model",
+    "SteelyardError",
+    "__version__",
+    "load",
+]
+
+_MODULES = {
+    "steelyard.api.errors": ("ConfigurationError", "DataError", "ManifestError", "SteelyardError"),
+    "steelyard.sdk.model": ("DataWarning", "Model", "load"),
+}
+_MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    """Loads a name when it is first used (PEP 562)."""
+    if name == "__version__":
+        from importlib.metadata import version
+
+        value: Any = version("steelyard")
+    elif name in _MODULE_OF:
+        value = getattr(import_module(_MODULE_OF[name]), name)
+    else:
+        raise AttributeError(f"module 'steelyard' has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -234,8 +234,8 @@ def _explained_import(served: str) -> Iterator[None]:
     except ModuleNotFoundError as error:
         extra = "serving" if served == LITERT_FILE else "estimators"
         raise ConfigurationError(
-            f"predicting with {served} needs the library {error.name}, which is not installed; install it: "
-            f"pip install 'steelyard[{extra}]'"
+            f"predicting with {served} needs the library {error.name}, which is not installed; in a clone of "
+            f"Steelyard: pip install '.[{extra}]'"
         ) from None
 
 
