@@ -1,11 +1,10 @@
 """The column that deals the rows out (`split.group`, `split.time`, `split.column`): its cells in 8 bytes a row at most.
 
-Imports steelyard.api, numpy and pyarrow.
+Imports steelyard, numpy and pyarrow.
 """
 
 import math
 from collections.abc import Callable
-from datetime import UTC, datetime
 
 import numpy as np
 import numpy.typing as npt
@@ -13,12 +12,13 @@ import pyarrow as pa
 
 from steelyard.api.dataset import PART_WORDS, SplitBy
 from steelyard.api.errors import DataError
+from steelyard.cells.dates import parse_date
+from steelyard.cells.missing import MISSING_NUMBERS
+from steelyard.cells.numbers import LARGEST_WHOLE, finite_number
 from steelyard_trainer.data.hashing import number_bits, word_bits
-from steelyard_trainer.data.words import MISSING_NUMBER_CELLS, finite_number, shortened
+from steelyard_trainer.data.words import shortened
 
 Keys = npt.NDArray[np.uint64] | npt.NDArray[np.float64]
-
-_LARGEST_EXACT = 2**53
 
 
 class SplitColumn:
@@ -83,7 +83,7 @@ class SplitColumn:
         return keys if kept is None else keys[kept]
 
     def _is_missing(self, word: str) -> bool:
-        return not word or (self.by == "time" and word in MISSING_NUMBER_CELLS)
+        return not word or (self.by == "time" and word in MISSING_NUMBERS)
 
     def _key(self, word: str) -> float | int:
         """Raises ValueError, which says what is allowed."""
@@ -105,16 +105,14 @@ class SplitColumn:
             if number is None:
                 raise ValueError("the rows before it have numbers; allowed: numbers throughout, or dates")
             return number
-        try:
-            moment = datetime.fromisoformat(word)
-        except ValueError:
-            raise ValueError("allowed: numbers, or dates and times such as 2024-05-31 or 2024-05-31T12:30") from None
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+        if (seconds := parse_date(word)) is None:
+            raise ValueError("allowed: numbers, or dates and times such as 2024-05-31 or 2024-05-31T12:30")
+        return seconds
 
 
 def _group_key(word: str) -> int:
     """64 bits that stand for a group: whole numbers in their order, and 1 and 1.0 are one group."""
     number = finite_number(word)
-    if number is not None and number.is_integer() and math.fabs(number) < _LARGEST_EXACT:
+    if number is not None and number.is_integer() and math.fabs(number) < LARGEST_WHOLE:
         return int(number_bits(np.array([number]))[0])
     return word_bits(word)
