@@ -16,10 +16,11 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from steelyard.api.dataset import MissingValues
 from steelyard.api.errors import ConfigurationError, DataError
+from steelyard.api.metrics import Task
 from steelyard.api.model import Model
 from steelyard.api.outcome import RunPolicy
 from steelyard.api.search_log import TrialReport
-from steelyard.api.training_job import Task, TrainingJobSpec
+from steelyard.api.training_job import TrainingJobSpec
 from steelyard.serving.preprocessing import Preprocessing
 from steelyard_trainer.estimators import units
 from steelyard_trainer.estimators.build import build_estimator, is_scaled

@@ -5,7 +5,8 @@ for networks only, scikit-learn and ONNX for scikit-learn's models only.
 import tempfile
 from pathlib import Path
 
-from steelyard.api.outcome import BASELINE, Candidate, Metric
+from steelyard.api.metrics import DEFAULT_METRIC, Metric
+from steelyard.api.outcome import BASELINE, Candidate
 from steelyard.api.training_job import TrainingJobSpec
 from steelyard_trainer.begin import begin
 from steelyard_trainer.compression.choice import Choice
@@ -14,7 +15,6 @@ from steelyard_trainer.contract import Outcome, StageContext
 from steelyard_trainer.data.reading import PreparedDataset
 from steelyard_trainer.evaluation.gates import check_gates
 from steelyard_trainer.evaluation.judge import judge_parts, metrics_summary
-from steelyard_trainer.evaluation.metrics import PRIMARY
 from steelyard_trainer.publishing.found_by import FoundBy
 from steelyard_trainer.publishing.package import Evidence, Sizes, assemble
 from steelyard_trainer.publishing.target import publish
@@ -36,7 +36,7 @@ def finish(context: StageContext) -> Outcome:
     spec = context.job.spec
     targets = {target.uri: context.resolve(target.uri) for target in spec.publish or []}
     dataset = PreparedDataset.of(context)
-    primary = PRIMARY[dataset.task]
+    primary = DEFAULT_METRIC[dataset.task]
 
     other = TrainedFolder.named(context, dataset) if spec.trained is not None and spec.trained.uri is not None else None
     trained = TrainedFolder.own(context) if spec.has_train else other

@@ -6,7 +6,7 @@ words wherever CEL can say them; `NOT_IN_CEL` holds the rest. Imports the api on
 
 from steelyard.api.cel import Rule, literal_list, quote
 from steelyard.api.crd_estimator_rules import OF_ESTIMATORS
-from steelyard.api.crd_search_rules import NOT_IN_CEL_OF_TUNING_JOBS
+from steelyard.api.crd_search_rules import LABEL, NOT_IN_CEL_OF_TUNING_JOBS
 from steelyard.api.crd_trial_rules import OF_TRIALS, ONLY_PREPARE, TRAINED, WITH_TRAINED
 from steelyard.api.crd_tuning_rules import OF_TUNING_JOBS
 from steelyard.api.dataset import (
@@ -17,11 +17,12 @@ from steelyard.api.dataset import (
     UNUSED_WITH,
     VALIDATION_FRACTION,
 )
-from steelyard.api.outcome import AT_MOST_ONE, RunPolicy
+from steelyard.api.metrics import AT_MOST_ONE, METRICS_OF_TASK, Task
+from steelyard.api.outcome import RunPolicy
 from steelyard.api.pods import HIDING_FOLDERS, OWN_FOLDERS, OWN_LABEL_NAMES, OWN_LABELS, OWN_VARIABLE, OWN_VARIABLES
 from steelyard.api.schema import one_line
 from steelyard.api.training import OPTIMIZER_SETTINGS, Optimizer
-from steelyard.api.training_job import METRICS_OF_TASK, NAME_PATTERN, Metadata, TrainingJobSpec
+from steelyard.api.training_job import NAME_PATTERN, Metadata, TrainingJobSpec, foreign_monitors
 
 MUTABLE_RUN_POLICY = frozenset({"activeDeadlineSeconds", "suspend", "ttlSecondsAfterFinished", "priority"})
 """What of `spec.runPolicy` may change while the job runs; nothing else of `spec` may."""
@@ -415,23 +416,31 @@ def _foreign(task: str, is_foreign: str, says: str, field: str) -> Rule:
     return Rule(f"!has(self.task) || self.task != '{task}' || !({is_foreign})", says, field, "_fits_its_task")
 
 
-def _foreign_metric(task: str) -> Rule:
+def _foreign_metric(task: Task) -> Rule:
     own = METRICS_OF_TASK[task]
     foreign = f"self.evaluation.require.filter(one, has(one.metric) && !(one.metric in {literal_list(own)}))"
     says = f"{{{foreign}[0].metric}} is no metric of {task}; allowed: {', '.join(own)}"
     return _foreign(task, f"{foreign}.size() > 0", says, "evaluation.require")
 
 
-def _foreign_trial(task: str) -> Rule:
+def _foreign_trial(task: Task) -> Rule:
     own = METRICS_OF_TASK[task]
     is_foreign = f"has(self.trial) && has(self.trial.metric) && !(self.trial.metric in {literal_list(own)})"
     says = f"{{self.trial.metric}} is no metric of {task}; allowed: {', '.join(own)}"
     return _foreign(task, is_foreign, says, "trial.metric")
 
 
-def _foreign_monitor(task: str, figure: str) -> Rule:
+def _foreign_evaluation(task: Task) -> Rule:
+    own = METRICS_OF_TASK[task]
+    is_foreign = f"has(self.evaluation.metric) && !(self.evaluation.metric in {literal_list(own)})"
+    says = f"{{self.evaluation.metric}} is no metric of {task}; allowed: {', '.join(own)}"
+    return _foreign(task, is_foreign, says, "evaluation.metric")
+
+
+def _foreign_monitor(task: Task) -> Rule:
     monitor = "self.training.earlyStopping.monitor"
-    is_foreign = f"has(self.training.earlyStopping) && {monitor} in ['{figure}', 'val_{figure}']"
+    foreign = literal_list(foreign_monitors(task))
+    is_foreign = f"has(self.training.earlyStopping) && has({monitor}) && {monitor} in {foreign}"
     return _foreign(task, is_foreign, f"{{{monitor}}} is no figure of {task}", "training.earlyStopping.monitor")
 
 
@@ -460,12 +469,12 @@ _SPEC = [
     ),
     *map(_foreign_metric, METRICS_OF_TASK),
     *map(_foreign_trial, METRICS_OF_TASK),
+    *map(_foreign_evaluation, METRICS_OF_TASK),
     *ONLY_PREPARE,
     *WITH_TRAINED,
     *OF_TRIALS,
     *OF_ESTIMATORS,
-    _foreign_monitor("Classification", "mae"),
-    _foreign_monitor("Regression", "accuracy"),
+    *map(_foreign_monitor, METRICS_OF_TASK),
     _foreign(
         "Regression",
         "has(self.dataset.split.stratify) && self.dataset.split.stratify",
@@ -535,7 +544,9 @@ RULES = {
     "Dataset": _DATASET,
     "Optimizer": _OPTIMIZER,
     "ClassWeights": _CLASS_WEIGHTS,
-    "Requirement": _REQUIREMENT,
+    "Evaluation": [LABEL],
+    "Trial": [LABEL],
+    "Requirement": [*_REQUIREMENT, LABEL],
     "Compression": _COMPRESSION,
     "PublishTarget": _PUBLISH_TARGET,
     "Trained": [*_claim_uri("_is_a_model", is_optional=True), *TRAINED],
@@ -547,7 +558,8 @@ RULES = {
 }
 
 NOT_IN_CEL = {
-    "{problem}": "stands for the words of ClaimUri.parse, which the rules of _claim_uri say",
+    "{problem}": "stands for the words of ClaimUri.parse, which the rules of _claim_uri say; and for classes, which only "
+    "the data knows",
     "{uri} is not a place: it holds characters that can't be printed": "a path on a claim has none, a rule says",
     **NOT_IN_CEL_OF_TUNING_JOBS,
 }

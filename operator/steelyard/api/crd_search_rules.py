@@ -4,28 +4,56 @@ See crd_rules, which takes them in. `NOT_IN_CEL_OF_TUNING_JOBS` holds what CEL c
 """
 
 from steelyard.api.cel import Rule, literal_list, quote
-from steelyard.api.outcome import AT_MOST_ONE
-from steelyard.api.search import ALGORITHM_SETTINGS, GOAL_OF_METRIC, PRUNING_SETTINGS, Algorithm, Pruning
+from steelyard.api.metrics import AT_MOST_ONE, GOAL_OF_METRIC, OF_LABELS
+from steelyard.api.search import ALGORITHM_SETTINGS, PRUNING_SETTINGS, Algorithm, Pruning
 
 _MAXIMIZED = [metric for metric, goal in GOAL_OF_METRIC.items() if goal == "Maximize"]
 _MINIMIZED = [metric for metric, goal in GOAL_OF_METRIC.items() if goal == "Minimize"]
 
-OBJECTIVE = [
+LABEL = Rule(
+    f"!has(self.label) || has(self.metric) && self.metric in {literal_list(OF_LABELS)}",
+    f"a label goes with one of the metrics {', '.join(OF_LABELS)}; leave it out",
+    "label",
+    "check_label",
+)
+"""Of every map with a metric and a label."""
+
+_EVALUATION = "self.template.evaluation"
+OBJECTIVE_METRIC = (
+    f"(has(self.objective.metric) ? self.objective.metric : has({_EVALUATION}.metric) ? {_EVALUATION}.metric : '')"
+)
+"""What a search is for, in a rule of its spec."""
+
+OF_OBJECTIVE_METRIC = [
+    Rule(
+        f"{OBJECTIVE_METRIC} != ''",
+        "nothing says what is searched for; name a metric here, or as template.evaluation.metric",
+        "objective.metric",
+        "_objective",
+    ),
     *(
         Rule(
-            f"!has(self.goal) || self.goal == '{goal}' || !(self.metric in {literal_list(metrics)})",
-            f"{{self.goal}} would search for the worst model: of {{self.metric}} {better} is better; allowed: {goal}",
-            "goal",
+            f"!has(self.objective.goal) || self.objective.goal == '{goal}' || "
+            f"!({OBJECTIVE_METRIC} in {literal_list(metrics)})",
+            f"{{self.objective.goal}} would search for the worst model: of {{{OBJECTIVE_METRIC}}} {better} is better; "
+            f"allowed: {goal}",
+            "objective.goal",
             "_goal_fits_metric",
         )
         for goal, metrics, better in (("Maximize", _MAXIMIZED, "more"), ("Minimize", _MINIMIZED, "less"))
     ),
     Rule(
-        f"!has(self.target) || self.target <= 1.0 || !(self.metric in {literal_list(sorted(AT_MOST_ONE))})",
-        "{self.target} is not allowed; {self.metric} is at most 1",
-        "target",
+        "!has(self.objective.target) || self.objective.target <= 1.0 || "
+        f"!({OBJECTIVE_METRIC} in {literal_list(sorted(AT_MOST_ONE))})",
+        f"{{self.objective.target}} is not allowed; {{{OBJECTIVE_METRIC}}} is at most 1",
+        "objective.target",
         "_objective",
     ),
+]
+"""The rules of a search's spec about the metric of its objective."""
+
+OBJECTIVE = [
+    LABEL,
     Rule(
         "!has(self.target) || !has(self.secondary)",
         "with two objectives the search is for a front; leave out the target",

@@ -4,8 +4,8 @@ See crd_rules, which takes them in.
 """
 
 from steelyard.api.cel import Rule, literal_list
+from steelyard.api.metrics import OF_SUMS
 from steelyard.api.model import NETWORKS
-from steelyard.api.trial import METRICS_OF_EPOCHS
 
 TRAINED = [
     Rule(
@@ -112,9 +112,9 @@ OF_TRIALS = [
     ),
     Rule(
         "!has(self.trial) || self.trial.reportSteps.size() + self.trial.limits.size() == 0 || "
-        f"!({_IS_NETWORK}) || self.trial.metric in {literal_list(METRICS_OF_EPOCHS)}",
+        f"!({_IS_NETWORK}) || self.trial.metric in {literal_list(OF_SUMS)}",
         "{self.trial.metric} is not known after each epoch; allowed with reportSteps and limits: "
-        f"{', '.join(METRICS_OF_EPOCHS)}",
+        f"{', '.join(OF_SUMS)}",
         "trial.metric",
         "_is_a_trial",
     ),

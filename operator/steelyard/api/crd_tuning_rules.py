@@ -4,14 +4,20 @@ See crd_rules, which takes them in. The rules of the TrainingJob's spec hold for
 """
 
 from steelyard.api.cel import Rule, literal_list
-from steelyard.api.crd_search_rules import ALGORITHM, OBJECTIVE, PARAMETER, PRUNING
+from steelyard.api.crd_search_rules import (
+    ALGORITHM,
+    OBJECTIVE,
+    OBJECTIVE_METRIC,
+    OF_OBJECTIVE_METRIC,
+    PARAMETER,
+    PRUNING,
+)
 from steelyard.api.estimator_rules import ESTIMATORS
+from steelyard.api.metrics import METRICS_OF_TASK, OF_SUMS, Task
 from steelyard.api.model import NETWORKS, TASK_OF_MODEL
 from steelyard.api.schema import one_line
 from steelyard.api.search import EPOCH_PRUNING
 from steelyard.api.search_rules import NO_CONDITIONS, ONE_OBJECTIVE
-from steelyard.api.training_job import METRICS_OF_TASK
-from steelyard.api.trial import METRICS_OF_EPOCHS
 from steelyard.api.tuning_job import TUNING_NAME_PATTERN, TuningJobSpec, TuningMetadata
 
 MUTABLE = ("maxTrials", "runPolicy")
@@ -28,14 +34,14 @@ _FOLDS = "self.template.evaluation.crossValidation"
 _EPOCHS = "self.template.training.epochs"
 
 
-def _metric_of(task: str) -> Rule:
+def _metric_of(task: Task) -> Rule:
     """The task is the template's, or the only one that the model has."""
     models = [f"has(self.template.model.{kind})" for kind, own in TASK_OF_MODEL.items() if own == task]
     is_task = f"has(self.template.task) ? self.template.task == '{task}' : ({' || '.join(models)})"
     own = METRICS_OF_TASK[task]
     return Rule(
-        f"!({is_task}) || self.objective.metric in {literal_list(own)}",
-        f"{{self.objective.metric}} is no metric of {task}; allowed: {', '.join(own)}",
+        f"!({is_task}) || {OBJECTIVE_METRIC} in {literal_list(['', *own])}",
+        f"{{{OBJECTIVE_METRIC}}} is no metric of {task}; allowed: {', '.join(own)}",
         "objective.metric",
         "_objective",
     )
@@ -44,12 +50,12 @@ def _metric_of(task: str) -> Rule:
 _CLASSES = literal_list(METRICS_OF_TASK["Classification"])
 _FOREIGN = (
     "self.template.evaluation.require.filter(one, has(one.metric) && "
-    f"(one.metric in {_CLASSES}) != (self.objective.metric in {_CLASSES}))"
+    f"(one.metric in {_CLASSES}) != ({OBJECTIVE_METRIC} in {_CLASSES}))"
 )
 _HAS_TASK = " || ".join(["has(self.template.task)", *(f"has(self.template.model.{kind})" for kind in TASK_OF_MODEL)])
 _REQUIRED_METRICS = Rule(
     f"{_HAS_TASK} || {_FOREIGN}.size() == 0",
-    f"{{self.objective.metric}} and {{{_FOREIGN}[0].metric}} (template.evaluation.require) are not of one task: the "
+    f"{{{OBJECTIVE_METRIC}}} and {{{_FOREIGN}[0].metric}} (template.evaluation.require) are not of one task: the "
     "one is of classes, the other of numbers",
     "objective.metric",
     "_required_metrics",
@@ -140,9 +146,9 @@ _PRUNING_AND_TEMPLATE = [
         "_epoch_pruning",
     ),
     Rule(
-        f"!({_PRUNES_EPOCHS}) || !{_IS_NETWORK} || self.objective.metric in {literal_list(METRICS_OF_EPOCHS)}",
-        "{self.pruning.name} needs a metric that is known after each epoch, which {self.objective.metric} is not; "
-        f"allowed: {', '.join(METRICS_OF_EPOCHS)}",
+        f"!({_PRUNES_EPOCHS}) || !{_IS_NETWORK} || {OBJECTIVE_METRIC} in {literal_list(OF_SUMS)}",
+        f"{{self.pruning.name}} needs a metric that is known after each epoch, which {{{OBJECTIVE_METRIC}}} is not; "
+        f"allowed: {', '.join(OF_SUMS)}",
         "pruning.name",
         "_epoch_pruning",
     ),
@@ -184,6 +190,7 @@ _OUTSIDE = (
 )
 
 _SPEC = [
+    *OF_OBJECTIVE_METRIC,
     *map(_metric_of, METRICS_OF_TASK),
     _REQUIRED_METRICS,
     *_SECONDARY,

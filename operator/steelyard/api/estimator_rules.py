@@ -9,7 +9,8 @@ from steelyard.api.outcome import BASELINE, CANDIDATES_OF_ESTIMATORS, CANDIDATES
 from steelyard.api.training import Training
 
 if TYPE_CHECKING:
-    from steelyard.api.training_job import Task, TrainingJobSpec
+    from steelyard.api.metrics import Task
+    from steelyard.api.training_job import TrainingJobSpec
 
 FIELDS_OF_NETWORKS = ("epochs", "batch_size", "optimizer", "learning_rate_schedule", "early_stopping", "checkpoint")
 """Of `spec.training`: what only a network has."""

@@ -8,11 +8,9 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from steelyard.api.base import Part, Share, refuse
+from steelyard.api.metrics import AT_MOST_ONE, OF_LABELS, Measure, Metric
 from steelyard.api.uris import ClaimUri, is_claim_uri
 
-ClassificationMetric = Literal["accuracy", "macroF1", "logLoss"]
-RegressionMetric = Literal["r2", "rmse", "mae"]
-Metric = Literal["accuracy", "macroF1", "logLoss", "r2", "rmse", "mae"]
 Candidate = Literal["Baseline", "DynamicRange", "Float16", "Int8", "Onnx"]
 BASELINE: Candidate = "Baseline"
 """The model as it was trained, float32 in LiteRT or scikit-learn's in skops: always weighed, and what the others are
@@ -21,18 +19,42 @@ compared with."""
 CANDIDATES_OF_NETWORKS: tuple[Candidate, ...] = ("DynamicRange", "Float16", "Int8")
 CANDIDATES_OF_ESTIMATORS: tuple[Candidate, ...] = ("Onnx",)
 
-AT_MOST_ONE = frozenset({"accuracy", "macroF1", "r2"})
+
+Label = Annotated[str, Field(min_length=1, max_length=200)]
+"""A class, as it is written in the data."""
+
+
+def check_label(metric: Metric | None, label: str | None) -> None:
+    """Refuses a label beside a metric that takes none. Raises PydanticCustomError."""
+    if label is not None and (metric is None or metric not in OF_LABELS):
+        raise refuse(
+            "label", "a label goes with one of the metrics {allowed}; leave it out", allowed=", ".join(OF_LABELS)
+        )
 
 
 class Requirement(Part):
     """A bound on one metric of the chosen model on the test part."""
 
     metric: Metric
-    """accuracy, macroF1, logLoss (classification); r2, rmse, mae (regression; rmse and mae in the target's unit)."""
+    """Classification: accuracy, macroF1, logLoss, rocAuc, averagePrecision, balancedAccuracy, precision, recall, f1;
+    regression: r2, mape, and rmse, mae, medianAe in the target's unit. docs/metrics.md says what each is."""
+    label: Label | None = None
+    """Of rocAuc, averagePrecision, precision, recall and f1: the class that the figure is of, as it is written in the
+    data (in quotes where it is a number). Default: all classes, averaged."""
     minimum: float | None = None
-    """The least value that is good enough; at most 1 for accuracy, macroF1 and r2 (0.9, not 90)."""
+    """The least value that is good enough; at most 1 for metrics that are at most 1 (0.9, not 90)."""
     maximum: float | None = None
     """The largest value that is good enough."""
+
+    @property
+    def measure(self) -> Measure:
+        """What is bounded."""
+        return Measure(self.metric, self.label)
+
+    @model_validator(mode="after")
+    def _label_fits_metric(self) -> Self:
+        check_label(self.metric, self.label)
+        return self
 
     @model_validator(mode="after")
     def _has_a_bound(self) -> Self:
@@ -63,15 +85,33 @@ class CrossValidation(Part):
 
 
 class Evaluation(Part):
-    """Gates: a model that does not meet them is not published, and the job fails with reason GateFailed."""
+    """What a model is judged by, and gates: a model that does not meet them is not published, and the job fails with
+    reason GateFailed."""
 
+    metric: Metric | None = None
+    """What decides, on the validation part: which epoch of a network is the best, which compressed model is within
+    compression.maxMetricDrop, and what a TuningJob searches for unless it says otherwise. Default: accuracy
+    (regression: r2); of the epochs the least val_loss, or what training.earlyStopping.monitor says."""
+    label: Label | None = None
+    """Of rocAuc, averagePrecision, precision, recall and f1: the class that the metric is of, as it is written in the
+    data (in quotes where it is a number). Default: all classes, averaged."""
     require: Annotated[list[Requirement], Field(max_length=16)] = []
     """Bounds on the chosen model's metrics on the test part."""
     cross_validation: CrossValidation | None = None
     """Scores on folds beside those on the split's parts; for scikit-learn's models."""
     max_generalization_gap: Share | None = None
-    """The most by which the chosen model's accuracy (regression: r2) may be better on the training part than on the
-    test part."""
+    """The most by which the chosen model's evaluation.metric may be better on the training part than on the test part;
+    of rmse, mae and medianAe as a share of that on the training part."""
+
+    @property
+    def measure(self) -> Measure | None:
+        """What decides, where the manifest says it."""
+        return None if self.metric is None else Measure(self.metric, self.label)
+
+    @model_validator(mode="after")
+    def _label_fits_metric(self) -> Self:
+        check_label(self.metric, self.label)
+        return self
 
 
 class Compression(Part):
@@ -82,8 +122,9 @@ class Compression(Part):
     of networks DynamicRange (8-bit weights), Float16 (16-bit weights), Int8 (8-bit weights and activations); of
     scikit-learn's models Onnx (float32). Default: all that the model's kind has."""
     max_metric_drop: Share = 0.01
-    """The most accuracy (regression: r2) on the validation part that a candidate may lose against the baseline,
-    absolute."""
+    """The most of evaluation.metric (default: accuracy, or r2) that a candidate may lose on the validation part
+    against the baseline: absolute; of rmse, mae and medianAe, which are in the target's unit, as a share: 0.01 lets
+    them grow by 1 %."""
     objective: Literal["Size", "Latency"] = "Size"
     """What is best: the fewest bytes, or the least time for one row."""
 

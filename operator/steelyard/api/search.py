@@ -5,21 +5,13 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from steelyard.api.base import Part, refuse
-from steelyard.api.outcome import Metric
-from steelyard.api.trial import Goal, SecondaryObjective
+from steelyard.api.metrics import GOAL_OF_METRIC, Goal, Measure, Metric
+from steelyard.api.outcome import Label, check_label
+from steelyard.api.trial import SecondaryObjective
 
 AlgorithmName = Literal["Grid", "Random", "TPE", "GP", "CMA-ES", "QMC", "NSGA-II"]
 PruningName = Literal["Median", "SuccessiveHalving", "Hyperband", "PairedFolds"]
 ParameterType = Literal["Double", "Int", "Categorical"]
-
-GOAL_OF_METRIC: dict[Metric, Goal] = {
-    "accuracy": "Maximize",
-    "macroF1": "Maximize",
-    "logLoss": "Minimize",
-    "r2": "Maximize",
-    "rmse": "Minimize",
-    "mae": "Minimize",
-}
 
 FieldPath = Annotated[str, Field(min_length=1, max_length=256)]
 Choice = Annotated[Any, Field(json_schema_extra={"x-kubernetes-preserve-unknown-fields": True, "nullable": True})]
@@ -48,8 +40,12 @@ PRUNING_SETTINGS: dict[str, tuple[str, ...]] = {
 class Objective(Part):
     """What is searched for. The test part has no say in it: it judges the published model, once."""
 
-    metric: Metric
-    """Of the validation part; with template.evaluation.crossValidation the mean over the folds."""
+    given_metric: Metric | None = Field(default=None, alias="metric")
+    """Of the validation part; with template.evaluation.crossValidation the mean over the folds. Default: that of
+    template.evaluation, with its label."""
+    label: Label | None = None
+    """Of rocAuc, averagePrecision, precision, recall and f1: the class that the metric is of, as it is written in the
+    data (in quotes where it is a number). Default: all classes, averaged."""
     goal: Goal | None = None
     """Maximize or Minimize. Default: what is better of the metric; only that is allowed."""
     target: float | None = None
@@ -57,6 +53,22 @@ class Objective(Part):
     secondary: SecondaryObjective | None = None
     """A secondary objective, to be as small as can be: the size (bytes) or latency (microseconds a row) of the trial's
     compressed model. The search then finds a front: trials that no other beats in both."""
+
+    @property
+    def metric(self) -> Metric:
+        """What is searched for, given or not: a search without it is refused."""
+        assert self.given_metric is not None, "TuningJobSpec fills it in"
+        return self.given_metric
+
+    @property
+    def measure(self) -> Measure:
+        """The metric with its label."""
+        return Measure(self.metric, self.label)
+
+    @property
+    def name(self) -> str:
+        """What the metric is called in tables."""
+        return self.measure.name
 
     @property
     def direction(self) -> Goal:
@@ -79,7 +91,8 @@ class Objective(Part):
 
     @model_validator(mode="after")
     def _goal_fits_metric(self) -> Self:
-        if self.goal not in (None, GOAL_OF_METRIC[self.metric]):
+        check_label(self.given_metric, self.label)
+        if self.given_metric is not None and self.goal not in (None, GOAL_OF_METRIC[self.metric]):
             raise refuse(
                 "goal",
                 "{goal} would search for the worst model: of {metric} {better} is better; allowed: {allowed}",

@@ -13,11 +13,11 @@ from typing import Any, Literal, TypeAlias
 from steelyard.api.log_values import finite, number_of_trial, number_or_none, numbers_of, runs_of, whole
 from steelyard.api.log_values import seconds as seconds_of
 from steelyard.api.log_values import text as text_of
+from steelyard.api.metrics import Goal
 from steelyard.api.search import Parameter
 from steelyard.api.search_space import index_of, value_at
 from steelyard.api.step_values import Steps, pack, unpack
 from steelyard.api.training_job import TrainingJobSpec
-from steelyard.api.trial import Goal
 from steelyard.api.tuning_job import TuningJobSpec
 
 Values: TypeAlias = dict[str, Any]

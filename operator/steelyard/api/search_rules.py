@@ -7,15 +7,14 @@ from typing import TYPE_CHECKING, Any
 from pydantic_core import PydanticCustomError
 
 from steelyard.api.base import refuse, refuse_all
+from steelyard.api.metrics import AT_MOST_ONE, METRICS_OF_TASK, OF_SUMS
 from steelyard.api.model import TASK_OF_MODEL
-from steelyard.api.outcome import AT_MOST_ONE
 from steelyard.api.search import EPOCH_PRUNING, Parameter, Pruning, same_value
 from steelyard.api.search_paths import find
 from steelyard.api.search_space import contains, count_of, own_value, size_of
 from steelyard.api.search_steps import grace_of, most_looks
 from steelyard.api.search_values import check_alone, check_initial_trials, check_together, check_type, words_of
-from steelyard.api.training_job import METRICS_OF_TASK
-from steelyard.api.trial import METRICS_OF_EPOCHS, MOST_REPORTS
+from steelyard.api.trial import MOST_REPORTS
 
 if TYPE_CHECKING:
     from steelyard.api.tuning_job import TuningJobSpec
@@ -30,6 +29,11 @@ Errors = Iterator[PydanticCustomError]
 
 def check_search(spec: "TuningJobSpec") -> None:
     """Refuses a search that can't be run, with all its mistakes. Raises PydanticCustomError."""
+    if spec.objective.given_metric is None:
+        raise refuse(
+            "objective.metric",
+            "nothing says what is searched for; name a metric here, or as template.evaluation.metric",
+        )
     errors = [error for check in _CHECKS for error in check(spec)]
     spaces = [*_paths(spec), *_conditions(spec)]
     errors += spaces or [*_types(spec)] or [*_space(spec)]
@@ -163,13 +167,13 @@ def _epoch_pruning(spec: "TuningJobSpec", pruning: Pruning) -> Errors:
             model=model.kind,
         )
         return
-    if spec.objective.metric not in METRICS_OF_EPOCHS:
+    if spec.objective.metric not in OF_SUMS:
         yield refuse(
             "pruning.name",
             "{name} needs a metric that is known after each epoch, which {metric} is not; allowed: {allowed}",
             name=name,
             metric=spec.objective.metric,
-            allowed=", ".join(METRICS_OF_EPOCHS),
+            allowed=", ".join(OF_SUMS),
         )
     for field, epochs in (("graceEpochs", grace_of(spec)), ("everyEpochs", pruning.every_epochs)):
         if epochs is not None and epochs >= spec.template.training.epochs:

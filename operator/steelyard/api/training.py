@@ -7,7 +7,26 @@ from pydantic import Field, model_validator
 from steelyard.api.base import ExactlyOneOf, Part, Share, refuse
 
 OptimizerName = Literal["SGD", "Adam", "AdamW", "RMSprop"]
-Monitor = Literal["val_loss", "val_accuracy", "val_mae", "loss", "accuracy", "mae"]
+Monitor = Literal[
+    "val_loss",
+    "loss",
+    "accuracy",
+    "mae",
+    "val_accuracy",
+    "val_macroF1",
+    "val_logLoss",
+    "val_rocAuc",
+    "val_averagePrecision",
+    "val_balancedAccuracy",
+    "val_precision",
+    "val_recall",
+    "val_f1",
+    "val_r2",
+    "val_rmse",
+    "val_mae",
+    "val_mape",
+    "val_medianAe",
+]
 
 # Which optimizer has which of the settings that not all of them have.
 OPTIMIZER_SETTINGS: dict[str, tuple[str, ...]] = {
@@ -93,9 +112,9 @@ class LearningRateSchedule(ExactlyOneOf):
 class EarlyStopping(Part):
     """Ends the training when the monitored figure has not improved for a while."""
 
-    monitor: Monitor = "val_loss"
-    """The figure: val_loss, or val_accuracy (classification) or val_mae (regression), or those of training without
-    val_."""
+    monitor: Monitor | None = None
+    """The figure: val_loss, or a metric of the validation part as val_METRIC; of the training part loss, and accuracy
+    (classification) or mae (regression). Default: val_ and evaluation.metric where that is given, else val_loss."""
     patience: Annotated[int, Field(ge=1, le=100000)] = 5
     """Epochs without improvement after which training ends."""
     min_delta: Annotated[float, Field(ge=0, le=1e12)] = 0.0

@@ -1,12 +1,24 @@
 """The TrainingJob: the manifest as a whole, and what only the whole can say. Imports the api only."""
 
-from typing import Annotated, Literal, Self
+from collections.abc import Sequence
+from typing import Annotated, Literal, Self, get_args
 
 from pydantic import Field, model_validator
 
 from steelyard.api.base import Part, refuse
 from steelyard.api.dataset import Dataset
 from steelyard.api.estimator_rules import check_estimator, check_model, check_network
+from steelyard.api.metrics import (
+    DEFAULT_METRIC,
+    METRICS,
+    METRICS_OF_TASK,
+    OF_SUMS,
+    Measure,
+    Task,
+    all_measures,
+    basic_measures,
+    unique,
+)
 from steelyard.api.model import Model
 from steelyard.api.outcome import (
     CANDIDATES_OF_ESTIMATORS,
@@ -18,15 +30,27 @@ from steelyard.api.outcome import (
     RunPolicy,
 )
 from steelyard.api.pods import LabelKey, LabelValue, ObjectName, PodTemplate, WorkspaceSpec
-from steelyard.api.training import Training
-from steelyard.api.trial import METRICS_OF_EPOCHS, Trained, Trial
+from steelyard.api.training import Monitor, Training
+from steelyard.api.trial import Trained, Trial
 
 API_VERSION = "steelyard.dev/v1alpha1"
 NAME_PATTERN = r"^[a-z]([-a-z0-9]{0,38}[a-z0-9])?$"
 
-Task = Literal["Classification", "Regression"]
 
-METRICS_OF_TASK = {"Classification": ("accuracy", "macroF1", "logLoss"), "Regression": ("r2", "rmse", "mae")}
+MOST_CLASSES_NAMED = 20
+
+
+def no_class(label: str, classes: Sequence[str]) -> str:
+    """What is to be said of a class that the data does not have."""
+    more = f" and {len(classes) - MOST_CLASSES_NAMED} more" if len(classes) > MOST_CLASSES_NAMED else ""
+    named = ", ".join(f"'{each}'" for each in classes[:MOST_CLASSES_NAMED])
+    return f"the data has no class '{label}'; its classes are {named}{more}"
+
+
+def foreign_monitors(task: Task) -> list[str]:
+    """The figures that a network of this task does not have."""
+    foreign = [name for name, info in METRICS.items() if info.task != task]
+    return [monitor for monitor in get_args(Monitor) if monitor.removeprefix("val_") in foreign]
 
 
 class Metadata(Part):
@@ -98,6 +122,32 @@ class TrainingJobSpec(Part):
         own = CANDIDATES_OF_ESTIMATORS if self.model.is_estimator else CANDIDATES_OF_NETWORKS
         return list(self.compression.candidates or own)
 
+    def measure(self, task: Task) -> Measure:
+        """What decides: evaluation.metric, or the task's default."""
+        return self.evaluation.measure or Measure(DEFAULT_METRIC[task])
+
+    def told_measures(self, task: Task) -> list[Measure]:
+        """What is told of every model that is judged: the task's basic metrics and what the manifest asks for."""
+        asked = [self.measure(task), *(requirement.measure for requirement in self.evaluation.require)]
+        trial = [] if self.trial is None else [self.trial.measure]
+        return unique([*basic_measures(task), *asked, *trial])
+
+    def published_measures(self, task: Task) -> list[Measure]:
+        """What is told of the published model: every metric of the task, and what the manifest asks for."""
+        return unique([*all_measures(task), *self.told_measures(task)])
+
+    def check_labels(self, classes: Sequence[str]) -> None:
+        """Refuses a metric of a class that the data does not have. Called when the data was read.
+
+        Raises:
+            PydanticCustomError: a `cross_field` error that names the field.
+        """
+        named = [("evaluation", self.evaluation.label), ("trial", self.trial.label if self.trial else None)]
+        named += [(f"evaluation.require[{i}]", each.label) for i, each in enumerate(self.evaluation.require)]
+        for field, label in named:
+            if label is not None and label not in classes:
+                raise refuse(f"{field}.label", "{problem}", problem=no_class(label, classes))
+
     @model_validator(mode="after")
     def _publishes_what_it_compresses(self) -> Self:
         if self.publish == [] and self.compression is not None and self.trial is None:
@@ -167,12 +217,12 @@ class TrainingJobSpec(Part):
         if trial.paired_limit is not None and not self.model.is_estimator:
             raise refuse("trial.pairedLimit", "a network is not scored on folds; leave this out")
         looks_at_epochs = trial.report_steps or trial.limits
-        if looks_at_epochs and not self.model.is_estimator and trial.metric not in METRICS_OF_EPOCHS:
+        if looks_at_epochs and not self.model.is_estimator and trial.metric not in OF_SUMS:
             raise refuse(
                 "trial.metric",
                 "{metric} is not known after each epoch; allowed with reportSteps and limits: {allowed}",
                 metric=trial.metric,
-                allowed=", ".join(METRICS_OF_EPOCHS),
+                allowed=", ".join(OF_SUMS),
             )
         return self
 
@@ -228,9 +278,16 @@ class TrainingJobSpec(Part):
                 task=task,
                 allowed=", ".join(METRICS_OF_TASK[task]),
             )
-        foreign = "mae" if task == "Classification" else "accuracy"
+        if self.evaluation.metric is not None and self.evaluation.metric not in METRICS_OF_TASK[task]:
+            raise refuse(
+                "evaluation.metric",
+                "{metric} is no metric of {task}; allowed: {allowed}",
+                metric=self.evaluation.metric,
+                task=task,
+                allowed=", ".join(METRICS_OF_TASK[task]),
+            )
         stopping = self.training.early_stopping
-        if stopping is not None and stopping.monitor.removeprefix("val_") == foreign:
+        if stopping is not None and stopping.monitor in foreign_monitors(task):
             raise refuse(
                 "training.earlyStopping.monitor",
                 "{monitor} is no figure of {task}",

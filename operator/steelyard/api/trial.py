@@ -9,18 +9,16 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from steelyard.api.base import Part, refuse
-from steelyard.api.outcome import Metric
+from steelyard.api.metrics import Goal, Measure, Metric
+from steelyard.api.outcome import Label, check_label
 from steelyard.api.uris import ClaimUri, is_claim_uri
 
-Goal = Literal["Maximize", "Minimize"]
 SecondaryObjective = Literal["Size", "Latency"]
 
 MOST_NUMBER = 10**6
 """The largest number of a trial."""
 MOST_REPORTS = 64
 """Steps of one trial whose values are kept."""
-METRICS_OF_EPOCHS: tuple[Metric, ...] = ("accuracy", "logLoss", "r2", "rmse", "mae")
-"""What a network tells after each epoch. macroF1 is none: it is no mean over the workers' rows."""
 
 
 class Limit(Part):
@@ -57,6 +55,8 @@ class Trial(Part):
     """The trial's number, from 0."""
     metric: Metric
     """What it reports: of the validation part, or, with evaluation.crossValidation, the mean over the folds."""
+    label: Label | None = None
+    """The class that the metric is of; left out, all of them."""
     goal: Goal
     """Which values are better."""
     secondary: SecondaryObjective | None = None
@@ -70,6 +70,16 @@ class Trial(Part):
     to_beat: float | None = None
     """The best value that was known when it was created: a trial that is no better will not be the best, and leaves no
     model."""
+
+    @property
+    def measure(self) -> Measure:
+        """What it reports."""
+        return Measure(self.metric, self.label)
+
+    @model_validator(mode="after")
+    def _label_fits_metric(self) -> Self:
+        check_label(self.metric, self.label)
+        return self
 
 
 class Trained(Part):

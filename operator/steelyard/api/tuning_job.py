@@ -1,7 +1,7 @@
 """The TuningJob: a search over a TrainingJob's fields, as a whole, and what only the whole can say. Imports the api
 only."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -52,8 +52,8 @@ class TuningRunPolicy(Part):
 class TuningJobSpec(Part):
     """What to search, how, and for how long."""
 
-    objective: Objective
-    """What is searched for."""
+    objective: Objective = Objective()
+    """What is searched for. Default: the metric of template.evaluation."""
     parameters: Annotated[list[Parameter], Field(min_length=1, max_length=64)]
     """The fields of the template that the search sets."""
     algorithm: Algorithm = Algorithm()
@@ -97,6 +97,19 @@ class TuningJobSpec(Part):
     for the best one."""
     run_policy: TuningRunPolicy = TuningRunPolicy()
     """How long to wait."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _searches_for_what_decides(cls, given: Any) -> Any:
+        """Fills in the objective's metric from the template."""
+        if not isinstance(given, dict):
+            return given
+        objective, template = given.get("objective", {}), given.get("template")
+        evaluation = template.get("evaluation") if isinstance(template, dict) else None
+        if not isinstance(objective, dict) or "metric" in objective or not isinstance(evaluation, dict):
+            return given
+        decides = {name: evaluation[name] for name in ("metric", "label") if evaluation.get(name) is not None}
+        return {**given, "objective": {**decides, **objective}} if "metric" in decides else given
 
     @model_validator(mode="after")
     def _search_is_possible(self) -> Self:

@@ -17,7 +17,8 @@ import yaml
 from steelyard.api.contract import Reason
 from steelyard.api.errors import ConfigurationError, DataError
 from steelyard.api.loading import parse_training_job
-from steelyard.api.training_job import API_VERSION, Task
+from steelyard.api.metrics import Task
+from steelyard.api.training_job import API_VERSION
 from steelyard.cli.sample import Column, Sample, read_sample
 
 _USUAL_TARGETS = ("target", "label", "class", "y")

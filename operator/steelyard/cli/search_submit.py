@@ -50,7 +50,7 @@ def events_between(before: TuningJobStatus, after: TuningJobStatus, handle: "Sea
     from steelyard.client.outcome import condition
 
     spec = handle.tuning.spec
-    metric, goal = spec.objective.metric, spec.objective.direction
+    metric, goal = spec.objective.name, spec.objective.direction
     events: list[SearchEvent] = []
     known = [Entry.decode(line, spec.parameters) for line in before.log]
     if before.phase is None:
@@ -103,7 +103,7 @@ def _print_end(handle: "SearchHandle | None", reason: str, message: str, exit_co
 
     summary: dict[str, Any] = {}
     if handle is not None:
-        status, metric = handle.status, handle.tuning.spec.objective.metric
+        status, metric = handle.status, handle.tuning.spec.objective.name
         summary = {"trials": status.trials.model_dump(), "best": _best(status, metric)}
         summary |= summary_of(status.model) if status.model else {}
     seconds = handle.status.active_seconds if handle is not None else 0.0

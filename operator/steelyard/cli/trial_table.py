@@ -4,9 +4,9 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from steelyard.api.metrics import Goal
 from steelyard.api.search import Parameter
 from steelyard.api.search_log import Entry, is_better
-from steelyard.api.trial import Goal
 from steelyard.api.tuning_job import TuningJobSpec
 
 _LONGEST_VALUE = 24
@@ -47,7 +47,7 @@ def values_on_a_line(values: Mapping[str, Any], parameters: Sequence[Parameter])
 def header(spec: TuningJobSpec) -> list[str]:
     """The names of the columns of `row`."""
     secondary = [SECONDARY_NAMES[spec.objective.secondary]] if spec.objective.secondary else []
-    return ["TRIAL", "STATE", spec.objective.metric, *secondary, *short_names(spec.parameters).values(), "SECONDS"]
+    return ["TRIAL", "STATE", spec.objective.name, *secondary, *short_names(spec.parameters).values(), "SECONDS"]
 
 
 def row(entry: Entry, spec: TuningJobSpec) -> list[str]:

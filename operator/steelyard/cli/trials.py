@@ -69,7 +69,7 @@ def to_json(found: SearchDocument, entries: Sequence[Entry]) -> dict[str, Any]:
     best = best_of(found.entries, objective.direction)
     return {
         "job": found.name,
-        "metric": objective.metric,
+        "metric": objective.name,
         "goal": objective.direction,
         "secondary": objective.secondary,
         "ended": found.ended or None,
@@ -77,7 +77,7 @@ def to_json(found: SearchDocument, entries: Sequence[Entry]) -> dict[str, Any]:
         "front": [entry.number for entry in front_of(found.entries, objective.direction)]
         if objective.secondary
         else None,
-        "trials": [entry_to_json(entry, objective.metric) for entry in entries],
+        "trials": [entry_to_json(entry, objective.name) for entry in entries],
     }
 
 
@@ -90,7 +90,7 @@ def lines_of(found: SearchDocument, entries: Sequence[Entry]) -> list[str]:
     if spec.objective.secondary:
         front = [entry.number for entry in front_of(found.entries, spec.objective.direction)]
         lines.append(
-            f"on the front of {spec.objective.metric} and {spec.objective.secondary.lower()}: {front_line(front)}"
+            f"on the front of {spec.objective.name} and {spec.objective.secondary.lower()}: {front_line(front)}"
         )
     best = best_of(found.entries, spec.objective.direction)
     counts = counts_of({entry.number: entry for entry in found.entries})
@@ -98,7 +98,7 @@ def lines_of(found: SearchDocument, entries: Sequence[Entry]) -> list[str]:
     head = f"{answered(len(found.entries), spec)}: {', '.join(states)}"
     lines += ["", head + (f"; it ended: {found.ended}" if found.ended else "")]
     if best is not None:
-        lines.append(f"best: trial {best.number}, {spec.objective.metric} {metric(best.value)}")
+        lines.append(f"best: trial {best.number}, {spec.objective.name} {metric(best.value)}")
     if failed := [entry for entry in entries if entry.state == "Failed"]:
         lines += ["", "failed:", *(f"  trial {entry.number}: {entry.reason}" for entry in failed)]
     return lines
@@ -109,7 +109,7 @@ def _print_csv(found: SearchDocument, entries: Sequence[Entry]) -> None:
     objective, paths = found.spec.objective, [parameter.path for parameter in found.spec.parameters]
     secondary = [SECONDARY_NAMES[objective.secondary]] if objective.secondary else []
     writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(["trial", "state", objective.metric, *secondary, "epoch", "seconds", *paths, "reason"])
+    writer.writerow(["trial", "state", objective.name, *secondary, "epoch", "seconds", *paths, "reason"])
     for entry in entries:
         seconds = [entry.secondary] if objective.secondary else []
         values = [_csv_cell(entry.values[path]) if path in entry.values else "" for path in paths]

@@ -65,7 +65,7 @@ def _lines(search: LocalSearch, trials: list[Values], size: int | None, standing
     lines = [
         f"search     {search.name}",
         f"workspace  {search.workspace.root}",
-        f"objective  {objective.direction.lower()} {objective.metric}{target}{secondary}",
+        f"objective  {objective.direction.lower()} {objective.name}{target}{secondary}",
         f"algorithm  {spec.algorithm.name}, seed {spec.algorithm.seed}; {limits}",
         f"pruning    {spec.pruning.name if spec.pruning else 'none'}",
         f"now        {standing}",

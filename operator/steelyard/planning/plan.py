@@ -123,6 +123,9 @@ def _inputs_of_train(spec: TrainingJobSpec) -> dict[str, Any]:
     training = _dump(spec.training)
     training.pop("checkpoint", None)
     inputs = {"model": _dump(spec.model), "training": training}
+    if spec.evaluation.measure is not None and spec.has_finish:
+        # It says which epoch is the best, and what is told of the model.
+        inputs["evaluation"] = {"measure": spec.evaluation.measure.name}
     if spec.trained is not None and spec.trained.refit:
         inputs["refit"] = {"epochs": spec.trained.epochs}
     if spec.trial is not None:

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from steelyard.api.errors import DataError
-from steelyard.api.training_job import Task
+from steelyard.api.metrics import Task
 from steelyard.cells.csv_text import CsvStyle
 from steelyard.cells.missing import MISSING_LABELS, MISSING_NUMBERS
 from steelyard.cells.numbers import PLAIN, NumberStyle, finite_number

@@ -42,7 +42,7 @@ def export_study(document: SearchDocument, path: Path) -> int:
     directions: list[Literal["maximize", "minimize"]] = [
         "maximize" if objective.direction == "Maximize" else "minimize"
     ]
-    names: list[str] = [objective.metric]
+    names: list[str] = [objective.name]
     if objective.secondary is not None:
         directions.append("minimize")
         names.append(objective.secondary)

@@ -9,10 +9,11 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import replace
 
+from steelyard.api.metrics import Goal
 from steelyard.api.search import Pruning
 from steelyard.api.search_log import Entry, best_of
 from steelyard.api.search_steps import REDUCTION_FACTOR, bracket_of, looks_of, report_steps
-from steelyard.api.trial import Goal, PairedLimit
+from steelyard.api.trial import PairedLimit
 from steelyard.api.tuning_job import TuningJobSpec
 from steelyard.tuning.stops import Stops
 

@@ -181,7 +181,7 @@ def _end_by_answers(spec: TuningJobSpec, known: Sequence[Entry]) -> End | None:
         return None
     target = objective.target
     if target is not None and not is_better(target, best.value, objective.direction):
-        message = f"trial {best.number} reached {objective.metric} {best.value:.6g}; the target is {target:g}"
+        message = f"trial {best.number} reached {objective.name} {best.value:.6g}; the target is {target:g}"
         return End(Reason.TARGET_REACHED, message)
     patience = spec.max_trials_without_improvement
     since = sum(entry.number > best.number and entry.state != "Failed" for entry in known)

@@ -70,6 +70,7 @@ def trial_job(
         "tuningJob": tuning.metadata.name,
         "number": number,
         "metric": objective.metric,
+        **({"label": objective.label} if objective.label is not None else {}),
         "goal": objective.direction,
         **({"secondary": objective.secondary} if objective.secondary else {}),
         **stops_to_json(stops),

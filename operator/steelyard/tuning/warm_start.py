@@ -53,7 +53,7 @@ def prior_of(spec: TuningJobSpec, name: str, other: TuningJobSpec, log: Sequence
             f"{FIELD}: '{name}' has searched over {', '.join(paths)}, and this search is over {', '.join(own)}; a "
             "search can learn from one over the same paths only"
         )
-    objectives = [(each.objective.metric, each.objective.direction, each.objective.secondary) for each in (spec, other)]
+    objectives = [(each.objective.name, each.objective.direction, each.objective.secondary) for each in (spec, other)]
     if objectives[0] != objectives[1]:
         this, earlier = (" ".join(str(part) for part in each if part) for each in objectives)
         raise ConfigurationError(f"{FIELD}: the objective of '{name}' is {earlier}, and that of this search is {this}")

@@ -6,7 +6,8 @@ The choice is made on the validation part; the test part has no say in it.
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from steelyard.api.outcome import BASELINE, Candidate, Metric
+from steelyard.api.metrics import Metric
+from steelyard.api.outcome import BASELINE, Candidate
 from steelyard_trainer.evaluation.metrics import Figure, Figures
 
 # Differences of two equal figures may be off by a rounding error.

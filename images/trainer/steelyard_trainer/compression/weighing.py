@@ -8,14 +8,14 @@ from typing import Any, Protocol
 
 from steelyard.api.contract import Reason
 from steelyard.api.errors import DataError
+from steelyard.api.metrics import DEFAULT_METRIC, Task
 from steelyard.api.outcome import BASELINE, Candidate
-from steelyard.api.training_job import Task, TrainingJobSpec
+from steelyard.api.training_job import TrainingJobSpec
 from steelyard.serving.interface import ServedModel
 from steelyard.serving.preprocessing import Preprocessing
 from steelyard_trainer.compression.choice import Choice, Measured, choose
 from steelyard_trainer.contract import StageContext
 from steelyard_trainer.data.splitting import SplitName
-from steelyard_trainer.evaluation.metrics import PRIMARY
 
 
 class Labelled(Protocol):
@@ -93,7 +93,7 @@ def choice_of(spec: TrainingJobSpec, task: Task, measured: list[Measured]) -> Ch
     compression = spec.compression
     return choose(
         measured,
-        PRIMARY[task],
+        DEFAULT_METRIC[task],
         compression.max_metric_drop if compression else 0.0,
         compression.objective if compression else "Size",
         baseline_name(spec),

@@ -10,8 +10,9 @@ from pydantic_core import PydanticCustomError
 from steelyard.api.contract import Reason
 from steelyard.api.dataset import Checks
 from steelyard.api.errors import ConfigurationError, DataError
+from steelyard.api.metrics import Task
 from steelyard.api.training import Training
-from steelyard.api.training_job import Task, TrainingJobSpec
+from steelyard.api.training_job import TrainingJobSpec
 from steelyard_trainer.data.splitting import ClassTooSmallError, PartTooSmallError, TooFewRowsError
 from steelyard_trainer.data.words import listed
 

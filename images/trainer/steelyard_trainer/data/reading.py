@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from steelyard.api.contract import Reason
 from steelyard.api.dataset import SPLIT_BY, MissingValues
 from steelyard.api.errors import ConfigurationError, DataError
-from steelyard.api.training_job import Task
+from steelyard.api.metrics import Task
 from steelyard.api.workspace import DATASET_FILE, PREPROCESSING_FILE, Workspace
 from steelyard.serving.preprocessing import Preprocessing
 from steelyard_trainer.contract import StageContext

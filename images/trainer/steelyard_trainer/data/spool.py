@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from steelyard.api.dataset import SplitBy
 from steelyard.api.errors import DataError
-from steelyard.api.training_job import Task
+from steelyard.api.metrics import Task
 from steelyard_trainer.data.hashing import Hashes, as_numbers, mix_in, number_bits, word_bits
 from steelyard_trainer.data.sources import Source
 from steelyard_trainer.data.split_column import SplitColumn

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from steelyard.api.errors import DataError
-from steelyard.api.training_job import Task
+from steelyard.api.metrics import Task
 from steelyard.cells.numbers import MOSTLY_NUMBERS, finite_number
 from steelyard_trainer.data.hashing import Hashes, number_bits, word_bits
 from steelyard_trainer.data.words import MISSING_NUMBER_CELLS, shortened

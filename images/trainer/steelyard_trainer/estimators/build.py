@@ -9,8 +9,9 @@ from sklearn.linear_model import ElasticNet, Lasso, LogisticRegression, Ridge
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 
 from steelyard.api import estimators as api
+from steelyard.api.metrics import Task
 from steelyard.api.training import ClassWeights
-from steelyard.api.training_job import Task, TrainingJobSpec
+from steelyard.api.training_job import TrainingJobSpec
 
 Estimator: TypeAlias = BaseEstimator
 """Targets are class indices, or numbers in the target's own unit; features are as `features` makes them."""

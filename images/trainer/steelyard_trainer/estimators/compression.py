@@ -8,9 +8,10 @@ import numpy.typing as npt
 
 from steelyard.api.contract import Reason
 from steelyard.api.errors import DataError
+from steelyard.api.metrics import Task
 from steelyard.api.outcome import BASELINE, Candidate
 from steelyard.api.published import ONNX_FILE, SKOPS_FILE
-from steelyard.api.training_job import Task, TrainingJobSpec
+from steelyard.api.training_job import TrainingJobSpec
 from steelyard.serving.published import load_model
 from steelyard_trainer.compression.choice import Measured
 from steelyard_trainer.compression.weighing import candidates_of, choice_of

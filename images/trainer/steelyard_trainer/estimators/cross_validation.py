@@ -13,8 +13,8 @@ from sklearn.model_selection import KFold, StratifiedKFold
 
 from steelyard.api.dataset import MissingValues
 from steelyard.api.errors import ConfigurationError
-from steelyard.api.outcome import Metric
-from steelyard.api.training_job import Task, TrainingJobSpec
+from steelyard.api.metrics import Metric, Task
+from steelyard.api.training_job import TrainingJobSpec
 from steelyard.serving.preprocessing import Preprocessing
 from steelyard_trainer.estimators.build import Estimator, build_estimator, is_scaled
 from steelyard_trainer.estimators.features import Indices, Matrix, Table

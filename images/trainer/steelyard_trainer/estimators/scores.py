@@ -1,18 +1,19 @@
 """What a fitted model says of rows, and one metric of it by scikit-learn's own definition. Imports scikit-learn."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sklearn import metrics as sklearn_metrics
 
 from steelyard.api.errors import DataError
-from steelyard.api.outcome import Metric
+from steelyard.api.metrics import Measure
 from steelyard_trainer.estimators.build import Estimator
 from steelyard_trainer.estimators.features import Matrix
+from steelyard_trainer.evaluation.formulas import log_loss, of_labels, of_numbers, of_ranking
+from steelyard_trainer.evaluation.metrics import class_index_of
 
 Targets = npt.NDArray[Any]
 
@@ -63,33 +64,35 @@ def for_all_classes(probabilities: Matrix, seen: npt.NDArray[Any], classes: int)
     return filled
 
 
-def score(metric: Metric, targets: Targets, predictions: Predictions) -> float:
-    """A metric as scikit-learn defines it, at its defaults. NaN where it is not defined, as r2 of one row."""
-    match metric:
-        case "accuracy":
-            return float(sklearn_metrics.accuracy_score(targets, predictions.predict()))
-        case "macroF1":
-            found = sklearn_metrics.f1_score(targets, predictions.predict(), average="macro", zero_division=0)
-            return float(found)
+def score(measure: Measure, targets: Targets, predictions: Predictions, classes: Sequence[str] | None = None) -> float:
+    """A metric as scikit-learn defines it, at its defaults. NaN where it is not defined, as r2 of one row.
+
+    Args:
+        measure: the metric.
+        targets: shape (rows,): class indices, or numbers.
+        predictions: what the model says of the rows.
+        classes: the labels, by class index; needed where the measure is of one class.
+    """
+    class_index = class_index_of(measure, classes)
+    match measure.metric:
         case "logLoss":
-            probabilities = predictions.probabilities()
-            return float(sklearn_metrics.log_loss(targets, probabilities, labels=range(probabilities.shape[1])))
-        case "r2":
-            return float(sklearn_metrics.r2_score(targets, predictions.predict())) if len(targets) > 1 else float("nan")
-        case "rmse":
-            return float(sklearn_metrics.root_mean_squared_error(targets, predictions.predict()))
-        case "mae":
-            return float(sklearn_metrics.mean_absolute_error(targets, predictions.predict()))
+            return log_loss(targets, predictions.probabilities())
+        case "rocAuc" | "averagePrecision" as metric:
+            return of_ranking(metric, targets, predictions.probabilities(), class_index)
+        case metric if measure.info.task == "Classification":
+            return of_labels(metric, targets, predictions.predict(), class_index)
+        case metric:
+            return of_numbers(metric, targets, predictions.predict())
 
 
-def finite(metric: Metric, value: float, part: str) -> float:
+def finite(measure: Measure, value: float, part: str) -> float:
     """A score that is a number. Raises DataError where it is none.
 
     Args:
-        metric: what it is.
+        measure: what it is.
         value: the score.
         part: the rows that it is of, in words.
     """
     if not math.isfinite(value):
-        raise DataError(f"{metric} of {part} is {value}: it is not defined on so few rows, or too large")
+        raise DataError(f"{measure.name} of {part} is {value}: it is not defined on so few rows, or too large")
     return value

@@ -13,9 +13,8 @@ from threadpoolctl import threadpool_limits
 
 from steelyard.api.contract import Env, Reason
 from steelyard.api.errors import ConfigurationError
-from steelyard.api.outcome import Metric
+from steelyard.api.metrics import DEFAULT_METRIC, METRICS_OF_TASK, Metric
 from steelyard.api.search_log import leaves_model
-from steelyard.api.training_job import METRICS_OF_TASK
 from steelyard_trainer.contract import Outcome, StageContext
 from steelyard_trainer.data.reading import PreparedDataset
 from steelyard_trainer.data.splitting import SplitName
@@ -24,7 +23,7 @@ from steelyard_trainer.estimators.cross_validation import score_fold
 from steelyard_trainer.estimators.saving import save_estimator
 from steelyard_trainer.estimators.trial import Answered, Rows, fit_on, judge, run_trial
 from steelyard_trainer.evaluation.gates import check_gates
-from steelyard_trainer.evaluation.metrics import PRIMARY, Figures
+from steelyard_trainer.evaluation.metrics import Figures
 from steelyard_trainer.files import write_atomically
 
 _NOT_IN_SUMMARY = ("key", "kind", "reason", "message", "dataset")
@@ -106,7 +105,7 @@ def _judge_here(
     context: StageContext, rows: Rows, model: Estimator, figures: dict[SplitName, Figures]
 ) -> dict[str, Any]:
     """As the stage finish would judge it; raises SteelyardError where a gate is not met."""
-    spec, primary = context.job.spec, PRIMARY[rows.dataset.task]
+    spec, primary = context.job.spec, DEFAULT_METRIC[rows.dataset.task]
     test = judge(model, spec, rows, "test")
     check_gates(spec.evaluation, primary, figures["train"], test)
     return {
@@ -122,7 +121,7 @@ def _cross_validate(context: StageContext, rows: Rows) -> dict[str, Any]:
     count = spec.evaluation.cross_validation.folds
     folds = rows.folds(count)
     metrics: tuple[Metric, ...] = METRICS_OF_TASK[rows.dataset.task]
-    primary = PRIMARY[rows.dataset.task]
+    primary = DEFAULT_METRIC[rows.dataset.task]
     scores: dict[Metric, list[float]] = {metric: [] for metric in metrics}
     for index in range(count):
         for metric, value in score_fold(spec, folds, index, metrics).items():

@@ -12,7 +12,7 @@ import numpy as np
 
 from steelyard.api.contract import Reason
 from steelyard.api.errors import DataError
-from steelyard.api.outcome import Metric
+from steelyard.api.metrics import Metric
 from steelyard.api.search_log import TrialReport
 from steelyard.api.training_job import TrainingJobSpec
 from steelyard.api.trial import Trial

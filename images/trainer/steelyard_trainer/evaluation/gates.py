@@ -2,7 +2,8 @@
 
 from steelyard.api.contract import ExitCode, Reason
 from steelyard.api.errors import SteelyardError
-from steelyard.api.outcome import Evaluation, Metric, Requirement
+from steelyard.api.metrics import Metric
+from steelyard.api.outcome import Evaluation, Requirement
 from steelyard_trainer.evaluation.metrics import Figures
 
 

@@ -10,15 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from steelyard.api.errors import DataError
-from steelyard.api.outcome import BASELINE, Metric
-from steelyard.api.training_job import Task
+from steelyard.api.metrics import DEFAULT_METRIC, Metric, Task
+from steelyard.api.outcome import BASELINE
 from steelyard.serving.interface import ServedModel
 from steelyard_trainer.compression.weighing import Labelled
 from steelyard_trainer.contract import StageContext
 from steelyard_trainer.data.reading import PreparedDataset
 from steelyard_trainer.data.splitting import SPLITS, SplitName
 from steelyard_trainer.evaluation.gates import check_gates
-from steelyard_trainer.evaluation.metrics import PRIMARY, Figures, evaluate
+from steelyard_trainer.evaluation.metrics import Figures, evaluate
 
 if TYPE_CHECKING:
     import keras
@@ -70,7 +70,7 @@ def judge_float32(context: StageContext, dataset: PreparedDataset, model: "keras
         sample = representative_sample(dataset.read("train").features)
         litert = Converter(model, Path(folder), sample).convert(BASELINE)
     figures = judge_parts(LiteRtModel(litert), dataset.read_parts, dataset.task)
-    primary = PRIMARY[dataset.task]
+    primary = DEFAULT_METRIC[dataset.task]
     check_gates(context.job.spec.evaluation, primary, figures["train"], figures["test"])
     return {**metrics_summary(primary, figures["test"]), "bytes": len(litert)}
 

@@ -1,28 +1,23 @@
 """What a model is judged by: metrics with their standard errors, the sampling error of the rows they were measured on.
 
-Imports numpy, scikit-learn and steelyard.api.
+Imports numpy, steelyard.api, the formulas and the errors.
 """
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sklearn import metrics as sklearn_metrics
 
-from steelyard.api.outcome import Metric
-from steelyard.api.training_job import Task
-
-PRIMARY: dict[Task, Metric] = {"Classification": "accuracy", "Regression": "r2"}
-"""What candidates are weighed by and the generalization gap is measured in. More is better, of both."""
-
-_LEAST_PROBABILITY = 1e-7
-_RESAMPLES = 200
-_GROUPS = 4096
-_SEED = 0
-
-Floats = npt.NDArray[np.float64]
+from steelyard.api.metrics import Measure, Task, basic_measures
+from steelyard_trainer.evaluation.formulas import Floats, clipped, log_loss, of_labels, of_numbers, of_ranking
+from steelyard_trainer.evaluation.sampling import (
+    error_of_labels,
+    error_of_log_loss,
+    error_of_numbers,
+    error_of_ranking,
+)
 
 
 @dataclass(frozen=True)
@@ -46,19 +41,28 @@ class Figure:
         return cls(document["value"], document["standardError"])
 
 
-Figures = dict[Metric, Figure]
+Figures = dict[str, Figure]
+"""By `Measure.name`."""
 
 
-def evaluate(task: Task, targets: npt.ArrayLike, outputs: npt.ArrayLike) -> Figures | None:
-    """All metrics of the task.
+def evaluate(
+    task: Task,
+    targets: npt.ArrayLike,
+    outputs: npt.ArrayLike,
+    measures: Sequence[Measure] | None = None,
+    classes: Sequence[str] | None = None,
+) -> Figures | None:
+    """What a model is worth on some rows.
 
     Args:
         task: what the model does.
         targets: shape (rows,), class indices or numbers.
         outputs: the model's, shape (rows, classes): probabilities; for regression (rows, 1).
+        measures: metrics of the task. Default: accuracy, macroF1, logLoss, or r2, rmse, mae.
+        classes: the labels, by class index; needed where a measure is of one class.
 
     Returns:
-        accuracy, macroF1, logLoss, or r2, rmse, mae; None where an output is not a finite number.
+        The figures by the measures' names; None where an output is not a finite number.
 
     Raises:
         ValueError: there are no rows.
@@ -68,83 +72,45 @@ def evaluate(task: Task, targets: npt.ArrayLike, outputs: npt.ArrayLike) -> Figu
         raise ValueError("a model can't be judged on no rows")
     if not np.isfinite(values).all():
         return None
-    if task == "Classification":
-        return _classification(np.asarray(targets), values)
-    return _regression(np.asarray(targets, dtype=np.float64), values.reshape(-1))
-
-
-def _classification(targets: npt.NDArray[Any], probabilities: Floats) -> Figures:
-    rows, classes = probabilities.shape
-    predicted = probabilities.argmax(axis=1)
-    accuracy = float(sklearn_metrics.accuracy_score(targets, predicted))
-    macro_f1 = float(sklearn_metrics.f1_score(targets, predicted, average="macro", zero_division=0))
-    # A quantized model's probabilities add up to 1 only nearly, and may be 0 for the class that it was.
-    clipped = np.clip(probabilities, _LEAST_PROBABILITY, None)
-    clipped /= clipped.sum(axis=1, keepdims=True)
-    log_loss = float(sklearn_metrics.log_loss(targets, clipped, labels=range(classes)))
+    wanted = basic_measures(task) if measures is None else measures
+    if task == "Regression":
+        numbers, predicted = np.asarray(targets, dtype=np.float64), values.reshape(-1)
+        return {measure.name: _of_numbers(measure, numbers, predicted) for measure in wanted}
+    labels, guesses = np.asarray(targets), values.argmax(axis=1)
     return {
-        "accuracy": Figure(accuracy, float(np.sqrt(accuracy * (1 - accuracy) / rows))),
-        "macroF1": Figure(macro_f1, _macro_f1_error(targets, predicted, classes)),
-        "logLoss": Figure(log_loss, _error_of_mean(-np.log(clipped[np.arange(rows), targets]))),
+        measure.name: _of_classes(measure, labels, values, guesses, class_index_of(measure, classes))
+        for measure in wanted
     }
 
 
-def _regression(targets: Floats, predicted: Floats) -> Figures:
-    errors = targets - predicted
-    rmse = float(sklearn_metrics.root_mean_squared_error(targets, predicted))
+def class_index_of(measure: Measure, classes: Sequence[str] | None) -> int | None:
+    """The index of the class that a measure is of; None where it is of all. Raises ValueError for an unknown one."""
+    return None if measure.label is None else list(classes or ()).index(measure.label)
+
+
+def _of_classes(
+    measure: Measure,
+    targets: npt.NDArray[Any],
+    probabilities: Floats,
+    predicted: npt.NDArray[Any],
+    class_index: int | None,
+) -> Figure:
+    match measure.metric:
+        case "accuracy":
+            accuracy = of_labels("accuracy", targets, predicted)
+            return Figure(accuracy, float(np.sqrt(accuracy * (1 - accuracy) / len(targets))))
+        case "logLoss":
+            return Figure(log_loss(targets, clipped(probabilities)), error_of_log_loss(targets, probabilities))
+        case "rocAuc" | "averagePrecision" as metric:
+            value = of_ranking(metric, targets, probabilities, class_index)
+            return Figure(value, error_of_ranking(metric, targets, probabilities, class_index))
+        case metric:
+            value = of_labels(metric, targets, predicted, class_index)
+            return Figure(value, error_of_labels(metric, targets, predicted, probabilities.shape[1], class_index))
+
+
+def _of_numbers(measure: Measure, targets: Floats, predicted: Floats) -> Figure:
+    value = of_numbers(measure.metric, targets, predicted)
     # One row has no variance to explain: scikit-learn's r2 is not defined there.
-    r2 = float(sklearn_metrics.r2_score(targets, predicted)) if len(targets) > 1 else 0.0
-    return {
-        "r2": Figure(r2, _r2_error(targets, errors)),
-        # The delta method: d sqrt(x) = dx / (2 sqrt(x)).
-        "rmse": Figure(rmse, _error_of_mean(errors**2) / (2 * rmse) if rmse > 0 else 0.0),
-        "mae": Figure(float(sklearn_metrics.mean_absolute_error(targets, predicted)), _error_of_mean(np.abs(errors))),
-    }
-
-
-def _error_of_mean(values: Floats) -> float:
-    return float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else 0.0
-
-
-def _macro_f1_error(targets: npt.NDArray[Any], predicted: npt.NDArray[Any], classes: int) -> float:
-    """By bootstrap. A sample of rows with replacement is a multinomial sample of the confusion matrix's cells, so that
-    the cost does not grow with the rows."""
-    cells, counts = np.unique(targets.astype(np.int64) * classes + predicted, return_counts=True)
-    truth, guess = np.divmod(cells, classes)
-    is_hit = truth == guess
-
-    def macro_f1(sample: npt.NDArray[np.int64]) -> float:
-        hits = np.bincount(truth, sample * is_hit, classes)
-        both = np.bincount(truth, sample, classes) + np.bincount(guess, sample, classes)
-        return float((2 * hits[both > 0] / both[both > 0]).mean())
-
-    return _bootstrap_error(counts, macro_f1)
-
-
-def _r2_error(targets: Floats, errors: Floats) -> float:
-    """By bootstrap over the sums of at most _GROUPS groups of rows, so that the cost does not grow with the rows, which
-    are in random order."""
-    rows = len(targets)
-    if rows < 2:
-        return 0.0
-    centred = targets - targets.mean()
-    bounds = np.linspace(0, rows, min(rows, _GROUPS), endpoint=False).astype(np.int64)
-    columns = np.stack([np.ones(rows), centred, centred**2, errors**2])
-    sums = np.add.reduceat(columns, bounds, axis=1)
-
-    def r2(sample: npt.NDArray[np.int64]) -> float:
-        count, linear, square, residual = sums @ sample
-        total = square - linear**2 / count
-        return float(1 - residual / total) if total > 0 else np.nan
-
-    return _bootstrap_error(np.ones(len(bounds), dtype=np.int64), r2)
-
-
-def _bootstrap_error(counts: npt.NDArray[np.int64], statistic: Callable[[npt.NDArray[np.int64]], float]) -> float:
-    """The standard deviation of a statistic of resampled counts; the same for the same input."""
-    generator = np.random.default_rng(_SEED)
-    size = int(counts.sum())
-    values = [statistic(generator.multinomial(size, counts / size)) for _ in range(_RESAMPLES)]
-    # A resample of very few rows may be one row many times, whose r2 is not defined.
-    defined = np.array(values)[np.isfinite(values)]
-    return float(defined.std(ddof=1)) if len(defined) > 1 else 0.0
+    value = 0.0 if np.isnan(value) else value
+    return Figure(value, error_of_numbers(measure.metric, targets, predicted))

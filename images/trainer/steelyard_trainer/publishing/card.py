@@ -4,17 +4,9 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
+from steelyard.api.metrics import measure_named
 from steelyard.api.outcome import BASELINE
 from steelyard.api.published import KERAS_FILE, LITERT_FILE, ONNX_FILE, SEARCH_FILE, SEARCH_PAGE_FILE, SKOPS_FILE
-
-_MEANINGS = {
-    "accuracy": "fraction of rows with the right label",
-    "macroF1": "F1, averaged over the classes",
-    "logLoss": "mean negative log of the right class's probability; less is better",
-    "r2": "fraction of the variance that is explained",
-    "rmse": "root of the mean squared error, in the target's unit; less is better",
-    "mae": "mean absolute error, in the target's unit; less is better",
-}
 
 _SERVED = {"float32": {}, "skops": {BASELINE: SKOPS_FILE, "Onnx": ONNX_FILE}}
 """The file of each candidate, by what the baseline is called; all of a network's are in one format."""
@@ -67,7 +59,9 @@ def _metrics(report: dict[str, Any]) -> str:
     rows = [["metric", *splits, "meaning"]]
     for name in splits["test"]:
         figures = (splits[split][name] for split in splits)
-        rows.append([name, *(f"{f['value']:.4g} ± {f['standardError']:.2g}" for f in figures), _MEANINGS[name]])
+        rows.append(
+            [name, *(f"{f['value']:.4g} ± {f['standardError']:.2g}" for f in figures), measure_named(name).meaning]
+        )
     return _table(rows)
 
 

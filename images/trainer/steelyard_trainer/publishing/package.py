@@ -12,7 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from steelyard.api.outcome import Metric
+from steelyard.api.metrics import Metric
 from steelyard.api.published import CARD_FILE, KIND, PREPROCESSING_FILE, REPORT_FILE, SUMS_FILE
 from steelyard.api.training_job import API_VERSION, TrainingJob
 from steelyard.serving.preprocessing import Preprocessing

@@ -98,7 +98,7 @@ def _take_answers(decision: TuningDecision, seen: SearchObservation, answers: An
     decision.draft.show(seen.spec, decision.entries, running)
     best = best_of(list(decision.entries.values()), seen.spec.objective.direction)
     if best is not None and best.number != (before.number if before else None):
-        message = f"trial {best.number}: {seen.spec.objective.metric} {best.value:.6g}"
+        message = f"trial {best.number}: {seen.spec.objective.name} {best.value:.6g}"
         decision.happenings.insert(0, Happening("NewBest", message))
 
 
@@ -225,7 +225,7 @@ def _finish(decision: TuningDecision, seen: SearchObservation, end: End) -> None
         message = f"{story}: {end.message}"
         _fail(decision, seen, Reason.NO_ANSWER, message)
         return
-    told = f"the best of {len(decision.entries)}: trial {best.number}, {seen.spec.objective.metric} {best.value:.6g}"
+    told = f"the best of {len(decision.entries)}: trial {best.number}, {seen.spec.objective.name} {best.value:.6g}"
     if seen.spec.template.publish == []:
         _complete(decision, told)
         return

@@ -138,7 +138,7 @@ class TuningDraft:
         best = best_of(list(entries.values()), goal)
         if best is not None and best.value is not None:
             self.status["best"] = _best_to_json(best)
-            self.status["metric"] = metric_text(spec.objective.metric, best.value)
+            self.status["metric"] = metric_text(spec.objective.name, best.value)
         if spec.objective.secondary is not None:
             self.status["front"] = [entry.number for entry in front_of(list(entries.values()), goal)]
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from steelyard.api.contract import Reason
 from steelyard.api.errors import ConfigurationError
-from steelyard.api.outcome import Metric
+from steelyard.api.metrics import METRICS_OF_TASK, Measure
 from steelyard.api.search_log import Entry, SearchDocument, Values
-from steelyard.api.training_job import METRICS_OF_TASK, TrainingJob
+from steelyard.api.training_job import TrainingJob, no_class
 from steelyard.api.workspace import DATASET_FILE
 from steelyard.local.tuning.job import SEARCH_FILE, LocalSearch
 from steelyard.tuning.asking import Asker
@@ -66,22 +66,28 @@ class Questions:
         return trial_job(self.search.tuning, question.number, question.values, question.stops, self.search.dataset_uri)
 
 
-def check_metric(metric: Metric, prepared: Path) -> None:
-    """Raises ConfigurationError where the task, which may be known by the data only, has no such metric.
+def check_measure(measure: Measure, prepared: Path) -> None:
+    """Raises ConfigurationError where the data, by which alone the task may be known, has no such metric, or no such
+    class.
 
     Args:
-        metric: that of the objective.
+        measure: that of the objective.
         prepared: the folder of the prepared data.
     """
     try:
-        task = json.loads((prepared / DATASET_FILE).read_text(encoding="utf-8"))["task"]
-        allowed = METRICS_OF_TASK[task]
+        document = json.loads((prepared / DATASET_FILE).read_text(encoding="utf-8"))
+        allowed, classes = METRICS_OF_TASK[document["task"]], document["classes"] or []
     except (OSError, ValueError, KeyError, TypeError):
         return  # The trials will say what is wrong with it.
-    if metric not in allowed:
+    if measure.metric not in allowed:
         raise ConfigurationError(
-            f"spec.objective.metric: {metric} is no metric of {task}; allowed: {', '.join(allowed)}",
+            f"spec.objective.metric: {measure.metric} is no metric of {document['task']}; allowed: "
+            f"{', '.join(allowed)}",
             reason=Reason.INVALID_MANIFEST,
+        )
+    if measure.label is not None and measure.label not in classes:
+        raise ConfigurationError(
+            f"spec.objective.label: {no_class(measure.label, classes)}", reason=Reason.INVALID_MANIFEST
         )
 
 

@@ -29,7 +29,7 @@ from steelyard.local.source import sources_digest
 from steelyard.local.targets import check_publish_targets
 from steelyard.local.tuning.events import SearchEnded, SearchReport, SearchStarted
 from steelyard.local.tuning.job import LocalSearch
-from steelyard.local.tuning.questions import Questions, check_metric, load_prior
+from steelyard.local.tuning.questions import Questions, check_measure, load_prior
 from steelyard.local.tuning.state import SearchState, inputs_of, why_anew
 from steelyard.local.tuning.summary import best_to_json, counts_of
 from steelyard.local.tuning.trials import Trials
@@ -141,7 +141,7 @@ class SearchRunner:
         search, spec = self.search, self.search.tuning.spec
         if not spec.template.dataset.is_prepared:
             self._run_job(data_job(search.tuning), search.data_root, force=force)
-        check_metric(spec.objective.metric, search.prepared)
+        check_measure(spec.objective.measure, search.prepared)
 
     def _search(self) -> End:
         """Asks and answers until the search is over. Raises SteelyardError where it failed or was interrupted."""
@@ -179,7 +179,7 @@ class SearchRunner:
         search, spec = self.search, self.search.tuning.spec
         entries = self._state.entries
         best = best_of(list(entries.values()), spec.objective.direction)
-        summary: dict[str, Any] = {"trials": counts_of(entries), "best": best_to_json(best, spec.objective.metric)}
+        summary: dict[str, Any] = {"trials": counts_of(entries), "best": best_to_json(best, spec.objective.name)}
         if spec.objective.secondary:
             front = front_of(list(entries.values()), spec.objective.direction)
             summary["front"] = [entry.number for entry in front]

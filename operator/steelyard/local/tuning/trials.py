@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from steelyard.api.contract import Notice, Progress
 from steelyard.api.dataset import Dataset
 from steelyard.api.errors import ConfigurationError
+from steelyard.api.metrics import Goal
 from steelyard.api.search_log import Entry, TrialReport, Values, best_of
 from steelyard.api.training_job import TrainingJob
-from steelyard.api.trial import Goal
 from steelyard.api.workspace import Workspace
 from steelyard.local.processes import Launch, end_all, usable_cpus
 from steelyard.local.source import source_digest
@@ -119,7 +119,7 @@ class Trials:
 
     @property
     def _metric(self) -> str:
-        return self.search.tuning.spec.objective.metric
+        return self.search.tuning.spec.objective.name
 
     def _start(self, number: int, job: TrainingJob) -> None:
         processes = self.search.tuning.spec.parallel_trials * job.spec.training.workers

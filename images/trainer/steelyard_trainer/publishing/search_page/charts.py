@@ -9,9 +9,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from html import escape
 
+from steelyard.api.metrics import Goal
 from steelyard.api.search import Parameter
 from steelyard.api.search_log import Entry, is_better
-from steelyard.api.trial import Goal
 from steelyard_trainer.publishing.search_page.importance import Importance
 from steelyard_trainer.publishing.search_page.scales import CategoryScale, NumberScale, Scale, Tick, figure, scale_of
 
