@@ -156,7 +156,8 @@ BY_RULE = [
     (
         ["objective.metric=rmse", "template.task=Classification"],
         "spec.objective.metric",
-        "rmse is no metric of Classification; allowed: accuracy, macroF1, logLoss",
+        "rmse is no metric of Classification; allowed: accuracy, macroF1, logLoss, rocAuc, averagePrecision, "
+        "balancedAccuracy, precision, recall, f1",
     ),
     (
         ["template.model={ridge: {}}", searching("{path: model.ridge.alpha, type: Double, min: 1, max: 2}")],

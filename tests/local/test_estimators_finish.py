@@ -411,7 +411,7 @@ def test_the_cost_of_a_trial_is_that_of_what_would_be_published(digits: Estimato
             FOREST, publish=[], compression={"objective": second}, trial={**trial, "secondary": second}
         ).spec
         found[second] = compressed_estimator_cost(
-            forest, spec, "Classification", 10, validation.numbers, validation.targets
+            forest, spec, "Classification", digits.prepared.classes, validation.numbers, validation.targets
         )
     assert found["Size"].name == "None" and found["Size"].bytes == len(estimator_bytes(forest))
     assert found["Size"].latency_microseconds == 0

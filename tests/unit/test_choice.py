@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from steelyard.api.metrics import Measure
 from steelyard_trainer.compression.choice import Choice, Measured, choose
 from steelyard_trainer.evaluation.metrics import Figure
 
@@ -13,7 +14,7 @@ def measured(name: str, size: int, accuracy: float | None, latency: float = 10.0
 
 
 def chosen(*candidates: Measured, budget: float = 0.01, objective: str = "Size") -> Choice:
-    return choose(list(candidates), "accuracy", budget, objective)
+    return choose(list(candidates), Measure("accuracy"), budget, objective)
 
 
 BASE = measured("Baseline", 400, 0.97, latency=20)

@@ -16,7 +16,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from steelyard.api.dataset import MissingValues
 from steelyard.api.errors import ConfigurationError, DataError
-from steelyard.api.metrics import Task
+from steelyard.api.metrics import Measure, Task
 from steelyard.api.model import Model
 from steelyard.api.outcome import RunPolicy
 from steelyard.api.search_log import TrialReport
@@ -191,9 +191,10 @@ LIKE = Preprocessing((), "t", "Classification", tuple(str(digit) for digit in ra
 def test_the_scores_of_nested_forests_are_those_of_each_alone(metric: Any) -> None:
     folds = Folds(digits(), 3, MissingValues(), LIKE)
     largest = spec({"randomForest": {"nEstimators": 8}})
-    together, depth = nested_scores(largest, folds, 1, metric, [8, 2])
+    together, depth = nested_scores(largest, folds, 1, Measure(metric), [8, 2])
     alone = {
-        size: score_fold(spec({"randomForest": {"nEstimators": size}}), folds, 1, [metric])[metric] for size in (2, 8)
+        size: score_fold(spec({"randomForest": {"nEstimators": size}}), folds, 1, [Measure(metric)])[metric]
+        for size in (2, 8)
     }
     assert together == alone
     assert together[2] != together[8]
@@ -236,8 +237,8 @@ def test_a_score_that_is_not_defined_is_an_error_that_names_the_fold() -> None:
     table = Table(("a",), np.arange(4.0)[:, np.newaxis], {}, np.arange(4.0))
     folds = Folds(table, 4, MissingValues(), Preprocessing((), "t", "Regression"))
     with pytest.raises(DataError, match="r2 of fold 1 is nan"):
-        score_fold(spec({"ridge": {}}), folds, 0, ["r2"])
-    assert score_fold(spec({"ridge": {}}), folds, 0, ["mae"])["mae"] > 0
+        score_fold(spec({"ridge": {}}), folds, 0, [Measure("r2")])
+    assert score_fold(spec({"ridge": {}}), folds, 0, [Measure("mae")])["mae"] > 0
 
 
 @pytest.mark.parametrize("metric", ["accuracy", "logLoss"])
@@ -249,8 +250,8 @@ def test_numbers_that_are_too_large_for_a_forest_are_refused_nested_and_alone_al
     asked = spec({"randomForest": {"nEstimators": 4}})
     reasons = []
     for ask in (
-        lambda: score_fold(asked, folds, 0, [metric]),
-        lambda: nested_scores(asked, folds, 0, metric, [2, 4])[0],
+        lambda: score_fold(asked, folds, 0, [Measure(metric)]),
+        lambda: nested_scores(asked, folds, 0, Measure(metric), [2, 4])[0],
     ):
         with pytest.raises(DataError, match="a value too large for dtype") as caught:
             ask()
@@ -464,4 +465,4 @@ def test_a_report_has_the_folds_in_order_and_their_mean() -> None:
 def test_a_metric_is_scored_at_scikit_learns_defaults() -> None:
     features, targets = load_diabetes(return_X_y=True)
     model = Lasso().fit(features, targets)
-    assert score("r2", targets, predictions_of(model, features, None)) == model.score(features, targets)
+    assert score(Measure("r2"), targets, predictions_of(model, features, None)) == model.score(features, targets)

@@ -136,7 +136,7 @@ WRONG = [
         "evaluation.require={metric: accuracy}",
         "spec.evaluation.require",
         '{"metric": "accuracy"} is not allowed; '
-        "allowed: a list of at most 16 items, each a map with the fields metric, minimum, maximum",
+        "allowed: a list of at most 16 items, each a map with the fields metric, label, minimum, maximum",
     ),
     (
         "dataset.missingValues={strategy: Constant, value: [1]}",
@@ -346,6 +346,19 @@ WRONG = [
     ),
 ]
 
+LABEL_REFUSED = "a label goes with one of the metrics rocAuc, averagePrecision, precision, recall, f1; leave it out"
+WRONG += [
+    ("evaluation={metric: accuracy, label: a}", "spec.evaluation.label", LABEL_REFUSED),
+    ("evaluation={label: a}", "spec.evaluation.label", LABEL_REFUSED),
+    ("evaluation={metric: rmse, label: a}", "spec.evaluation.label", LABEL_REFUSED),
+    ("evaluation.require=[{metric: macroF1, label: a, minimum: 0}]", "spec.evaluation.require[0].label", LABEL_REFUSED),
+    (
+        "evaluation.require=[{metric: rocAuc, minimum: 90}]",
+        "spec.evaluation.require[0].minimum",
+        "90 is not allowed; rocAuc is at most 1",
+    ),
+]
+
 
 @pytest.mark.parametrize(("override", "path", "message"), WRONG, ids=[case[0] for case in WRONG])
 def test_a_mistake_is_named_with_its_field_its_value_and_what_is_allowed(
@@ -359,12 +372,23 @@ FOREIGN_TO_TASK = [
     (
         ("task=Regression", "evaluation.require=[{metric: accuracy, minimum: 0.9}]"),
         "spec.evaluation.require[0].metric",
-        "accuracy is no metric of Regression; allowed: r2, rmse, mae",
+        "accuracy is no metric of Regression; allowed: r2, rmse, mae, mape, medianAe",
     ),
     (
         ("task=Classification", "evaluation.require=[{metric: r2, minimum: 0.9}]"),
         "spec.evaluation.require[0].metric",
-        "r2 is no metric of Classification; allowed: accuracy, macroF1, logLoss",
+        "r2 is no metric of Classification; allowed: accuracy, macroF1, logLoss, rocAuc, averagePrecision, "
+        "balancedAccuracy, precision, recall, f1",
+    ),
+    (
+        ("task=Regression", "evaluation.metric=rocAuc"),
+        "spec.evaluation.metric",
+        "rocAuc is no metric of Regression; allowed: r2, rmse, mae, mape, medianAe",
+    ),
+    (
+        ("task=Classification", "training.earlyStopping.monitor=val_medianAe"),
+        "spec.training.earlyStopping.monitor",
+        "val_medianAe is no figure of Classification",
     ),
     (
         ("task=Regression", "training.earlyStopping.monitor=val_accuracy"),

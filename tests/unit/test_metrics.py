@@ -8,6 +8,7 @@ from sklearn import metrics as reference
 
 from steelyard.api.contract import ExitCode, Reason
 from steelyard.api.errors import SteelyardError
+from steelyard.api.metrics import Measure
 from steelyard.api.outcome import Evaluation
 from steelyard_trainer.evaluation.gates import check_gates
 from steelyard_trainer.evaluation.metrics import Figure, Figures, evaluate
@@ -128,8 +129,8 @@ def evaluation(**fields: object) -> Evaluation:
 
 def test_gates_that_are_met_let_a_model_pass() -> None:
     bounds = [{"metric": "accuracy", "minimum": 0.93}, {"metric": "logLoss", "maximum": 0.4}]
-    check_gates(evaluation(require=bounds, maxGeneralizationGap=0.0601), "accuracy", TRAIN, TEST)
-    check_gates(evaluation(), "accuracy", TRAIN, TEST)
+    check_gates(evaluation(require=bounds, maxGeneralizationGap=0.0601), Measure("accuracy"), TRAIN, TEST)
+    check_gates(evaluation(), Measure("accuracy"), TRAIN, TEST)
 
 
 @pytest.mark.parametrize(
@@ -143,7 +144,7 @@ def test_gates_that_are_met_let_a_model_pass() -> None:
 )
 def test_a_gate_that_is_not_met_says_figure_and_bound(fields: dict[str, object], said: list[str]) -> None:
     with pytest.raises(SteelyardError) as caught:
-        check_gates(evaluation(**fields), "accuracy", TRAIN, TEST)
+        check_gates(evaluation(**fields), Measure("accuracy"), TRAIN, TEST)
     assert (caught.value.reason, caught.value.exit_code) == (Reason.GATE_FAILED, ExitCode.GATE_FAILED)
     for words in said:
         assert words in caught.value.message
@@ -152,5 +153,5 @@ def test_a_gate_that_is_not_met_says_figure_and_bound(fields: dict[str, object],
 def test_a_failure_tells_the_met_requirements_too() -> None:
     bounds = [{"metric": "accuracy", "minimum": 0.5}, {"metric": "logLoss", "maximum": 0.3}]
     with pytest.raises(SteelyardError) as caught:
-        check_gates(evaluation(require=bounds), "accuracy", TRAIN, TEST)
+        check_gates(evaluation(require=bounds), Measure("accuracy"), TRAIN, TEST)
     assert "  met: accuracy is 0.93" in caught.value.message

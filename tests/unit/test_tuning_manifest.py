@@ -12,6 +12,7 @@ from steelyard.api.clusters import search_cluster_problems
 from steelyard.api.contract import ExitCode, Reason
 from steelyard.api.errors import ManifestError
 from steelyard.api.loading import apply_overrides, load_manifest, parse_manifest, parse_tuning_job
+from steelyard.api.metrics import Measure
 from steelyard.api.schema import schema_of
 from steelyard.api.search import Parameter
 from steelyard.api.search_log import Entry, TrialReport
@@ -154,7 +155,7 @@ def test_an_unknown_kind_is_refused(override: str, said: str) -> None:
 
 def test_a_spec_of_the_other_kind_is_one_mistake() -> None:
     search = {**manifest("mlp"), "kind": "TrainingJob"}
-    said = "this looks like a TuningJob, as spec has objective, parameters and maxTrials; set kind: TuningJob"
+    said = "this looks like a TuningJob, as spec has parameters, maxTrials and objective; set kind: TuningJob"
     assert _problems_of(search) == {"kind": said}
     training = {**manifest("mlp"), "spec": manifest("mlp")["spec"]["template"]}
     said = "this looks like a TrainingJob, as spec has dataset and model; set kind: TrainingJob"
@@ -459,13 +460,14 @@ WRONG = [
         "mlp",
         ["objective.metric=rmse", "template.task=Classification"],
         "objective.metric",
-        "rmse is no metric of Classification; allowed: accuracy, macroF1, logLoss",
+        "rmse is no metric of Classification; allowed: accuracy, macroF1, logLoss, rocAuc, averagePrecision, "
+        "balancedAccuracy, precision, recall, f1",
     ),
     (
         "mlp",
         ["template.model={ridge: {}}", searching("{path: model.ridge.alpha, type: Double, min: 0.1, max: 10}")],
         "objective.metric",
-        "accuracy is no metric of Regression; allowed: r2, rmse, mae",
+        "accuracy is no metric of Regression; allowed: r2, rmse, mae, mape, medianAe",
     ),
     (
         "mlp",
@@ -479,13 +481,15 @@ WRONG = [
         ["objective.metric=test_accuracy"],
         "objective.metric",
         "'test_accuracy' is of the test part, which judges the published model, once, and has no say in a search; "
-        "allowed, each of the validation part: accuracy, macroF1, logLoss, r2, rmse, mae",
+        "allowed, each of the validation part: accuracy, macroF1, logLoss, rocAuc, averagePrecision, "
+        "balancedAccuracy, precision, recall, f1, r2, rmse, mae, mape, medianAe",
     ),
     (
         "mlp",
-        ["objective.metric=f1"],
+        ["objective.metric=auc"],
         "objective.metric",
-        '"f1" is not allowed; allowed: accuracy, macroF1, logLoss, r2, rmse, mae',
+        '"auc" is not allowed; allowed: accuracy, macroF1, logLoss, rocAuc, averagePrecision, '
+        "balancedAccuracy, precision, recall, f1, r2, rmse, mae, mape, medianAe",
     ),
     (
         "mlp",
@@ -706,6 +710,29 @@ WRONG = [
     ),
 ]
 
+LABEL_REFUSED = "a label goes with one of the metrics rocAuc, averagePrecision, precision, recall, f1; leave it out"
+WRONG += [
+    ("mlp", ["objective.label=a"], "objective.label", LABEL_REFUSED),
+    (
+        "mlp",
+        ["objective={}"],
+        "objective.metric",
+        "nothing says what is searched for; name a metric here, or as template.evaluation.metric",
+    ),
+    (
+        "mlp",
+        ["objective={goal: Maximize}", "template.evaluation.metric=rmse"],
+        "objective.goal",
+        "Maximize would search for the worst model: of rmse less is better; allowed: Minimize",
+    ),
+    (
+        "mlp",
+        ["objective={target: 2}", "template.evaluation={metric: f1, label: a}"],
+        "objective.target",
+        "2 is not allowed; f1 is at most 1",
+    ),
+]
+
 
 @pytest.mark.parametrize(
     ("model", "overrides", "field", "message"), WRONG, ids=[f"{row[2]}-{row[3][:40]}" for row in WRONG]
@@ -715,6 +742,22 @@ def test_a_mistake_is_explained_at_its_field(model: str, overrides: list[str], f
     assert found[f"spec.{field}"] == message
     # A circle has two ends, each of which says so.
     assert len(found) == 1 or all("circle" in said for said in found.values())
+
+
+def test_what_decides_is_searched_for_unless_the_objective_says_otherwise() -> None:
+    decides = "template.evaluation={metric: recall, label: spam}"
+    given = manifest("mlp", decides)
+    del given["spec"]["objective"]
+    found = parse_tuning_job(given)
+    assert found.spec.objective.name == "recall[spam]" and found.spec.objective.direction == "Maximize"
+    assert parse_tuning_job(found.to_manifest()) == found
+    asked = trial_job(found, 0, {"model.mlp.dropout": 0.2}, Stops(), "prepared").spec
+    assert asked.trial is not None and asked.trial.measure == Measure("recall", "spam") == asked.measure(
+        "Classification"
+    )
+    assert parse_tuning_job(manifest("mlp", decides)).spec.objective.name == "accuracy"
+    other = parse_tuning_job(manifest("mlp", decides, "objective={metric: f1}"))
+    assert other.spec.objective.name == "f1", "the label goes with the other metric"
 
 
 def test_a_log_that_is_too_large_is_refused_with_the_figures() -> None:

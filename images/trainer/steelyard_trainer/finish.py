@@ -5,7 +5,6 @@ for networks only, scikit-learn and ONNX for scikit-learn's models only.
 import tempfile
 from pathlib import Path
 
-from steelyard.api.metrics import DEFAULT_METRIC, Metric
 from steelyard.api.outcome import BASELINE, Candidate
 from steelyard.api.training_job import TrainingJobSpec
 from steelyard_trainer.begin import begin
@@ -36,7 +35,7 @@ def finish(context: StageContext) -> Outcome:
     spec = context.job.spec
     targets = {target.uri: context.resolve(target.uri) for target in spec.publish or []}
     dataset = PreparedDataset.of(context)
-    primary = DEFAULT_METRIC[dataset.task]
+    primary = spec.measure(dataset.task)
 
     other = TrainedFolder.named(context, dataset) if spec.trained is not None and spec.trained.uri is not None else None
     trained = TrainedFolder.own(context) if spec.has_train else other
@@ -50,7 +49,13 @@ def finish(context: StageContext) -> Outcome:
     name = choice.chosen.measured.name
     final = bench if trained is weighed else _bench(context, dataset, trained)
     files = final.make({name, BASELINE}) if spec.is_refit else {each: bench.content(each) for each in {name, BASELINE}}
-    figures = judge_parts(final.serve(name, files[name]), final.read, dataset.task, is_refit=spec.is_refit)
+    figures = judge_parts(
+        final.serve(name, files[name]),
+        final.read,
+        dataset,
+        spec.published_measures(dataset.task),
+        is_refit=spec.is_refit,
+    )
     check_gates(spec.evaluation, primary, figures["train"], figures["test"])
 
     sizes = Sizes(len(files[name]), len(files[BASELINE]))
@@ -79,17 +84,18 @@ def finish(context: StageContext) -> Outcome:
     places = [context.show(uri) for uri in targets]
     where = f"published to {' and '.join(places)}" if places else "published nowhere, as the manifest asks"
     return Outcome(
-        f"{_shown(name, spec)}, {sizes.chosen:,} bytes, {primary} {figures['test'][primary]} on the test part; {where}",
+        f"{_shown(name, spec)}, {sizes.chosen:,} bytes, {primary.name} {figures['test'][primary.name]} on the test "
+        f"part; {where}",
         {
             "chosen": name,
             "bytes": sizes.chosen,
             "baseline": baseline_name(spec),
             "baselineBytes": sizes.baseline,
-            **metrics_summary(primary, figures["test"]),
+            **metrics_summary(primary.name, figures["test"]),
             "metricDrop": choice.chosen.drop,
             "digest": digest,
             "published": places,
-            "candidates": _short(choice, primary),
+            "candidates": _short(choice, primary.name),
         },
     )
 
@@ -104,7 +110,8 @@ def _bench(context: StageContext, dataset: PreparedDataset, trained: TrainedFold
     from steelyard_trainer.compression.candidates import Workbench
 
     assert trained is not None
-    return Workbench(trained.model_file, context.workspace.finished, dataset, context.check_attempt)
+    measures = tuple(context.job.spec.told_measures(dataset.task))
+    return Workbench(trained.model_file, context.workspace.finished, dataset, measures, context.check_attempt)
 
 
 def _shown(name: Candidate, spec: TrainingJobSpec) -> str:
@@ -112,7 +119,7 @@ def _shown(name: Candidate, spec: TrainingJobSpec) -> str:
     return "skops" if name == BASELINE and spec.model.is_estimator else name
 
 
-def _short(choice: Choice, primary: Metric) -> list[dict[str, object]]:
+def _short(choice: Choice, primary: str) -> list[dict[str, object]]:
     """The candidates as the status shows them."""
     return [
         {

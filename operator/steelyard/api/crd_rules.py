@@ -558,8 +558,8 @@ RULES = {
 }
 
 NOT_IN_CEL = {
-    "{problem}": "stands for the words of ClaimUri.parse, which the rules of _claim_uri say; and for classes, which only "
-    "the data knows",
+    "{problem}": "stands for the words of ClaimUri.parse, which the rules of _claim_uri say, and for classes, which "
+    "only the data knows",
     "{uri} is not a place: it holds characters that can't be printed": "a path on a claim has none, a rule says",
     **NOT_IN_CEL_OF_TUNING_JOBS,
 }

@@ -13,6 +13,7 @@ from typing import Any
 
 import keras
 
+from steelyard.api.metrics import Measure
 from steelyard.api.outcome import Candidate
 from steelyard.api.published import KERAS_FILE, LITERT_FILE
 from steelyard.serving.model import LiteRtModel
@@ -35,6 +36,8 @@ class Workbench:
     finished: Path
     """The workspace's folder for the candidates of whichever model is weighed."""
     dataset: PreparedDataset
+    measures: tuple[Measure, ...]
+    """What is told of each candidate."""
     check_attempt: Callable[[], None] = lambda: None
     """Called before a candidate is put in place; raises where this process may no longer write."""
 
@@ -83,7 +86,7 @@ class Workbench:
             The candidates' figures, in the order of the names.
         """
         self._shelf.clean_up()
-        finished = {name: measured for name in names if (measured := self._shelf.find(name)) is not None}
+        finished = {name: measured for name in names if (measured := self._shelf.find(name, self.measures)) is not None}
         report(len(finished))
         if missing := [name for name in names if name not in finished]:
             validation = self.dataset.read("validation")
@@ -136,7 +139,13 @@ class Workbench:
             name=name,
             bytes=len(content),
             latency_microseconds=round(model.median_latency(validation.features), 3),
-            figures=evaluate(self.dataset.task, validation.targets, model.predict(validation.features)),
+            figures=evaluate(
+                self.dataset.task,
+                validation.targets,
+                model.predict(validation.features),
+                self.measures,
+                self.dataset.classes,
+            ),
         )
         self._shelf.keep(measured, content)
         return measured

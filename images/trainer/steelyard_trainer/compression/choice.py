@@ -6,7 +6,7 @@ The choice is made on the validation part; the test part has no say in it.
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from steelyard.api.metrics import Metric
+from steelyard.api.metrics import Measure
 from steelyard.api.outcome import BASELINE, Candidate
 from steelyard_trainer.evaluation.metrics import Figure, Figures
 
@@ -63,7 +63,8 @@ class Weighed:
 
     measured: Measured
     drop: float | None
-    """How much of the primary metric it loses against the baseline; None where it can't be told."""
+    """How much of the primary metric it loses against the baseline, or gains where less is better; of a metric in the
+    target's unit as a share. None where it can't be told."""
     is_within_budget: bool
     verdict: str
     """Why it was chosen or not."""
@@ -79,14 +80,15 @@ class Choice:
 
 
 def choose(
-    measured: list[Measured], primary: Metric, max_drop: float, objective: Objective, baseline_name: str = "float32"
+    measured: list[Measured], primary: Measure, max_drop: float, objective: Objective, baseline_name: str = "float32"
 ) -> Choice:
     """The best candidate within the budget.
 
     Args:
         measured: the candidates; the baseline is among them, with finite figures. Their order breaks ties.
-        primary: the metric that may drop; more of it is better.
-        max_drop: the most that it may drop by, absolute.
+        primary: the metric that may drop, or grow where less of it is better.
+        max_drop: the most that it may do so by: absolute, of a metric in the target's unit as a share of the
+            baseline's.
         objective: Size: the fewest bytes; Latency: the least time for one row.
         baseline_name: what the baseline is called: float32, or skops.
     """
@@ -95,7 +97,8 @@ def choose(
     within = [c for c in measured if (drop := drops[c.name]) is not None and drop <= max_drop + _ROUNDING]
     # Of equals the baseline first: it is the plainest.
     best = min(within, key=lambda c: (_cost(c, objective), c.name != BASELINE, measured.index(c)))
-    allowed = f"drops by {{drop:.6g}} on the validation part, {{relation}} the {max_drop:g} that are allowed"
+    worsens, budget = _worsens(primary), _budget(primary, max_drop)
+    allowed = f"{worsens} by {{drop:.6g}} on the validation part, {{relation}} the {budget} that are allowed"
     weighed: list[Weighed] = []
     for candidate in measured:
         drop = drops[candidate.name]
@@ -104,7 +107,7 @@ def choose(
         elif drop is None:
             verdict = "rejected: its outputs are not finite numbers"
         elif candidate not in within:
-            verdict = f"rejected: {primary} {allowed.format(drop=drop, relation='more than')}"
+            verdict = f"rejected: {primary.name} " + allowed.format(drop=drop, relation="more than")
         elif candidate is best:
             verdict = f"chosen: {_superlative(objective)} within the budget"
         else:
@@ -117,14 +120,14 @@ def choose(
     why = _why_baseline(baseline_name, within, measured, primary, max_drop, objective)
     if best is not baseline:
         why = (
-            f"{best.name}, because it has {_superlative(objective)} of the {len(within)} candidates whose {primary} "
-            f"drops by at most {max_drop:g} on the validation part"
+            f"{best.name}, because it has {_superlative(objective)} of the {len(within)} candidates whose "
+            f"{primary.name} {worsens} by at most {budget} on the validation part"
         )
     return Choice(chosen, why, tuple(weighed))
 
 
 def _why_baseline(
-    name: str, within: list[Measured], measured: list[Measured], primary: Metric, max_drop: float, objective: Objective
+    name: str, within: list[Measured], measured: list[Measured], primary: Measure, max_drop: float, objective: Objective
 ) -> str:
     if len(measured) == 1:
         return f"the {name} model, because the manifest asks for no compression"
@@ -132,13 +135,21 @@ def _why_baseline(
         return f"the {name} model, because no compressed candidate within the budget has {_comparative(objective)}"
     if all(candidate.failure for candidate in measured if candidate.name != BASELINE):
         return f"the {name} model, because no compressed candidate could be made"
-    return f"the {name} model, because no compressed candidate keeps {primary} within {max_drop:g} of it"
+    return f"the {name} model, because no compressed candidate keeps {primary.name} within {max_drop:g} of it"
 
 
-def _drop(candidate: Measured, baseline: Measured, primary: Metric) -> float | None:
+def _drop(candidate: Measured, baseline: Measured, primary: Measure) -> float | None:
     if candidate.figures is None or baseline.figures is None:
         return None
-    return baseline.figures[primary].value - candidate.figures[primary].value
+    return -primary.gain(candidate.figures[primary.name].value, baseline.figures[primary.name].value)
+
+
+def _worsens(primary: Measure) -> str:
+    return "drops" if primary.info.goal == "Maximize" else "grows"
+
+
+def _budget(primary: Measure, max_drop: float) -> str:
+    return f"{max_drop:g} of it" if primary.info.is_in_target_unit else f"{max_drop:g}"
 
 
 def _cost(candidate: Measured, objective: Objective) -> float:

@@ -7,10 +7,11 @@ A candidate lies there as NAME.SUFFIX and NAME.json, the latter written last; on
 import hashlib
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from steelyard.api.metrics import Measure
 from steelyard.api.outcome import Candidate
 from steelyard_trainer.compression.choice import Measured
 from steelyard_trainer.files import write_atomically
@@ -56,14 +57,16 @@ class Shelf:
         document = {"key": self.key, "sha256": digest, **measured.to_json()}
         write_atomically(self.folder / f"{name}.json", json.dumps(document, indent=2))
 
-    def find(self, name: Candidate) -> Measured | None:
-        """The candidate of an earlier attempt, if its file is whole."""
+    def find(self, name: Candidate, measures: Sequence[Measure]) -> Measured | None:
+        """The candidate of an earlier attempt, if its file is whole and all that is to be told of it was measured."""
         try:
             document = json.loads((self.folder / f"{name}.json").read_bytes())
             if document["key"] != self.key:
                 return None
             digest = document["sha256"]
             is_whole = digest is None or digest == hashlib.sha256(self.content(name)).hexdigest()
-            return Measured.from_json(document) if is_whole else None
+            measured = Measured.from_json(document)
+            is_told = measured.figures is None or all(each.name in measured.figures for each in measures)
+            return measured if is_whole and is_told else None
         except (OSError, ValueError, KeyError):
             return None

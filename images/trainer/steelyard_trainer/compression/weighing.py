@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from steelyard.api.contract import Reason
 from steelyard.api.errors import DataError
-from steelyard.api.metrics import DEFAULT_METRIC, Task
+from steelyard.api.metrics import Task
 from steelyard.api.outcome import BASELINE, Candidate
 from steelyard.api.training_job import TrainingJobSpec
 from steelyard.serving.interface import ServedModel
@@ -93,7 +93,7 @@ def choice_of(spec: TrainingJobSpec, task: Task, measured: list[Measured]) -> Ch
     compression = spec.compression
     return choose(
         measured,
-        DEFAULT_METRIC[task],
+        spec.measure(task),
         compression.max_metric_drop if compression else 0.0,
         compression.objective if compression else "Size",
         baseline_name(spec),

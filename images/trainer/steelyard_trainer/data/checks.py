@@ -114,6 +114,15 @@ def check_training(spec: TrainingJobSpec, train_rows: int, classes: Sequence[str
     if not spec.model.is_estimator:
         _check_batches(spec.training, train_rows)
     _check_class_weights(spec.training, classes)
+    _check_labels(spec, classes)
+
+
+def _check_labels(spec: TrainingJobSpec, classes: Sequence[str] | None) -> None:
+    """Raises DataError for a metric of a class that the data does not have."""
+    try:
+        spec.check_labels(classes or ())
+    except PydanticCustomError as error:
+        raise DataError(f"spec.{(error.context or {})['field']}: {error.message()}") from None
 
 
 def _check_batches(training: Training, train_rows: int) -> None:

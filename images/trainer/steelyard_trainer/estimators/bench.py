@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from steelyard.api.errors import DataError
+from steelyard.api.metrics import Measure
 from steelyard.api.outcome import BASELINE, Candidate
 from steelyard.api.published import ONNX_FILE, SKOPS_FILE
 from steelyard.api.training_job import TrainingJobSpec
@@ -107,7 +108,7 @@ class EstimatorBench:
         """Makes and measures what is not finished yet; reports how many are. In the order of the names."""
         shelf = self._shelf
         shelf.clean_up()
-        finished = {name: measured for name in names if (measured := shelf.find(name)) is not None}
+        finished = {name: measured for name in names if (measured := shelf.find(name, self._measures)) is not None}
         report(len(finished))
         for name in names:
             if name not in finished:
@@ -147,6 +148,10 @@ class EstimatorBench:
     def _skops(self) -> bytes:
         return estimator_bytes(self.estimator)
 
+    @property
+    def _measures(self) -> list[Measure]:
+        return self.spec.told_measures(self.rows.dataset.task)
+
     @cached_property
     def _shelf(self) -> Shelf:
         model = hashlib.sha256(self._skops).hexdigest()
@@ -167,7 +172,13 @@ class EstimatorBench:
         if content is not None:
             rows = self.rows
             measured = measure_candidate(
-                name, content, rows.dataset.task, rows.classes, validation.features, validation.targets
+                name,
+                content,
+                rows.dataset.task,
+                rows.dataset.classes,
+                validation.features,
+                validation.targets,
+                self._measures,
             )
         self._shelf.keep(measured, None if measured.failure else content)
         return measured

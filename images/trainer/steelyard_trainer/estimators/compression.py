@@ -2,13 +2,14 @@
 published model. Imports scikit-learn, skops, ONNX, serving and the choice; never TensorFlow.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy.typing as npt
 
 from steelyard.api.contract import Reason
 from steelyard.api.errors import DataError
-from steelyard.api.metrics import Task
+from steelyard.api.metrics import Measure, Task
 from steelyard.api.outcome import BASELINE, Candidate
 from steelyard.api.published import ONNX_FILE, SKOPS_FILE
 from steelyard.api.training_job import TrainingJobSpec
@@ -55,9 +56,10 @@ def measure_candidate(
     name: Candidate,
     content: bytes,
     task: Task,
-    classes: int | None,
+    classes: Sequence[str] | None,
     features: Matrix,
     targets: npt.NDArray[Any],
+    measures: Sequence[Measure],
     *,
     with_latency: bool = True,
 ) -> Measured:
@@ -67,13 +69,14 @@ def measure_candidate(
         name: which it is.
         content: its file.
         task: what it does.
-        classes: how many; None for regression.
+        classes: the labels; None for regression.
         features: float64, shape (rows, width): the validation part.
         targets: shape (rows,).
+        measures: what is told of it.
         with_latency: False leaves it out, and with it up to a second.
     """
     try:
-        model = load_model(FILE_OF[name], content, classes)
+        model = load_model(FILE_OF[name], content, None if classes is None else len(classes))
     except DataError as error:
         if name == BASELINE:
             raise
@@ -82,7 +85,7 @@ def measure_candidate(
         name=name,
         bytes=len(content),
         latency_microseconds=round(model.median_latency(features), 3) if with_latency else 0.0,
-        figures=evaluate(task, targets, model.predict(features)),
+        figures=evaluate(task, targets, model.predict(features), measures, classes),
     )
 
 
@@ -90,7 +93,7 @@ def compressed_estimator_cost(
     estimator: Estimator,
     spec: TrainingJobSpec,
     task: Task,
-    classes: int | None,
+    classes: Sequence[str] | None,
     features: Matrix,
     targets: npt.NDArray[Any],
 ) -> Measured:
@@ -103,7 +106,7 @@ def compressed_estimator_cost(
         estimator: fitted on the training part.
         spec: the job's; its `compression` says what is tried and what may be lost, its `trial` what is asked for.
         task: what the model does.
-        classes: how many; None for regression.
+        classes: the labels; None for regression.
         features: float64, shape (rows, width): the validation part as the model takes it.
         targets: shape (rows,): class indices, or numbers.
 
@@ -112,14 +115,17 @@ def compressed_estimator_cost(
     """
     objective = spec.compression.objective if spec.compression else "Size"
     with_latency = "Latency" in (objective, spec.trial.secondary if spec.trial else None)
+    measures = spec.told_measures(task)
     measured = []
     for name in candidates_of(spec):
         try:
-            content = make_candidate(name, estimator, features.shape[1], classes)
+            content = make_candidate(name, estimator, features.shape[1], None if classes is None else len(classes))
         except ConversionError as error:
             measured.append(Measured.failed(name, str(error)))
             continue
-        measured.append(measure_candidate(name, content, task, classes, features, targets, with_latency=with_latency))
+        measured.append(
+            measure_candidate(name, content, task, classes, features, targets, measures, with_latency=with_latency)
+        )
     if measured[0].figures is None:
         raise DataError("the model's outputs are not finite numbers", reason=Reason.LOSS_NOT_FINITE)
     return choice_of(spec, task, measured).chosen.measured

@@ -13,7 +13,7 @@ from sklearn.model_selection import KFold, StratifiedKFold
 
 from steelyard.api.dataset import MissingValues
 from steelyard.api.errors import ConfigurationError
-from steelyard.api.metrics import Metric, Task
+from steelyard.api.metrics import Measure, Task
 from steelyard.api.training_job import TrainingJobSpec
 from steelyard.serving.preprocessing import Preprocessing
 from steelyard_trainer.estimators.build import Estimator, build_estimator, is_scaled
@@ -86,15 +86,15 @@ def _deal(table: Table, task: Task, count: int) -> list[tuple[Indices, Indices]]
             ) from None
 
 
-def score_fold(spec: TrainingJobSpec, folds: Folds, index: int, metrics: Sequence[Metric]) -> dict[Metric, float]:
-    """Fits the model on all folds but one and scores it there. Raises as `nested_scores`."""
+def score_fold(spec: TrainingJobSpec, folds: Folds, index: int, measures: Sequence[Measure]) -> dict[str, float]:
+    """Fits the model on all folds but one and scores it there, by `Measure.name`. Raises as `nested_scores`."""
     estimator, data = _fitted(spec, folds, index)
     said = predictions_of(estimator, data.scored_features, folds.classes)
-    return {metric: _score(metric, data, said, index) for metric in metrics}
+    return {measure.name: _score(measure, data, said, folds, index) for measure in measures}
 
 
 def nested_scores(
-    spec: TrainingJobSpec, folds: Folds, index: int, metric: Metric, sizes: Sequence[int]
+    spec: TrainingJobSpec, folds: Folds, index: int, measure: Measure, sizes: Sequence[int]
 ) -> tuple[dict[int, float], int]:
     """The score of each forest of the first trees, by their number, and the depth of all trees together; the forest is
     grown once.
@@ -103,7 +103,7 @@ def nested_scores(
         spec: a forest of as many trees as the largest size.
         folds: the rows.
         index: which fold is scored, from 0.
-        metric: what is told.
+        measure: what is told.
         sizes: numbers of trees.
 
     Raises:
@@ -112,7 +112,7 @@ def nested_scores(
     """
     forest, data = _fitted(spec, folds, index)
     said = nested_predictions(forest, sizes, data.scored_features, folds.classes)
-    return {size: _score(metric, data, each, index) for size, each in said}, depth_of(forest)
+    return {size: _score(measure, data, each, folds, index) for size, each in said}, depth_of(forest)
 
 
 def _fitted(spec: TrainingJobSpec, folds: Folds, index: int) -> tuple[Estimator, FoldData]:
@@ -123,5 +123,6 @@ def _fitted(spec: TrainingJobSpec, folds: Folds, index: int) -> tuple[Estimator,
     return estimator, data
 
 
-def _score(metric: Metric, data: FoldData, said: Predictions, index: int) -> float:
-    return finite(metric, score(metric, data.scored_targets, said), f"fold {index + 1}")
+def _score(measure: Measure, data: FoldData, said: Predictions, folds: Folds, index: int) -> float:
+    value = score(measure, data.scored_targets, said, folds.like.classes)
+    return finite(measure, value, f"fold {index + 1}")

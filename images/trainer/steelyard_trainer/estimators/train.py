@@ -13,7 +13,6 @@ from threadpoolctl import threadpool_limits
 
 from steelyard.api.contract import Env, Reason
 from steelyard.api.errors import ConfigurationError
-from steelyard.api.metrics import DEFAULT_METRIC, METRICS_OF_TASK, Metric
 from steelyard.api.search_log import leaves_model
 from steelyard_trainer.contract import Outcome, StageContext
 from steelyard_trainer.data.reading import PreparedDataset
@@ -85,7 +84,8 @@ def _fit(context: StageContext, rows: Rows, threads: int) -> tuple[Outcome, Esti
     if spec.is_refit:
         # No part is left that the model has not seen, but the one that judges it at the very end.
         return Outcome(message, summary), model
-    figures = {split: judge(model, spec, rows, split) for split in ("train", "validation")}
+    told = spec.told_measures(rows.dataset.task)
+    figures = {split: judge(model, spec, rows, split, told) for split in ("train", "validation")}
     summary["metrics"] = _history_like(figures)
     if not spec.has_finish:
         summary |= _judge_here(context, rows, model, figures)
@@ -105,26 +105,25 @@ def _judge_here(
     context: StageContext, rows: Rows, model: Estimator, figures: dict[SplitName, Figures]
 ) -> dict[str, Any]:
     """As the stage finish would judge it; raises SteelyardError where a gate is not met."""
-    spec, primary = context.job.spec, DEFAULT_METRIC[rows.dataset.task]
-    test = judge(model, spec, rows, "test")
+    spec, primary = context.job.spec, context.job.spec.measure(rows.dataset.task)
+    test = judge(model, spec, rows, "test", spec.published_measures(rows.dataset.task))
     check_gates(spec.evaluation, primary, figures["train"], test)
     return {
-        "metric": primary,
+        "metric": primary.name,
         "metrics": {name: [figure.value, figure.standard_error] for name, figure in test.items()},
     }
 
 
 def _cross_validate(context: StageContext, rows: Rows) -> dict[str, Any]:
-    """The scores of all metrics on all folds, and their means."""
+    """The scores of what is told on all folds, and their means."""
     spec = context.job.spec
     assert spec.evaluation.cross_validation is not None
     count = spec.evaluation.cross_validation.folds
     folds = rows.folds(count)
-    metrics: tuple[Metric, ...] = METRICS_OF_TASK[rows.dataset.task]
-    primary = DEFAULT_METRIC[rows.dataset.task]
-    scores: dict[Metric, list[float]] = {metric: [] for metric in metrics}
+    measures, primary = spec.told_measures(rows.dataset.task), spec.measure(rows.dataset.task).name
+    scores: dict[str, list[float]] = {measure.name: [] for measure in measures}
     for index in range(count):
-        for metric, value in score_fold(spec, folds, index, metrics).items():
+        for metric, value in score_fold(spec, folds, index, measures).items():
             scores[metric].append(value)
         context.progress(index + 1, count, "folds", **{primary: scores[primary][-1]})
     return {

@@ -12,7 +12,7 @@ import numpy as np
 
 from steelyard.api.contract import Reason
 from steelyard.api.errors import DataError
-from steelyard.api.metrics import Metric
+from steelyard.api.metrics import Measure
 from steelyard.api.search_log import TrialReport
 from steelyard.api.training_job import TrainingJobSpec
 from steelyard.api.trial import Trial
@@ -103,11 +103,11 @@ def run_trial(spec: TrainingJobSpec, rows: Rows, tell: Tell) -> Answered:
     model = fit_on(rows.part("train"), spec, rows)
     secondary: float | None = None
     if trial.secondary is None:
-        value = score_in(judge(model, spec, rows, "validation"), trial.metric)
+        value = score_in(judge(model, spec, rows, "validation", [trial.measure]), trial.measure)
     else:
         value, secondary = _compressed(model, spec, trial, rows)
     report = TrialReport(trial.number, "Complete", value, secondary=secondary, seconds=time.monotonic() - began)
-    return Answered(report, f"{trial.metric} {value:.6g} on the validation part", model)
+    return Answered(report, f"{trial.measure.name} {value:.6g} on the validation part", model)
 
 
 def _compressed(model: Estimator, spec: TrainingJobSpec, trial: Trial, rows: Rows) -> tuple[float, float]:
@@ -117,10 +117,10 @@ def _compressed(model: Estimator, spec: TrainingJobSpec, trial: Trial, rows: Row
 
     table = rows.part("validation")
     features = table.features(rows.dataset.preprocessing, scaled=is_scaled(spec))
-    measured = compressed_estimator_cost(model, spec, rows.dataset.task, rows.classes, features, table.targets)
+    measured = compressed_estimator_cost(model, spec, rows.dataset.task, rows.dataset.classes, features, table.targets)
     assert measured.figures is not None
     cost = float(measured.bytes) if trial.secondary == "Size" else measured.latency_microseconds
-    return score_in(measured.figures, trial.metric), cost
+    return score_in(measured.figures, trial.measure), cost
 
 
 def _on_folds(spec: TrainingJobSpec, trial: Trial, rows: Rows, tell: Tell, began: float) -> Answered:
@@ -128,7 +128,7 @@ def _on_folds(spec: TrainingJobSpec, trial: Trial, rows: Rows, tell: Tell, began
     folds = rows.folds(spec.evaluation.cross_validation.folds)
     steps: list[tuple[int, float]] = []
     for index in range(folds.count):
-        steps.append((index + 1, score_fold(spec, folds, index, [trial.metric])[trial.metric]))
+        steps.append((index + 1, score_fold(spec, folds, index, [trial.measure])[trial.measure.name]))
         tell(steps)
         if should_stop(trial, steps):
             return Answered(fold_report(trial, steps, time.monotonic() - began, is_pruned=True), _gave_up(steps), None)
@@ -137,7 +137,7 @@ def _on_folds(spec: TrainingJobSpec, trial: Trial, rows: Rows, tell: Tell, began
         # The folds' models are none that anybody would publish.
         _, secondary = _compressed(fit_on(rows.part("train"), spec, rows), spec, trial, rows)
     report = replace(fold_report(trial, steps, time.monotonic() - began), secondary=secondary)
-    return Answered(report, f"{trial.metric} {report.value:.6g}, the mean over {folds.count} folds", None)
+    return Answered(report, f"{trial.measure.name} {report.value:.6g}, the mean over {folds.count} folds", None)
 
 
 def _gave_up(steps: Sequence[tuple[int, float]]) -> str:
@@ -168,21 +168,23 @@ def fit_on(
     return estimator
 
 
-def judge(model: Estimator, spec: TrainingJobSpec, rows: Rows, split: SplitName) -> Figures:
+def judge(
+    model: Estimator, spec: TrainingJobSpec, rows: Rows, split: SplitName, measures: Sequence[Measure]
+) -> Figures:
     """A model's figures on a part, as a published model's. Raises DataError where an output is not finite."""
     table = rows.part(split)
     features = table.features(rows.dataset.preprocessing, scaled=is_scaled(spec))
-    return figures_of(outputs_of(model, features, rows.classes), rows, split)
+    return figures_of(outputs_of(model, features, rows.classes), rows, split, measures)
 
 
-def score_in(figures: Figures, metric: Metric) -> float:
+def score_in(figures: Figures, measure: Measure) -> float:
     """A trial's score on the validation part. Raises DataError where it is no number."""
-    return finite(metric, figures[metric].value, "the validation part")
+    return finite(measure, figures[measure.name].value, "the validation part")
 
 
-def figures_of(outputs: Matrix, rows: Rows, split: SplitName) -> Figures:
+def figures_of(outputs: Matrix, rows: Rows, split: SplitName, measures: Sequence[Measure]) -> Figures:
     """The figures of what a model says of a part. Raises DataError where an output is not finite."""
-    figures = evaluate(rows.dataset.task, rows.part(split).targets, outputs)
+    figures = evaluate(rows.dataset.task, rows.part(split).targets, outputs, measures, rows.dataset.classes)
     if figures is None:
         raise DataError(
             f"the model's outputs on the {split} part are not finite numbers", reason=Reason.LOSS_NOT_FINITE

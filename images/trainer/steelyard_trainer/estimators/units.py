@@ -132,7 +132,7 @@ def _family_of(question: Question) -> Hashable:
         return question.number
     forest = spec.model.random_forest.model_copy(update={"n_estimators": 1, "max_depth": None})
     settings = [part.model_dump_json() for part in (forest, spec.training, spec.evaluation)]
-    return (*settings, spec.trial.metric, question.dataset.folder)
+    return (*settings, spec.trial.measure, question.dataset.folder)
 
 
 def _depth_bound(question: Question) -> float:
@@ -182,11 +182,11 @@ def report_of(question: Question, scores: Mapping[int, float], seconds: float) -
 def _on_fold(unit: Unit, fold: int, rows: Rows) -> tuple[dict[int, float], int | None]:
     largest = _largest(unit)
     assert largest.spec.trial is not None
-    metric = largest.spec.trial.metric
+    measure = largest.spec.trial.measure
     folds = rows.folds(largest.folds)
     if largest.spec.model.random_forest is None:
-        return {largest.number: score_fold(largest.spec, folds, fold - 1, [metric])[metric]}, None
-    by_size, depth = nested_scores(largest.spec, folds, fold - 1, metric, sorted(set(_sizes(unit))))
+        return {largest.number: score_fold(largest.spec, folds, fold - 1, [measure])[measure.name]}, None
+    by_size, depth = nested_scores(largest.spec, folds, fold - 1, measure, sorted(set(_sizes(unit))))
     scores = {question.number: by_size[size] for question, size in zip(unit.questions, _sizes(unit), strict=True)}
     return scores, depth
 
@@ -204,10 +204,11 @@ def _on_validation(unit: Unit, rows: Rows) -> tuple[dict[int, float], int | None
         size: predictions.probabilities()
         for size, predictions in nested_predictions(forest, sizes, features, rows.classes)
     }
+    assert largest.spec.trial is not None
+    measure = largest.spec.trial.measure
     scores = {
-        question.number: score_in(figures_of(outputs[size], rows, "validation"), question.spec.trial.metric)
+        question.number: score_in(figures_of(outputs[size], rows, "validation", [measure]), measure)
         for question, size in zip(unit.questions, sizes, strict=True)
-        if question.spec.trial is not None
     }
     return scores, depth_of(forest)
 

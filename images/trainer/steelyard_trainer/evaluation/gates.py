@@ -2,12 +2,12 @@
 
 from steelyard.api.contract import ExitCode, Reason
 from steelyard.api.errors import SteelyardError
-from steelyard.api.metrics import Metric
+from steelyard.api.metrics import Measure
 from steelyard.api.outcome import Evaluation, Requirement
 from steelyard_trainer.evaluation.metrics import Figures
 
 
-def check_gates(evaluation: Evaluation, primary: Metric, train: Figures, test: Figures) -> None:
+def check_gates(evaluation: Evaluation, primary: Measure, train: Figures, test: Figures) -> None:
     """Lets a model pass that meets every requirement.
 
     Args:
@@ -21,9 +21,10 @@ def check_gates(evaluation: Evaluation, primary: Metric, train: Figures, test: F
     """
     checks = [_check(requirement, test) for requirement in evaluation.require]
     if (bound := evaluation.max_generalization_gap) is not None:
-        gap = train[primary].value - test[primary].value
-        text = f"{primary} is {train[primary]} on the training part and {test[primary]} on the test part, a gap of"
-        checks.append((gap <= bound, f"{text} {gap:.6g}; at most {bound:g} is allowed"))
+        name, share = primary.name, " of the former" if primary.info.is_in_target_unit else ""
+        gap = -primary.gain(test[name].value, train[name].value)
+        text = f"{name} is {train[name]} on the training part and {test[name]} on the test part, a gap of"
+        checks.append((gap <= bound, f"{text} {gap:.6g}{share}; at most {bound:g} is allowed"))
     if not all(is_met for is_met, _ in checks):
         lines = [f"  {'met' if is_met else 'NOT MET'}: {text}" for is_met, text in checks]
         raise SteelyardError(
@@ -34,8 +35,9 @@ def check_gates(evaluation: Evaluation, primary: Metric, train: Figures, test: F
 
 
 def _check(requirement: Requirement, test: Figures) -> tuple[bool, str]:
-    figure = test[requirement.metric]
+    name = requirement.measure.name
+    figure = test[name]
     low, high = requirement.minimum, requirement.maximum
     bounds = [f"{word} {bound:g}" for word, bound in (("at least", low), ("at most", high)) if bound is not None]
     is_met = (low is None or figure.value >= low) and (high is None or figure.value <= high)
-    return is_met, f"{requirement.metric} is {figure} on the test part; {' and '.join(bounds)} is required"
+    return is_met, f"{name} is {figure} on the test part; {' and '.join(bounds)} is required"

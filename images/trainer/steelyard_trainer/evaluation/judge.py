@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from steelyard.api.errors import DataError
-from steelyard.api.metrics import DEFAULT_METRIC, Metric, Task
+from steelyard.api.metrics import Measure
 from steelyard.api.outcome import BASELINE
 from steelyard.serving.interface import ServedModel
 from steelyard_trainer.compression.weighing import Labelled
@@ -27,25 +27,28 @@ Read = Callable[[Sequence[SplitName]], Labelled]
 """Gives the rows of some parts, as the model takes them."""
 
 
-def judge_parts(model: ServedModel, read: Read, task: Task, *, is_refit: bool = False) -> dict[SplitName, Figures]:
+def judge_parts(
+    model: ServedModel, read: Read, dataset: PreparedDataset, measures: Sequence[Measure], *, is_refit: bool = False
+) -> dict[SplitName, Figures]:
     """The model's figures on each part.
 
     Args:
         model: takes preprocessed rows.
         read: gives them.
-        task: what it does.
+        dataset: says what it does.
+        measures: what is told.
         is_refit: whether the validation part was trained on too. It is counted to `train` then, as it says no more.
 
     Raises:
         DataError: an output is not a finite number.
     """
     if is_refit:
-        learned = _judge(model, read, task, ("train", "validation"))
-        return {"train": learned, "test": _judge(model, read, task, ("test",))}
-    return {split: _judge(model, read, task, (split,)) for split in SPLITS}
+        learned = _judge(model, read, dataset, measures, ("train", "validation"))
+        return {"train": learned, "test": _judge(model, read, dataset, measures, ("test",))}
+    return {split: _judge(model, read, dataset, measures, (split,)) for split in SPLITS}
 
 
-def metrics_summary(primary: Metric, figures: Figures) -> dict[str, Any]:
+def metrics_summary(primary: str, figures: Figures) -> dict[str, Any]:
     """The entries of a result's summary that say how good a model is: each metric with its standard error."""
     return {
         "metric": primary,
@@ -66,18 +69,26 @@ def judge_float32(context: StageContext, dataset: PreparedDataset, model: "keras
     from steelyard.serving.model import LiteRtModel
     from steelyard_trainer.compression.techniques import Converter, representative_sample
 
+    spec = context.job.spec
     with tempfile.TemporaryDirectory(prefix="steelyard-export-") as folder:
         sample = representative_sample(dataset.read("train").features)
         litert = Converter(model, Path(folder), sample).convert(BASELINE)
-    figures = judge_parts(LiteRtModel(litert), dataset.read_parts, dataset.task)
-    primary = DEFAULT_METRIC[dataset.task]
-    check_gates(context.job.spec.evaluation, primary, figures["train"], figures["test"])
-    return {**metrics_summary(primary, figures["test"]), "bytes": len(litert)}
+    figures = judge_parts(LiteRtModel(litert), dataset.read_parts, dataset, spec.published_measures(dataset.task))
+    primary = spec.measure(dataset.task)
+    check_gates(spec.evaluation, primary, figures["train"], figures["test"])
+    return {**metrics_summary(primary.name, figures["test"]), "bytes": len(litert)}
 
 
-def _judge(model: ServedModel, read: Read, task: Task, splits: Sequence[SplitName]) -> Figures:
+def _judge(
+    model: ServedModel,
+    read: Read,
+    dataset: PreparedDataset,
+    measures: Sequence[Measure],
+    splits: Sequence[SplitName],
+) -> Figures:
     examples = read(splits)
-    figures = evaluate(task, examples.targets, model.predict(examples.features))
+    outputs = model.predict(examples.features)
+    figures = evaluate(dataset.task, examples.targets, outputs, measures, dataset.classes)
     if figures is None:
         raise DataError(f"the model's outputs on the {splits[0]} part are not finite numbers")
     return figures

@@ -31,14 +31,14 @@ def judge_trial(context: StageContext, dataset: PreparedDataset, model: keras.Mo
     if trial.secondary is not None:
         measured = _chosen(context, dataset)
         assert measured.figures is not None
-        return measured.figures[trial.metric].value, _cost(measured, trial.secondary)
+        return measured.figures[trial.measure.name].value, _cost(measured, trial.secondary)
     validation = dataset.read("validation")
     starts = range(0, len(validation.rows), _BATCH_ROWS)
     outputs = [np.asarray(model(validation.features[start : start + _BATCH_ROWS], training=False)) for start in starts]
-    figures = evaluate(dataset.task, validation.targets, np.concatenate(outputs))
+    figures = evaluate(dataset.task, validation.targets, np.concatenate(outputs), [trial.measure], dataset.classes)
     if figures is None:
         raise DataError("the model's outputs are not finite numbers", reason=Reason.LOSS_NOT_FINITE)
-    return figures[trial.metric].value, None
+    return figures[trial.measure.name].value, None
 
 
 def _chosen(context: StageContext, dataset: PreparedDataset) -> Measured:
@@ -47,7 +47,8 @@ def _chosen(context: StageContext, dataset: PreparedDataset) -> Measured:
     from steelyard_trainer.compression.weighing import weigh
 
     workspace = context.workspace
-    bench = Workbench(workspace.model_file, workspace.finished, dataset, context.check_attempt)
+    measures = tuple(context.job.spec.told_measures(dataset.task))
+    bench = Workbench(workspace.model_file, workspace.finished, dataset, measures, context.check_attempt)
     return weigh(context, bench, dataset.task).chosen.measured
 
 

@@ -12,7 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from steelyard.api.metrics import Metric
+from steelyard.api.metrics import Measure
 from steelyard.api.published import CARD_FILE, KIND, PREPROCESSING_FILE, REPORT_FILE, SUMS_FILE
 from steelyard.api.training_job import API_VERSION, TrainingJob
 from steelyard.serving.preprocessing import Preprocessing
@@ -44,7 +44,7 @@ class Evidence:
     """What is said of the training."""
     packages: Sequence[str]
     """The libraries that made the model, beside numpy and scikit-learn."""
-    primary: Metric
+    primary: Measure
     figures: dict[SplitName, Figures]
     """The chosen model's, measured by the code that predicts."""
     choice: Choice
@@ -92,7 +92,7 @@ class Evidence:
                 "baseline": baseline_name(self.job.spec),
                 "bytes": self.sizes.chosen,
                 "baselineBytes": self.sizes.baseline,
-                "primaryMetric": self.primary,
+                "primaryMetric": self.primary.name,
                 "objective": compression.objective if compression else None,
                 "maxMetricDrop": compression.max_metric_drop if compression else None,
                 "candidates": [
