@@ -91,9 +91,9 @@ def predicted(model: Path, rows: Path, capsys: pytest.CaptureFixture[str]) -> di
 @pytest.mark.parametrize(
     ("data", "model", "chosen"),
     [
-        ("digits", FOREST, "None"),
+        ("digits", FOREST, "Baseline"),
         ("digits", {"logisticRegression": {}}, "Onnx"),
-        ("digits", {"nearestNeighbors": {"algorithm": "KDTree"}}, "None"),
+        ("digits", {"nearestNeighbors": {"algorithm": "KDTree"}}, "Baseline"),
         ("diabetes", {"randomForest": {"nEstimators": 5}}, None),
         ("diabetes", {"ridge": {}}, "Onnx"),
         ("diabetes", {"lasso": {"scaling": "None", "alpha": 0.1}}, "Onnx"),
@@ -118,7 +118,7 @@ def test_the_smallest_is_published_and_predicts_as_it_was_judged(
     costs = {c["name"]: c["bytes"] for c in report["choice"]["candidates"]}
     best = report["choice"]["chosen"]
     assert chosen in (best, None)
-    assert set(costs) == {"None", "Onnx"} and costs[best] == min(costs.values())
+    assert set(costs) == {"Baseline", "Onnx"} and costs[best] == min(costs.values())
     file = "model.onnx" if best == "Onnx" else "model.skops"
     assert (folder / "model.onnx").exists() == (best == "Onnx")
     assert (folder / file).stat().st_size == costs[best] == outcome.summary["bytes"]
@@ -191,7 +191,7 @@ def test_a_failed_conversion_is_told_and_skops_published(
     monkeypatch.setattr(compression, "to_onnx", fail)
     folder, outcome = diabetes.publish({"ridge": {"alpha": 3}}, **SMALLEST)
     assert verdict_of(folder, "Onnx") == "rejected: it can't be converted to ONNX: RuntimeError: no converter for this"
-    assert outcome.summary["chosen"] == "None" and not (folder / "model.onnx").exists()
+    assert outcome.summary["chosen"] == "Baseline" and not (folder / "model.onnx").exists()
     assert outcome.summary["candidates"][1]["bytes"] is None
     assert "no compressed candidate could be made" in (folder / "README.md").read_text()
     # Started again, it is not tried again.
@@ -205,7 +205,7 @@ def test_onnx_is_rejected_where_float32_loses_too_much(flats: EstimatorJob) -> N
     model = {"nearestNeighbors": {"scaling": "None", "neighbors": 1}}
     folder, _ = flats.publish(model, compression={"objective": "Size", "maxMetricDrop": 0.02})
     assert "rejected: accuracy drops by" in verdict_of(folder, "Onnx")
-    assert report_of(folder)["choice"]["chosen"] == "None" and not (folder / "model.onnx").exists()
+    assert report_of(folder)["choice"]["chosen"] == "Baseline" and not (folder / "model.onnx").exists()
 
 
 def test_a_finished_candidate_is_not_made_again_and_a_damaged_one_is(diabetes: EstimatorJob) -> None:
@@ -413,7 +413,7 @@ def test_the_cost_of_a_trial_is_that_of_what_would_be_published(digits: Estimato
         found[second] = compressed_estimator_cost(
             forest, spec, "Classification", digits.prepared.classes, validation.numbers, validation.targets
         )
-    assert found["Size"].name == "None" and found["Size"].bytes == len(estimator_bytes(forest))
+    assert found["Size"].name == "Baseline" and found["Size"].bytes == len(estimator_bytes(forest))
     assert found["Size"].latency_microseconds == 0
     assert found["Latency"].name == "Onnx" and 0 < found["Latency"].latency_microseconds < 500
     accuracy = float((forest.predict(validation.numbers) == validation.targets).mean())
