@@ -205,7 +205,7 @@ def test_what_is_wrong_is_said_before_anything_starts(tmp_path: Path) -> None:
     # What the data's task is, only the data says.
     done = steelyard("run", manifest, "--set", "objective.metric=rmse")
     assert done.returncode == 78 and "spec.objective.metric: rmse is no metric of Classification" in done.stderr
-    assert "trial" not in done.stdout
+    assert "trial 0" not in done.stdout
     none = steelyard("trials", tmp_path)
     assert none.returncode == 78 and "there is no search" in none.stderr
 
@@ -215,7 +215,7 @@ def test_an_example_is_planned_without_being_run(tmp_path: Path, folder: str) ->
     example = Path(__file__).parents[2] / "examples" / folder / "tuning-job.yaml"
     shown = steelyard("plan", example, "--workspace", tmp_path / "none")
     assert shown.returncode == 0, shown.stderr
-    assert "PARAMETER" in shown.stdout and "QUESTION" in shown.stdout
+    assert "PARAMETER" in shown.stdout and "TRIAL" in shown.stdout
     assert not (tmp_path / "none").exists()
     planned = json.loads(steelyard("plan", example, "--workspace", tmp_path / "none", "-o", "json").stdout)
     assert len(planned["trials"]) == (10 if folder == "forest-search" else 3)
