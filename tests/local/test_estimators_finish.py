@@ -214,10 +214,10 @@ def test_a_finished_candidate_is_not_made_again_and_a_damaged_one_is(diabetes: E
     (folder,) = (path for path in diabetes.workspace.finished.iterdir() if (path / "Onnx.onnx").exists())
     whole = (folder / "Onnx.onnx").read_bytes()
     (folder / "Onnx.onnx").write_bytes(whole[:50])
-    untouched = (folder / "None.skops").stat().st_mtime_ns
+    untouched = (folder / "Baseline.skops").stat().st_mtime_ns
     diabetes.finish(model, publish=[{"uri": "resumed"}], **SMALLEST)
     assert (folder / "Onnx.onnx").read_bytes() == whole
-    assert (folder / "None.skops").stat().st_mtime_ns == untouched
+    assert (folder / "Baseline.skops").stat().st_mtime_ns == untouched
 
 
 def test_gates_hold_for_scikit_learn_too(diabetes: EstimatorJob) -> None:
