@@ -70,6 +70,6 @@ def test_finish_publishes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     refused(lambda: stage.finish(publish=[{"uri": "model"}]))
     assert not (tmp_path / "model").exists()
     candidates = [path.name for path in stage.workspace.finished.glob("*/*.tflite")]
-    assert candidates == ([] if moment == "candidate" else ["None.tflite"])
+    assert candidates == ([] if moment == "candidate" else ["Baseline.tflite"])
     stage.finish(publish=[{"uri": "model"}])
     assert (tmp_path / "model/model.tflite").exists()

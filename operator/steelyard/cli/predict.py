@@ -3,12 +3,11 @@ when it runs.
 """
 
 import csv
-import math
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Annotated, Any
 
@@ -16,8 +15,10 @@ import typer
 
 from steelyard.api.errors import ConfigurationError, DataError
 from steelyard.cli.output import OutputFormat, print_json
+from steelyard.cli.score import Score
 from steelyard.serving.published import Predictions, PublishedModel
-from steelyard.serving.rows import Batch, RowFile
+from steelyard.serving.rows import Batch, Rows, open_rows
+from steelyard.serving.tally import Found, Tally
 
 if TYPE_CHECKING:
     from steelyard.serving.preprocessing import Preprocessing
@@ -30,8 +31,8 @@ def predict(
         typer.Option(
             "--input",
             metavar="FILE",
-            help="A CSV file with the columns that the model was trained on, in any order. If the target is among "
-            "them, the predictions are compared with it.",
+            help="A CSV or Parquet file with the columns that the model was trained on, in any order; - is standard "
+            "input. If the target is among them, the predictions are compared with it.",
         ),
     ],
     output_file: Annotated[
@@ -42,6 +43,14 @@ def predict(
         OutputFormat,
         typer.Option("--output", "-o", help="text is CSV for people and programs, json one document with figures."),
     ] = OutputFormat.TEXT,
+    strict: Annotated[
+        bool,
+        typer.Option(
+            "--strict",
+            help="Refuse the input, before the first line is written, if a cell is empty or holds a word that training "
+            "has not seen. Without it such cells are filled, or count as unknown, and standard error says how many.",
+        ),
+    ] = False,
 ) -> None:
     """Predicts with a published model: one line for each row of the input, in its order.
 
@@ -54,89 +63,157 @@ def predict(
     for note in published.notes:
         _note(note)
     preprocessing = published.preprocessing
-    rows = RowFile(input_file)
-    _check_columns(rows, preprocessing)
-    score = _Score(classes=preprocessing.classes)
-    wanted = [*(column.name for column in preprocessing.columns), preprocessing.target]
-    kept: list[dict[str, Any]] = []
-    first: Batch | None = None
-    count = 0
-    with _destination(output_file, output) as file:
-        writer = csv.writer(file, lineterminator="\n") if file else None
-        if writer:
-            writer.writerow(_header(preprocessing))
-        for batch in rows.batches(wanted):
-            first = first or batch
-            predictions = published.predict(batch.table, batch.first_row)
-            count += batch.rows
-            score.add(batch, preprocessing.target, predictions)
-            if writer:
-                writer.writerows(_lines(preprocessing, predictions))
+    needed = [column.name for column in preprocessing.columns]
+    with open_rows(input_file, preprocessing.csv, needed) as rows:
+        _check_columns(rows, preprocessing)
+        if strict:
+            _refuse_what_is_new(rows, published)
+        run = _Run(published, rows)
+        kept: list[dict[str, Any]] = []
+        with _destination(output_file, output) as file:
+            if file:
+                run.write(file)
             else:
-                kept.extend(_documents(preprocessing, predictions))
-        if first is None:
-            raise DataError(f"{input_file.name} has a header but no rows")
+                kept.extend(run.documents())
     if output is OutputFormat.JSON:
-        print_json(
-            {
-                "rows": count,
-                "metric": score.to_json(),
-                "medianMicroseconds": round(published.model.median_latency(published.features(first.table)), 3),
-                **({"output": str(output_file)} if output_file else {"predictions": kept}),
-            }
-        )
-    elif score.rows:
-        note = "" if score.rows == count else f" (the target is missing in {count - score.rows:,} others)"
-        _note(f"{score.name} {score.value:.6g} on {score.rows:,} rows{note}")
+        print_json(run.to_json() | ({"output": str(output_file)} if output_file else {"predictions": kept}))
+    run.tell(to_people=output is OutputFormat.TEXT)
 
 
 @dataclass
-class _Score:
-    """Compares predictions with the target where it is given: accuracy, or the root mean squared error."""
+class _Run:
+    """One reading of the rows, and what there is to tell of them afterwards."""
 
-    classes: tuple[str, ...] | None
-    rows: int = 0
-    _sum: float = field(default=0.0)
+    published: PublishedModel
+    rows: Rows
+    count: int = 0
 
-    @property
-    def name(self) -> str:
-        return "rmse" if self.classes is None else "accuracy"
+    def __post_init__(self) -> None:
+        self._preprocessing = self.published.preprocessing
+        self._score = Score(self._preprocessing)
+        self._tally = Tally()
+        self._first: Batch | None = None
 
-    @property
-    def value(self) -> float:
-        mean = self._sum / self.rows
-        return math.sqrt(mean) if self.classes is None else mean
+    def write(self, file: IO[str]) -> None:
+        """Writes a line for each row; the first only when the first rows have passed."""
+        writer = csv.writer(file, lineterminator="\n")
+        for number, predictions in enumerate(self._predictions()):
+            if number == 0:
+                writer.writerow(_header(self._preprocessing))
+            writer.writerows(_lines(self._preprocessing, predictions))
 
-    def add(self, batch: Batch, target: str, predictions: Predictions) -> None:
-        """Counts the rows whose target is given. Raises DataError for one that is no number where it must be."""
-        if (cells := batch.table.get(target)) is None:
-            return
-        for row, (cell, label, outputs) in enumerate(zip(cells, predictions.values, predictions.outputs, strict=True)):
-            if cell == "":
-                continue
-            self.rows += 1
-            if self.classes is not None:
-                self._sum += cell == label
-            else:
-                try:
-                    self._sum += (float(cell) - float(outputs[0])) ** 2
-                except ValueError:
-                    raise DataError(
-                        f"row {batch.first_row + row}, column {target!r} (the target): {cell!r} is not a number"
-                    ) from None
+    def documents(self) -> Iterator[dict[str, Any]]:
+        """The predictions as JSON values."""
+        for predictions in self._predictions():
+            yield from _documents(self._preprocessing, predictions)
 
-    def to_json(self) -> dict[str, Any] | None:
-        """The figure; null where no row has a target."""
-        return {"name": self.name, "value": self.value, "rows": self.rows} if self.rows else None
+    def _predictions(self) -> Iterator[Predictions]:
+        for batch in self.rows.batches(_wanted(self._preprocessing)):
+            self._first = self._first or batch
+            predictions = self.published.predict(batch.table, batch.first_row, self._tally)
+            self.count += batch.rows
+            if (targets := _targets(self._preprocessing, batch)) is not None:
+                self._score.add(targets, batch.first_row, predictions)
+            yield predictions
+        if self._first is None:
+            raise DataError(f"{self.rows.name} has a header but no rows")
+
+    def to_json(self) -> dict[str, Any]:
+        """The figures."""
+        assert self._first is not None
+        features = self.published.features(self._first.table, self._first.first_row)
+        return {
+            "rows": self.count,
+            "metric": self._score.to_json(),
+            "columns": _found_in_all(self._tally, self._score, self._preprocessing).to_json(),
+            "medianMicroseconds": round(self.published.model.median_latency(features), 3),
+        }
+
+    def tell(self, *, to_people: bool) -> None:
+        """Says what was done to cells and, to people, the score."""
+        found = _found_in_all(self._tally, self._score, self._preprocessing)
+        for line in _findings(found, self._preprocessing, self.count):
+            _note(line)
+        score = self._score
+        if to_people and score.rows:
+            missing = f" (the target is missing in {score.without_target:,} others)" if score.without_target else ""
+            _note(f"{score.name} {score.value:.6g} on {score.rows:,} rows{missing}")
+        elif to_people and score.without_target:
+            _note(f"not compared with the target {self._preprocessing.target!r}: it is missing in all rows")
 
 
-def _check_columns(rows: RowFile, preprocessing: "Preprocessing") -> None:
+def _refuse_what_is_new(rows: Rows, published: PublishedModel) -> None:
+    """Reads all rows once, and raises DataError where a cell is missing or holds a word that training has not seen."""
+    preprocessing = published.preprocessing
+    tally, score, count = Tally(), Score(preprocessing), 0
+    for batch in rows.batches(_wanted(preprocessing)):
+        published.features(batch.table, batch.first_row, tally)
+        if (targets := _targets(preprocessing, batch)) is not None:
+            score.review(targets, batch.first_row)
+        count += batch.rows
+    # Rare words were learned as `other`: they are none that the model knows nothing of.
+    others = _with_other(preprocessing)
+    tally.unknown = {name: found for name, found in tally.unknown.items() if name not in others}
+    found = _found_in_all(tally, score, preprocessing)
+    if not found.is_empty:
+        lines = _findings(found, preprocessing, count)
+        raise DataError("\n".join([f"{rows.name} has cells that --strict refuses:", *(f"  {line}" for line in lines)]))
+
+
+def _wanted(preprocessing: "Preprocessing") -> list[str]:
+    return [*(column.name for column in preprocessing.columns), preprocessing.target]
+
+
+def _with_other(preprocessing: "Preprocessing") -> set[str]:
+    """The columns in which words that are none of theirs count as `other`."""
+    return {column.name for column in preprocessing.columns if getattr(column, "has_other", False)}
+
+
+def _targets(preprocessing: "Preprocessing", batch: Batch) -> Sequence[str | float | None] | None:
+    """The rows' targets, where they are given."""
+    cells = batch.table.get(preprocessing.target)
+    return None if cells is None else preprocessing.target_cells(cells, batch.first_row)
+
+
+def _found_in_all(tally: Tally, score: Score, preprocessing: "Preprocessing") -> Tally:
+    """What was found in the features, and in the target."""
+    new = {preprocessing.target: score.new_labels} if score.new_labels.count else {}
+    return Tally(tally.filled, tally.unknown | new)
+
+
+def _findings(tally: Tally, preprocessing: "Preprocessing", rows: int) -> list[str]:
+    """A line for each column whose cells could not be taken as they were."""
+    lines = [_filled(name, found, rows) for name, found in tally.filled.items()]
+    return lines + [_unknown(name, found, preprocessing, rows) for name, found in tally.unknown.items()]
+
+
+def _filled(name: str, found: Found, rows: int) -> str:
+    cells = f"{found.count:,} of {rows:,} cells {'is' if found.count == 1 else 'are'} empty"
+    return f"column {name!r}: {cells} and filled as training learned to, first in row {found.first_row:,}"
+
+
+def _unknown(name: str, found: Found, preprocessing: "Preprocessing", rows: int) -> str:
+    what = "label" if name == preprocessing.target else "word"
+    hold = f"holds a {what}" if found.count == 1 else f"hold {what}s"
+    meaning = " and that counts as 'other'" if name in _with_other(preprocessing) else ""
+    examples = ", ".join(map(_shortened, found.examples)) + (" ..." if found.has_more else "")
+    return (
+        f"column {name!r}: {found.count:,} of {rows:,} cells {hold} that training has not seen{meaning}, first in row "
+        f"{found.first_row:,}: {examples}"
+    )
+
+
+def _shortened(word: str, limit: int = 60) -> str:
+    return repr(word if len(word) <= limit else word[:limit] + "...")
+
+
+def _check_columns(rows: Rows, preprocessing: "Preprocessing") -> None:
     """Raises DataError where a feature is missing; notes the columns that are not used."""
     header = rows.header()
     names = [column.name for column in preprocessing.columns]
     if absent := [name for name in names if name not in header]:
         raise DataError(
-            f"{rows.path.name} lacks {_listed(absent)}, which the model was trained on; it has {_listed(header)}"
+            f"{rows.name} lacks {_listed(absent)}, which the model was trained on; it has {_listed(header)}"
         )
     if unused := [name for name in header if name not in (*names, preprocessing.target)]:
         _note(f"not used: {_listed(unused)}")

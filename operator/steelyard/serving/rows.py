@@ -1,20 +1,31 @@
-"""Raw rows from a CSV file, by batches, for prediction. Imports the standard library and the api only."""
+"""Raw rows by batches, for prediction, from a CSV or Parquet file or standard input.
+
+Imports the standard library, cells and the api; parquet_rows for Parquet.
+"""
 
 import csv
 import gzip
-import io
+import shutil
+import sys
+import tempfile
 import zlib
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, Protocol, TypeAlias, cast
 
 from steelyard.api.contract import Reason
 from steelyard.api.errors import DataError
+from steelyard.cells.csv_text import CsvStyle, open_text, records
 
 BATCH_ROWS = 1024
-_LONGEST_CELL = 2 << 20
+STANDARD_INPUT = Path("-")
+_PARQUET = b"PAR1"
+_GZIP = b"\x1f\x8b"
+
+Cell: TypeAlias = object
+"""Text, or of a Parquet file a value of Python; None where it is null."""
 
 
 @dataclass(frozen=True)
@@ -24,44 +35,129 @@ class Batch:
     first_row: int
     """The number of the first of them; the file's first row under the header is 1."""
     rows: int
-    table: dict[str, list[str]]
+    table: dict[str, Sequence[Cell]]
     """The cells by column, of the columns that were asked for and are there."""
 
 
-@dataclass(frozen=True)
-class RowFile:
-    """A CSV file: UTF-8, a header, commas (tabs where its name ends in .tsv); plain or .gz. Empty lines are no rows."""
+class Rows(Protocol):
+    """A table that can be read as often as needed."""
 
-    path: Path
+    @property
+    def name(self) -> str:
+        """What errors call it."""
+        ...
 
     def header(self) -> list[str]:
-        """The names of the columns.
-
-        Raises:
-            DataError: there is no such file, it is empty or no CSV, or a name is there twice.
-        """
-        with self._lines() as lines:
-            return self._checked_header(lines)
+        """The names of the columns. Raises DataError where there are none, or one is there twice."""
+        ...
 
     def batches(self, columns: Collection[str]) -> Iterator[Batch]:
         """The rows in order.
 
         Args:
-            columns: which columns are wanted; those that the file lacks are left out.
+            columns: which columns are wanted; those that the table lacks are left out.
 
         Raises:
-            DataError: a row has more or fewer cells than the header, or the file is no CSV.
+            DataError: the table can't be read on.
         """
-        with self._lines() as lines:
+        ...
+
+
+@contextmanager
+def open_rows(source: Path, style: CsvStyle | None = None, needed: Collection[str] = ()) -> Iterator[Rows]:
+    """Opens a table; what it is, its first bytes say.
+
+    Args:
+        source: a file, or STANDARD_INPUT. What can be read only once (a pipe) is copied to a temporary file.
+        style: how CSV is written. Where its header lacks columns that are needed, the plain style is tried, too.
+        needed: the columns that are needed.
+
+    Raises:
+        DataError: there is no such file, or it is no table.
+        ConfigurationError: it is Parquet, and pyarrow is not installed.
+    """
+    with _file(source) as path:
+        name = "standard input" if source == STANDARD_INPUT else source.name
+        if _first_bytes(path) == _PARQUET:
+            from steelyard.serving.parquet_rows import ParquetRows
+
+            with ParquetRows.open(path, name) as rows:
+                yield rows
+        else:
+            yield _csv_rows(path, name, CsvStyle.of(source.name), style, needed)
+
+
+@contextmanager
+def _file(source: Path) -> Iterator[Path]:
+    """A file that can be read twice."""
+    if source == STANDARD_INPUT:
+        with _copy(sys.stdin.buffer) as path:
+            yield path
+        return
+    if not source.exists():
+        raise DataError(f"the input {source} does not exist", reason=Reason.SOURCE_NOT_FOUND)
+    if source.is_dir():
+        raise DataError(f"the input {source} is a folder; name a CSV or Parquet file", reason=Reason.INVALID_DATA)
+    if source.is_file():
+        yield source
+        return
+    with source.open("rb") as pipe, _copy(pipe) as path:
+        yield path
+
+
+@contextmanager
+def _copy(content: IO[bytes]) -> Iterator[Path]:
+    with tempfile.NamedTemporaryFile(prefix="steelyard-") as file:
+        shutil.copyfileobj(content, file)
+        file.flush()
+        yield Path(file.name)
+
+
+def _first_bytes(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(len(_PARQUET))
+
+
+def _csv_rows(path: Path, name: str, plain: CsvStyle, style: CsvStyle | None, needed: Collection[str]) -> "CsvRows":
+    """The file in the style that it is written in: the given one, unless only the plain one has all columns."""
+    rows = CsvRows(path, name, style or plain)
+    if style is None or style == plain:
+        return rows
+    try:
+        if set(needed) <= set(rows.header()):
+            return rows
+    except DataError:
+        pass
+    other = CsvRows(path, name, plain)
+    try:
+        return other if set(needed) <= set(other.header()) else rows
+    except DataError:
+        return rows
+
+
+@dataclass(frozen=True)
+class CsvRows:
+    """A CSV file, plain or compressed by gzip. Empty lines are no rows."""
+
+    path: Path
+    name: str
+    style: CsvStyle
+
+    def header(self) -> list[str]:
+        """See Rows."""
+        with self._records() as lines:
+            return self._checked_header(lines)
+
+    def batches(self, columns: Collection[str]) -> Iterator[Batch]:
+        """See Rows. A row that has more or fewer cells than the header is a DataError."""
+        with self._records() as lines:
             header = self._checked_header(lines)
             places = [(index, name) for index, name in enumerate(header) if name in columns]
             first_row, pending = 1, list[list[str]]()
-            for cells in lines:
-                if not cells:
-                    continue
+            for _, cells in lines:
                 if len(cells) != len(header):
                     raise DataError(
-                        f"{self.path.name}, row {first_row + len(pending):,}: {len(cells)} cells, "
+                        f"{self.name}, row {first_row + len(pending):,}: {len(cells)} cells, "
                         f"but the header names {len(header)} columns"
                     )
                 pending.append(cells)
@@ -71,32 +167,30 @@ class RowFile:
             if pending:
                 yield _batch(first_row, pending, places)
 
-    def _checked_header(self, lines: Iterator[list[str]]) -> list[str]:
-        header = next(lines, None)
-        if not header:
-            raise DataError(f"{self.path.name} is empty; it must begin with a line that names the columns")
-        for name in header:
-            if header.count(name) > 1:
-                raise DataError(f"{self.path.name} has the column {name!r} twice")
-        return header
+    def _checked_header(self, lines: Iterator[tuple[int, list[str]]]) -> list[str]:
+        first = next(lines, None)
+        if first is None:
+            raise DataError(f"{self.name} is empty; it must begin with a line that names the columns")
+        check_header(first[1], self.name)
+        return first[1]
 
     @contextmanager
-    def _lines(self) -> Iterator[Iterator[list[str]]]:
-        """The cells of each line, the header's first; what is wrong with the file becomes a DataError."""
-        csv.field_size_limit(_LONGEST_CELL)
-        name = self.path.name.lower()
-        delimiter = "\t" if name.removesuffix(".gz").endswith(".tsv") else ","
+    def _records(self) -> Iterator[Iterator[tuple[int, list[str]]]]:
+        """The records, the header first; what is wrong with the file becomes a DataError."""
         try:
             with self.path.open("rb") as raw:
-                content = cast(IO[bytes], gzip.GzipFile(fileobj=raw)) if name.endswith(".gz") else raw
-                text = io.TextIOWrapper(content, encoding="utf-8-sig", newline="")
-                yield csv.reader(text, delimiter=delimiter, strict=True)
-        except FileNotFoundError:
-            raise DataError(f"the input {self.path} does not exist", reason=Reason.SOURCE_NOT_FOUND) from None
-        except IsADirectoryError:
-            raise DataError(f"the input {self.path} is a folder; name a CSV file", reason=Reason.INVALID_DATA) from None
+                is_compressed = _first_bytes(self.path)[: len(_GZIP)] == _GZIP
+                content = cast(IO[bytes], gzip.GzipFile(fileobj=raw)) if is_compressed else raw
+                yield records(open_text(content, self.style), self.style)
         except (UnicodeDecodeError, csv.Error, EOFError, zlib.error, gzip.BadGzipFile) as error:
-            raise DataError(f"{self.path.name} is not a CSV file in UTF-8: {error}") from None
+            raise DataError(f"{self.name} is not a CSV file in {self.style.encoding}: {error}") from None
+
+
+def check_header(names: Sequence[str], source: str) -> None:
+    """Raises DataError where a column is there twice."""
+    for name in names:
+        if names.count(name) > 1:
+            raise DataError(f"{source} has the column {name!r} twice")
 
 
 def _batch(first_row: int, rows: list[list[str]], places: list[tuple[int, str]]) -> Batch:

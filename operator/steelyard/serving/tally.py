@@ -16,6 +16,8 @@ class Found:
     """The number of the row with the first of them; rows count from 1."""
     examples: list[str] = field(default_factory=list)
     """Up to MOST_EXAMPLES different words, in the order of the rows; none of what was filled."""
+    has_more: bool = False
+    """Whether there are other words than those."""
 
     def add(self, rows: Iterable[int], words: Iterable[str] = ()) -> None:
         """Counts cells.
@@ -28,10 +30,12 @@ class Found:
             self.first_row = self.first_row or row
             self.count += 1
         for word in words:
+            if word in self.examples:
+                continue
             if len(self.examples) == MOST_EXAMPLES:
+                self.has_more = True
                 break
-            if word not in self.examples:
-                self.examples.append(word)
+            self.examples.append(word)
 
 
 @dataclass
