@@ -251,6 +251,17 @@ BY_RULE = [
         "spec.evaluation.require[0].minimum",
         "the minimum 2.5 is above the maximum 0.1",
     ),
+    (["evaluation.label=a"], "spec.evaluation.label", "a label goes with one of the metrics rocAuc"),
+    (
+        ["evaluation.require=[{metric: macroF1, label: a, minimum: 0}]"],
+        "spec.evaluation.require[0].label",
+        "a label goes with one of the metrics rocAuc",
+    ),
+    (
+        ["task=Regression", "evaluation.metric=rocAuc"],
+        "spec.evaluation.metric",
+        "rocAuc is no metric of Regression; allowed: r2, rmse, mae, mape, medianAe",
+    ),
     (["compression.candidates=[Int8, Float16, Int8]"], "spec.compression.candidates", "Int8 is listed twice"),
     # what the task does not have
     (
@@ -370,9 +381,9 @@ BY_RULE = [
     ([TRIAL, "publish=[]", "task=Regression"], "spec.trial.metric", "accuracy is no metric of Regression"),
     ([TRIAL, "publish=[]", "trial.pairedLimit={best: [0.5]}"], "spec.trial.pairedLimit", "is not scored on folds"),
     (
-        [TRIAL, "publish=[]", "trial.metric=macroF1", "trial.reportSteps=[1]"],
-        "spec.trial.metric",
-        "macroF1 is not known after each epoch",
+        [TRIAL, "publish=[]", "trial.label=a"],
+        "spec.trial.label",
+        "a label goes with one of the metrics rocAuc, averagePrecision, precision, recall, f1; leave it out",
     ),
     # scikit-learn's models and networks
     (["model={ridge: {}}", "training.workers=2"], "spec.training.workers", "fitted in one process; allowed: 1"),

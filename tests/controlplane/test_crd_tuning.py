@@ -268,10 +268,12 @@ BY_RULE = [
         "spec.pruning.graceFolds",
         "after 2 of 2 folds nothing is left to prune; allowed: fewer than the folds",
     ),
+    (["objective.label=a"], "spec.objective.label", "a label goes with one of the metrics rocAuc"),
+    (["objective={}"], "spec.objective.metric", "nothing says what is searched for; name a metric here, or as"),
     (
-        ["objective.metric=macroF1", "pruning={name: Median}"],
-        "spec.pruning.name",
-        "Median needs a metric that is known after each epoch, which macroF1 is not; allowed: accuracy, logLoss",
+        ["objective={goal: Maximize}", "template.evaluation.metric=logLoss"],
+        "spec.objective.goal",
+        "Maximize would search for the worst model: of logLoss less is better; allowed: Minimize",
     ),
     (
         ["pruning={name: SuccessiveHalving, graceEpochs: 10}"],

@@ -14,6 +14,7 @@ from training_support import TrainStage, training_job
 
 from steelyard.api.contract import Reason
 from steelyard.api.errors import SteelyardError
+from steelyard.api.metrics import GOAL_OF_METRIC, Measure
 from steelyard.api.search_log import TrialReport
 from steelyard.api.training_job import TrainingJob
 from steelyard.api.workspace import Workspace
@@ -135,7 +136,39 @@ class InThisProcess:
         return serving_network(self.context.job.spec.model, self._shape, self._network)
 
 
-METRICS = {"digits": ["accuracy", "logLoss"], "diabetes": ["r2", "rmse", "mae"]}
+METRICS = {
+    "digits": ["accuracy", "logLoss", "macroF1", "rocAuc", "recall"],
+    "diabetes": ["r2", "rmse", "mae", "mape", "medianAe"],
+}
+
+
+def test_two_workers_gather_what_one_sees_and_the_metric_decides(tmp_path: Path) -> None:
+    asked = {"evaluation": {"metric": "averagePrecision", "label": "8"}, "publish": []}
+    job = training_job(model=PENALIZED, epochs=4, batchSize=32, workers=2, spec=asked, earlyStopping={"patience": 3})
+    two = TrainStage.prepared(tmp_path / "two", job)
+    assert two.run() == [0, 0]
+    one = InThisProcess(tmp_path / "one", two.workspace.prepared, epochs=4, batchSize=64, spec=asked)
+    progression = one.loop.run()
+    ours, theirs = two.training()["history"]["val_averagePrecision"], one.loop.state.history["val_averagePrecision"]
+    assert ours == pytest.approx(theirs, abs=1e-4) and len(set(ours)) == 4
+    summary = two.result().summary
+    assert summary["bestEpoch"] == progression.best_epoch == int(np.argmax(theirs)) + 1
+    assert summary["metric"] == "averagePrecision[8]" and "averagePrecision[8]" in summary["metrics"]
+    validation, measures = one.dataset.read("validation"), [Measure("averagePrecision", "8")]
+    outputs = one.model()(validation.features).numpy()
+    figures = evaluate("Classification", validation.targets, outputs, measures, one.dataset.classes)
+    assert figures is not None
+    assert figures["averagePrecision[8]"].value == pytest.approx(max(theirs), abs=1e-6)
+
+
+def test_a_trial_gives_up_by_a_metric_that_is_no_sum(tmp_path: Path, prepared: tuple[str, Path]) -> None:
+    if prepared[0] != "digits":
+        pytest.skip("one set is enough")
+    spec = trial("rocAuc", reportSteps=[1, 2], limits=[{"step": 2, "value": 1.0}])
+    training = InThisProcess(tmp_path / "w", prepared[1], epochs=9, spec=spec)
+    training.loop.run()
+    assert training.loop.is_pruned and [epoch for epoch, _ in training.loop.state.reports] == [1, 2]
+    assert 0.5 < training.loop.state.reports[-1][1] < 1
 
 
 def test_two_workers_give_up_after_the_same_epoch_as_one(tmp_path: Path) -> None:
@@ -164,13 +197,13 @@ def test_two_workers_give_up_after_the_same_epoch_as_one(tmp_path: Path) -> None
 def test_the_value_of_an_epoch_is_the_metric_of_the_model_after_it(tmp_path: Path, prepared: tuple[str, Path]) -> None:
     source, folder = prepared
     for metric in METRICS[source]:
-        spec = trial(metric, "Maximize" if metric in ("accuracy", "r2") else "Minimize", reportSteps=[2])
+        spec = trial(metric, GOAL_OF_METRIC[metric], reportSteps=[2])
         training = InThisProcess(tmp_path / metric, folder, epochs=2, spec=spec)
         training.loop.run()
         ((epoch, value),) = training.loop.state.reports
         validation = training.dataset.read("validation")
         outputs = training.model()(validation.features).numpy()
-        figures = evaluate(training.dataset.task, validation.targets, outputs)
+        figures = evaluate(training.dataset.task, validation.targets, outputs, [Measure(metric)])
         assert figures is not None
         # val_loss fell in both epochs, so that the best model is the last one's.
         assert epoch == 2 and training.loop.state.progression["best_epoch"] == 2

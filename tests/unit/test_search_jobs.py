@@ -58,9 +58,9 @@ REFUSED = [
     ),
     ([TRIAL, NOWHERE, "trial.pairedLimit={best: [0.5]}"], "trial.pairedLimit", "a network is not scored on folds"),
     (
-        [TRIAL, NOWHERE, "trial.metric=macroF1", "trial.reportSteps=[1]"],
-        "trial.metric",
-        "macroF1 is not known after each epoch; allowed with reportSteps and limits: accuracy, logLoss, r2, rmse, mae",
+        [TRIAL, NOWHERE, "trial.label=a"],
+        "trial.label",
+        "a label goes with one of the metrics rocAuc, averagePrecision, precision, recall, f1; leave it out",
     ),
 ]
 
@@ -83,7 +83,8 @@ def test_what_does_not_go_together_is_refused(overrides: list[str], field: str, 
         [PREPARED, REFIT, "trained.epochs=10"],
         [PREPARED, "trained={refit: true}", "model={ridge: {}}"],
         [TRIAL, NOWHERE, "trial.secondary=Size", "compression={}"],
-        [TRIAL, NOWHERE, "trial.metric=macroF1"],
+        [TRIAL, NOWHERE, "trial.metric=macroF1", "trial.reportSteps=[1]"],
+        [TRIAL, NOWHERE, "trial.metric=f1", "trial.label=a", "evaluation.metric=rocAuc"],
     ],
     ids=str,
 )

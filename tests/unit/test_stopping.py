@@ -2,6 +2,7 @@
 
 import pytest
 
+from steelyard.api.metrics import Measure
 from steelyard.api.training import EarlyStopping
 from steelyard_trainer.training.stopping import Progression
 
@@ -51,3 +52,21 @@ def test_its_state_goes_on_where_it_stopped(cut):
             stopped_at = epoch
             break
     assert stopped_at == 4
+
+
+def test_the_metric_says_which_epoch_is_the_best_and_the_monitor_when_to_stop():
+    progression = Progression.of(EarlyStopping(monitor="val_loss", patience=2), Measure("rocAuc"))
+    losses, areas = [3.0, 2.0, 2.5, 2.1], [0.9, 0.8, 0.95, 0.95]
+    for epoch, (loss, area) in enumerate(zip(losses, areas, strict=True), start=1):
+        is_best = progression.observe(epoch, {"val_loss": loss, "val_rocAuc": area})
+        assert is_best == (epoch in (1, 3))
+        assert progression.should_stop(epoch) == (epoch == 4)
+    assert (progression.best_epoch, progression.improved_epoch) == (3, 2)
+
+
+@pytest.mark.parametrize(("metric", "best"), [("medianAe", 2), ("balancedAccuracy", 1), ("logLoss", 2), ("r2", 1)])
+def test_the_metric_is_watched_where_nothing_else_is_said(metric, best):
+    progression = Progression.of(EarlyStopping(patience=1), Measure(metric))
+    assert progression.monitor == f"val_{metric}" == Progression.of(None, Measure(metric)).monitor
+    run(progression, [0.9, 0.5])
+    assert progression.best_epoch == best

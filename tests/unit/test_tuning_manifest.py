@@ -523,13 +523,6 @@ WRONG = [
     ),
     (
         "mlp",
-        ["pruning={name: Median}", "objective.metric=macroF1"],
-        "pruning.name",
-        "Median needs a metric that is known after each epoch, which macroF1 is not; allowed: accuracy, logLoss, "
-        "r2, rmse, mae",
-    ),
-    (
-        "mlp",
         ["pruning={name: Hyperband, graceEpochs: 10}"],
         "pruning.graceEpochs",
         "after 10 of 10 epochs (template.training.epochs) nothing is left to prune; allowed: fewer than those",

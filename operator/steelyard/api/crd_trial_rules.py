@@ -3,8 +3,7 @@
 See crd_rules, which takes them in.
 """
 
-from steelyard.api.cel import Rule, literal_list
-from steelyard.api.metrics import OF_SUMS
+from steelyard.api.cel import Rule
 from steelyard.api.model import NETWORKS
 
 TRAINED = [
@@ -108,14 +107,6 @@ OF_TRIALS = [
         "!has(self.trial) || self.evaluation.require.size() == 0 && !has(self.evaluation.maxGeneralizationGap)",
         "a trial does not look at the test part; leave out require and maxGeneralizationGap",
         "evaluation",
-        "_is_a_trial",
-    ),
-    Rule(
-        "!has(self.trial) || self.trial.reportSteps.size() + self.trial.limits.size() == 0 || "
-        f"!({_IS_NETWORK}) || self.trial.metric in {literal_list(OF_SUMS)}",
-        "{self.trial.metric} is not known after each epoch; allowed with reportSteps and limits: "
-        f"{', '.join(OF_SUMS)}",
-        "trial.metric",
         "_is_a_trial",
     ),
 ]

@@ -13,7 +13,7 @@ from steelyard.api.crd_search_rules import (
     PRUNING,
 )
 from steelyard.api.estimator_rules import ESTIMATORS
-from steelyard.api.metrics import METRICS_OF_TASK, OF_SUMS, Task
+from steelyard.api.metrics import METRICS_OF_TASK, Task
 from steelyard.api.model import NETWORKS, TASK_OF_MODEL
 from steelyard.api.schema import one_line
 from steelyard.api.search import EPOCH_PRUNING
@@ -142,13 +142,6 @@ _PRUNING_AND_TEMPLATE = [
         f"!({_PRUNES_EPOCHS}) || {_IS_NETWORK}",
         f"{{self.pruning.name}} prunes between epochs, and {{{_ESTIMATOR}}} has none; allowed: PairedFolds, with "
         "template.evaluation.crossValidation",
-        "pruning.name",
-        "_epoch_pruning",
-    ),
-    Rule(
-        f"!({_PRUNES_EPOCHS}) || !{_IS_NETWORK} || {OBJECTIVE_METRIC} in {literal_list(OF_SUMS)}",
-        f"{{self.pruning.name}} needs a metric that is known after each epoch, which {{{OBJECTIVE_METRIC}}} is not; "
-        f"allowed: {', '.join(OF_SUMS)}",
         "pruning.name",
         "_epoch_pruning",
     ),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic_core import PydanticCustomError
 
 from steelyard.api.base import refuse, refuse_all
-from steelyard.api.metrics import AT_MOST_ONE, METRICS_OF_TASK, OF_SUMS
+from steelyard.api.metrics import AT_MOST_ONE, METRICS_OF_TASK
 from steelyard.api.model import TASK_OF_MODEL
 from steelyard.api.search import EPOCH_PRUNING, Parameter, Pruning, same_value
 from steelyard.api.search_paths import find
@@ -167,14 +167,6 @@ def _epoch_pruning(spec: "TuningJobSpec", pruning: Pruning) -> Errors:
             model=model.kind,
         )
         return
-    if spec.objective.metric not in OF_SUMS:
-        yield refuse(
-            "pruning.name",
-            "{name} needs a metric that is known after each epoch, which {metric} is not; allowed: {allowed}",
-            name=name,
-            metric=spec.objective.metric,
-            allowed=", ".join(OF_SUMS),
-        )
     for field, epochs in (("graceEpochs", grace_of(spec)), ("everyEpochs", pruning.every_epochs)):
         if epochs is not None and epochs >= spec.template.training.epochs:
             yield refuse(

@@ -12,7 +12,6 @@ from steelyard.api.metrics import (
     DEFAULT_METRIC,
     METRICS,
     METRICS_OF_TASK,
-    OF_SUMS,
     Measure,
     Task,
     all_measures,
@@ -216,14 +215,6 @@ class TrainingJobSpec(Part):
             )
         if trial.paired_limit is not None and not self.model.is_estimator:
             raise refuse("trial.pairedLimit", "a network is not scored on folds; leave this out")
-        looks_at_epochs = trial.report_steps or trial.limits
-        if looks_at_epochs and not self.model.is_estimator and trial.metric not in OF_SUMS:
-            raise refuse(
-                "trial.metric",
-                "{metric} is not known after each epoch; allowed with reportSteps and limits: {allowed}",
-                metric=trial.metric,
-                allowed=", ".join(OF_SUMS),
-            )
         return self
 
     @model_validator(mode="after")

@@ -3,9 +3,12 @@
 from collections.abc import Mapping
 from typing import Any
 
+from steelyard.api.metrics import METRICS
+
 _UNITS = ("B", "kB", "MB", "GB", "TB")
-# What is most worth a column while a training runs, best first.
-_SHOWN_FIGURES = ("val_accuracy", "val_mae", "val_loss", "accuracy", "mae", "loss")
+# What is most worth a column while a training runs, best first: what the manifest asks for is there only then.
+_ASKED_FOR = [f"val_{metric}" for metric in METRICS if metric not in ("accuracy", "mae")]
+_SHOWN_FIGURES = (*_ASKED_FOR, "val_accuracy", "val_mae", "val_loss", "accuracy", "mae", "loss")
 
 
 def progress_text(stage: str, done: int, total: int) -> str:

@@ -72,15 +72,12 @@ def evaluate(
         raise ValueError("a model can't be judged on no rows")
     if not np.isfinite(values).all():
         return None
-    wanted = basic_measures(task) if measures is None else measures
-    if task == "Regression":
-        numbers, predicted = np.asarray(targets, dtype=np.float64), values.reshape(-1)
-        return {measure.name: _of_numbers(measure, numbers, predicted) for measure in wanted}
-    labels, guesses = np.asarray(targets), values.argmax(axis=1)
-    return {
-        measure.name: _of_classes(measure, labels, values, guesses, class_index_of(measure, classes))
-        for measure in wanted
-    }
+    figures: Figures = {}
+    for measure in basic_measures(task) if measures is None else measures:
+        class_index = class_index_of(measure, classes)
+        value = value_of(measure, np.asarray(targets), values, class_index)
+        figures[measure.name] = Figure(value, _error_of(measure, value, np.asarray(targets), values, class_index))
+    return figures
 
 
 def class_index_of(measure: Measure, classes: Sequence[str] | None) -> int | None:
@@ -88,29 +85,41 @@ def class_index_of(measure: Measure, classes: Sequence[str] | None) -> int | Non
     return None if measure.label is None else list(classes or ()).index(measure.label)
 
 
-def _of_classes(
-    measure: Measure,
-    targets: npt.NDArray[Any],
-    probabilities: Floats,
-    predicted: npt.NDArray[Any],
-    class_index: int | None,
-) -> Figure:
+def value_of(measure: Measure, targets: npt.NDArray[Any], outputs: npt.NDArray[Any], class_index: int | None) -> float:
+    """A metric alone, without its error.
+
+    Args:
+        measure: which.
+        targets: shape (rows,), class indices or numbers.
+        outputs: shape (rows, classes): probabilities; for regression (rows, 1); all finite.
+        class_index: of one class; None: over all of them.
+    """
+    values = np.asarray(outputs, dtype=np.float64)
     match measure.metric:
-        case "accuracy":
-            accuracy = of_labels("accuracy", targets, predicted)
-            return Figure(accuracy, float(np.sqrt(accuracy * (1 - accuracy) / len(targets))))
+        case metric if measure.info.task == "Regression":
+            value = of_numbers(metric, np.asarray(targets, dtype=np.float64), values.reshape(-1))
+            # One row has no variance to explain: scikit-learn's r2 is not defined there.
+            return 0.0 if np.isnan(value) else value
         case "logLoss":
-            return Figure(log_loss(targets, clipped(probabilities)), error_of_log_loss(targets, probabilities))
+            return log_loss(targets, clipped(values))
         case "rocAuc" | "averagePrecision" as metric:
-            value = of_ranking(metric, targets, probabilities, class_index)
-            return Figure(value, error_of_ranking(metric, targets, probabilities, class_index))
+            return of_ranking(metric, targets, values, class_index)
         case metric:
-            value = of_labels(metric, targets, predicted, class_index)
-            return Figure(value, error_of_labels(metric, targets, predicted, probabilities.shape[1], class_index))
+            return of_labels(metric, targets, values.argmax(axis=1), class_index)
 
 
-def _of_numbers(measure: Measure, targets: Floats, predicted: Floats) -> Figure:
-    value = of_numbers(measure.metric, targets, predicted)
-    # One row has no variance to explain: scikit-learn's r2 is not defined there.
-    value = 0.0 if np.isnan(value) else value
-    return Figure(value, error_of_numbers(measure.metric, targets, predicted))
+def _error_of(
+    measure: Measure, value: float, targets: npt.NDArray[Any], outputs: Floats, class_index: int | None
+) -> float:
+    """The standard error of a metric's value."""
+    match measure.metric:
+        case metric if measure.info.task == "Regression":
+            return error_of_numbers(metric, np.asarray(targets, dtype=np.float64), outputs.reshape(-1))
+        case "accuracy":
+            return float(np.sqrt(value * (1 - value) / len(targets)))
+        case "logLoss":
+            return error_of_log_loss(targets, outputs)
+        case "rocAuc" | "averagePrecision" as metric:
+            return error_of_ranking(metric, targets, outputs, class_index)
+        case metric:
+            return error_of_labels(metric, targets, outputs.argmax(axis=1), outputs.shape[1], class_index)

@@ -16,9 +16,12 @@ from numpy.typing import NDArray
 
 from steelyard.api.contract import ExitCode, Reason
 from steelyard.api.errors import ConfigurationError, SteelyardError
+from steelyard.api.metrics import Measure, unique
+from steelyard.api.step_values import single
 from steelyard.api.training import Training
-from steelyard_trainer.training.batches import Batches
+from steelyard_trainer.training.batches import Batches, share
 from steelyard_trainer.training.checkpoints import Checkpoint, Checkpoints, TrainingState
+from steelyard_trainer.training.epoch_metrics import EpochMetrics
 from steelyard_trainer.training.step import Stepper
 from steelyard_trainer.training.stopping import Progression
 from steelyard_trainer.training.trial_steps import TrialSteps, shown
@@ -50,6 +53,8 @@ class Loop:
     """The name of the figure beside the loss: accuracy or mae."""
     metric_scale: float
     """What turns the step's metric into the target's unit; 1 for accuracy."""
+    metrics: EpochMetrics
+    """What else is told of the validation part after each epoch."""
     report: Callable[[int, dict[str, float]], None]
     """Called by every worker after each epoch (from 1) with its figures."""
     is_leaving: Callable[[], bool]
@@ -97,7 +102,9 @@ class Loop:
             ConfigurationError: the loss is not finite (reason LossNotFinite).
             SteelyardError: the process was asked to end (exit code 75); worker 0 has written a checkpoint.
         """
-        progression = Progression.to_the_end() if self.validation is None else Progression.of(self.spec.early_stopping)
+        progression = Progression.to_the_end()
+        if self.validation is not None:
+            progression = Progression.of(self.spec.early_stopping, self.metrics.decides)
         if self.state.progression:
             progression = Progression(**self.state.progression)
         self._place_random_generators()
@@ -146,11 +153,32 @@ class Loop:
         self._checkpoint_if_due()
 
     def _validate(self, part: Validation) -> dict[str, float]:
-        loss, metric, penalty = self.stepper.evaluate(part.features, part.targets, part.rows)
-        epoch = self.state.epoch + 1
+        """The figures of the validation part; all in their own unit but the one that `metric_scale` turns into it."""
+        epoch, reported = self.state.epoch + 1, []
         if self.trial is not None and self.trial.is_reported(epoch):
-            self.state.reports.append((epoch, self.trial.value(loss, metric)))
-        return {"val_loss": loss + penalty, f"val_{self.metric}": metric}
+            reported = [self.trial.trial.measure]
+        loss, metric, penalty, values = self._measure(part, unique([*self.metrics.told, *reported]))
+        self.state.reports += [(epoch, single(values[measure])) for measure in reported]
+        figures = {"val_loss": loss + penalty, f"val_{self.metric}": metric}
+        told = {f"val_{measure.metric}": values[measure] for measure in self.metrics.told}
+        return {**told, **figures}
+
+    def _measure(self, part: Validation, measures: list[Measure]) -> tuple[float, float, float, dict[Measure, float]]:
+        """Loss, metric and penalties of the step, and these metrics: those that are no sums by worker 0, from all
+        workers' outputs."""
+        if all(measure.info.of_sums for measure in measures):
+            loss, metric, penalty = self.stepper.evaluate(part.features, part.targets, part.rows)
+            return loss, metric, penalty, self.metrics.values(measures, loss, metric)
+        # Each worker fills in its share, and their sum has all.
+        outputs = np.zeros((part.rows, self.stepper.outputs), np.float32)
+        own = share(part.rows, self.batches.workers, self.batches.worker)
+        loss, metric, penalty = self.stepper.evaluate(part.features, part.targets, part.rows, outputs[own])
+        together = self.stepper.sum(outputs)
+        wanted = [measure for measure in measures if not measure.info.of_sums]
+        found = self.metrics.values_of_outputs(wanted, together) if self.batches.worker == 0 else {}
+        shared = self.stepper.sum(np.array([found.get(measure, 0.0) for measure in wanted]))
+        values = dict(zip(wanted, map(float, shared), strict=True))
+        return loss, metric, penalty, {**self.metrics.values(measures, loss, metric), **values}
 
     def _refuse_not_finite(self, figures: dict[str, float]) -> None:
         for name, value in figures.items():

@@ -38,18 +38,23 @@ class Stepper:
         optimizer._all_reduce_sum_gradients = lambda gradients_and_variables: gradients_and_variables
         self._train = tf.function(self._train_everywhere, reduce_retracing=True)
         self._evaluate = tf.function(self._evaluate_here, reduce_retracing=True)
+        self._evaluate_and_tell = tf.function(self._outputs_here, reduce_retracing=True)
         self._sum = tf.function(self._sum_everywhere)
 
     def train(self, batch: Batch) -> Any:
         """Makes one step with this worker's part of the batch; returns the figures over the rows of all workers."""
         return self._train(batch.features, batch.targets, batch.weights, batch.mask)
 
-    def evaluate(self, features: NDArray[Any], targets: NDArray[Any], rows: int) -> tuple[float, float, float]:
+    def evaluate(
+        self, features: NDArray[Any], targets: NDArray[Any], rows: int, outputs: NDArray[Any] | None = None
+    ) -> tuple[float, float, float]:
         """The figures over the rows of all workers, each of which brings its share.
 
         Args:
             features, targets: this worker's share.
             rows: rows of all shares together.
+            outputs: float32, shape (rows of this share, classes) or (rows, 1): takes the probabilities, or the
+                standardized target; None: they are not asked for.
 
         Returns:
             The loss without the penalties, the metric, and the penalties.
@@ -57,11 +62,27 @@ class Stepper:
         sums = np.zeros(2)
         for start in range(0, len(features), EVALUATION_BATCH):
             part = slice(start, start + EVALUATION_BATCH)
-            sums += self._evaluate(features[part], targets[part]).numpy()
-        if self._strategy:
-            sums = self._sum(tf.constant(sums)).numpy()
+            if outputs is None:
+                sums += self._evaluate(features[part], targets[part]).numpy()
+            else:
+                figures, told = self._evaluate_and_tell(features[part], targets[part])
+                sums += figures.numpy()
+                outputs[part] = told.numpy()
+        sums = self.sum(sums)
         loss, metric = sums / rows
         return float(loss), float(metric), float(self._penalty())
+
+    def sum(self, values: NDArray[Any]) -> NDArray[Any]:
+        """The sum over all workers of an array that has the same shape on each."""
+        if self._strategy is None:
+            return values
+        total: NDArray[Any] = self._sum(tf.constant(values)).numpy()
+        return total
+
+    @property
+    def outputs(self) -> int:
+        """How many a row has."""
+        return int(self._network.model.output_shape[-1])
 
     def _train_everywhere(self, features: Any, targets: Any, weights: Any, mask: Any) -> Any:
         if self._strategy is None:
@@ -84,7 +105,17 @@ class Stepper:
         return figures
 
     def _evaluate_here(self, features: Any, targets: Any) -> Any:
-        outputs = self._network(features, tf.ones(tf.shape(features)[:1], tf.bool), training=False)
+        return self._sums_here(self._ask(features), targets)
+
+    def _outputs_here(self, features: Any, targets: Any) -> tuple[Any, Any]:
+        """The same, with what the published network would say of each row."""
+        outputs = self._ask(features)
+        return self._sums_here(outputs, targets), tf.nn.softmax(outputs) if self._classifies else outputs
+
+    def _ask(self, features: Any) -> Any:
+        return self._network(features, tf.ones(tf.shape(features)[:1], tf.bool), training=False)
+
+    def _sums_here(self, outputs: Any, targets: Any) -> Any:
         losses, metrics = self._figures(outputs, targets)
         return tf.stack([tf.reduce_sum(tf.cast(losses, tf.float64)), tf.reduce_sum(tf.cast(metrics, tf.float64))])
 

@@ -22,7 +22,6 @@ from steelyard.api.contract import Env, ExitCode, Reason
 from steelyard.api.errors import SteelyardError
 from steelyard.api.search_log import TrialReport, leaves_model
 from steelyard.api.training import ClassWeights
-from steelyard.api.trial import Trial
 from steelyard_trainer.contract import Outcome, StageContext
 from steelyard_trainer.data.reading import Examples, PreparedDataset
 from steelyard_trainer.data.splitting import SplitName
@@ -30,6 +29,7 @@ from steelyard_trainer.files import write_atomically
 from steelyard_trainer.models.networks import Shape, TrainingNetwork, serving_network, training_network
 from steelyard_trainer.training.batches import Batches, share
 from steelyard_trainer.training.checkpoints import Checkpoints
+from steelyard_trainer.training.epoch_metrics import EpochMetrics
 from steelyard_trainer.training.loop import Loop, Validation
 from steelyard_trainer.training.optimizers import build_optimizer
 from steelyard_trainer.training.step import Stepper
@@ -154,7 +154,7 @@ def _judge(
         value, secondary = judge_trial(context, dataset, model)
         epoch, steps = outcome.summary["bestEpoch"], tuple(loop.state.reports)
         report = TrialReport(spec.trial.number, "Complete", value, steps, secondary, epoch, loop.seconds)
-        message = f"{outcome.message}; {spec.trial.metric} {value:.6g} on the validation part"
+        message = f"{outcome.message}; {spec.trial.measure.name} {value:.6g} on the validation part"
         return Outcome(message, {**outcome.summary, "trial": report.to_json()})
     if not spec.has_finish:
         from steelyard_trainer.evaluation.judge import judge_float32
@@ -171,7 +171,7 @@ def _give_up(context: StageContext, loop: Loop, summary: dict[str, Any]) -> Outc
     steps = tuple(loop.state.reports)
     report = TrialReport(trial.number, "Pruned", value, steps, epoch=summary["bestEpoch"], seconds=loop.seconds)
     worst = next(limit.value for limit in trial.limits if limit.step == epoch)
-    message = f"gave up after epoch {epoch}: {trial.metric} {value:.6g} is worse than {worst:.6g}"
+    message = f"gave up after epoch {epoch}: {trial.measure.name} {value:.6g} is worse than {worst:.6g}"
     return Outcome(message, {**summary, "trial": report.to_json()}, Reason.PRUNED)
 
 
@@ -213,7 +213,14 @@ def build(
         report=_reporter(context),
         is_leaving=requests.is_leaving,
         wants_checkpoint=requests.wants_checkpoint,
-        trial=_trial_steps(spec.trial, validation, shape) if spec.trial and validation else None,
+        metrics=EpochMetrics.of(
+            spec,
+            validation.targets if validation else np.empty(0),
+            dataset.classes,
+            shape.target_mean,
+            shape.target_scale,
+        ),
+        trial=TrialSteps(spec.trial) if spec.trial and validation else None,
         epochs=spec.trained.epochs if spec.trained else None,
     )
     return loop, network, shape
@@ -223,12 +230,6 @@ def _own_validation(context: StageContext, examples: Examples, shape: Shape) -> 
     """This worker's share."""
     own = share(len(examples.rows), context.job.spec.training.workers, context.worker)
     return Validation(examples.features[own], _standardized(examples, shape)[own], len(examples.rows))
-
-
-def _trial_steps(trial: Trial, validation: Examples, shape: Shape) -> TrialSteps:
-    if shape.classes:
-        return TrialSteps(trial)
-    return TrialSteps(trial, shape.target_scale, float(validation.targets.var(dtype=np.float64)))
 
 
 def _shape(dataset: PreparedDataset) -> Shape:
