@@ -162,35 +162,18 @@ def test_the_task_is_inferred_from_the_target(tmp_path, targets, task):
     if task == "Regression":
         assert train.targets.tolist() == [np.float32(text) for text in written]
     else:
-        assert [dataset.classes[index] for index in train.targets] == written
+        # Whole numbers have one spelling.
+        assert [dataset.classes[index] for index in train.targets] == [text.removesuffix(".0") for text in written]
 
 
 def test_a_number_column_that_turns_out_to_be_text_is_read_again_as_text(tmp_path):
     # More rows than are looked at first.
-    rows = [[row if row < 6000 else f"w{row % 5}", row % 2] for row in range(12000)]
-    write_csv(
-        tmp_path / "t.csv",
-        ["code", "target"],
-        [[cell if row >= 6000 else cell % 9, y] for row, (cell, y) in enumerate(rows)],
-    )
+    cells = [row % 9 if row < 6000 else f"w{row % 30}" for row in range(12000)]
+    write_csv(tmp_path / "t.csv", ["code", "target"], [[cell, row % 2] for row, cell in enumerate(cells)])
     dataset = prepared(tmp_path, {"uri": "t.csv"})
     assert dataset.columns == (("code", "Category"),)
-    assert dataset.preprocessing.columns[0].words == (
-        "0",
-        "1",
-        "2",
-        "3",
-        "4",
-        "5",
-        "6",
-        "7",
-        "8",
-        "w0",
-        "w1",
-        "w2",
-        "w3",
-        "w4",
-    )
+    (column,) = dataset.preprocessing.columns
+    assert set(column.words) == {str(cell) for cell in cells}
 
 
 def test_categorical_and_exclude(table):

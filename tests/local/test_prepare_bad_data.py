@@ -9,7 +9,6 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -146,10 +145,10 @@ def test_half_a_parquet_file(tmp_path):
 
 
 def test_a_parquet_column_that_is_neither_numbers_nor_text(tmp_path):
-    times = np.array(["2024-01-01", "2024-01-02"] * 20, dtype="datetime64[s]")
-    pq.write_table(pa.table({"when": times, "a": range(40), "target": [0, 1] * 20}), tmp_path / "t.parquet")
-    _fails(tmp_path, DataError, "column 'when' of t.parquet holds timestamp", "dataset.exclude", uri="t.parquet")
-    prepare(context(tmp_path, {"uri": "t.parquet", "exclude": ["when"]}))
+    lists = pa.array([[1], [2, 3]] * 20)
+    pq.write_table(pa.table({"list": lists, "a": range(40), "target": [0, 1] * 20}), tmp_path / "t.parquet")
+    _fails(tmp_path, DataError, "column 'list' of t.parquet holds list", "dataset.exclude", uri="t.parquet")
+    prepare(context(tmp_path, {"uri": "t.parquet", "exclude": ["list"]}))
 
 
 def test_half_a_gzip_file(tmp_path):
@@ -217,11 +216,6 @@ def test_a_regression_target_that_is_no_number(tmp_path):
 def test_a_target_with_a_different_word_in_every_row(tmp_path):
     write_csv(tmp_path / "t.csv", ["a", "target"], [[row, f"w{row}"] for row in range(10_500)])
     _fails(tmp_path, DataError, "more than 10,000 different labels")
-
-
-def test_text_with_a_different_word_in_every_row(tmp_path):
-    write_csv(tmp_path / "t.csv", ["name", "target"], [[f"w{row}", row % 2] for row in range(1001)])
-    _fails(tmp_path, DataError, "text column 'name' has more than 1,000 different words", "dataset.exclude")
 
 
 def test_a_column_without_any_value(tmp_path):

@@ -304,10 +304,11 @@ def test_plain_numbers_stay_what_they_are() -> None:
     assert table.features(LIKE, scaled=False) is table.numbers
 
 
-def test_a_gap_that_nothing_fills_is_an_error() -> None:
-    with pytest.raises(DataError, match="column 'a': the cell is empty"):
-        table = gappy()
-        table.features(table.learn(MissingValues(), LIKE), scaled=False)
+@pytest.mark.parametrize("strategy", ["Fail", "DropRow"])
+def test_a_gap_that_only_prediction_meets_is_filled_with_what_training_learned(strategy: str) -> None:
+    table = Table(("a",), np.array([[1.0], [2.0], [6.0]]), {}, np.arange(3))
+    learned = table.learn(MissingValues(strategy=strategy), LIKE)  # type: ignore[arg-type]
+    assert learned.transform({"a": ["", "6"]}, dtype=np.float64, scaled=False).tolist() == [[3.0], [6.0]]
 
 
 # --- the file ---------------------------------------------------------------------------------------------------------

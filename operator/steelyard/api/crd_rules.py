@@ -17,6 +17,7 @@ from steelyard.api.dataset import (
     UNUSED_WITH,
     VALIDATION_FRACTION,
 )
+from steelyard.api.dataset_cells import MOST_CATEGORIES
 from steelyard.api.metrics import AT_MOST_ONE, METRICS_OF_TASK, Task
 from steelyard.api.outcome import RunPolicy
 from steelyard.api.pods import HIDING_FOLDERS, OWN_FOLDERS, OWN_LABEL_NAMES, OWN_LABELS, OWN_VARIABLE, OWN_VARIABLES
@@ -125,7 +126,13 @@ _SOURCE = "_source_is_known"
 _PREPARE_ONLY = {
     "exclude": "self.exclude.size() > 0",
     "categorical": "self.categorical.size() > 0",
-    "missingValues": "self.missingValues.strategy != 'Fail'",
+    "csv": "has(self.csv)",
+    "missingMarkers": "has(self.missingMarkers) && self.missingMarkers.size() > 0",
+    "numbers": "has(self.numbers) && self.numbers.size() > 0",
+    "dates": "has(self.dates) && self.dates.size() > 0",
+    "categories": f"has(self.categories) && self.categories.max != {MOST_CATEGORIES}",
+    "missingValues": "self.missingValues.strategy != 'Fail' || has(self.missingValues.target) && "
+    "self.missingValues.target != 'Fail'",
     "testUri": "has(self.testUri)",
     "split": " || ".join(
         [
@@ -265,6 +272,34 @@ _DATASET = [
         _SOURCE,
     ),
     *_TEST_URI,
+]
+
+# --- spec.dataset: how its cells are written --------------------------------------------------------------------------
+
+_MARKS = [
+    Rule(
+        "!has(self.thousands) || self.thousands != (has(self.decimal) ? self.decimal : '.')",
+        "'{self.thousands}' is the decimal mark too; say both decimal and thousands, differing",
+        "thousands",
+        "_marks_differ",
+    ),
+]
+
+_CELLS = [
+    Rule(
+        "!has(self.csv) || has(self.format) && self.format in ['CSV', 'Prepared'] || "
+        "!has(self.format) && ['.csv', '.csv.gz', '.tsv', '.tsv.gz'].exists(ending, "
+        "self.uri.lowerAscii().endsWith(ending)) && !self.uri.startsWith('sklearn:')",
+        "'{self.uri}' is no CSV file; leave csv out",
+        "csv",
+        _SOURCE,
+    ),
+    Rule(
+        "!has(self.dates) || !(self.target in self.dates)",
+        "'{self.target}' is the target; a date can't be predicted, only a number or label",
+        "dates",
+        "check_columns",
+    ),
 ]
 
 # --- spec.training ----------------------------------------------------------------------------------------------------
@@ -541,7 +576,9 @@ RULES = {
     "TrainingJobSpec": _SPEC,
     "MissingValues": _MISSING_VALUES,
     "Split": _SPLIT,
-    "Dataset": _DATASET,
+    "Dataset": [*_DATASET, *_CELLS],
+    "NumberFormat": _MARKS,
+    "CsvFormat": _MARKS,
     "Optimizer": _OPTIMIZER,
     "ClassWeights": _CLASS_WEIGHTS,
     "Evaluation": [LABEL],
@@ -561,6 +598,8 @@ NOT_IN_CEL = {
     "{problem}": "stands for the words of ClaimUri.parse, which the rules of _claim_uri say, and for classes, which "
     "only the data knows",
     "{uri} is not a place: it holds characters that can't be printed": "a path on a claim has none, a rule says",
+    "'{both}' is named under {other} as well; a column is one or the other": "comparing maps and lists of names may "
+    "cost more than the API server allows one rule; the operator refuses it",
     **NOT_IN_CEL_OF_TUNING_JOBS,
 }
 """Messages of validators that no rule repeats, and why."""

@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from steelyard.api.base import ColumnName, Fraction, Part, Share, refuse
+from steelyard.api.dataset_cells import Categories, CsvFormat, Dates, MissingMarkers, Numbers, check_columns
 from steelyard.api.uris import ClaimUri, is_claim_uri
 
 DatasetFormat = Literal["CSV", "Parquet", "Prepared"]
@@ -15,7 +16,8 @@ SKLEARN_DATASETS = ("breast_cancer", "diabetes", "digits", "iris", "linnerud", "
 
 
 class MissingValues(Part):
-    """What becomes of empty cells of the features. A row whose target is missing is always an error."""
+    """What becomes of empty cells. Whatever the strategy, training learns what fills a gap that only prediction
+    meets."""
 
     strategy: MissingValueStrategy = "Fail"
     """Constant puts `value` and `text`; Mean and Median put that of the training part (a text column takes its most
@@ -25,6 +27,8 @@ class MissingValues(Part):
     """What Constant puts: a number. Needed with Constant, unless only text columns have empty cells."""
     text: Annotated[str, Field(max_length=256)] | None = None
     """What Constant puts into text columns. Default: `value`, as a word."""
+    target: Literal["Fail", "DropRow"] = "Fail"
+    """What becomes of rows whose target is missing: Fail ends the job; DropRow leaves them out, before the split."""
 
     @model_validator(mode="after")
     def _value_goes_with_constant(self) -> Self:
@@ -165,6 +169,19 @@ class Dataset(Part):
     """Columns that are not features, such as a customer's number."""
     categorical: Annotated[list[ColumnName], Field(max_length=1024)] = []
     """Columns of numbers that are names, such as a postal code. Text columns are categorical anyway."""
+    csv: CsvFormat | None = None
+    """How the CSV file is written. Default: as RFC 4180 has it, in UTF-8."""
+    missing_markers: MissingMarkers = []
+    """What stands for an empty cell, beside blanks alone, such as ? or unknown; in columns of numbers NA and the like
+    are empty anyway."""
+    numbers: Numbers = {}
+    """Columns of text that are numbers, by name: how they are written."""
+    dates: Dates = {}
+    """Columns that are dates or times, by name: ISO8601, or a form as Python's strptime has it, such as %d.%m.%Y. They
+    become year, month, day, weekday, dayOfYear, hour and seconds since 1970, as far as these vary. ISO 8601 is found
+    without this."""
+    categories: Categories = Categories()
+    """What becomes of text columns with many different words."""
     missing_values: MissingValues = MissingValues()
     """What becomes of empty cells."""
     split: Split = Split()
@@ -211,6 +228,9 @@ class Dataset(Part):
             raise refuse(
                 "categorical", "'{target}' is the target; say spec.task: Classification instead", target=self.target
             )
+        if self.csv is not None and not self.is_prepared and self.inferred_format != "CSV":
+            raise refuse("csv", "'{uri}' is no CSV file; leave csv out", uri=self.uri)
+        check_columns(self.target, self.numbers, self.dates, {"exclude": self.exclude, "categorical": self.categorical})
         if both := sorted(set(self.exclude) & set(self.categorical)):
             raise refuse("categorical", "'{both}' is excluded as well; a column is one or the other", both=both[0])
         return self
@@ -259,7 +279,10 @@ class Dataset(Part):
     def _fields_of_prepare(self) -> list[str]:
         """The fields that only the stage prepare reads and that are not left at their defaults (a cluster fills those
         in), as the manifest spells them."""
-        read = ("test_uri", "exclude", "categorical", "missing_values", "split", "checks")
+        read = (
+            *("exclude", "categorical", "csv", "missing_markers", "numbers", "dates", "categories", "missing_values"),
+            *("test_uri", "split", "checks"),
+        )
         fields = type(self).model_fields
         changed = [name for name in read if getattr(self, name) != fields[name].default]
         if self.split.is_default and "split" in changed:

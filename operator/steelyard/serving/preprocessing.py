@@ -45,7 +45,7 @@ class Preprocessing:
     missing_markers: tuple[str, ...] = ()
     """What stands for a missing cell in every column, as the manifest says; the columns hold it too."""
     csv: CsvStyle | None = None
-    """How the training table's CSV file was written, for reading others like it; None: it was no CSV file."""
+    """How the training table's CSV file was written, where the manifest says so, for reading others like it."""
 
     @property
     def width(self) -> int:

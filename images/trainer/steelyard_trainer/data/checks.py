@@ -1,20 +1,21 @@
 """What the data must be like for the manifest, and the manifest for the data. Imports steelyard.api and numpy."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from pydantic_core import PydanticCustomError
 
 from steelyard.api.contract import Reason
-from steelyard.api.dataset import Checks
+from steelyard.api.dataset import Checks, Dataset
 from steelyard.api.errors import ConfigurationError, DataError
 from steelyard.api.metrics import Task
 from steelyard.api.training import Training
 from steelyard.api.training_job import TrainingJobSpec
 from steelyard_trainer.data.splitting import ClassTooSmallError, PartTooSmallError, TooFewRowsError
-from steelyard_trainer.data.words import listed
+from steelyard_trainer.data.words import flow, listed
 
 
 def check_task(spec: TrainingJobSpec, task: Task) -> None:
@@ -90,6 +91,46 @@ def refuse_missing(missing: dict[str, int], first: dict[str, str]) -> None:
             f"cells are empty in {', '.join(columns)}{more}; fill them in, or choose what becomes of them with "
             "dataset.missingValues.strategy (Constant, Mean, Median or DropRow)"
         )
+
+
+def notices(findings: Mapping[str, Any], dataset: Dataset) -> list[str]:
+    """What a user should know of the data, though nothing is wrong with it for certain.
+
+    Args:
+        findings: as dataset.json has them.
+        dataset: what the manifest says.
+    """
+    told = []
+    if left_out := findings["leftOut"]:
+        told.append(
+            f"left out: {listed(left_out)}, pandas' saved index; to use it, write the table after reset_index() under "
+            "another name"
+        )
+    if dropped := findings["droppedTargets"]:
+        told.append(f"{dropped:,} rows are left out, as their target is missing (missingValues.target: DropRow)")
+    told += [
+        f"labels that look alike are different classes: {_rows_of(group)}; if they mean the same, mend the data"
+        for group in findings["lookAlikeLabels"]
+    ]
+    told += [
+        f"the feature {name!r} equals the target {dataset.target!r} in every row; is it meant to be one?"
+        for name in findings["featuresEqualToTarget"]
+    ]
+    for name, cells in findings["otherCells"].items():
+        told.append(
+            f"column {name!r} has more than {dataset.categories.max:,} different words (categories.max): in "
+            f"{cells:,} cells of the training part they are one category, other"
+        )
+    for name, form in findings["looksLikeDates"].items():
+        told.append(
+            f"column {name!r} is read as words, but looks like dates; to read it as such, write under dataset: "
+            f"dates: {flow({name: form})}"
+        )
+    return told
+
+
+def _rows_of(labels: Mapping[str, int]) -> str:
+    return ", ".join(f"{label!r} ({rows:,} rows)" for label, rows in labels.items())
 
 
 def explain_split(error: TooFewRowsError, classes: Sequence[str] | None) -> DataError:

@@ -1,24 +1,35 @@
 """A CSV file as a Source: a fast reader, and on its failure diagnosis.py says exactly what is wrong and where.
 
-Imports steelyard.api and pyarrow.
+Imports steelyard.api, cells and pyarrow.
 """
 
 import io
 import os
 import zlib
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
+from typing import BinaryIO
 
 import pyarrow as pa
 import pyarrow.csv
 
 from steelyard.api.dataset import Dataset
 from steelyard.api.errors import DataError
-from steelyard.cells.numbers import MOSTLY_NUMBERS, is_number
-from steelyard_trainer.data.diagnosis import CsvFile, diagnose
-from steelyard_trainer.data.sources import BATCH_BYTES, Column, ColumnsAreText, Source, choose_features
-from steelyard_trainer.data.words import MISSING_NUMBER_CELLS
+from steelyard.cells.csv_text import CsvStyle, blanked, open_text
+from steelyard.cells.manifest import csv_style, default_style, missing_numbers
+from steelyard_trainer.data.diagnosis import CsvFile, diagnose, fast_missing
+from steelyard_trainer.data.sources import (
+    BATCH_BYTES,
+    Column,
+    ReadAgain,
+    Source,
+    choose_features,
+    declared_column,
+    sniffed_column,
+)
+from steelyard_trainer.data.words import refuse_large
 
 _BLOCK_BYTES = 2 << 20
 """What the reader parses at a time; a row may not be longer."""
@@ -27,25 +38,36 @@ _SNIFFED_CHARACTERS = 1 << 20
 
 
 class CsvSource(Source):
-    """A CSV file: UTF-8, a header, commas (tabs in .tsv), RFC 4180 quotes; plain or .gz.
+    """A CSV file with a header, written as `dataset.csv` says; plain or .gz.
 
-    Number or text is decided by the first rows; a column in which text turns up later leads to ColumnsAreText, or to a
-    DataError where it is a stray word in a column of numbers.
+    What a column is, is decided by the first rows; where later ones say otherwise, ReadAgain says how to read it, or a
+    DataError names the stray word in a column of numbers.
     """
 
     def __init__(
         self,
         path: Path,
         dataset: Dataset,
-        as_text: frozenset[str] = frozenset(),
+        again: ReadAgain | None = None,
         only: frozenset[str] | None = None,
     ) -> None:
-        self._csv = CsvFile(path)
-        self._declared_text = frozenset(dataset.categorical)
+        self._csv = CsvFile(path, csv_style(path.name, dataset.csv))
+        self._missing = missing_numbers(dataset)
+        self._style = default_style(dataset)
+        again = again or ReadAgain()
         header = self._csv.header()
         names = choose_features(header, dataset, path.name, only)
-        text = self._declared_text | as_text | _sniff_text_columns(self._csv, header)
-        features = [Column(name, "Category" if name in text else "Number") for name in names]
+        counts = _first_cells(self._csv, header)
+        features = []
+        for name in names:
+            if (declared := declared_column(name, dataset)) is not None:
+                features.append(declared)
+            elif name in again.text:
+                features.append(Column(name, "Category"))
+            elif name in again.parsed:
+                features.append(Column(name, "Number", self._style, is_text=True))
+            else:
+                features.append(sniffed_column(name, counts[name], dataset, is_typed_by_reader=True))
         dealt_by = dataset.split.by[1] if dataset.split.by is not None else None
         super().__init__(path.name, features, dataset.target, dealt_by)
         self._rows_read = 0
@@ -88,61 +110,63 @@ class CsvSource(Source):
 
     def _open(self, stream: "_WatchedFile") -> pa.csv.CSVStreamingReader:
         types = {name: pa.string() for name in self.read_columns}
-        types |= {column.name: column.arrow_type for column in self.features}
+        types |= {column.name: column.read_type for column in self.features}
         return pa.csv.open_csv(
             pa.PythonFile(stream, mode="r"),
-            read_options=pa.csv.ReadOptions(block_size=_BLOCK_BYTES),
-            parse_options=pa.csv.ParseOptions(delimiter=self._csv.delimiter, newlines_in_values=True),
+            read_options=pa.csv.ReadOptions(
+                block_size=_BLOCK_BYTES, column_names=None if self._csv.style.header_row else self._csv.header()
+            ),
+            parse_options=pa.csv.ParseOptions(delimiter=self._csv.style.delimiter, newlines_in_values=True),
             convert_options=pa.csv.ConvertOptions(
                 include_columns=self.read_columns,
                 column_types=types,
-                null_values=sorted(MISSING_NUMBER_CELLS),
+                null_values=fast_missing(self._missing),
+                decimal_point=self._style.decimal,
                 # Else "NA" would be missing in a text column, and a label "None" too.
                 strings_can_be_null=False,
             ),
         )
 
-    def review_words(self, words: Mapping[str, Counter[str]]) -> None:
-        """A text column that is mostly numbers is one of numbers with stray words, unless it is declared text."""
-        for column, counts in words.items():
-            given = sum(count for word, count in counts.items() if word not in MISSING_NUMBER_CELLS)
-            numbers = sum(count for word, count in counts.items() if is_number(word))
-            if column not in self._declared_text and numbers >= MOSTLY_NUMBERS * max(given, 1):
-                diagnose(self._csv, frozenset([column]), f"column {column!r} is mostly numbers, but not only")
+    def check_whole(self, name: str) -> None:
+        """See Source: digits alone are whole numbers, 1e20 is a measured one."""
+        index = self._csv.header().index(name)
+        for record in self._csv.records():
+            refuse_large(name, record.cells[index].strip())
 
     def _explain(self, cause: str) -> None:
         """Raises what the precise reader finds."""
-        numbers = frozenset(column.name for column in self.features if column.kind == "Number")
-        if text := diagnose(self._csv, numbers, cause):
-            raise ColumnsAreText(text) from None
+        numbers = frozenset(column.name for column in self.features if column.kind == "Number" and not column.is_text)
+        raise diagnose(self._csv, numbers, self._style, self._missing, cause)
 
 
-def _sniff_text_columns(csv: CsvFile, header: list[str]) -> frozenset[str]:
-    """The columns in which fewer than MOSTLY_NUMBERS of the first rows' cells are numbers."""
-    given, numbers = Counter[int](), Counter[int]()
+def _first_cells(csv: CsvFile, header: list[str]) -> dict[str, Counter[str]]:
+    """How often each text occurs in the first rows, by column."""
+    counts = [Counter[str]() for _ in header]
     characters = 0
     for record in csv.records():
-        for index, cell in enumerate(record.cells):
-            if cell not in MISSING_NUMBER_CELLS:
-                given[index] += 1
-                numbers[index] += is_number(cell)
+        for count, cell in zip(counts, record.cells, strict=True):
+            count[cell] += 1
             characters += len(cell) + 1
         if record.row >= _SNIFFED_ROWS or characters >= _SNIFFED_CHARACTERS:
             break
     else:
         if not characters:
             raise DataError(f"{csv.path.name} has a header but no rows")
-    return frozenset(header[index] for index, count in given.items() if numbers[index] < MOSTLY_NUMBERS * count)
+    return dict(zip(header, counts, strict=True))
 
 
 class _WatchedFile(io.RawIOBase):
-    """The file's (uncompressed) bytes, with an eye on what the fast reader would take without a word."""
+    """The file's text as UTF-8, with an eye on what the fast reader would take without a word."""
 
     def __init__(self, csv: CsvFile) -> None:
         super().__init__()
         self._csv = csv
         self._raw = csv.path.open("rb")
         self._file = csv.decompressed(self._raw)
+        self._text: Iterator[bytes] | None = None
+        self._rest = b""
+        if not csv.style.is_utf8 or csv.style.skips_lines:
+            self._text = _utf8(self._file, csv.style)
         self.quotes = 0
 
     @property
@@ -155,14 +179,48 @@ class _WatchedFile(io.RawIOBase):
         return True
 
     def read(self, size: int = -1) -> bytes:
-        """The next bytes. Raises DataError for a NUL byte."""
-        data = self._file.read(size)
+        """The next bytes. Raises DataError for a NUL byte, and for bytes that are no text in the file's encoding."""
+        data = self._file.read(size) if self._text is None else self._transcoded(size)
         if b"\0" in data:
             self._csv.refuse_nul()
         self.quotes += data.count(b'"')
         return data
 
+    def _transcoded(self, size: int) -> bytes:
+        assert self._text is not None
+        pieces, length = [self._rest], len(self._rest)
+        try:
+            while size < 0 or length < size:
+                piece = next(self._text, b"")
+                if not piece:
+                    break
+                pieces.append(piece)
+                length += len(piece)
+        except UnicodeError:
+            # The precise reader knows the line.
+            self._csv.check_quotes()
+            raise
+        data = b"".join(pieces)
+        end = len(data) if size < 0 else size
+        self._rest = data[end:]
+        return data[:end]
+
     def close(self) -> None:
         """Closes the file."""
         self._raw.close()
         super().close()
+
+
+def _utf8(content: BinaryIO, style: CsvStyle) -> Iterator[bytes]:
+    """A file's bytes as UTF-8, without the lines that are not read."""
+    text = open_text(content, style)
+    if not style.skips_lines:
+        while piece := text.read(1 << 20):
+            yield piece.encode()
+        return
+    lines = blanked(text, style)
+    # Empty lines above the header would be no header.
+    for _ in range(style.header_row - 1):
+        next(lines, None)
+    while batch := "".join(islice(lines, 4096)):
+        yield batch.encode()

@@ -1,21 +1,22 @@
 """The precise CSV reader: slow, but it knows the line of everything. For headers, first rows and error messages.
 
-Imports the standard library and steelyard.api.
+Imports the standard library, steelyard.api and cells.
 """
 
 import csv
 import gzip
-import io
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, BinaryIO, NoReturn, cast
 
 from steelyard.api.errors import DataError
-from steelyard.cells.numbers import MOSTLY_NUMBERS, is_number
-from steelyard_trainer.data.words import MISSING_NUMBER_CELLS, shortened
+from steelyard.cells.csv_text import LONGEST_CELL, CsvStyle, blanked, generated_names, open_text
+from steelyard.cells.numbers import MOSTLY_NUMBERS, NumberStyle
+from steelyard_trainer.data.sources import ReadAgain
+from steelyard_trainer.data.words import stray_word
 
 # How files begin that are given as CSV by mistake.
 _SIGNATURES = {
@@ -25,10 +26,9 @@ _SIGNATURES = {
     b"PAR1": "a Parquet file (say dataset.format: Parquet)",
     b"\x1f\x8b": "compressed by gzip (let its name end in .csv.gz)",
     b"%PDF": "a PDF document",
-    b"\xff\xfe": "text in UTF-16 (save it as UTF-8)",
-    b"\xfe\xff": "text in UTF-16 (save it as UTF-8)",
+    b"\xff\xfe": "text in UTF-16 (say dataset.csv: {encoding: UTF-16}, or save it as UTF-8)",
+    b"\xfe\xff": "text in UTF-16 (say dataset.csv: {encoding: UTF-16}, or save it as UTF-8)",
 }
-_LONGEST_CELL = 2 << 20
 
 
 @dataclass(frozen=True)
@@ -49,14 +49,10 @@ class Record:
 
 @dataclass(frozen=True)
 class CsvFile:
-    """A CSV file by its path; its name says whether tabs separate the cells and whether gzip compressed it."""
+    """A CSV file by its path; its name says whether gzip compressed it."""
 
     path: Path
-
-    @property
-    def delimiter(self) -> str:
-        """A tab for .tsv, else a comma."""
-        return "\t" if self.path.name.lower().removesuffix(".gz").endswith(".tsv") else ","
+    style: CsvStyle
 
     def decompressed(self, raw: BinaryIO) -> BinaryIO:
         """The file's text as bytes."""
@@ -64,28 +60,20 @@ class CsvFile:
 
     def header(self) -> list[str]:
         """The names of the columns. Raises DataError where the file is empty or no CSV."""
-        for _, cells in self._lines():
-            if not any(cell.strip() for cell in cells):
-                raise DataError(f"the first line of {self.path.name} is empty; it must name the columns")
-            return cells
-        raise DataError(f"{self.path.name} is empty; a CSV file begins with a line that names the columns")
+        _, header = next(self._table())
+        return header
 
     def records(self) -> Iterator[Record]:
         """The rows, in order. Raises DataError for a row that has more or fewer cells than the header."""
-        lines = self._lines()
+        lines = self._table()
         _, header = next(lines)
-        row = 0
-        for line, cells in lines:
-            # The fast reader skips empty lines too.
-            if not cells:
-                continue
+        for row, (line, cells) in enumerate(lines):
             record = Record(row, line, cells)
             if len(cells) != len(header):
                 raise DataError(
                     f"{self.path.name}, {record.where}: {len(cells)} cells, but the header names {len(header)} columns"
                 )
             yield record
-            row += 1
 
     def where(self, row: int) -> str:
         """What to call a row (from 0) in an error."""
@@ -102,14 +90,34 @@ class CsvFile:
             pass
         raise DataError(f"{self.path.name} holds NUL bytes, so it is not a text file; CSV is")
 
+    def _table(self) -> Iterator[tuple[int, list[str]]]:
+        """(line, cells) of the header and of each row that is not empty, as the fast reader has it."""
+        has_header = False
+        for line, cells in self._lines():
+            if has_header:
+                if cells:
+                    yield line, cells
+                continue
+            if not cells and (line < self.style.header_row or self.style.comment or not self.style.header_row):
+                continue
+            has_header = True
+            if not self.style.header_row:
+                yield 0, generated_names(len(cells))
+            elif not any(cell.strip() for cell in cells):
+                place = "the first line" if self.style.header_row == 1 else f"line {self.style.header_row}"
+                raise DataError(f"{place} of {self.path.name} is empty; it must name the columns")
+            yield line, cells
+        if not has_header:
+            raise DataError(f"{self.path.name} is empty; a CSV file begins with a line that names the columns")
+
     def _lines(self) -> Iterator[tuple[int, list[str]]]:
         """(line on which it begins, cells) of each row, the header and empty lines included."""
-        csv.field_size_limit(_LONGEST_CELL)
+        csv.field_size_limit(LONGEST_CELL)
         with self.path.open("rb") as raw:
-            text = io.TextIOWrapper(
-                cast(IO[bytes], self.decompressed(raw)), encoding="utf-8-sig", errors="surrogateescape", newline=""
-            )
-            reader = csv.reader(self._checked(text), delimiter=self.delimiter, strict=True)
+            # Bytes that are no text are told by their line.
+            errors = "surrogateescape" if self.style.is_utf8 else "strict"
+            text = open_text(cast(IO[bytes], self.decompressed(raw)), self.style, errors=errors)
+            reader = csv.reader(blanked(self._checked(text), self.style), delimiter=self.style.delimiter, strict=True)
             while True:
                 begin = reader.line_num + 1
                 try:
@@ -119,6 +127,11 @@ class CsvFile:
                 except csv.Error as error:
                     raise DataError(
                         f'{self.path.name}, line {begin:,}: {error}; is a quote (") opened that is not closed?'
+                    ) from None
+                except UnicodeError:
+                    raise DataError(
+                        f"{self.path.name}, after line {reader.line_num:,}: it is not text in {self.style.encoding}, "
+                        f"which dataset.csv.encoding says{self._looks_like()}"
                     ) from None
                 except (EOFError, zlib.error, gzip.BadGzipFile) as error:
                     raise DataError(f"{self.path.name} is not a whole gzip file: {error}") from None
@@ -142,41 +155,63 @@ class CsvFile:
         with self.path.open("rb") as raw:
             start = raw.read(8)
         kind = next((name for signature, name in _SIGNATURES.items() if start.startswith(signature)), None)
-        return f"; the file is not CSV but {kind}" if kind else "; a CSV file is text in UTF-8"
+        if kind:
+            return f"; the file is not CSV but {kind}"
+        return "; a CSV file is text, in UTF-8 unless dataset.csv.encoding says otherwise, such as Windows-1252"
 
 
-def diagnose(file: CsvFile, numbers: frozenset[str], cause: str) -> frozenset[str]:
+def fast_missing(missing: Collection[str]) -> list[str]:
+    """How the fast reader is told what stands for an empty cell: some programs put a blank after every comma."""
+    return sorted({blank + word for word in missing for blank in ("", " ", "  ")})
+
+
+def diagnose(
+    file: CsvFile, numbers: frozenset[str], style: NumberStyle, missing: frozenset[str], cause: str
+) -> ReadAgain:
     """Reads the whole file to say what is wrong with it.
 
     Args:
         file: what the fast reader could not read.
-        numbers: the columns that were read as numbers.
+        numbers: the columns that it read as numbers.
+        style: how these are written.
+        missing: what stands for an empty cell in them.
         cause: what the fast reader said, for the case that nothing is found.
 
     Returns:
-        The columns that must be read as text: fewer than MOSTLY_NUMBERS of their cells are numbers.
+        The columns of words: fewer than MOSTLY_NUMBERS of their cells are numbers; and those whose numbers, gaps and
+        blanks the fast reader does not know.
 
     Raises:
         DataError: the exact place of what is wrong.
     """
     names = file.header()
     places = [index for index, name in enumerate(names) if name in numbers]
+    known = frozenset(fast_missing(missing))
     given, strays = Counter[int](), Counter[int]()
     first: dict[int, tuple[Record, str]] = {}
+    odd = set[str]()
     for record in file.records():
         for index in places:
-            if (cell := record.cells[index]) not in MISSING_NUMBER_CELLS:
-                given[index] += 1
-                if not is_number(cell):
-                    strays[index] += 1
-                    first.setdefault(index, (record, cell))
-    for index, (record, cell) in first.items():
+            cell = record.cells[index]
+            if cell in known:
+                continue
+            if (text := cell.strip()) in missing or text[:1] == "+":
+                odd.add(names[index])
+            if text in missing:
+                continue
+            given[index] += 1
+            if style.parse(text) is None:
+                strays[index] += 1
+                first.setdefault(index, (record, text))
+    for index, (record, text) in first.items():
         if given[index] - strays[index] >= MOSTLY_NUMBERS * given[index]:
-            raise DataError(
-                f"{file.path.name}, {record.where}, column {names[index]!r}: {shortened(cell)} is not a number, but "
-                f"{given[index] - strays[index]:,} of the column's {given[index]:,} cells are; mend the cell (leave it "
-                "empty if the number is not known), or list the column under dataset.categorical if it holds names"
+            raise stray_word(
+                f"{file.path.name}, {record.where}, column {names[index]!r}",
+                text,
+                "a number",
+                f", but {given[index] - strays[index]:,} of the column's {given[index]:,} cells are",
             )
-    if not first:
+    if not first and not odd:
         raise DataError(f"{file.path.name} can't be read as CSV: {cause}")
-    return frozenset(names[index] for index in first)
+    words = frozenset(names[index] for index in first)
+    return ReadAgain(text=words, parsed=frozenset(odd) - words)

@@ -27,7 +27,7 @@ class Fingerprint:
         self._columns: dict[str, Any] = {}
 
     def update(self, column: str, cells: pa.Array) -> None:
-        """Takes a column's next cells: int64, float64 or string."""
+        """Takes a column's next cells: int64, float64, timestamp or string."""
         self._columns.setdefault(column, hashlib.sha256()).update(_bytes(cells))
 
     def hexdigest(self) -> str:
@@ -41,6 +41,9 @@ def _bytes(cells: pa.Array) -> Any:
     """Little-endian numbers, NaN for a missing one; words as UTF-8 with their length in front."""
     if pa.types.is_integer(cells.type):
         return np.ascontiguousarray(cells.to_numpy(), dtype="<i8")
+    if pa.types.is_timestamp(cells.type):
+        moments = cells.cast(pa.int64()).cast(pa.float64())
+        return _bytes(moments)
     if pa.types.is_floating(cells.type):
         numbers = np.ascontiguousarray(cells.to_numpy(zero_copy_only=False), dtype="<f8")
         missing = np.isnan(numbers)

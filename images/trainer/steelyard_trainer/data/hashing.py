@@ -1,4 +1,5 @@
-"""A 64-bit hash per row, to count rows that repeat an earlier one in 8 bytes a row. Imports numpy and pyarrow."""
+"""A 64-bit hash per row, to count rows that repeat an earlier one in 8 bytes a row. Imports cells, numpy,
+pyarrow."""
 
 import hashlib
 
@@ -6,6 +7,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
+
+from steelyard.cells.numbers import finite_number, has_leading_zero
+from steelyard.cells.words import spelled
 
 Hashes = npt.NDArray[np.uint64]
 
@@ -31,6 +35,15 @@ def word_bits(word: str | None) -> int:
     if word is None:
         return int(_MISSING)
     return int.from_bytes(hashlib.blake2b(word.encode(), digest_size=8).digest(), "little")
+
+
+def value_bits(word: str | None) -> int:
+    """64 bits that stand for a word, a label or None, alike for all spellings of one value."""
+    if word is None:
+        return int(_MISSING)
+    if not has_leading_zero(word) and (number := finite_number(word)) is not None:
+        return int(number_bits(np.array([number]))[0])
+    return word_bits(spelled(word, "Values"))
 
 
 def count_repeats(hashes: Hashes) -> int:

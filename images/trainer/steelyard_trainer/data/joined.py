@@ -1,7 +1,6 @@
 """A table and its test file (`dataset.testUri`) read as one source, the test file last. Imports steelyard, pyarrow."""
 
-from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 import pyarrow as pa
 
@@ -30,6 +29,7 @@ class JoinedSource(Source):
                 )
         second.features = first.features
         super().__init__(f"{first.name} and {second.name}", first.features, first.target, first.dealt_by)
+        self.left_out = first.left_out
         self._rows_of_first = 0
 
     @property
@@ -63,7 +63,7 @@ class JoinedSource(Source):
             return f"{self._first.where(row)} of {self._first.name}"
         return f"{self._second.where(row - self._rows_of_first)} of {self._second.name}"
 
-    def review_words(self, words: Mapping[str, Counter[str]]) -> None:
+    def check_whole(self, name: str) -> None:
         """See Source."""
-        self._first.review_words(words)
-        self._second.review_words(words)
+        self._first.check_whole(name)
+        self._second.check_whole(name)

@@ -19,20 +19,31 @@ import numpy.typing as npt
 from steelyard.api.dataset import Dataset
 from steelyard.api.errors import ConfigurationError, DataError
 from steelyard.api.workspace import DATASET_FILE, PREPROCESSING_FILE, Workspace
+from steelyard.cells.manifest import column_style, csv_style, markers
 from steelyard.serving.preprocessing import Preprocessing
 from steelyard_trainer.begin import begin
 from steelyard_trainer.contract import Outcome, StageContext
-from steelyard_trainer.data.checks import check_limits, check_task, check_training, explain_split, refuse_missing
+from steelyard_trainer.data.checks import (
+    check_limits,
+    check_task,
+    check_training,
+    explain_split,
+    notices,
+    refuse_missing,
+)
 from steelyard_trainer.data.dealing import deal, described, in_words
 from steelyard_trainer.data.fingerprint import Fingerprint
 from steelyard_trainer.data.hashing import count_repeats
 from steelyard_trainer.data.reading import ROW, PreparedDataset
 from steelyard_trainer.data.sharding import Shard, median_of, rows_of_a_shard, write_shards
-from steelyard_trainer.data.sources import ColumnsAreText, Source, open_source
+from steelyard_trainer.data.sources import ReadAgain, Source, open_source
 from steelyard_trainer.data.splitting import SPLITS, Split, SplitName, TooFewRowsError
 from steelyard_trainer.data.spool import Spool, spool
-from steelyard_trainer.data.statistics import Learner, Moments, NumberLearner, WordLearner, check_constant
+from steelyard_trainer.data.statistics import Moments, WordLearner, as_read, check_constant, learner_of
 from steelyard_trainer.data.target import Target
+
+_MOST_LISTED = 20
+"""Groups of labels in dataset.json."""
 
 
 def prepare(context: StageContext, *, shard_rows: int | None = None) -> Outcome:
@@ -82,7 +93,7 @@ def _prepare(context: StageContext, folder: Path, shard_rows: int | None) -> dic
     spec = context.job.spec
     meter = _Meter(context)
     source, spooled = _read(context, folder, meter)
-    kept = np.flatnonzero(~spooled.incomplete) if spec.dataset.missing_values.strategy == "DropRow" else None
+    kept, dropped_targets = _kept(spec.dataset, spooled)
     target, duplicates = _check(context, source, spooled, kept)
     rows = spooled.rows if kept is None else len(kept)
     split = _split(spec.dataset, rows, target, source, spooled, kept)
@@ -91,10 +102,7 @@ def _prepare(context: StageContext, folder: Path, shard_rows: int | None) -> dic
     check_training(spec, len(split.train), target.classes)
 
     fingerprint = Fingerprint(_description(spec.dataset, source, target))
-    learners: list[Learner] = [
-        NumberLearner(column.name) if column.kind == "Number" else WordLearner(column.name)
-        for column in source.features
-    ]
+    learners = [learner_of(column, spec.dataset.categories.max) for column in source.features]
     shards: list[Shard] = []
     for shard, table in write_shards(
         spooled,
@@ -121,14 +129,40 @@ def _prepare(context: StageContext, folder: Path, shard_rows: int | None) -> dic
         target_moments.add(target.values[split.train])
     preprocessing = Preprocessing(
         columns=tuple(
-            learner.learn(missing_values, lambda name: median_of(folder, train_shards, name)) for learner in learners
+            as_read(
+                learner.learn(missing_values, lambda name: median_of(folder, train_shards, name)),
+                column,
+                spooled.spellings.get(column.name, "Values"),
+                markers(spec.dataset),
+            )
+            for learner, column in zip(learners, source.features, strict=True)
         ),
         target=source.target,
         task=target.task,
         classes=target.classes,
         target_mean=target_moments.mean,
         target_scale=target_moments.scale if target.values is not None else 1.0,
+        target_spelling=target.spelling,
+        target_style=column_style(spec.dataset, source.target),
+        missing_markers=markers(spec.dataset),
+        csv=None if spec.dataset.csv is None else csv_style(spec.dataset.uri, spec.dataset.csv),
     )
+    findings = {
+        "missing": spooled.missing,
+        "duplicateRows": duplicates,
+        "droppedTargets": dropped_targets,
+        "leftOut": list(source.left_out),
+        "lookAlikeLabels": target.look_alikes[:_MOST_LISTED],
+        "featuresEqualToTarget": spooled.equal_to_target,
+        "otherCells": {
+            learner.name: learner.other_cells
+            for learner in learners
+            if isinstance(learner, WordLearner) and learner.other_cells
+        },
+        "looksLikeDates": spooled.date_forms,
+    }
+    for notice in notices(findings, spec.dataset):
+        context.notice(notice)
     document = {
         "key": context.key,
         "fingerprint": fingerprint.hexdigest(),
@@ -145,7 +179,7 @@ def _prepare(context: StageContext, folder: Path, shard_rows: int | None) -> dic
             for name in SPLITS
         },
         "missingValues": missing_values.model_dump(mode="json", by_alias=True, exclude_none=True),
-        "findings": {"missing": spooled.missing, "duplicateRows": duplicates},
+        "findings": findings,
     }
     _write_json(folder / PREPROCESSING_FILE, preprocessing.to_json())
     _write_json(folder / DATASET_FILE, document)
@@ -154,15 +188,32 @@ def _prepare(context: StageContext, folder: Path, shard_rows: int | None) -> dic
 
 
 def _read(context: StageContext, folder: Path, meter: "_Meter") -> tuple[Source, Spool]:
-    """The first pass; done again where a column turns out to be text."""
+    """The first pass; done again where columns are not what their first cells said."""
+    again = ReadAgain()
     spec = context.job.spec
-    as_text: frozenset[str] = frozenset()
     while True:
-        source = open_source(context, as_text)
+        source = open_source(context, again)
         try:
-            return source, spool(source, spec.task, folder / "source.arrow", meter.read, spec.dataset.split.by)
-        except ColumnsAreText as found:
-            as_text |= found.names
+            return source, spool(source, spec.dataset, spec.task, folder / "source.arrow", meter.read)
+        except ReadAgain as found:
+            again |= found
+
+
+def _kept(dataset: Dataset, spooled: Spool) -> tuple[npt.NDArray[np.int64] | None, int]:
+    """(the rows that are not left out, None for all; how many of the others lack their target).
+
+    Raises:
+        DataError: a row's target is missing, and the manifest does not say to leave such rows out.
+    """
+    missing = spooled.target.missing()
+    if dataset.missing_values.target == "Fail":
+        spooled.target.refuse_missing(missing)
+    dropped_targets = int(np.count_nonzero(missing))
+    if missing.all():
+        raise DataError(f"the target {dataset.target!r} is missing in all {spooled.rows:,} rows")
+    if dataset.missing_values.strategy == "DropRow":
+        missing = missing | spooled.incomplete
+    return (np.flatnonzero(~missing) if missing.any() else None), dropped_targets
 
 
 def _check(
@@ -180,7 +231,11 @@ def _check(
             f"missingValues DropRow leaves no row: all {spooled.rows:,} have an empty cell, {spooled.missing[worst]:,} "
             f"of them in column {worst!r}; exclude such columns, or choose another strategy"
         )
-    target = spooled.target.finish(None if kept is None else ~spooled.incomplete)
+    is_kept = np.ones(spooled.rows, dtype=np.bool_)
+    if kept is not None:
+        is_kept[:] = False
+        is_kept[kept] = True
+    target = spooled.target.finish(is_kept)
     check_task(spec, target.task)
     # The hashes are not needed any more: they are sorted in place, and go.
     hashes, spooled.hashes = spooled.hashes, np.empty(0, dtype=np.uint64)

@@ -1,7 +1,7 @@
 """The second and third pass: rows from the source's order into the split's, in bounded memory, to Parquet shards.
 
 The second pass deals the spooled rows to one temporary file per shard, the third sorts each and writes the shard.
-Imports numpy and pyarrow.
+Imports steelyard, numpy and pyarrow.
 """
 
 import os
@@ -15,6 +15,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from steelyard.cells.words import Spelling, spelled
+from steelyard.serving.columns import seconds_of
 from steelyard_trainer.data.reading import ROW
 from steelyard_trainer.data.sources import Column
 from steelyard_trainer.data.splitting import SPLITS, Split, SplitName
@@ -83,6 +85,7 @@ def write_shards(
         shard_rows: rows of a shard, at most.
         progress: is told how many rows went through a pass; every row goes through two.
     """
+    spellings = spool.spellings
     shards = plan_shards({name: len(part) for name, part in split.parts.items()}, shard_rows)
     starts = np.concatenate([[0], np.cumsum([shard.rows for shard in shards])[:-1]])
     order = np.concatenate(list(split.parts.values()))
@@ -97,8 +100,9 @@ def write_shards(
         table = _sorted_rows(pile, shard.rows)
         kept_rows = order[start : start + shard.rows].astype(np.int64)
         rows = kept_rows if kept is None else kept[kept_rows]
+        cells = [_spelled(column, spellings.get(one.name)) for column, one in zip(table.columns, columns, strict=True)]
         table = pa.Table.from_arrays(
-            [pa.array(rows), *table.columns, target.cells(kept_rows)],
+            [pa.array(rows), *cells, target.cells(kept_rows)],
             names=[ROW, *(column.name for column in columns), target_name],
         )
         _write_parquet(table, folder / shard.file)
@@ -147,6 +151,18 @@ def _sorted_rows(pile: Path, rows: int) -> pa.Table:
     return table.drop_columns(["place"]).take(pa.array(order))
 
 
+def _spelled(cells: pa.ChunkedArray, spelling: Spelling | None) -> pa.ChunkedArray:
+    """Words in the one spelling of their column; other cells as they are."""
+    if spelling is None:
+        return cells
+    encoded = cells.combine_chunks().dictionary_encode()
+    words = encoded.dictionary.to_pylist()
+    in_spelling = [spelled(word, spelling) for word in words]
+    if words == in_spelling:
+        return cells
+    return pa.chunked_array([pa.array(in_spelling, pa.string()).take(encoded.indices)])
+
+
 def _write_parquet(table: pa.Table, path: Path) -> None:
     """Writes a file and waits until it is on the disk."""
     words = [field.name for field in table.schema if pa.types.is_string(field.type)]
@@ -158,8 +174,12 @@ def _write_parquet(table: pa.Table, path: Path) -> None:
 
 
 def median_of(folder: Path, shards: Sequence[Shard], column: str) -> float:
-    """The exact median of a column of numbers over shards; 8 bytes a row of one column are in memory."""
+    """The exact median of a column of numbers, or of dates in seconds, over shards; 8 bytes a row of one column are in
+    memory."""
     values = [
         pq.read_table(folder / shard.file, columns=[column]).column(column).drop_null().to_numpy() for shard in shards
     ]
-    return float(np.median(np.concatenate(values), overwrite_input=True))
+    numbers = np.concatenate(values)
+    if numbers.dtype.kind == "M":
+        numbers = seconds_of(numbers)
+    return float(np.median(numbers, overwrite_input=True))

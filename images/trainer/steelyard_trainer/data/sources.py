@@ -4,6 +4,7 @@ Imports steelyard.api, pyarrow; scikit-learn only where one of its sets is asked
 """
 
 import difflib
+import json
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,15 +20,21 @@ from steelyard.api.contract import Reason
 from steelyard.api.dataset import SKLEARN_SCHEME, Dataset, Split
 from steelyard.api.errors import ConfigurationError, DataError
 from steelyard.api.uris import is_claim_uri
+from steelyard.cells.column import meaning_of
+from steelyard.cells.dates import ISO8601
+from steelyard.cells.manifest import column_style, default_style, missing_numbers
+from steelyard.cells.numbers import PLAIN, NumberStyle
+from steelyard.cells.words import text_of
 from steelyard_trainer.contract import StageContext
 from steelyard_trainer.data.reading import ROW
-from steelyard_trainer.data.words import listed, nearest
+from steelyard_trainer.data.words import listed, nearest, refuse_large
 
-ColumnKind = Literal["Number", "Category"]
+ColumnKind = Literal["Number", "Category", "Date"]
 
 BATCH_BYTES = 16 << 20
 """About how much of a table is worked on at a time: large enough that the work per column does not count, small
 against the memory that is allowed."""
+_SNIFFED_ROWS = 5000
 
 
 @dataclass(frozen=True)
@@ -36,11 +43,57 @@ class Column:
 
     name: str
     kind: ColumnKind
+    style: NumberStyle = PLAIN
+    """Number: how its texts are written."""
+    form: str = ISO8601
+    """Date: how its texts are written."""
+    is_text: bool = False
+    """Number and Date: whether the source gives texts, which are parsed."""
+    is_sure: bool = False
+    """Whether the manifest or the column's type says what it is, so that a cell that is none is an error."""
+    is_truth: bool = False
+    """Number: whether its cells are truth values."""
+
+    @property
+    def read_type(self) -> pa.DataType:
+        """How the source gives its cells."""
+        return pa.string() if self.is_text else self.arrow_type
 
     @property
     def arrow_type(self) -> pa.DataType:
-        """How its cells are read and kept."""
-        return pa.float64() if self.kind == "Number" else pa.string()
+        """How its cells are kept."""
+        return {"Number": pa.float64(), "Date": pa.timestamp("us"), "Category": pa.string()}[self.kind]
+
+
+def declared_column(name: str, dataset: Dataset) -> Column | None:
+    """The column as the manifest says it is, if it does."""
+    if name in dataset.categorical:
+        return Column(name, "Category", is_sure=True)
+    if name in dataset.dates:
+        return Column(name, "Date", form=dataset.dates[name], is_text=True, is_sure=True)
+    if name in dataset.numbers:
+        return Column(name, "Number", column_style(dataset, name), is_text=True, is_sure=True)
+    return None
+
+
+def sniffed_column(name: str, counts: Mapping[str, int], dataset: Dataset, *, is_typed_by_reader: bool) -> Column:
+    """A column of text as its first cells say it is.
+
+    Args:
+        name: the column.
+        counts: how often each of the first texts occurs.
+        dataset: what the manifest says of the table.
+        is_typed_by_reader: whether the source reads plain numbers by itself.
+    """
+    style = default_style(dataset)
+    meaning = meaning_of(counts, style, missing_numbers(dataset))
+    if meaning.kind == "Category":
+        return Column(name, "Category", is_sure=meaning.has_one_width)
+    if meaning.kind == "Date":
+        return Column(name, "Date", is_text=True)
+    # Digits of one width may turn out to be codes: a zero in front is to be seen.
+    is_fast = is_typed_by_reader and style.thousands is None and not meaning.has_one_width
+    return Column(name, "Number", style, is_text=not is_fast)
 
 
 class Source(ABC):
@@ -60,8 +113,8 @@ class Source(ABC):
 
     @abstractmethod
     def batches(self) -> Iterator[pa.RecordBatch]:
-        """The rows in order: the features in order, typed as they say, then the target as string, then, where there is
-        one, the column that deals the rows out as string; missing is null."""
+        """The rows in order: the features in order, of their `read_type`, then the target as string, then, where there
+        is one, the column that deals the rows out as string; missing is null."""
 
     @property
     @abstractmethod
@@ -77,24 +130,35 @@ class Source(ABC):
         """What to call a row (from 0) in an error."""
         return f"row {row + 1:,}"
 
-    def review_words(self, words: Mapping[str, Counter[str]]) -> None:  # noqa: B027 - most sources have no doubts
-        """Is told the words of the text columns; raises DataError where they show that a column was misread."""
+    left_out: tuple[str, ...] = ()
+    """Columns that are no features though the manifest does not say so: pandas' saved index."""
+
+    def check_whole(self, name: str) -> None:  # noqa: B027 - most sources know the types of their columns
+        """Raises DataError where a column that is read as float64 has whole numbers that this does not hold."""
 
 
-class ColumnsAreText(Exception):  # noqa: N818 - not an error: the source must be read again
-    """Columns that began like numbers are text."""
+class ReadAgain(Exception):  # noqa: N818 - not an error
+    """The source must be read again: columns are not what their first cells said."""
 
-    def __init__(self, names: frozenset[str]) -> None:
-        super().__init__(", ".join(sorted(names)))
-        self.names = names
+    def __init__(self, *, text: frozenset[str] = frozenset(), parsed: frozenset[str] = frozenset()) -> None:
+        super().__init__(", ".join(sorted(text | parsed)))
+        self.text = text
+        """Columns of words."""
+        self.parsed = parsed
+        """Columns of numbers whose texts must be read one by one."""
+
+    def __or__(self, other: "ReadAgain") -> "ReadAgain":
+        # What was found to be words stays so.
+        text = self.text | other.text
+        return ReadAgain(text=text, parsed=(self.parsed | other.parsed) - text)
 
 
-def open_source(context: StageContext, as_text: frozenset[str] = frozenset()) -> Source:
+def open_source(context: StageContext, again: ReadAgain | None = None) -> Source:
     """Opens the table that the manifest names.
 
     Args:
         context: the stage.
-        as_text: columns beside `dataset.categorical` that are to be read as text.
+        again: what an earlier reading has shown.
 
     Raises:
         DataError: it can't be found or read, or its columns can't be used.
@@ -103,7 +167,8 @@ def open_source(context: StageContext, as_text: frozenset[str] = frozenset()) ->
     dataset = context.job.spec.dataset
     if not dataset.is_file:
         return _sklearn_source(dataset)
-    first = _open_file(context, dataset, as_text)
+    again = again or ReadAgain()
+    first = _open_file(context, dataset, again)
     if dataset.test_uri is None:
         return first
     from steelyard_trainer.data.joined import JoinedSource
@@ -114,7 +179,7 @@ def open_source(context: StageContext, as_text: frozenset[str] = frozenset()) ->
 def _open_file(
     context: StageContext,
     dataset: Dataset,
-    as_text: frozenset[str],
+    again: ReadAgain,
     field: str = "uri",
     only: frozenset[str] | None = None,
 ) -> Source:
@@ -123,8 +188,8 @@ def _open_file(
     if dataset.inferred_format == "CSV":
         from steelyard_trainer.data.csv_source import CsvSource
 
-        return CsvSource(path, dataset, as_text, only)
-    return ParquetSource(path, dataset, only)
+        return CsvSource(path, dataset, again, only)
+    return ParquetSource(path, dataset, again, only)
 
 
 def _open_test_file(context: StageContext, dataset: Dataset, first: Source) -> Source:
@@ -133,7 +198,7 @@ def _open_test_file(context: StageContext, dataset: Dataset, first: Source) -> S
     text = frozenset(column.name for column in first.features if column.kind == "Category")
     own = {"uri": dataset.test_uri, "test_uri": None, "split": Split()}
     test = dataset.model_copy(update=own)
-    return _open_file(context, test, text, "testUri", only=names)
+    return _open_file(context, test, ReadAgain(text=text), "testUri", only=names)
 
 
 def choose_features(
@@ -162,7 +227,11 @@ def choose_features(
         raise DataError(f"{source} has a column {ROW!r}, a name that is kept for the row's number; rename it")
     if dataset.target not in names:
         separator = next((mark for mark in (";", "\t", "|") if len(names) == 1 and mark in names[0]), None)
-        hint = f"; is it separated by {separator!r}? Only commas are (tabs in .tsv)" if separator else ""
+        hint = (
+            f"; is it separated by {separator!r}? then say dataset.csv: {{delimiter: {separator!r}}}"
+            if separator
+            else ""
+        )
         raise DataError(
             f"{source} has no column {dataset.target!r}, which dataset.target names"
             f"{nearest(dataset.target, names)}; its columns are {listed(names)}{hint}"
@@ -175,13 +244,12 @@ def choose_features(
             f"spec.dataset.split.{by}: {source} has no column {name!r}{nearest(name, names)}; "
             f"its columns are {listed(names)}"
         )
-    for field in ("exclude", "categorical"):
-        for index, name in enumerate(getattr(dataset, field)):
-            if name not in names:
-                raise ConfigurationError(
-                    f"spec.dataset.{field}[{index}]: {source} has no column {name!r}{nearest(name, names)}; "
-                    f"its columns are {listed(names)}"
-                )
+    for field, name in _named_columns(dataset):
+        if name not in names:
+            raise ConfigurationError(
+                f"spec.dataset.{field}: {source} has no column {name!r}{nearest(name, names)}; "
+                f"its columns are {listed(names)}"
+            )
     others = {dataset.target, *dataset.exclude, *(dataset.split.by or ())[1:]}
     features = [name for name in names if name not in others]
     if not features:
@@ -191,10 +259,22 @@ def choose_features(
     return features
 
 
+def _named_columns(dataset: Dataset) -> Iterator[tuple[str, str]]:
+    """(field, column) of all columns beside the target that the manifest names."""
+    for field in ("exclude", "categorical"):
+        for index, name in enumerate(getattr(dataset, field)):
+            yield f"{field}[{index}]", name
+    for field in ("numbers", "dates"):
+        for name in getattr(dataset, field):
+            yield f"{field}.{name}", name
+
+
 class ParquetSource(Source):
     """A Parquet file, read a piece of a row group at a time."""
 
-    def __init__(self, path: Path, dataset: Dataset, only: frozenset[str] | None = None) -> None:
+    def __init__(
+        self, path: Path, dataset: Dataset, again: ReadAgain | None = None, only: frozenset[str] | None = None
+    ) -> None:
         try:
             # Threads would decode all columns of a row group ahead.
             self._file = pq.ParquetFile(path, pre_buffer=False)
@@ -202,7 +282,13 @@ class ParquetSource(Source):
         except (pa.ArrowInvalid, OSError) as error:
             raise self._broken(path.name, error) from None
         names = choose_features(schema.names, dataset, path.name, only)
-        features = _typed(names, schema, dataset, path.name)
+        self.left_out = tuple(name for name in saved_index(schema) if name in names and not _is_named(name, dataset))
+        names = [name for name in names if name not in self.left_out]
+        if not names:
+            raise DataError(f"{path.name} has no feature: beside the target there is only pandas' saved index")
+        first = next(self._file.iter_batches(batch_size=_SNIFFED_ROWS, columns=_texts(names, schema)), None)
+        features = _typed(names, schema, dataset, path.name, first, again or ReadAgain())
+        check_target(schema.field(dataset.target), path.name)
         super().__init__(path.name, features, dataset.target, _dealt_by(dataset))
 
     @property
@@ -237,7 +323,8 @@ class TableSource(Source):
 
     def __init__(self, name: str, table: pa.Table, dataset: Dataset) -> None:
         names = choose_features(table.column_names, dataset, name)
-        super().__init__(name, _typed(names, table.schema, dataset, name), dataset.target, _dealt_by(dataset))
+        features = _typed(names, table.schema, dataset, name, None, ReadAgain())
+        super().__init__(name, features, dataset.target, _dealt_by(dataset))
         self._table = table
 
     @property
@@ -278,20 +365,97 @@ def _check_file(path: Path, context: StageContext, uri: str, field: str) -> None
         )
 
 
-def _typed(names: Sequence[str], schema: pa.Schema, dataset: Dataset, source: str) -> list[Column]:
-    return [Column(name, _kind(schema.field(name), dataset, source)) for name in names]
+def saved_index(schema: pa.Schema) -> list[str]:
+    """The columns in which pandas saved a table's index."""
+    try:
+        described = json.loads((schema.metadata or {})[b"pandas"])
+        return [name for name in described["index_columns"] if isinstance(name, str)]
+    except (KeyError, TypeError, ValueError):
+        return []
 
 
-def _kind(field: pa.Field, dataset: Dataset, source: str) -> ColumnKind:
-    plain = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
-    if pa.types.is_string(plain) or pa.types.is_large_string(plain) or pa.types.is_string_view(plain):
-        return "Category"
-    if pa.types.is_integer(plain) or pa.types.is_floating(plain) or pa.types.is_decimal(plain):
-        return "Category" if field.name in dataset.categorical else "Number"
-    if pa.types.is_boolean(plain) or pa.types.is_null(plain):
-        return "Category" if field.name in dataset.categorical else "Number"
+def _is_named(name: str, dataset: Dataset) -> bool:
+    """Whether the manifest says what the column is."""
+    return declared_column(name, dataset) is not None
+
+
+def check_target(field: pa.Field, source: str) -> None:
+    """Raises DataError for a target that can be neither a label nor a number."""
+    plain = _plain(field.type)
+    if pa.types.is_temporal(plain):
+        raise DataError(
+            f"the target {field.name!r} of {source} holds {field.type}: a date or time can't be predicted as it is; "
+            "write a number into the table, such as the days since another date, and name that as dataset.target"
+        )
+    if pa.types.is_nested(plain):
+        raise DataError(f"the target {field.name!r} of {source} holds {field.type}, which is no label and no number")
+
+
+def _plain(kind: pa.DataType) -> pa.DataType:
+    return kind.value_type if pa.types.is_dictionary(kind) else kind
+
+
+def _is_string(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
+
+
+def _texts(names: Sequence[str], schema: pa.Schema) -> list[str]:
+    """The columns whose cells are texts; a dictionary of texts is said to be one of words by whoever made it."""
+    return [name for name in names if _is_string(schema.field(name).type)]
+
+
+def _typed(
+    names: Sequence[str],
+    schema: pa.Schema,
+    dataset: Dataset,
+    source: str,
+    first: pa.RecordBatch | None,
+    again: ReadAgain,
+) -> list[Column]:
+    texts = _texts(names, schema)
+    columns = []
+    for name in names:
+        if name not in texts:
+            columns.append(_typed_column(schema.field(name), dataset, source))
+        elif (declared := declared_column(name, dataset)) is not None:
+            columns.append(declared)
+        elif name in again.text:
+            columns.append(Column(name, "Category"))
+        elif name in again.parsed:
+            columns.append(Column(name, "Number", default_style(dataset), is_text=True))
+        else:
+            cells = first.column(name).to_pylist() if first is not None else []
+            counts = Counter(cell for cell in cells if cell is not None)
+            # Text without a cell so far: words, as its type says.
+            column = sniffed_column(name, counts, dataset, is_typed_by_reader=False)
+            columns.append(column if counts else Column(name, "Category"))
+    return columns
+
+
+def _typed_column(field: pa.Field, dataset: Dataset, source: str) -> Column:
+    """A column that is no text, as its type says."""
+    plain, name = _plain(field.type), field.name
+    is_number = pa.types.is_integer(plain) or pa.types.is_floating(plain) or pa.types.is_decimal(plain)
+    if name in dataset.numbers:
+        if not _is_string(plain):
+            raise ConfigurationError(
+                f"spec.dataset.numbers.{name}: column {name!r} of {source} holds {field.type}, no text; leave it out"
+            )
+        return Column(name, "Number", column_style(dataset, name), is_text=True, is_sure=True)
+    if name in dataset.dates and (is_number or _is_string(plain)):
+        return Column(name, "Date", form=dataset.dates[name], is_text=True, is_sure=True)
+    if _is_string(plain):
+        return Column(name, "Category", is_sure=True)
+    if is_number or pa.types.is_boolean(plain) or pa.types.is_null(plain):
+        if name in dataset.categorical:
+            return Column(name, "Category", is_sure=True)
+        return Column(name, "Number", is_sure=True, is_truth=pa.types.is_boolean(plain))
+    if pa.types.is_duration(plain):
+        return Column(name, "Number", is_sure=True)
+    if pa.types.is_temporal(plain) and not pa.types.is_interval(plain):
+        return Column(name, "Category" if name in dataset.categorical else "Date", is_sure=True)
     raise DataError(
-        f"column {field.name!r} of {source} holds {field.type}, which is neither numbers nor text; "
+        f"column {name!r} of {source} holds {field.type}, which is neither numbers nor text nor dates; "
         "list it under dataset.exclude, or write it as one of them"
     )
 
@@ -302,18 +466,55 @@ def _dealt_by(dataset: Dataset) -> str | None:
 
 def _cast(batch: pa.RecordBatch, source: Source) -> pa.RecordBatch:
     """The batch's columns as a Source must give them."""
-    types = [(column.name, column.arrow_type) for column in source.features]
-    types += [(name, pa.string()) for name in source.read_columns[len(types) :]]
-    arrays = [_cast_column(batch.column(name), to) for name, to in types]
-    return pa.record_batch(arrays, names=[name for name, _ in types])
+    arrays = [_cast_column(column.name, batch.column(column.name), column.read_type) for column in source.features]
+    names = source.read_columns
+    arrays += [_as_texts(batch.column(name)) for name in names[len(arrays) :]]
+    return pa.record_batch(arrays, names=names)
 
 
-def _cast_column(cells: pa.Array, to: pa.DataType) -> pa.Array:
+def _cast_column(name: str, cells: pa.Array, to: pa.DataType) -> pa.Array:
+    if pa.types.is_string(to):
+        return _as_texts(cells)
+    cells = _plain_cells(cells)
+    if pa.types.is_integer(cells.type) and pa.types.is_floating(to):
+        _check_whole(name, cells)
+    if pa.types.is_duration(cells.type) and pa.types.is_floating(to):
+        return pc.divide(cells.cast(pa.duration("us"), safe=False).cast(pa.int64()).cast(pa.float64()), 1e6)
+    if pa.types.is_time(cells.type) and pa.types.is_timestamp(to):
+        # A time of day is one of 1970-01-01.
+        unit = pa.time64("us")
+        return cells.cast(unit, safe=False).cast(pa.int64()).cast(to)
+    return cells.cast(to, safe=False)
+
+
+def _plain_cells(cells: pa.Array) -> pa.Array:
+    """The cells without a dictionary, NaN as null."""
     if pa.types.is_dictionary(cells.type):
         cells = cells.dictionary_decode()
     if pa.types.is_floating(cells.type):
         cells = pc.if_else(pc.is_nan(cells), None, cells)
     # Half floats have no cast to text, decimals none to float64 without a loss that is meant here.
-    if pa.types.is_float16(cells.type):
-        cells = cells.cast(pa.float32())
-    return cells.cast(to, safe=False)
+    return cells.cast(pa.float32()) if pa.types.is_float16(cells.type) else cells
+
+
+def _as_texts(cells: pa.Array) -> pa.Array:
+    """The cells as a CSV file would have them."""
+    cells = _plain_cells(cells)
+    texts = cells.cast(pa.string(), safe=False)
+    if not pa.types.is_floating(cells.type):
+        return texts
+    # 1e+15 is a whole number too.
+    is_long = pc.and_(pc.equal(cells, pc.trunc(cells)), pc.greater(pc.abs(cells), 1e14))
+    if not pc.any(is_long).as_py():
+        return texts
+    pairs = zip(cells.to_pylist(), texts.to_pylist(), strict=True)
+    return pa.array([text if cell is None else text_of(cell) if cell == int(cell) else text for cell, text in pairs])
+
+
+def _check_whole(name: str, cells: pa.Array) -> None:
+    """Raises DataError for whole numbers that float64 can't tell from their neighbors."""
+    if cells.type.bit_width < 64 or cells.null_count == len(cells):
+        return
+    ends = pc.min_max(cells)
+    for end in (ends["min"].as_py(), ends["max"].as_py()):
+        refuse_large(name, str(end))

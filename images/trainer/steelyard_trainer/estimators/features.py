@@ -15,10 +15,11 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from steelyard.api.dataset import MissingValues
+from steelyard.serving.columns import seconds_of
 from steelyard.serving.preprocessing import Preprocessing
 from steelyard_trainer.data.reading import ROW, PreparedDataset
 from steelyard_trainer.data.splitting import SplitName
-from steelyard_trainer.data.statistics import NumberLearner, WordLearner
+from steelyard_trainer.data.statistics import learner_like, read_like
 
 Matrix = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.int64]
@@ -33,7 +34,7 @@ class Table:
     numbers: Matrix
     """Shape (rows, columns of numbers), C order, NaN for missing cells."""
     words: dict[str, npt.NDArray[Any]]
-    """The other columns: texts, None for missing cells."""
+    """The other columns: texts, None for missing cells; dates as datetime64, NaT for missing ones."""
     targets: npt.NDArray[Any]
     """Shape (rows,): int64 indices of the classes, or float64 in the target's own unit."""
 
@@ -49,7 +50,13 @@ class Table:
         matrix = np.empty((table.num_rows, len(numbers)))
         for index, name in enumerate(numbers):
             matrix[:, index] = table.column(name).to_numpy()
-        words = {name: np.array(table.column(name).to_pylist(), dtype=object) for name in kinds if name not in numbers}
+        words = {
+            name: table.column(name).to_numpy()
+            if kind == "Date"
+            else np.array(table.column(name).to_pylist(), dtype=object)
+            for name, kind in kinds.items()
+            if kind != "Number"
+        }
         return cls(tuple(kinds), matrix, words, _targets(table.column(dataset.target), dataset.classes))
 
     def __len__(self) -> int:
@@ -72,11 +79,13 @@ class Table:
         """
         cells = self._cells
         columns = []
+        known = {column.name: column for column in like.columns}
         for name in self.columns:
-            learner = WordLearner(name) if name in self.words else NumberLearner(name)
+            learner = learner_like(name, known.get(name), is_word=name in self.words)
             # From NaN to null.
             learner.add(pa.array(cells[name], from_pandas=True))
-            columns.append(learner.learn(missing_values, lambda name: float(np.nanmedian(cells[name]))))
+            learned = learner.learn(missing_values, lambda name: _median(cells[name]))
+            columns.append(read_like(learned, known.get(name)))
         return replace(like, columns=tuple(columns))
 
     def features(self, preprocessing: Preprocessing, *, scaled: bool) -> Matrix:
@@ -94,6 +103,11 @@ class Table:
     def is_plain(self) -> bool:
         """Whether the numbers are the features, as they are: there are no words and no gaps."""
         return not self.words and not np.isnan(self.numbers).any()
+
+
+def _median(cells: npt.NDArray[Any]) -> float:
+    """Of numbers, or of dates in seconds."""
+    return float(np.nanmedian(seconds_of(cells) if cells.dtype.kind == "M" else cells))
 
 
 def _targets(column: pa.ChunkedArray, classes: Sequence[str] | None) -> npt.NDArray[Any]:
