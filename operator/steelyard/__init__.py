@@ -1,4 +1,4 @@
-"""Steelyard in Python: `load` a published model and predict.
+"""Steelyard in Python: `load` a published model and predict, `run` a TrainingJob, `tune` with a TuningJob.
 
 Layers, each importing only what stands left of it: api <- planning <- tuning <- {local, controller, client} <- cli <-
 sdk; `serving` is used by cli, sdk and the trainer program. Nothing in this package imports TensorFlow. Importing it
@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from steelyard.api.errors import ConfigurationError, DataError, ManifestError, SteelyardError
     from steelyard.sdk.model import DataWarning, Model, load
+    from steelyard.sdk.results import RunResult, TuneResult
+    from steelyard.sdk.running import run, tune
 
     __version__: str
 
@@ -20,14 +22,20 @@ __all__ = [
     "DataWarning",
     "ManifestError",
     "Model",
+    "RunResult",
     "SteelyardError",
+    "TuneResult",
     "__version__",
     "load",
+    "run",
+    "tune",
 ]
 
 _MODULES = {
     "steelyard.api.errors": ("ConfigurationError", "DataError", "ManifestError", "SteelyardError"),
     "steelyard.sdk.model": ("DataWarning", "Model", "load"),
+    "steelyard.sdk.results": ("RunResult", "TuneResult"),
+    "steelyard.sdk.running": ("run", "tune"),
 }
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
 

@@ -2,7 +2,7 @@
 api only."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from pathlib import Path
 from typing import Any, TypeVar
@@ -135,31 +135,49 @@ def apply_overrides(manifest: dict[str, Any], overrides: Sequence[str]) -> dict[
             value = yaml.load(text, Loader=_Loader)
         except _YAML_ERRORS as error:
             raise ConfigurationError(f"--set {override}: the value is not valid YAML: {_yaml_problem(error)}") from None
-        keys = path.split(".")
-        if "" in keys:
-            raise ConfigurationError(f"--set {override}: a name is missing beside a dot in {path}")
-        if keys[0] not in ("apiVersion", "kind", "metadata", "spec"):
-            keys.insert(0, "spec")
-        _put(manifest, keys, value, override)
+        _put(manifest, _keys(path, f"--set {override}"), value, f"--set {override}")
     return manifest
 
 
-def _put(target: Any, keys: list[str], value: Any, override: str) -> None:
-    """Puts the value where the keys lead; what is not there yet, or is null, is made a map."""
+def put_values(manifest: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    """The manifest with other values of some fields; the given one is not changed.
+
+    Args:
+        manifest: JSON values.
+        values: by path from the root or from spec, such as training.epochs; JSON values.
+
+    Raises:
+        ConfigurationError: a path leads nowhere.
+    """
+    changed = deepcopy(dict(manifest))
+    for path, value in values.items():
+        said = f"overrides, {path}"
+        _put(changed, _keys(path, said), deepcopy(value), said)
+    return changed
+
+
+def _keys(path: str, said: str) -> list[str]:
+    """The keys that lead to a field, from the root. Raises ConfigurationError."""
+    keys = path.split(".")
+    if "" in keys:
+        raise ConfigurationError(f"{said}: a name is missing beside a dot in {path}")
+    return keys if keys[0] in ("apiVersion", "kind", "metadata", "spec") else ["spec", *keys]
+
+
+def _put(target: Any, keys: list[str], value: Any, said: str) -> None:
+    """Puts the value where the keys lead; what is not there yet, or is null, is made a map. `said` begins an error."""
     for position, key in enumerate(keys):
         is_last = position == len(keys) - 1
         if isinstance(target, list):
             if not (key.isascii() and key.isdigit()) or int(key) >= len(target):
                 raise ConfigurationError(
-                    f"--set {override}: {key!r} is no index of {'.'.join(keys[:position])}, a list of {len(target)}"
+                    f"{said}: {key!r} is no index of {'.'.join(keys[:position])}, a list of {len(target)}"
                 )
             index: Any = int(key)
         elif isinstance(target, dict):
             index = key
         else:
-            raise ConfigurationError(
-                f"--set {override}: {'.'.join(keys[:position])} is {target!r}, which has no field {key!r}"
-            )
+            raise ConfigurationError(f"{said}: {'.'.join(keys[:position])} is {target!r}, which has no field {key!r}")
         if is_last:
             target[index] = value
         else:

@@ -27,6 +27,11 @@ class Workspace:
         return self.root / "state.json"
 
     @property
+    def input_file(self) -> Path:
+        """The table that a program handed over in memory, where there was one."""
+        return self.root / "input.parquet"
+
+    @property
     def lock_file(self) -> Path:
         """Locked by the runner that works here."""
         return self.root / "lock"

@@ -58,6 +58,22 @@ def row(entry: Entry, spec: TuningJobSpec) -> list[str]:
     return [str(entry.number), state, metric(entry.value), *secondary, *values, f"{entry.seconds:.1f}"]
 
 
+def columns(spec: TuningJobSpec) -> list[str]:
+    """The names of what `record` holds, in its order."""
+    secondary = [SECONDARY_NAMES[spec.objective.secondary]] if spec.objective.secondary else []
+    paths = [parameter.path for parameter in spec.parameters]
+    return ["trial", "state", spec.objective.name, *secondary, "epoch", "seconds", *paths, "reason"]
+
+
+def record(entry: Entry, spec: TuningJobSpec) -> dict[str, Any]:
+    """An answered trial for a program: its figures, and the value of each parameter that it has by its path."""
+    secondary = [entry.secondary] if spec.objective.secondary else []
+    values = [entry.values.get(parameter.path) for parameter in spec.parameters]
+    cells = [entry.number, entry.state, entry.value, *secondary, entry.epoch, entry.seconds, *values, entry.reason]
+    absent = {parameter.path for parameter in spec.parameters} - entry.values.keys()
+    return {name: cell for name, cell in zip(columns(spec), cells, strict=True) if name not in absent}
+
+
 def stopped_at(entry: Entry, spec: TuningJobSpec) -> str:
     """Where a pruned trial stopped, such as `epoch 3` or `fold 2`, which its value is of; else empty."""
     if entry.state != "Pruned" or not entry.steps:

@@ -13,7 +13,7 @@ from steelyard.api.search_log import Entry, SearchDocument, best_of, front_of
 from steelyard.cli.cluster import ContextOption, NamespaceOption, table
 from steelyard.cli.output import print_json
 from steelyard.cli.searches import find_search
-from steelyard.cli.trial_table import SECONDARY_NAMES, answered, best_first, front_line, header, metric, row
+from steelyard.cli.trial_table import answered, best_first, columns, front_line, header, metric, record, row
 from steelyard.local.tuning.events import entry_to_json
 from steelyard.local.tuning.summary import counts_of
 
@@ -106,16 +106,15 @@ def lines_of(found: SearchDocument, entries: Sequence[Entry]) -> list[str]:
 
 def _print_csv(found: SearchDocument, entries: Sequence[Entry]) -> None:
     """One line per trial; values that are no numbers or texts are JSON."""
-    objective, paths = found.spec.objective, [parameter.path for parameter in found.spec.parameters]
-    secondary = [SECONDARY_NAMES[objective.secondary]] if objective.secondary else []
+    names = columns(found.spec)
     writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(["trial", "state", objective.name, *secondary, "epoch", "seconds", *paths, "reason"])
+    writer.writerow(names)
     for entry in entries:
-        seconds = [entry.secondary] if objective.secondary else []
-        values = [_csv_cell(entry.values[path]) if path in entry.values else "" for path in paths]
-        cells = [entry.number, entry.state, entry.value, *seconds, entry.epoch, entry.seconds, *values, entry.reason]
-        writer.writerow(["" if cell is None else cell for cell in cells])
+        known = record(entry, found.spec)
+        writer.writerow([_csv_cell(known[name], name in entry.values) if name in known else "" for name in names])
 
 
-def _csv_cell(value: Any) -> Any:
+def _csv_cell(value: Any, is_parameter: bool) -> Any:
+    if value is None and not is_parameter:
+        return ""
     return value if isinstance(value, str | int | float) and not isinstance(value, bool) else json.dumps(value)

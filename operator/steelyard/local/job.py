@@ -90,7 +90,7 @@ class LocalJob:
             raise ConfigurationError(f"the workspace {root} is a file; a folder is needed")
         state = State.load(self.workspace)
         if state is None and root.exists():
-            own = {self.workspace.lock_file.name}
+            own = {self.workspace.lock_file.name, self.workspace.input_file.name}
             if foreign := sorted(path.name for path in root.iterdir() if path.name not in own and path.name[0] != "."):
                 raise ConfigurationError(
                     f"the folder {root} is no workspace of Steelyard and not empty (it holds {foreign[0]}); name an "

@@ -36,7 +36,7 @@ def cells_by_column(data: Table, wanted: Sequence[str]) -> dict[str, Cells]:
         DataError: it is no table, lacks a column, has one twice, columns differ in length, or a cell is a list or
             the like.
     """
-    columns = dict(_columns(data))
+    columns = dict(columns_of(data))
     if absent := [name for name in wanted if name not in columns]:
         raise DataError(
             f"the table lacks {_listed(absent)}, which the model was trained on; it has {_listed(list(columns))}"
@@ -49,8 +49,12 @@ def cells_by_column(data: Table, wanted: Sequence[str]) -> dict[str, Cells]:
     return table
 
 
-def _columns(data: Any) -> Iterator[tuple[str, Any]]:
-    """The columns by name."""
+def columns_of(data: Any) -> Iterator[tuple[str, Any]]:
+    """The columns of a `Table` by name, in its order and each of its library's type; an index is none.
+
+    Raises:
+        DataError: it is no table, or has a column twice.
+    """
     if isinstance(data, Mapping):
         pairs: Iterable[tuple[Any, Any]] = data.items()
     elif hasattr(data, "column_names"):  # Arrow: a table or a batch.

@@ -126,8 +126,8 @@ class LocalSearch:
             raise ConfigurationError(f"the workspace {root} is a file; a folder is needed")
         if self.search_file.exists():
             return
-        own = self.workspace.lock_file.name
-        if foreign := sorted(path.name for path in root.iterdir() if path.name != own and path.name[0] != "."):
+        own = {self.workspace.lock_file.name, self.workspace.input_file.name}
+        if foreign := sorted(path.name for path in root.iterdir() if path.name not in own and path.name[0] != "."):
             whose = (
                 "is that of a TrainingJob"
                 if self.workspace.state_file.exists()

@@ -1,0 +1,171 @@
+"""What a run or a search started from Python has achieved. Imports the api, cli's tables and the standard library."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from steelyard.api.published import REPORT_FILE
+from steelyard.cli.outcome import outcome_lines, typed
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What a run has achieved. A notebook shows it as tables."""
+
+    name: str
+    """The job's."""
+    model: Path | None
+    """The folder of the published model, for `steelyard.load`; None where the manifest publishes none."""
+    published: tuple[Path, ...]
+    """All folders that the model was published to."""
+    metrics: dict[str, float]
+    """The published model's figures on the test part, by metric."""
+    standard_errors: dict[str, float]
+    """Those of the metrics, of those that have one."""
+    candidates: list[dict[str, Any]]
+    """What was weighed, each as a flat record: name, bytes, latencyMicroseconds, the metrics on the validation part,
+    withinBudget and more. `pandas.DataFrame(result.candidates)` is a table of them."""
+    chosen: str | None
+    """The name of the candidate that was published."""
+    digest: str | None
+    """The published model's: `sha256:` and the SHA-256 of its SHA256SUMS."""
+    is_new: bool
+    """Whether anything was done; False where the job was finished already."""
+    seconds: float
+    """How long it took."""
+    workspace: Path
+    """The folder with the prepared data, checkpoints and logs."""
+    message: str
+    """How it ended, in a sentence."""
+    summary: Mapping[str, Any] = field(repr=False)
+    """The result document of the last stage."""
+
+    def __str__(self) -> str:
+        folders = [typed(folder) for folder in self.published]
+        return "\n".join([f"The job {self.name} is done.", *outcome_lines(self.summary, folders)])
+
+    def _repr_html_(self) -> str:
+        return "\n".join([_heading(f"The job {self.name} is done."), *self._tables()])
+
+    def _tables(self) -> list[str]:
+        facts = [("published", typed(folder)) for folder in self.published] or [("published", "nothing")]
+        facts += [("digest", self.digest)] if self.digest else []
+        facts += [("chosen", self.chosen)] if self.chosen else []
+        facts += [
+            (f"test {name}", _figure(value, self.standard_errors.get(name))) for name, value in self.metrics.items()
+        ]
+        html = [_table(None, [[name, str(value)] for name, value in facts])]
+        if len(self.candidates) > 1:
+            names = list(dict.fromkeys(name for each in self.candidates for name in each))
+            rows = [[_cell(each.get(name)) for name in names] for each in self.candidates]
+            html.append(_table(names, rows))
+        return html
+
+
+@dataclass(frozen=True)
+class TuneResult(RunResult):
+    """What a search has achieved: its trials, and what came of the best. A notebook shows it as tables."""
+
+    metric: str
+    """The objective: what the trials are measured by."""
+    best_trial: int | None
+    """The number of the best trial; None where none has a value."""
+    best_value: float | None
+    """Its value of the metric."""
+    best_parameters: dict[str, Any]
+    """Its values, by path."""
+    trials: list[dict[str, Any]]
+    """All that have answered, the best first, each as a flat record: trial, state, the metric, epoch, seconds, each
+    parameter by its path, reason. `pandas.DataFrame(result.trials)` is a table of them."""
+
+    def __str__(self) -> str:
+        best = [f"  {path}: {value}" for path, value in self.best_parameters.items()]
+        folders = [typed(folder) for folder in self.published]
+        head = f"The search {self.name} is done: {self.message}."
+        return "\n".join([head, f"best trial: {self._best()}", *best, *outcome_lines(self.summary, folders)])
+
+    def _repr_html_(self) -> str:
+        names = list(dict.fromkeys(name for each in self.trials for name in each))
+        rows = [[_cell(each.get(name, "")) for name in names] for each in self.trials[:SHOWN_TRIALS]]
+        html = [_heading(f"The search {self.name} is done: {self.message}."), _heading(f"best trial: {self._best()}")]
+        html += [*self._tables(), _table(names, rows)]
+        if len(self.trials) > SHOWN_TRIALS:
+            html.append(_heading(f"and {len(self.trials) - SHOWN_TRIALS} more"))
+        return "\n".join(html)
+
+    def _best(self) -> str:
+        value = "" if self.best_value is None else f", {self.metric} {self.best_value:.5g}"
+        return "none" if self.best_trial is None else f"{self.best_trial}{value}"
+
+
+SHOWN_TRIALS = 10
+"""In a notebook."""
+
+
+def facts_of(summary: Mapping[str, Any], published: Sequence[Path]) -> dict[str, Any]:
+    """Metrics, standard errors, candidates, chosen and digest, as RunResult has them.
+
+    The summary has room for 4,096 bytes: what is published says all of it.
+    """
+    report = _report_in(published)
+    metrics: dict[str, Any] = {name: (value, error) for name, (value, error) in summary.get("metrics", {}).items()}
+    if report:
+        test = report.get("metrics", {}).get("test", {})
+        metrics = {name: (each.get("value"), each.get("standardError")) for name, each in test.items()}
+    choice = report.get("choice", {})
+    candidates = [_flat(each) for each in choice.get("candidates", summary.get("candidates", []))]
+    return {
+        "metrics": {name: value for name, (value, _) in metrics.items()},
+        "standard_errors": {name: error for name, (_, error) in metrics.items() if error is not None},
+        "candidates": candidates,
+        "chosen": choice.get("chosen", summary.get("chosen")),
+        "digest": summary.get("digest"),
+    }
+
+
+def _report_in(published: Sequence[Path]) -> dict[str, Any]:
+    """steelyard.json of the published model; empty where there is none."""
+    for folder in published:
+        try:
+            document = json.loads((folder / REPORT_FILE).read_bytes())
+        except (OSError, ValueError):
+            continue
+        return document if isinstance(document, dict) else {}
+    return {}
+
+
+def _flat(candidate: Mapping[str, Any]) -> dict[str, Any]:
+    """A candidate with its figures on the validation part among the rest."""
+    record: dict[str, Any] = {}
+    for name, value in candidate.items():
+        if name == "validation" and isinstance(value, Mapping):
+            record |= {metric: figure.get("value") for metric, figure in value.items()}
+        elif not isinstance(value, Mapping | list):
+            record[name] = value
+    return record
+
+
+def _figure(value: float, error: float | None) -> str:
+    return f"{value:.4g}" if error is None else f"{value:.4g} ± {error:.2g}"
+
+
+def _heading(text: str) -> str:
+    return f"<p>{escape(text)}</p>"
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return str(value)
+    return f"{value:,}" if isinstance(value, int) else f"{value:.4g}"
+
+
+def _table(header: Sequence[str] | None, rows: Sequence[Sequence[str]]) -> str:
+    style = ' style="text-align:left"'
+    head = "" if header is None else "<tr>" + "".join(f"<th{style}>{escape(name)}</th>" for name in header) + "</tr>"
+    body = "".join("<tr>" + "".join(f"<td{style}>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
+    return f"<table>{head}{body}</table>"
