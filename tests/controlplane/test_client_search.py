@@ -8,11 +8,14 @@ from typing import Any
 
 import optuna
 import pytest
+import yaml
 from client_support import AT, DIGEST, LATER, Steelyard, failed, words, write_status
+from client_support import MANIFEST as JOB
 from cluster.kubectl import Kubectl, KubectlError
 
 from steelyard.api.search_log import Entry
 from steelyard.api.tuning_job import TuningJobSpec
+from steelyard.client import Client, JobHandle, JobNotFoundError, SearchHandle
 
 MANIFEST = """
 apiVersion: steelyard.dev/v1alpha1
@@ -76,6 +79,21 @@ def test_a_search_is_submitted_once(jobs: Kubectl, steelyard: Steelyard, hunt: P
     code, _, errors = steelyard("submit", hunt, "--set", "objective.metric=logLoss")
     assert code == 78 and "steelyard delete hunt" in errors
     assert jobs.get("tuningjob", "hunt")["metadata"]["uid"] == made["metadata"]["uid"]
+
+
+def test_the_client_takes_a_search_as_it_takes_a_job(jobs: Kubectl, client: Client, hunt: Path) -> None:
+    made = client.submit(hunt)
+    assert isinstance(made, SearchHandle) and made.is_new and not client.submit(made.tuning).is_new
+    job = client.submit(yaml.safe_load(JOB))
+    assert isinstance(job, JobHandle)
+    assert isinstance(client.get("hunt"), SearchHandle) and isinstance(client.get("tiny"), JobHandle)
+    assert [(each.kind.name, each.name) for each in client.list()] == [("TrainingJob", "tiny"), ("TuningJob", "hunt")]
+    assert [
+        each.name for each in client.list("TuningJob", all_namespaces=True) if each.namespace == jobs.namespace
+    ] == ["hunt"]
+    with pytest.raises(JobNotFoundError):
+        client.get("tiny", "TuningJob")
+    assert [client.delete("hunt"), client.delete("tiny")] == ["TuningJob", "TrainingJob"]
 
 
 def test_a_search_that_a_cluster_can_not_run_is_not_submitted(jobs: Kubectl, steelyard: Steelyard, hunt: Path) -> None:

@@ -43,7 +43,7 @@ def fetch(
             print(f"the pod that reads the claim waits: {words}", flush=True)
 
     with _terminated_as_interrupted(), connected(context, namespace) as client:
-        fetched = client.find(job).fetch(folder, image=image, timeout=timeout, on_waiting=say)
+        fetched = client.get(job).fetch(folder, image=image, timeout=timeout, on_waiting=say)
     if output is OutputFormat.JSON:
         print_json(
             {"folder": str(fetched.folder), "uri": fetched.uri, "digest": fetched.digest, "isNew": fetched.is_new}

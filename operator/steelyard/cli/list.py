@@ -29,8 +29,8 @@ def list_jobs(
 ) -> None:
     """Lists the jobs and searches on a cluster: how far they are, how good and how small their models."""
     with connected(context, namespace) as client:
-        jobs = client.list(all_namespaces=all_namespaces)
-        searches = client.list_searches(all_namespaces=all_namespaces)
+        jobs = client.list("TrainingJob", all_namespaces=all_namespaces)
+        searches = client.list("TuningJob", all_namespaces=all_namespaces)
         where = "all namespaces" if all_namespaces else f"the namespace {client.namespace}"
     if not trials:
         jobs = [job for job in jobs if not job.is_of_a_search]

@@ -30,7 +30,7 @@ def logs(
     with connected(context, namespace) as client:
         from steelyard.client import SearchHandle
 
-        handle = client.find(job)
+        handle = client.get(job)
         if isinstance(handle, SearchHandle):
             raise ConfigurationError(
                 f"{job} is a search, which has no log itself; name one of its jobs: {job}-data, {job}-0, {job}-1 ..., "

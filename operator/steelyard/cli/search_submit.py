@@ -29,7 +29,7 @@ def submit_search(
     handle = None
     try:
         with connected(context, namespace) as client:
-            handle = client.submit_search(tuning)
+            handle = client.submit(tuning)
             if wait:
                 _wait(handle, output)
     except SteelyardError as error:

@@ -43,7 +43,7 @@ def find_search(name: str, context: str | None, namespace: str | None) -> Search
         return read_search(LocalSearch.of(manifest, path).search_file)
     try:
         with connected(context, namespace) as client:
-            found = client.get_search(name)
+            found = client.get(name, "TuningJob")
     except SteelyardError as error:
         if error.reason == Reason.NO_CONNECTION and context is None and namespace is None:
             message = (

@@ -31,7 +31,7 @@ def status(
     """Shows how a job stands: stages, conditions, and the model with all candidates that were weighed; of a search the
     trials so far and the best of them."""
     with connected(context, namespace) as client:
-        handle = client.find(job)
+        handle = client.get(job)
     if output is DocumentFormat.TEXT:
         print("\n".join(_described(handle)))
     else:

@@ -1,19 +1,25 @@
-"""The client: jobs are submitted, found and listed through it. Imports kube and the api only."""
+"""The client: jobs of either kind are submitted, found and listed through it. Imports kube and the api only."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Literal, TypeVar, overload
 
 from steelyard.api.errors import ConfigurationError, SteelyardError
-from steelyard.api.loading import load_training_job, parse_training_job, parse_tuning_job, read_manifest
+from steelyard.api.loading import load_manifest, parse_manifest
 from steelyard.api.training_job import TrainingJob
 from steelyard.api.tuning_job import TuningJob
 from steelyard.client.connection import Connection
 from steelyard.client.errors import NOT_INSTALLED, JobNotFoundError
 from steelyard.client.handle import JobHandle, SearchHandle
 from steelyard.client.jobs import create_job, delete_job, get_job, list_jobs
-from steelyard.client.kinds import TRAINING_JOB, TUNING_JOB
+from steelyard.client.kinds import TRAINING_JOB, TUNING_JOB, Kind, KindName, kind_of
+from steelyard.kube.errors import Object
+
+T = TypeVar("T")
+
+HANDLES: dict[KindName, type[JobHandle] | type[SearchHandle]] = {"TrainingJob": JobHandle, "TuningJob": SearchHandle}
 
 
 class Client:
@@ -45,83 +51,122 @@ class Client:
         """Where jobs are looked for."""
         return self._connection.namespace
 
-    def submit(self, job: TrainingJob | Mapping[str, Any] | Path | str) -> JobHandle:
-        """Makes a job on the cluster. One that is there already and equal is left as it is.
+    @overload
+    def submit(self, job: TrainingJob) -> JobHandle: ...
+
+    @overload
+    def submit(self, job: TuningJob) -> SearchHandle: ...
+
+    @overload
+    def submit(self, job: Mapping[str, Any] | Path | str) -> JobHandle | SearchHandle: ...
+
+    def submit(self, job: TrainingJob | TuningJob | Mapping[str, Any] | Path | str) -> JobHandle | SearchHandle:
+        """Makes a job or a search on the cluster. One that is there already and equal is left as it is.
 
         Args:
-            job: a TrainingJob, the manifest as a dictionary, or its file.
+            job: a TrainingJob or TuningJob, the manifest as a dictionary, or its file.
+
+        Returns:
+            Of a TrainingJob a JobHandle, of a TuningJob a SearchHandle.
 
         Raises:
             ManifestError: it is not valid, can't run on a cluster, or is refused by the API server.
-            JobExistsError: there is another job of this name.
+            JobExistsError: there is another one of this name.
             SteelyardError: it can't be made for another reason.
         """
         if isinstance(job, str | Path):
-            job = load_training_job(Path(job))
-        elif not isinstance(job, TrainingJob):
-            job = parse_training_job(dict(job))
+            job = load_manifest(Path(job))
+        elif not isinstance(job, TrainingJob | TuningJob):
+            job = parse_manifest(dict(job))
         document, is_new = create_job(self._connection, job, self._namespace_for(job))
-        return JobHandle(self._connection, document, is_new=is_new)
+        return HANDLES[kind_of(job).name](self._connection, document, is_new=is_new)
 
-    def submit_search(self, search: TuningJob | Mapping[str, Any] | Path | str) -> SearchHandle:
-        """Makes a TuningJob on the cluster; otherwise as `submit`."""
-        if isinstance(search, str | Path):
-            search = parse_tuning_job(read_manifest(Path(search)), source=str(search))
-        elif not isinstance(search, TuningJob):
-            search = parse_tuning_job(dict(search))
-        document, is_new = create_job(self._connection, search, self._namespace_for(search))
-        return SearchHandle(self._connection, document, is_new=is_new)
+    @overload
+    def get(self, name: str, kind: Literal["TrainingJob"]) -> JobHandle: ...
 
-    def get(self, name: str) -> JobHandle:
-        """A job. Raises JobNotFoundError, SteelyardError."""
-        return JobHandle(self._connection, get_job(self._connection, name, self.namespace))
+    @overload
+    def get(self, name: str, kind: Literal["TuningJob"]) -> SearchHandle: ...
 
-    def get_search(self, name: str) -> SearchHandle:
-        """A TuningJob. Raises JobNotFoundError, SteelyardError."""
-        return SearchHandle(self._connection, get_job(self._connection, name, self.namespace, TUNING_JOB))
+    @overload
+    def get(self, name: str, kind: KindName | None = None) -> JobHandle | SearchHandle: ...
 
-    def find(self, name: str) -> JobHandle | SearchHandle:
-        """A TrainingJob of that name; where there is none, a TuningJob. Raises JobNotFoundError, SteelyardError."""
-        try:
-            return self.get(name)
-        except JobNotFoundError as error:
-            try:
-                return self.get_search(name)
-            except SteelyardError:
-                raise error from None
+    def get(self, name: str, kind: KindName | None = None) -> JobHandle | SearchHandle:
+        """A job or a search that is on the cluster.
 
-    def list_searches(self, *, all_namespaces: bool = False) -> list[SearchHandle]:
-        """The TuningJobs of the namespace, or of all, in the order of their names. Raises SteelyardError."""
-        try:
-            found = [*list_jobs(self._connection, None if all_namespaces else self.namespace, TUNING_JOB)]
-        except ConfigurationError as error:
-            if error.reason == NOT_INSTALLED:  # By an older Steelyard.
-                return []
-            raise
-        return [SearchHandle(self._connection, document) for document in found]
+        Args:
+            name: its name.
+            kind: default: a TrainingJob of that name; where there is none, a TuningJob.
 
-    def list(self, *, all_namespaces: bool = False) -> list[JobHandle]:
-        """The jobs of the namespace, or of all, in the order of their names. Raises SteelyardError."""
-        found = list_jobs(self._connection, None if all_namespaces else self.namespace)
-        return [JobHandle(self._connection, document) for document in found]
+        Raises:
+            JobNotFoundError: there is none.
+            SteelyardError: it can't be read.
+        """
+        document, found = self._first(kind, lambda each: get_job(self._connection, name, self.namespace, each))
+        return HANDLES[found.name](self._connection, document)
 
-    def delete(self, name: str) -> str:
-        """Deletes a job and what it is made of; what it has published stays.
+    @overload
+    def list(self, kind: Literal["TrainingJob"], *, all_namespaces: bool = False) -> Sequence[JobHandle]: ...
+
+    @overload
+    def list(self, kind: Literal["TuningJob"], *, all_namespaces: bool = False) -> Sequence[SearchHandle]: ...
+
+    @overload
+    def list(
+        self, kind: KindName | None = None, *, all_namespaces: bool = False
+    ) -> Sequence[JobHandle | SearchHandle]: ...
+
+    def list(self, kind: KindName | None = None, *, all_namespaces: bool = False) -> Sequence[JobHandle | SearchHandle]:
+        """The jobs and searches of the namespace, or of all: TrainingJobs first, each kind in the order of its names.
+
+        Args:
+            kind: only those of this kind.
+            all_namespaces: look everywhere.
+
+        Raises:
+            SteelyardError: they can't be read.
+        """
+        namespace = None if all_namespaces else self.namespace
+        return [
+            HANDLES[each.name](self._connection, document)
+            for each in _kinds(kind)
+            for document in self._documents(each, namespace)
+        ]
+
+    def delete(self, name: str, kind: KindName | None = None) -> KindName:
+        """Deletes a job or a search and what it is made of; what it has published stays.
+
+        Args:
+            name: its name.
+            kind: default: a TrainingJob of that name; where there is none, a TuningJob.
 
         Returns:
-            The kind of what was deleted: a TrainingJob of that name; where there is none, a TuningJob.
+            The kind of what was deleted.
 
-        Raises JobNotFoundError, SteelyardError.
+        Raises:
+            JobNotFoundError: there is none.
+            SteelyardError: it can't be deleted.
         """
+        _, found = self._first(kind, lambda each: delete_job(self._connection, name, self.namespace, each))
+        return found.name
+
+    def _first(self, kind: KindName | None, attempt: Callable[[Kind], T]) -> tuple[T, Kind]:
+        """What an attempt gives for the first kind that has the job. Raises JobNotFoundError as for the first kind."""
+        first, *others = _kinds(kind)
         try:
-            delete_job(self._connection, name, self.namespace)
-        except JobNotFoundError as error:
-            try:
-                delete_job(self._connection, name, self.namespace, TUNING_JOB)
-            except SteelyardError:
-                raise error from None
-            return TUNING_JOB.name
-        return TRAINING_JOB.name
+            return attempt(first), first
+        except JobNotFoundError:
+            for other in others:
+                with suppress(SteelyardError):
+                    return attempt(other), other
+            raise
+
+    def _documents(self, kind: Kind, namespace: str | None) -> Iterator[Object]:
+        """The objects of a kind; none where it is not installed beside TrainingJobs, as by an older Steelyard."""
+        try:
+            yield from list_jobs(self._connection, namespace, kind)
+        except ConfigurationError as error:
+            if error.reason != NOT_INSTALLED or kind is TRAINING_JOB:
+                raise
 
     def _namespace_for(self, job: TrainingJob | TuningJob) -> str:
         """Where a job is made. Raises ConfigurationError where manifest and caller do not agree."""
@@ -144,3 +189,14 @@ class Client:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _kinds(kind: KindName | None) -> list[Kind]:
+    """Those that are meant, in the order in which a name is looked for. Raises ConfigurationError for another word."""
+    kinds = [TRAINING_JOB, TUNING_JOB]
+    if kind is None:
+        return kinds
+    found = [each for each in kinds if each.name == kind]
+    if not found:
+        raise ConfigurationError(f"there is no kind {kind!r}; allowed: {', '.join(each.name for each in kinds)}")
+    return found

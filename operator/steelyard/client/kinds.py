@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 from steelyard.api.clusters import cluster_problems, search_cluster_problems
 from steelyard.api.errors import Problem
@@ -10,12 +10,14 @@ from steelyard.api.loading import parse_training_job, parse_tuning_job
 from steelyard.api.training_job import TrainingJob
 from steelyard.api.tuning_job import TuningJob
 
+KindName: TypeAlias = Literal["TrainingJob", "TuningJob"]
+
 
 @dataclass(frozen=True)
 class Kind:
     """A kind, by the names that the API server and people know it by."""
 
-    name: str
+    name: KindName
     resource: str
     """The plural."""
 
