@@ -214,9 +214,10 @@ def test_unknown_words_and_gaps_are_one_warning_with_counts() -> None:
     assert len(caught) == 1 and caught[0].filename == __file__
     message = str(caught[0].message)
     assert (
-        "column 'place': 3 of 4 cells hold words that training has not seen" in message and "'Basel', 'Oslo'" in message
+        "column 'place': 3 of 4 cells hold words that training has not seen, first in row 2: 'Basel', 'Oslo'" in message
+        and "'Basel', 'Oslo'" in message
     )
-    assert "column 'size': 1 of 4 cells are missing (row 3)" in message
+    assert "column 'size': 1 of 4 cells is empty and filled as training learned to, first in row 3" in message
 
 
 def test_strict_makes_either_an_error_and_clean_rows_say_nothing() -> None:
@@ -225,7 +226,7 @@ def test_strict_makes_either_an_error_and_clean_rows_say_nothing() -> None:
     with pytest.raises(steelyard.DataError, match="'north', 'Basel', 'Oslo'"):
         model.predict(rows, strict=True)
     rows["place"] = [known(model)] * 4
-    with pytest.raises(steelyard.DataError, match="column 'size': 1 of 4 cells are missing"):
+    with pytest.raises(steelyard.DataError, match="column 'size': 1 of 4 cells is empty"):
         model.predict(rows, strict=True)
     rows["size"][2] = 65
     with warnings.catch_warnings():

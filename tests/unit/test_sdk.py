@@ -4,15 +4,27 @@ import datetime
 import subprocess
 import sys
 from decimal import Decimal
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from rich.text import Text
 
 import steelyard
+from steelyard.api.loading import put_values
+from steelyard.api.workspace import Workspace
 from steelyard.sdk.model import typed_labels
+from steelyard.sdk.progress import as_mime, in_notebook
+from steelyard.sdk.results import facts_of
+from steelyard.sdk.source import with_source, write_source
 from steelyard.sdk.tables import cells_by_column
+
+FOREST = Path(__file__).parents[1] / "data/published/wine-forest"
 
 # --- import steelyard -------------------------------------------------------------------------------------------------
 
@@ -93,3 +105,123 @@ def test_cells_of_all_types_reach_the_model_as_they_are() -> None:
     assert np.asarray(found["a"]).dtype.kind == "M" and np.asarray(found["b"]).dtype.kind == "m"
     zoned = pd.DataFrame({"a": pd.to_datetime([when]).tz_localize("UTC")})
     assert cells_by_column(zoned, ["a"])["a"][0].utcoffset() == datetime.timedelta(0)
+
+
+# --- what a run is made of --------------------------------------------------------------------------------------------
+
+
+def written(data: Any, tmp_path: Path) -> pa.Table:
+    return pq.read_table(write_source(data, Workspace(tmp_path / "space")))
+
+
+def test_a_table_is_written_without_its_index_and_an_equal_one_is_left_alone(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"a": [1.5, None], "b": ["x", None], "c": [True, False]}, index=["one", "two"])
+    table = written(frame, tmp_path)
+    assert table.column_names == ["a", "b", "c"] and table.schema.metadata is None
+    assert table.to_pydict() == {"a": [1.5, None], "b": ["x", None], "c": [True, False]}
+    file = tmp_path / "space/input.parquet"
+    before = file.stat()
+    write_source(frame.reset_index(drop=True), Workspace(tmp_path / "space"))
+    assert file.stat() == before
+    write_source(frame.assign(a=[1.5, 2.5]), Workspace(tmp_path / "space"))
+    assert file.stat().st_ino != before.st_ino
+    assert sorted(path.name for path in file.parent.iterdir()) == ["input.parquet", "lock"]
+
+
+SOURCES = {
+    "polars": pl.DataFrame({"a": [1, None], "b": ["x", "y"]}),
+    "arrow": pa.table({"a": [1, None], "b": ["x", "y"]}),
+    "a dictionary": {"a": [1, None], "b": np.array(["x", "y"])},
+    "pandas, nullable": pd.DataFrame({"a": [1, None], "b": ["x", "y"]}).convert_dtypes(),
+}
+
+
+@pytest.mark.parametrize("kind", SOURCES)
+def test_tables_of_all_kinds_are_written(kind: str, tmp_path: Path) -> None:
+    assert written(SOURCES[kind], tmp_path).to_pydict() == {"a": [1, None], "b": ["x", "y"]}
+
+
+def test_cells_of_several_types_are_written_as_a_csv_file_has_them(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"a": [12, "12A", None, 1.0, True]}, dtype=object)
+    assert written(frame, tmp_path).to_pydict() == {"a": ["12", "12A", None, "1", "true"]}
+
+
+def test_what_can_not_be_written_is_a_data_error(tmp_path: Path) -> None:
+    for data, message in (
+        ({"a": [1], "b": [1, 2]}, "the columns differ in length"),
+        ({"a": [[1], 2]}, "column 'a' can't be written as Parquet"),
+        ({"a": 1}, "column 'a': a int is no column"),
+    ):
+        with pytest.raises(steelyard.DataError, match=message):
+            written(data, tmp_path)
+
+
+def test_a_source_takes_the_place_of_a_file_and_of_how_it_was_read() -> None:
+    given = {"kind": "TrainingJob", "spec": {"dataset": {"uri": "a.csv", "format": "CSV", "target": "t"}}}
+    assert with_source(given, "x")["spec"]["dataset"] == {"uri": "x", "target": "t"}
+    assert given["spec"]["dataset"]["uri"] == "a.csv"
+    tuning = {"kind": "TuningJob", "spec": {"template": {"dataset": {"target": "t"}}}}
+    assert with_source(tuning, "x")["spec"]["template"]["dataset"] == {"target": "t", "uri": "x"}
+    for nothing in ({}, {"spec": 3}, {"kind": "TuningJob", "spec": {}}, {"spec": {"dataset": []}}):
+        assert with_source(nothing, "x") == nothing
+
+
+def test_overrides_are_put_where_their_paths_lead() -> None:
+    given = {"spec": {"training": {"epochs": 2}, "parameters": [{"min": 1}]}}
+    changed = put_values(given, {"training.epochs": 5, "metadata.name": "x", "parameters.0.min": 2, "a.b": [1]})
+    assert changed["spec"] == {"training": {"epochs": 5}, "parameters": [{"min": 2}], "a": {"b": [1]}}
+    assert changed["metadata"] == {"name": "x"} and given["spec"]["training"] == {"epochs": 2}
+    for path, message in (("training..epochs", "a name is missing beside a dot"), ("training.epochs.x", "is 2, which")):
+        with pytest.raises(steelyard.ConfigurationError, match=f"overrides, {path}: .*{message}"):
+            put_values(given, {path: 1})
+
+
+def result_of(**changes: Any) -> steelyard.RunResult:
+    folder = Path.cwd() / "models/a<b"
+    fields: dict[str, Any] = {
+        "name": "a<b",
+        "model": folder,
+        "published": (folder,),
+        "metrics": {"r2": 0.5},
+        "standard_errors": {"r2": 0.01},
+        "candidates": [{"name": "Int8", "bytes": 1000, "drop": None}, {"name": "Baseline", "bytes": 2000}],
+        "chosen": "Int8",
+        "digest": "sha256:0",
+        "is_new": True,
+        "seconds": 1.0,
+        "workspace": Path("w"),
+        "message": "all 2 trials are answered",
+        "summary": {},
+    }
+    return steelyard.RunResult(**fields | changes)
+
+
+def test_a_result_is_shown_as_tables() -> None:
+    html = result_of()._repr_html_()
+    assert "models/a&lt;b" in html and "<b" not in html.replace("&lt;b", "") and "0.5 ± 0.01" in html
+    assert '<th style="text-align:left">bytes</th>' in html and "1,000" in html and ">-<" in html
+    assert html.count("<table>") == html.count("</table>") == 2
+    assert repr(result_of()) == "<RunResult a<b: r2 0.5, models/a<b>"
+    assert "nothing" in result_of(model=None, published=(), candidates=[])._repr_html_()
+    trials = [{"trial": number, "r2": number / 100, "x": None} for number in range(12)]
+    found = steelyard.TuneResult(
+        **vars(result_of()), metric="r2", best_trial=3, best_value=0.5, best_parameters={"x": 1}, trials=trials
+    )
+    assert "best trial: 3, r2 0.5" in found._repr_html_() and "and 2 more" in found._repr_html_()
+
+
+def test_facts_come_from_what_is_published_and_else_from_the_summary() -> None:
+    summary = {"metrics": {"r2": [0.5, None]}, "candidates": [{"name": "Int8", "bytes": 1}], "chosen": "Int8"}
+    assert facts_of(summary, [])["metrics"] == {"r2": 0.5} and facts_of(summary, [])["standard_errors"] == {}
+    facts = facts_of(summary, [Path("none"), FOREST / "model"])
+    assert facts["metrics"]["accuracy"] == 1.0 and facts["standard_errors"]["accuracy"] == 0.0
+    assert facts["candidates"][0]["name"] in ("None", "Baseline") and "accuracy" in facts["candidates"][0]
+
+
+def test_what_rich_shows_becomes_html_for_a_notebook() -> None:
+    shown = as_mime(Text("a < b", style="green"))
+    assert shown["text/plain"] == "a < b\n"
+    assert (
+        shown["text/html"].startswith("<pre") and "a &lt; b" in shown["text/html"] and "color: #" in shown["text/html"]
+    )
+    assert not in_notebook()

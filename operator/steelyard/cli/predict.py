@@ -16,9 +16,10 @@ import typer
 from steelyard.api.errors import ConfigurationError, DataError
 from steelyard.cli.output import OutputFormat, print_json
 from steelyard.cli.score import Score
+from steelyard.serving.findings import findings, without_other
 from steelyard.serving.published import Predictions, PublishedModel
 from steelyard.serving.rows import Batch, Rows, open_rows
-from steelyard.serving.tally import Found, Tally
+from steelyard.serving.tally import Tally
 
 if TYPE_CHECKING:
     from steelyard.serving.preprocessing import Preprocessing
@@ -132,7 +133,7 @@ class _Run:
     def tell(self, *, to_people: bool) -> None:
         """Says what was done to cells and, to people, the score."""
         found = _found_in_all(self._tally, self._score, self._preprocessing)
-        for line in _findings(found, self._preprocessing, self.count):
+        for line in findings(found, self._preprocessing, self.count):
             _note(line)
         score = self._score
         if to_people and score.rows:
@@ -151,22 +152,14 @@ def _refuse_what_is_new(rows: Rows, published: PublishedModel) -> None:
         if (targets := _targets(preprocessing, batch)) is not None:
             score.review(targets, batch.first_row)
         count += batch.rows
-    # Rare words were learned as `other`: they are none that the model knows nothing of.
-    others = _with_other(preprocessing)
-    tally.unknown = {name: found for name, found in tally.unknown.items() if name not in others}
-    found = _found_in_all(tally, score, preprocessing)
+    found = _found_in_all(without_other(tally, preprocessing), score, preprocessing)
     if not found.is_empty:
-        lines = _findings(found, preprocessing, count)
+        lines = findings(found, preprocessing, count)
         raise DataError("\n".join([f"{rows.name} has cells that --strict refuses:", *(f"  {line}" for line in lines)]))
 
 
 def _wanted(preprocessing: "Preprocessing") -> list[str]:
     return [*(column.name for column in preprocessing.columns), preprocessing.target]
-
-
-def _with_other(preprocessing: "Preprocessing") -> set[str]:
-    """The columns in which words that are none of theirs count as `other`."""
-    return {column.name for column in preprocessing.columns if getattr(column, "has_other", False)}
 
 
 def _targets(preprocessing: "Preprocessing", batch: Batch) -> Sequence[str | float | None] | None:
@@ -179,32 +172,6 @@ def _found_in_all(tally: Tally, score: Score, preprocessing: "Preprocessing") ->
     """What was found in the features, and in the target."""
     new = {preprocessing.target: score.new_labels} if score.new_labels.count else {}
     return Tally(tally.filled, tally.unknown | new)
-
-
-def _findings(tally: Tally, preprocessing: "Preprocessing", rows: int) -> list[str]:
-    """A line for each column whose cells could not be taken as they were."""
-    lines = [_filled(name, found, rows) for name, found in tally.filled.items()]
-    return lines + [_unknown(name, found, preprocessing, rows) for name, found in tally.unknown.items()]
-
-
-def _filled(name: str, found: Found, rows: int) -> str:
-    cells = f"{found.count:,} of {rows:,} cells {'is' if found.count == 1 else 'are'} empty"
-    return f"column {name!r}: {cells} and filled as training learned to, first in row {found.first_row:,}"
-
-
-def _unknown(name: str, found: Found, preprocessing: "Preprocessing", rows: int) -> str:
-    what = "label" if name == preprocessing.target else "word"
-    hold = f"holds a {what}" if found.count == 1 else f"hold {what}s"
-    meaning = " and that counts as 'other'" if name in _with_other(preprocessing) else ""
-    examples = ", ".join(map(_shortened, found.examples)) + (" ..." if found.has_more else "")
-    return (
-        f"column {name!r}: {found.count:,} of {rows:,} cells {hold} that training has not seen{meaning}, first in row "
-        f"{found.first_row:,}: {examples}"
-    )
-
-
-def _shortened(word: str, limit: int = 60) -> str:
-    return repr(word if len(word) <= limit else word[:limit] + "...")
 
 
 def _check_columns(rows: Rows, preprocessing: "Preprocessing") -> None:

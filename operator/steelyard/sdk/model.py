@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from steelyard.api.errors import ConfigurationError, DataError
 from steelyard.sdk.tables import Table, cells_by_column
+from steelyard.serving.findings import findings, without_other
 from steelyard.serving.published import PublishedModel, check_intact, digest_of, verify
 from steelyard.serving.tally import Tally
 
@@ -141,11 +142,11 @@ class Model:
             ).outputs
             for start in range(0, max(rows, 1), BATCH_ROWS)
         ]
-        if not tally.is_empty:
-            message = "; ".join(described(tally, rows))
-            if strict:
-                raise DataError(message)
-            warnings.warn(message, DataWarning, stacklevel=3)
+        preprocessing = self._published.preprocessing
+        if strict and not (refused := without_other(tally, preprocessing)).is_empty:
+            raise DataError("\n".join(["strict refuses cells:", *findings(refused, preprocessing, rows)]))
+        if not tally.is_empty and not strict:
+            warnings.warn("\n".join(findings(tally, preprocessing, rows)), DataWarning, stacklevel=3)
         return np.concatenate(outputs)
 
     def __repr__(self) -> str:
@@ -171,22 +172,6 @@ def load(path: str | Path) -> Model:
     for note in published.notes:
         warnings.warn(note, DataWarning, stacklevel=2)
     return Model(folder, published)
-
-
-def described(tally: Tally, rows: int) -> list[str]:
-    """What had to be done to the cells of so many rows, column by column."""
-    of_all = f"of {rows:,} cells"
-    lines = [
-        f"column {name!r}: {found.count:,} {of_all} hold words that training has not seen (row {found.first_row:,}"
-        f"{' and others' if found.count > 1 else ''}): {', '.join(map(repr, found.examples))}"
-        for name, found in tally.unknown.items()
-    ]
-    lines += [
-        f"column {name!r}: {found.count:,} {of_all} are missing (row {found.first_row:,}"
-        f"{' and others' if found.count > 1 else ''}), and were filled with what training learned"
-        for name, found in tally.filled.items()
-    ]
-    return lines
 
 
 def typed_labels(labels: tuple[str, ...]) -> npt.NDArray[Any]:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from steelyard.api.published import REPORT_FILE
 from steelyard.cli.outcome import outcome_lines, typed
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class RunResult:
     """What a run has achieved. A notebook shows it as tables."""
 
@@ -40,8 +40,13 @@ class RunResult:
     """The folder with the prepared data, checkpoints and logs."""
     message: str
     """How it ended, in a sentence."""
-    summary: Mapping[str, Any] = field(repr=False)
+    summary: Mapping[str, Any]
     """The result document of the last stage."""
+
+    def __repr__(self) -> str:
+        figures = [f"{name} {value:.4g}" for name, value in self.metrics.items()]
+        figures.append("no model" if self.model is None else typed(self.model))
+        return f"<{type(self).__name__} {self.name}: {', '.join(figures)}>"
 
     def __str__(self) -> str:
         folders = [typed(folder) for folder in self.published]
@@ -65,7 +70,7 @@ class RunResult:
         return html
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class TuneResult(RunResult):
     """What a search has achieved: its trials, and what came of the best. A notebook shows it as tables."""
 

@@ -1,0 +1,51 @@
+"""The notebook in examples/ runs from top to bottom, in a kernel of this interpreter."""
+
+import shutil
+import sys
+from pathlib import Path
+
+import nbformat
+from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
+from jupyter_client.manager import AsyncKernelManager
+from nbclient import NotebookClient
+
+NOTEBOOK = Path(__file__).parents[2] / "examples/notebook/wine.ipynb"
+GENEROUS_SECONDS = 600
+
+
+class OwnKernel(KernelSpecManager):
+    """Knows one kernel: this interpreter, whatever is installed on the machine."""
+
+    def get_kernel_spec(self, kernel_name: str) -> KernelSpec:
+        """Of any name."""
+        argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+        return KernelSpec(argv=argv, display_name=kernel_name, language="python")
+
+
+def executed(notebook: Path) -> nbformat.NotebookNode:
+    """The notebook with its outputs. Raises CellExecutionError where a cell fails."""
+    document = nbformat.read(notebook, as_version=4)
+    kernel = AsyncKernelManager(kernel_spec_manager=OwnKernel())
+    client = NotebookClient(
+        document, km=kernel, timeout=GENEROUS_SECONDS, resources={"metadata": {"path": str(notebook.parent)}}
+    )
+    client.execute()
+    return document
+
+
+def test_the_notebook_runs_and_shows_its_progress_in_place(tmp_path: Path) -> None:
+    document = executed(Path(shutil.copy(NOTEBOOK, tmp_path)))
+    outputs = [cell.get("outputs", []) for cell in document.cells if cell.cell_type == "code"]
+    assert all(outputs[1:])
+    for job, each in (("job wine", outputs[1]), ("search wine-search", outputs[-2])):
+        tables = [output for output in each if output.output_type == "display_data"]
+        # One output that was changed in place, then what came out.
+        assert len(tables) == 1 and "<pre" in tables[0].data["text/html"] and "done" in tables[0].data["text/plain"]
+        (result,) = [output for output in each if output.output_type == "execute_result"]
+        assert f"The {job} is done" in result.data["text/html"]
+    assert (tmp_path / "models/wine/model.onnx").exists() and (tmp_path / "models/wine-search/search.html").exists()
+
+
+def test_what_is_saved_in_it_names_no_folder_of_the_machine_and_no_error() -> None:
+    text = NOTEBOOK.read_text(encoding="utf-8")
+    assert "/home/" not in text and "/tmp" not in text and "/work" not in text and "Traceback" not in text
