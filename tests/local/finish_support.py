@@ -104,7 +104,7 @@ class FinishStage:
 
 
 def solve(dataset: PreparedDataset, scale: float = 1.0, seed: int = 0) -> keras.Model:
-    """A model of the kind that train leaves: probabilities, or the target in its own unit."""
+    """A model of the kind that train leaves: probabilities, or the standardized target."""
     examples = dataset.read("train")
     random = np.random.default_rng(seed)
     width, classes = dataset.preprocessing.width, dataset.classes
@@ -112,9 +112,9 @@ def solve(dataset: PreparedDataset, scale: float = 1.0, seed: int = 0) -> keras.
     bias = random.normal(0, 0.3, HIDDEN_UNITS)
     hidden = np.maximum(examples.features @ kernel + bias, 0)
     goal = (
-        examples.targets[:, np.newaxis].astype(np.float64)
-        if classes is None
-        else np.eye(len(classes))[examples.targets]
+        np.eye(len(classes))[examples.targets]
+        if (unit := dataset.preprocessing.target_unit) is None
+        else unit.standardized(examples.targets)[:, np.newaxis]
     )
     design = np.hstack([hidden, np.ones((len(hidden), 1))])
     # Ridge: there may be more features than rows.

@@ -15,7 +15,7 @@ from steelyard_trainer.data.reading import PreparedDataset
 from steelyard_trainer.evaluation.gates import check_gates
 from steelyard_trainer.evaluation.judge import judge_parts, metrics_summary
 from steelyard_trainer.publishing.found_by import FoundBy
-from steelyard_trainer.publishing.package import Evidence, Sizes, assemble
+from steelyard_trainer.publishing.package import Evidence, Sizes, assemble, output_of
 from steelyard_trainer.publishing.target import publish
 from steelyard_trainer.trained import TrainedFolder
 
@@ -49,8 +49,9 @@ def finish(context: StageContext) -> Outcome:
     name = choice.chosen.measured.name
     final = bench if trained is weighed else _bench(context, dataset, trained)
     files = final.make({name, BASELINE}) if spec.is_refit else {each: bench.content(each) for each in {name, BASELINE}}
+    served = final.serve(name, files[name])
     figures = judge_parts(
-        final.serve(name, files[name]),
+        served,
         final.read,
         dataset,
         spec.published_measures(dataset.task),
@@ -68,6 +69,7 @@ def finish(context: StageContext) -> Outcome:
         figures=figures,
         choice=choice,
         sizes=sizes,
+        output=output_of(served, dataset.task),
         found_by=FoundBy.from_environment(weighed.trial if weighed else None),
         chosen_with=(weighed.name if weighed else _FITTED_FOR_IT) if spec.is_refit else None,
     )

@@ -46,6 +46,15 @@ KNOWN_FILES = frozenset((*NETWORK_FILES, *ESTIMATOR_FILES, ONNX_FILE, SEARCH_PAG
 """All that a published model may have."""
 
 KIND = "PublishedModel"
+FORMAT_VERSION = 2
+"""`formatVersion` in steelyard.json. 1, which was not written: every file gives the target in its own unit. 2: `output`
+says what the served file gives; `model.keras` of a regression gives the standardized target."""
+PROBABILITIES = "probabilities"
+"""An `output`: of each class."""
+TARGET = "target"
+"""An `output`: the number, in the target's own unit."""
+STANDARDIZED_TARGET = "standardizedTarget"
+"""An `output`: the number, to be multiplied by preprocessing.json's `targetScale`, plus `targetMean`, in float64."""
 
 
 @dataclass(frozen=True)

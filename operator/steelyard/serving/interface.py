@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -13,7 +14,10 @@ BATCH_ROWS = 1024
 class ServedModel(Protocol):
     """A model in memory that takes (rows, width) and gives (rows, outputs): probabilities by class, or one number."""
 
-    outputs: int
+    @property
+    def outputs(self) -> int:
+        """Of a row."""
+        ...
 
     @property
     def features_type(self) -> type[np.float32] | type[np.float64]:
@@ -27,6 +31,53 @@ class ServedModel(Protocol):
     def median_latency(self, features: npt.ArrayLike, *, repeats: int = 1000, seconds: float = 1.0) -> float:
         """Median time of one row on one thread, in microseconds; see `median_microseconds`."""
         ...
+
+
+@dataclass(frozen=True)
+class TargetUnit:
+    """A regression's target as networks and ONNX files learn and give it: shifted to mean 0, scaled to deviation 1.
+
+    Both ways in float64: next to 1.7e9 float32 knows only every 128th number, and Float16 ends at 65,504.
+    """
+
+    mean: float
+    """Of the training part's target, in its own unit."""
+    scale: float
+    """Its standard deviation; 1 where it does not vary."""
+
+    def standardized(self, targets: npt.ArrayLike) -> npt.NDArray[np.float64]:
+        """From the target's own unit; float64, of the same shape."""
+        return (np.asarray(targets, dtype=np.float64) - self.mean) / self.scale
+
+    def restored(self, outputs: npt.ArrayLike) -> npt.NDArray[np.float64]:
+        """To the target's own unit; float64, of the same shape."""
+        return np.asarray(outputs, dtype=np.float64) * self.scale + self.mean
+
+
+@dataclass(frozen=True)
+class InTargetUnit:
+    """A model whose file gives the standardized target, as one that gives the target itself."""
+
+    model: ServedModel
+    unit: TargetUnit
+
+    @property
+    def outputs(self) -> int:
+        """Of a row: 1."""
+        return self.model.outputs
+
+    @property
+    def features_type(self) -> type[np.float32] | type[np.float64]:
+        """What `predict` computes with."""
+        return self.model.features_type
+
+    def predict(self, features: npt.ArrayLike) -> npt.NDArray[np.float64]:
+        """The target in its own unit, float64, shape (rows, 1)."""
+        return self.unit.restored(self.model.predict(features))
+
+    def median_latency(self, features: npt.ArrayLike, *, repeats: int = 1000, seconds: float = 1.0) -> float:
+        """Of the file itself; see `median_microseconds`."""
+        return self.model.median_latency(features, repeats=repeats, seconds=seconds)
 
 
 def median_microseconds(

@@ -18,6 +18,7 @@ from steelyard.cells.missing import MISSING_LABELS, MISSING_NUMBERS
 from steelyard.cells.numbers import PLAIN, NumberStyle, finite_number
 from steelyard.cells.words import Spelling, word_of
 from steelyard.serving.columns import Cells, Column, NumberColumn, column_from_json
+from steelyard.serving.interface import TargetUnit
 from steelyard.serving.tally import Tally
 
 Float = TypeVar("Float", np.float32, np.float64)
@@ -34,10 +35,9 @@ class Preprocessing:
     classes: tuple[str, ...] | None = None
     """Classification: the labels as they were written, in the order of the model's outputs."""
     target_mean: float = 0.0
-    """Regression: mean of the training part's target, in its own unit. For training only: a published model's output
-    is in the target's unit already."""
+    """Regression: mean of the training part's target, in its own unit."""
     target_scale: float = 1.0
-    """Regression: standard deviation of the training part's target; for training only. 1 where it does not vary."""
+    """Regression: standard deviation of the training part's target; 1 where it does not vary."""
     target_spelling: Spelling = "Values"
     """Classification: how the training table's labels are spelled."""
     target_style: NumberStyle = PLAIN
@@ -46,6 +46,11 @@ class Preprocessing:
     """What stands for a missing cell in every column, as the manifest says; the columns hold it too."""
     csv: CsvStyle | None = None
     """How the training table's CSV file was written, where the manifest says so, for reading others like it."""
+
+    @property
+    def target_unit(self) -> TargetUnit | None:
+        """Regression: from the standardized target to the target and back."""
+        return TargetUnit(self.target_mean, self.target_scale) if self.task == "Regression" else None
 
     @property
     def width(self) -> int:

@@ -12,15 +12,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from steelyard import __version__
 from steelyard.api.contract import Reason
 from steelyard.api.errors import ConfigurationError, DataError
 from steelyard.api.published import (
+    FORMAT_VERSION,
     LITERT_FILE,
     ONNX_FILE,
     PREPROCESSING_FILE,
     REPORT_FILE,
     SERVED_FILES,
     SKOPS_FILE,
+    STANDARDIZED_TARGET,
     SUMS_FILE,
     files_missing,
     is_published_model,
@@ -32,7 +35,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from steelyard.serving.columns import Cells
-    from steelyard.serving.interface import ServedModel
+    from steelyard.serving.interface import ServedModel, TargetUnit
     from steelyard.serving.preprocessing import Preprocessing
     from steelyard.serving.tally import Tally
 
@@ -135,7 +138,8 @@ class Predictions:
     values: list[str] | list[float]
     """Classification: the most probable class's label as it was written; regression: the number."""
     outputs: "npt.NDArray[np.floating[Any]]"
-    """float32, of a skops file float64. Shape (rows, classes): the probabilities; for regression (rows, 1)."""
+    """Shape (rows, classes): the probabilities, float32, of a skops file float64. For regression (rows, 1): the
+    numbers, float64, in the target's own unit."""
 
 
 @dataclass(frozen=True)
@@ -156,6 +160,7 @@ class PublishedModel:
         Raises:
             ConfigurationError: the folder holds no published model.
             ConfigurationError: a library that the model needs is not installed.
+            ConfigurationError: a later version of Steelyard published it, in a format that this one does not know.
             DataError: a file that is needed is damaged or missing.
         """
         check_is_published_model(folder)
@@ -164,12 +169,15 @@ class PublishedModel:
         needed = {SUMS_FILE, served, PREPROCESSING_FILE, REPORT_FILE}
         check_intact(folder, (problem for problem in verify(folder) if problem.file in needed))
         report = json.loads((folder / REPORT_FILE).read_bytes())
+        _check_format(folder, report)
         with _explained_import(served):
             from steelyard.serving.preprocessing import Preprocessing
 
             preprocessing = Preprocessing.from_json(json.loads((folder / PREPROCESSING_FILE).read_bytes()))
             classes = None if preprocessing.classes is None else len(preprocessing.classes)
-            model = load_model(served, (folder / served).read_bytes(), classes)
+            # Those of the first format give the target in its own unit themselves.
+            unit = preprocessing.target_unit if report.get("output") == STANDARDIZED_TARGET else None
+            model = load_model(served, (folder / served).read_bytes(), classes, unit)
             notes = _notes(served, report)
         return cls(preprocessing, model, report, notes)
 
@@ -194,18 +202,29 @@ class PublishedModel:
         return self.preprocessing.transform(table, first_row, dtype=self.model.features_type, tally=tally)
 
 
-def load_model(name: str, content: bytes, classes: int | None) -> "ServedModel":
-    """A model that predicts.
+def load_model(name: str, content: bytes, classes: int | None, unit: "TargetUnit | None") -> "ServedModel":
+    """A model that predicts labels' probabilities, or the target in its own unit.
 
     Args:
         name: the published file that it is in; says which library runs it.
         content: what is in that file.
         classes: how many the task has; None for regression.
+        unit: regression: what a model that computes in float32 gives the standardized target of. One that computes in
+            float64 gives the target itself. None: every one does.
 
     Raises:
         ModuleNotFoundError: that library is not installed.
         DataError: the content is no such model.
     """
+    import numpy as np
+
+    from steelyard.serving.interface import InTargetUnit
+
+    model = _load_file(name, content, classes)
+    return model if unit is None or model.features_type is np.float64 else InTargetUnit(model, unit)
+
+
+def _load_file(name: str, content: bytes, classes: int | None) -> "ServedModel":
     if name == LITERT_FILE:
         from steelyard.serving.model import LiteRtModel
 
@@ -213,6 +232,16 @@ def load_model(name: str, content: bytes, classes: int | None) -> "ServedModel":
     from steelyard.serving.estimators import OnnxModel, SkopsModel
 
     return OnnxModel(content) if name == ONNX_FILE else SkopsModel.load(content, classes)
+
+
+def _check_format(folder: Path, report: Mapping[str, Any]) -> None:
+    """Raises ConfigurationError where a model's format is not known here; the first one had no number."""
+    version = report.get("formatVersion", 1)
+    if version not in range(1, FORMAT_VERSION + 1):
+        raise ConfigurationError(
+            f"{folder / REPORT_FILE}: formatVersion {version!r} is not known to Steelyard {__version__}, which reads 1 "
+            f"to {FORMAT_VERSION}; use the version that published it ({report['versions']['steelyard']}) or a later one"
+        )
 
 
 def _listed_served_file(folder: Path) -> str:

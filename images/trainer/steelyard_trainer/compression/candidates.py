@@ -13,11 +13,13 @@ from typing import Any
 
 import keras
 
+from steelyard.api.errors import ConfigurationError
 from steelyard.api.metrics import Measure
 from steelyard.api.outcome import Candidate
 from steelyard.api.published import KERAS_FILE, LITERT_FILE
-from steelyard.serving.model import LiteRtModel
+from steelyard.serving.interface import ServedModel
 from steelyard.serving.preprocessing import Preprocessing
+from steelyard.serving.published import load_model
 from steelyard_trainer.compression.choice import Measured
 from steelyard_trainer.compression.shelf import Shelf
 from steelyard_trainer.compression.techniques import Converter, representative_sample
@@ -25,6 +27,12 @@ from steelyard_trainer.data.reading import Examples, PreparedDataset
 from steelyard_trainer.data.splitting import SplitName
 from steelyard_trainer.evaluation.metrics import evaluate
 from steelyard_trainer.publishing.keras_file import write_keras
+
+
+def serve_litert(content: bytes, preprocessing: Preprocessing) -> ServedModel:
+    """A network's .tflite file as it predicts when it is published."""
+    classes = preprocessing.classes
+    return load_model(LITERT_FILE, content, None if classes is None else len(classes), preprocessing.target_unit)
 
 
 @dataclass(frozen=True)
@@ -61,8 +69,15 @@ class Workbench:
 
     @cached_property
     def model(self) -> keras.Model:
-        """The trained model."""
-        return keras.saving.load_model(self.model_file, compile=False)
+        """The trained model. Raises ConfigurationError where an earlier version trained it."""
+        model = keras.saving.load_model(self.model_file, compile=False)
+        # Its output is in the target's own unit already.
+        if any(layer.name == "target_unit" for layer in model.layers):
+            raise ConfigurationError(
+                f"{self.model_file} was trained by an earlier version of Steelyard, whose networks this one can't "
+                "weigh; train it again, with --force or in another workspace"
+            )
+        return model
 
     def content(self, name: Candidate) -> bytes:
         """The .tflite file of a finished candidate."""
@@ -97,9 +112,9 @@ class Workbench:
                     report(len(finished))
         return [finished[name] for name in names]
 
-    def serve(self, name: Candidate, content: bytes) -> LiteRtModel:  # noqa: ARG002 - they all are LiteRT's
+    def serve(self, name: Candidate, content: bytes) -> ServedModel:  # noqa: ARG002 - they all are LiteRT's
         """A candidate as it predicts when it is published."""
-        return LiteRtModel(content)
+        return serve_litert(content, self.preprocessing)
 
     def read(self, splits: Sequence[SplitName]) -> Examples:
         """The rows of some parts, as the model takes them."""
@@ -134,7 +149,7 @@ class Workbench:
 
     def _make(self, name: Candidate, converter: Converter, validation: Examples) -> Measured:
         content = converter.convert(name)
-        model = LiteRtModel(content)
+        model = self.serve(name, content)
         measured = Measured(
             name=name,
             bytes=len(content),

@@ -34,7 +34,7 @@ class Examples:
     features: npt.NDArray[np.float32]
     """Shape (rows, width)."""
     targets: npt.NDArray[Any]
-    """Shape (rows,): int32 indices of the classes, or float32 in the target's own unit."""
+    """Shape (rows,): int32 indices of the classes, or float64 in the target's own unit."""
     rows: npt.NDArray[np.int64]
     """Shape (rows,): the numbers of the rows in the source, from 0."""
 
@@ -164,7 +164,7 @@ class PreparedDataset:
         """All rows of a split, preprocessed: rows x width x 4 bytes, and one shard more while it is read."""
         rows = self.rows[split]
         features = np.empty((rows, self.preprocessing.width), dtype=np.float32)
-        targets = np.empty(rows, dtype=np.float32 if self.classes is None else np.int32)
+        targets = np.empty(rows, dtype=np.float64 if self.classes is None else np.int32)
         numbers = np.empty(rows, dtype=np.int64)
         start = 0
         for name, count in self.shards[split]:
@@ -196,7 +196,7 @@ class PreparedDataset:
     def _targets(self, column: pa.ChunkedArray) -> npt.NDArray[Any]:
         if self.classes is None:
             numbers: npt.NDArray[Any] = column.to_numpy()
-            return numbers.astype(np.float32)
+            return numbers.astype(np.float64)
         indices: npt.NDArray[Any] = pc.index_in(column, value_set=pa.array(self.classes, pa.string())).to_numpy()
         return indices.astype(np.int32)
 

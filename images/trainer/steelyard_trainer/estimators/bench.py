@@ -118,7 +118,7 @@ class EstimatorBench:
 
     def serve(self, name: Candidate, content: bytes) -> ServedModel:
         """A candidate as it predicts when it is published."""
-        return load_model(FILE_OF[name], content, self.rows.classes)
+        return load_model(FILE_OF[name], content, self.rows.classes, self.preprocessing.target_unit)
 
     def write(self, folder: Path, name: Candidate, files: Mapping[Candidate, bytes]) -> None:
         """Writes what is published of the model: the chosen file, and always the estimator itself."""
@@ -161,7 +161,9 @@ class EstimatorBench:
     def _make(self, name: Candidate) -> bytes:
         if name == BASELINE:
             return self._skops
-        return make_candidate(name, self.estimator, self.preprocessing.width, self.rows.classes)
+        return make_candidate(
+            name, self.estimator, self.preprocessing.width, self.rows.classes, self.preprocessing.target_unit
+        )
 
     def _measure(self, name: Candidate) -> Measured:
         validation = self.read(["validation"])
@@ -170,12 +172,13 @@ class EstimatorBench:
         except ConversionError as error:
             content, measured = None, Measured.failed(name, str(error))
         if content is not None:
-            rows = self.rows
+            rows, unit = self.rows, self.preprocessing.target_unit
             measured = measure_candidate(
                 name,
                 content,
                 rows.dataset.task,
                 rows.dataset.classes,
+                unit,
                 validation.features,
                 validation.targets,
                 self._measures,

@@ -13,6 +13,7 @@ from steelyard.api.metrics import Measure, Task
 from steelyard.api.outcome import BASELINE, Candidate
 from steelyard.api.published import ONNX_FILE, SKOPS_FILE
 from steelyard.api.training_job import TrainingJobSpec
+from steelyard.serving.interface import TargetUnit
 from steelyard.serving.published import load_model
 from steelyard_trainer.compression.choice import Measured
 from steelyard_trainer.compression.weighing import candidates_of, choice_of
@@ -20,6 +21,7 @@ from steelyard_trainer.estimators.build import Estimator
 from steelyard_trainer.estimators.features import Matrix
 from steelyard_trainer.estimators.onnx_conversion import to_onnx
 from steelyard_trainer.estimators.skops_files import estimator_bytes
+from steelyard_trainer.estimators.standardized import standardized
 from steelyard_trainer.evaluation.metrics import evaluate
 
 FILE_OF: dict[Candidate, str] = {BASELINE: SKOPS_FILE, "Onnx": ONNX_FILE}
@@ -31,7 +33,9 @@ class ConversionError(Exception):
     """A candidate can't be made of this model; the message says why, in one line."""
 
 
-def make_candidate(name: Candidate, estimator: Estimator, width: int, classes: int | None) -> bytes:
+def make_candidate(
+    name: Candidate, estimator: Estimator, width: int, classes: int | None, unit: TargetUnit | None
+) -> bytes:
     """The file of a candidate, the same bytes for the same model.
 
     Args:
@@ -39,6 +43,7 @@ def make_candidate(name: Candidate, estimator: Estimator, width: int, classes: i
         estimator: fitted.
         width: how many features it takes.
         classes: how many the task has; None for regression.
+        unit: regression: what the standardized target is, which ONNX gives.
 
     Raises:
         ConversionError: it can't be made.
@@ -46,7 +51,7 @@ def make_candidate(name: Candidate, estimator: Estimator, width: int, classes: i
     if name == BASELINE:
         return estimator_bytes(estimator)
     try:
-        return to_onnx(estimator, width, classes)
+        return to_onnx(standardized(estimator, unit) if unit else estimator, width, classes)
     except Exception as error:  # noqa: BLE001 - the converter does not say which exceptions it raises
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         raise ConversionError(f"it can't be converted to ONNX: {reason[:_LONGEST_REASON]}") from None
@@ -57,6 +62,7 @@ def measure_candidate(
     content: bytes,
     task: Task,
     classes: Sequence[str] | None,
+    unit: TargetUnit | None,
     features: Matrix,
     targets: npt.NDArray[Any],
     measures: Sequence[Measure],
@@ -70,13 +76,14 @@ def measure_candidate(
         content: its file.
         task: what it does.
         classes: the labels; None for regression.
+        unit: regression: what ONNX gives the standardized target of.
         features: float64, shape (rows, width): the validation part.
         targets: shape (rows,).
         measures: what is told of it.
         with_latency: False leaves it out, and with it up to a second.
     """
     try:
-        model = load_model(FILE_OF[name], content, None if classes is None else len(classes))
+        model = load_model(FILE_OF[name], content, None if classes is None else len(classes), unit)
     except DataError as error:
         if name == BASELINE:
             raise
@@ -94,6 +101,7 @@ def compressed_estimator_cost(
     spec: TrainingJobSpec,
     task: Task,
     classes: Sequence[str] | None,
+    unit: TargetUnit | None,
     features: Matrix,
     targets: npt.NDArray[Any],
 ) -> Measured:
@@ -107,6 +115,7 @@ def compressed_estimator_cost(
         spec: the job's; its `compression` says what is tried and what may be lost, its `trial` what is asked for.
         task: what the model does.
         classes: the labels; None for regression.
+        unit: regression: what ONNX gives the standardized target of.
         features: float64, shape (rows, width): the validation part as the model takes it.
         targets: shape (rows,): class indices, or numbers.
 
@@ -119,12 +128,15 @@ def compressed_estimator_cost(
     measured = []
     for name in candidates_of(spec):
         try:
-            content = make_candidate(name, estimator, features.shape[1], None if classes is None else len(classes))
+            labels = None if classes is None else len(classes)
+            content = make_candidate(name, estimator, features.shape[1], labels, unit)
         except ConversionError as error:
             measured.append(Measured.failed(name, str(error)))
             continue
         measured.append(
-            measure_candidate(name, content, task, classes, features, targets, measures, with_latency=with_latency)
+            measure_candidate(
+                name, content, task, classes, unit, features, targets, measures, with_latency=with_latency
+            )
         )
     if measured[0].figures is None:
         raise DataError("the model's outputs are not finite numbers", reason=Reason.LOSS_NOT_FINITE)

@@ -11,6 +11,7 @@ from steelyard.api.errors import ConfigurationError
 from steelyard.api.training_job import TrainingJobSpec
 from steelyard_trainer.estimators.build import Estimator
 from steelyard_trainer.estimators.features import Matrix
+from steelyard_trainer.estimators.standardized import fit_precisely
 
 
 def fit(
@@ -41,7 +42,7 @@ def fit(
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
-            estimator.fit(features, targets)
+            fit_precisely(estimator, features, targets)
         except ValueError as error:
             raise ConfigurationError(f"spec.model.{spec.model.kind}: scikit-learn can't fit it: {error}") from None
     if any(issubclass(warning.category, ConvergenceWarning) for warning in caught):

@@ -117,7 +117,9 @@ def _compressed(model: Estimator, spec: TrainingJobSpec, trial: Trial, rows: Row
 
     table = rows.part("validation")
     features = table.features(rows.dataset.preprocessing, scaled=is_scaled(spec))
-    measured = compressed_estimator_cost(model, spec, rows.dataset.task, rows.dataset.classes, features, table.targets)
+    data = rows.dataset
+    unit = data.preprocessing.target_unit
+    measured = compressed_estimator_cost(model, spec, data.task, data.classes, unit, features, table.targets)
     assert measured.figures is not None
     cost = float(measured.bytes) if trial.secondary == "Size" else measured.latency_microseconds
     return score_in(measured.figures, trial.measure), cost

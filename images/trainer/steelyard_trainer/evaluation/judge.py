@@ -66,14 +66,15 @@ def judge_float32(context: StageContext, dataset: PreparedDataset, model: "keras
         SteelyardError: a gate was not met (reason GateFailed).
         DataError: the outputs are not finite numbers.
     """
-    from steelyard.serving.model import LiteRtModel
+    from steelyard_trainer.compression.candidates import serve_litert
     from steelyard_trainer.compression.techniques import Converter, representative_sample
 
     spec = context.job.spec
     with tempfile.TemporaryDirectory(prefix="steelyard-export-") as folder:
         sample = representative_sample(dataset.read("train").features)
         litert = Converter(model, Path(folder), sample).convert(BASELINE)
-    figures = judge_parts(LiteRtModel(litert), dataset.read_parts, dataset, spec.published_measures(dataset.task))
+    served = serve_litert(litert, dataset.preprocessing)
+    figures = judge_parts(served, dataset.read_parts, dataset, spec.published_measures(dataset.task))
     primary = spec.measure(dataset.task)
     check_gates(spec.evaluation, primary, figures["train"], figures["test"])
     return {**metrics_summary(primary.name, figures["test"]), "bytes": len(litert)}

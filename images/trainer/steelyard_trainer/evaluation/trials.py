@@ -34,8 +34,10 @@ def judge_trial(context: StageContext, dataset: PreparedDataset, model: keras.Mo
         return measured.figures[trial.measure.name].value, _cost(measured, trial.secondary)
     validation = dataset.read("validation")
     starts = range(0, len(validation.rows), _BATCH_ROWS)
-    outputs = [np.asarray(model(validation.features[start : start + _BATCH_ROWS], training=False)) for start in starts]
-    figures = evaluate(dataset.task, validation.targets, np.concatenate(outputs), [trial.measure], dataset.classes)
+    batches = [np.asarray(model(validation.features[start : start + _BATCH_ROWS], training=False)) for start in starts]
+    outputs, unit = np.concatenate(batches), dataset.preprocessing.target_unit
+    outputs = unit.restored(outputs) if unit else outputs
+    figures = evaluate(dataset.task, validation.targets, outputs, [trial.measure], dataset.classes)
     if figures is None:
         raise DataError("the model's outputs are not finite numbers", reason=Reason.LOSS_NOT_FINITE)
     return figures[trial.measure.name].value, None

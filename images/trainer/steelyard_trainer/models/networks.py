@@ -1,7 +1,8 @@
 """Keras networks from `spec.model`: one to train, one to serve. Imports Keras and steelyard.api.
 
-The network that trains gives logits (classification) or the standardized target (regression), which losses like; the
-one that is published gives probabilities or the target in its own unit, which users like. Both have the same weights.
+The network that trains gives logits (classification), which losses like; the one that is published gives
+probabilities, which users like. For regression both give the standardized target: what it is in its own unit is
+computed in float64, beside the network. Both have the same weights.
 """
 
 from collections.abc import Iterator
@@ -22,10 +23,6 @@ class Shape:
     """Preprocessed features of a row."""
     classes: int | None
     """Classes to tell apart; None for regression."""
-    target_mean: float = 0.0
-    """Regression: what the standardized target is shifted by."""
-    target_scale: float = 1.0
-    """Regression: what the standardized target is multiplied by."""
 
     @property
     def outputs(self) -> int:
@@ -58,14 +55,12 @@ def training_network(spec: Model, shape: Shape, seed: int) -> TrainingNetwork:
 def serving_network(spec: Model, shape: Shape, trained: TrainingNetwork) -> keras.Model:
     """The network to publish, of plain Keras layers, with the trained one's weights.
 
-    Features (rows, width) float32 give probabilities (rows, classes), or the target in its own unit (rows, 1).
+    Features (rows, width) float32 give probabilities (rows, classes), or the standardized target (rows, 1).
     """
     features = keras.Input((shape.width,), name="features")
     outputs = _stack(features, spec, shape, seed=0, mask=None)
     if shape.classes:
         outputs = keras.layers.Softmax(name="probabilities")(outputs)
-    else:
-        outputs = keras.layers.Rescaling(shape.target_scale, shape.target_mean, name="target_unit")(outputs)
     model = keras.Model(features, outputs)
     for layer in trained.model.layers:
         if layer.weights:

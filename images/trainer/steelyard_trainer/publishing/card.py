@@ -6,7 +6,15 @@ from typing import Any
 
 from steelyard.api.metrics import measure_named
 from steelyard.api.outcome import BASELINE
-from steelyard.api.published import KERAS_FILE, LITERT_FILE, ONNX_FILE, SEARCH_FILE, SEARCH_PAGE_FILE, SKOPS_FILE
+from steelyard.api.published import (
+    KERAS_FILE,
+    LITERT_FILE,
+    ONNX_FILE,
+    SEARCH_FILE,
+    SEARCH_PAGE_FILE,
+    SKOPS_FILE,
+    STANDARDIZED_TARGET,
+)
 
 _SERVED = {"float32": {}, "skops": {BASELINE: SKOPS_FILE, "Onnx": ONNX_FILE}}
 """The file of each candidate, by what the baseline is called; all of a network's are in one format."""
@@ -36,6 +44,7 @@ def model_card(report: dict[str, Any]) -> str:
         "```\nsteelyard verify .\nsteelyard predict . --input rows.csv > predictions.csv\n```",
         f"`rows.csv` needs the columns {_words(column['name'] for column in data['columns'])}, in any order, with the "
         "raw values: `preprocessing.json` holds what fills gaps, scales numbers and encodes words.",
+        *_by_hand(report, served),
         _going_on(report, served),
         "## Limits",
         _limits(report),
@@ -106,10 +115,37 @@ def _cross_validation(training: dict[str, Any]) -> list[str]:
     ]
 
 
+def _by_hand(report: dict[str, Any], served: str) -> list[str]:
+    """How one runs a file that computes in float32 without Steelyard."""
+    if served == SKOPS_FILE:
+        return []
+    has_words = any(column["kind"] != "Number" for column in report["dataset"]["columns"])
+    numbers = 'for c in p["columns"] if c["kind"] == "Number"' if has_words else 'for c in p["columns"]'
+    lines = [
+        'p = json.load(open("preprocessing.json"))',
+        f'x = np.column_stack([(table[c["name"]] - c["mean"]) / c["scale"] {numbers}]).astype(np.float32)',
+    ]
+    if report.get("output") == STANDARDIZED_TARGET:
+        lines.append('y = outputs.astype(np.float64) * p["targetScale"] + p["targetMean"]')
+    told = (
+        f"Who runs `{served}` without Steelyard shifts and scales in float64 (`table`: a float64 array for each column "
+        "of numbers, its gaps filled with `fill`):"
+    )
+    code = "```python\n" + "\n".join(lines) + "\n```"
+    if not has_words:
+        return [told, code]
+    words = (
+        "The other columns stand between them, each in its place: one of words is as many inputs as it has `words`, "
+        "1 for its own, 0 elsewhere."
+    )
+    return [told, code, words]
+
+
 def _going_on(report: dict[str, Any], served: str) -> str:
     """What else can be done with the files."""
     if report["choice"]["baseline"] == "float32":
-        return f"`{KERAS_FILE}` is the float32 model for `keras.saving.load_model`; it takes preprocessed rows."
+        gives = ", and gives the standardized target" if report["task"] == "Regression" else ""
+        return f"`{KERAS_FILE}` is the float32 model for `keras.saving.load_model`; it takes preprocessed rows{gives}."
     versions = report["versions"]
     loading = (
         f"`{SKOPS_FILE}` is the fitted `{report['training']['estimator']}` of scikit-learn {versions['scikit-learn']}: "

@@ -12,9 +12,20 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from steelyard.api.metrics import Measure
-from steelyard.api.published import CARD_FILE, KIND, PREPROCESSING_FILE, REPORT_FILE, SUMS_FILE
+from steelyard.api.metrics import Measure, Task
+from steelyard.api.published import (
+    CARD_FILE,
+    FORMAT_VERSION,
+    KIND,
+    PREPROCESSING_FILE,
+    PROBABILITIES,
+    REPORT_FILE,
+    STANDARDIZED_TARGET,
+    SUMS_FILE,
+    TARGET,
+)
 from steelyard.api.training_job import API_VERSION, TrainingJob
+from steelyard.serving.interface import InTargetUnit, ServedModel
 from steelyard.serving.preprocessing import Preprocessing
 from steelyard.serving.published import digest_of, sums_of
 from steelyard_trainer.compression.choice import Choice
@@ -49,6 +60,8 @@ class Evidence:
     """The chosen model's, measured by the code that predicts."""
     choice: Choice
     sizes: Sizes
+    output: str
+    """What the served file gives: PROBABILITIES, TARGET or STANDARDIZED_TARGET."""
     found_by: FoundBy | None = None
     """The search, where the model is the best of one."""
     chosen_with: str | None = None
@@ -60,9 +73,11 @@ class Evidence:
         return {
             "apiVersion": API_VERSION,
             "kind": KIND,
+            "formatVersion": FORMAT_VERSION,
             "name": self.found_by.search.name if self.found_by else self.job.metadata.name,
             "task": data.task,
             "target": data.target,
+            "output": self.output,
             "manifest": self.job.to_manifest(),
             **({"search": self.found_by.to_json()} if self.found_by else {}),
             "versions": versions(self.packages),
@@ -106,6 +121,13 @@ class Evidence:
                 ],
             },
         }
+
+
+def output_of(model: ServedModel, task: Task) -> str:
+    """What the file of a model gives, as steelyard.json says it."""
+    if task == "Classification":
+        return PROBABILITIES
+    return STANDARDIZED_TARGET if isinstance(model, InTargetUnit) else TARGET
 
 
 def versions(packages: Sequence[str]) -> dict[str, str]:

@@ -185,7 +185,7 @@ def build(
     training, shape = dataset.read_parts(learned), _shape(dataset)
     batches = Batches(
         features=training.features,
-        targets=_standardized(training, shape),
+        targets=_standardized(training, dataset),
         row_weights=_row_weights(training, dataset, learned, spec.training.class_weights),
         batch_size=spec.training.batch_size,
         workers=spec.training.workers,
@@ -206,10 +206,10 @@ def build(
         optimizer=optimizer,
         stepper=stepper,
         batches=batches,
-        validation=_own_validation(context, validation, shape) if validation else None,
+        validation=_own_validation(context, validation, dataset) if validation else None,
         checkpoints=checkpoints,
         metric="accuracy" if shape.classes else "mae",
-        metric_scale=1.0 if shape.classes else shape.target_scale,
+        metric_scale=dataset.preprocessing.target_scale,
         report=_reporter(context),
         is_leaving=requests.is_leaving,
         wants_checkpoint=requests.wants_checkpoint,
@@ -217,8 +217,8 @@ def build(
             spec,
             validation.targets if validation else np.empty(0),
             dataset.classes,
-            shape.target_mean,
-            shape.target_scale,
+            dataset.preprocessing.target_mean,
+            dataset.preprocessing.target_scale,
         ),
         trial=TrialSteps(spec.trial) if spec.trial and validation else None,
         epochs=spec.trained.epochs if spec.trained else None,
@@ -226,27 +226,20 @@ def build(
     return loop, network, shape
 
 
-def _own_validation(context: StageContext, examples: Examples, shape: Shape) -> Validation:
+def _own_validation(context: StageContext, examples: Examples, dataset: PreparedDataset) -> Validation:
     """This worker's share."""
     own = share(len(examples.rows), context.job.spec.training.workers, context.worker)
-    return Validation(examples.features[own], _standardized(examples, shape)[own], len(examples.rows))
+    return Validation(examples.features[own], _standardized(examples, dataset)[own], len(examples.rows))
 
 
 def _shape(dataset: PreparedDataset) -> Shape:
-    preprocessing = dataset.preprocessing
-    return Shape(
-        width=preprocessing.width,
-        classes=len(dataset.classes) if dataset.classes else None,
-        target_mean=preprocessing.target_mean,
-        target_scale=preprocessing.target_scale,
-    )
+    return Shape(width=dataset.preprocessing.width, classes=len(dataset.classes) if dataset.classes else None)
 
 
-def _standardized(examples: Examples, shape: Shape) -> NDArray[Any]:
+def _standardized(examples: Examples, dataset: PreparedDataset) -> NDArray[Any]:
     """Class indices as they are; numbers shifted and scaled to mean 0 and deviation 1 over the training part."""
-    if shape.classes:
-        return examples.targets
-    return ((examples.targets - shape.target_mean) / shape.target_scale).astype(np.float32)
+    unit = dataset.preprocessing.target_unit
+    return unit.standardized(examples.targets).astype(np.float32) if unit else examples.targets
 
 
 def _row_weights(
