@@ -270,6 +270,7 @@ def test_regression(tmp_path: Path) -> None:
     summary = stage.finish(publish=[{"uri": "model"}], evaluation=evaluation, **ALL).summary
     test = stage.prepared().read("test")
     outputs = outputs_of((tmp_path / "model/model.tflite").read_bytes(), test.features)
+    outputs = stage.prepared().preprocessing.target_unit.restored(outputs)
     assert summary["metric"] == "r2"
     # Batches and single rows may differ in the last bit of float32.
     assert summary["metrics"]["r2"][0] == pytest.approx(r2_score(test.targets, outputs), abs=1e-6)

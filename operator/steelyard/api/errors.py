@@ -7,6 +7,7 @@ import difflib
 import errno
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -76,8 +77,9 @@ class Problem:
 class ManifestError(ConfigurationError):
     """A manifest that can't be accepted, with all its mistakes."""
 
-    def __init__(self, problems: list[Problem], *, source: str = "the manifest") -> None:
+    def __init__(self, problems: list[Problem], *, source: str = "the manifest", advice: Sequence[str] = ()) -> None:
         lines = [f"{source} is not valid:"] + [f"  {problem}" for problem in problems]
+        lines += [f"  instead: {each}" for each in advice]
         super().__init__("\n".join(lines), reason=Reason.INVALID_MANIFEST)
         self.problems = problems
 

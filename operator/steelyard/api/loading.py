@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from steelyard.api.contract import Reason
 from steelyard.api.errors import ConfigurationError, ManifestError, Problem, problems_of
+from steelyard.api.instead import advice, instead_of_folder, instead_of_manifest
 from steelyard.api.training_job import TrainingJob, TrainingJobSpec
 from steelyard.api.tuning_job import TuningJob, TuningJobSpec
 
@@ -82,14 +83,15 @@ def load_manifest(path: Path, overrides: Sequence[str] = ()) -> TrainingJob | Tu
 
 def read_manifest(path: Path) -> dict[str, Any]:
     """The file's one document as a dictionary, not validated. Raises ConfigurationError."""
+    if instead := instead_of_manifest(path):
+        raise ConfigurationError(f"{path} is no manifest: {instead}", reason=Reason.INVALID_MANIFEST)
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise ConfigurationError(f"the manifest {path} does not exist", reason=Reason.SOURCE_NOT_FOUND) from None
     except IsADirectoryError:
-        raise ConfigurationError(
-            f"{path} is a folder; name the manifest in it", reason=Reason.INVALID_MANIFEST
-        ) from None
+        instead = instead_of_folder(path) or "name the manifest in it"
+        raise ConfigurationError(f"{path} is a folder; {instead}", reason=Reason.INVALID_MANIFEST) from None
     except UnicodeDecodeError:
         raise ConfigurationError(
             f"{path} is not a text file; a manifest is YAML", reason=Reason.INVALID_MANIFEST
@@ -135,7 +137,11 @@ def apply_overrides(manifest: dict[str, Any], overrides: Sequence[str]) -> dict[
             value = yaml.load(text, Loader=_Loader)
         except _YAML_ERRORS as error:
             raise ConfigurationError(f"--set {override}: the value is not valid YAML: {_yaml_problem(error)}") from None
-        _put(manifest, _keys(path, f"--set {override}"), value, f"--set {override}")
+        keys = _keys(path, f"--set {override}")
+        if keys[-1] == "compression" and str(value).lower() == "none":
+            # The model as it is: what the manifest says by leaving the field out.
+            value = None
+        _put(manifest, keys, value, f"--set {override}")
     return manifest
 
 
@@ -215,7 +221,8 @@ def parse_manifest(manifest: dict[str, Any], *, source: str = "the manifest") ->
             problem = "this field is needed, but it is missing"
         case other:
             problem = f"{other if isinstance(other, str) else repr(other):.60} is not known"
-    raise ManifestError([Problem("kind", f"{problem}; allowed: TrainingJob, TuningJob")], source=source)
+    mistake = Problem("kind", f"{problem}; allowed: TrainingJob, TuningJob")
+    raise ManifestError([mistake], source=source, advice=advice(manifest, ["kind"]))
 
 
 def _parse(kind: type[_Job], manifest: dict[str, Any], source: str) -> _Job:
@@ -223,7 +230,9 @@ def _parse(kind: type[_Job], manifest: dict[str, Any], source: str) -> _Job:
         return kind.model_validate(manifest)
     except ValidationError as error:
         other_kind = _problem_of_kind(kind, manifest.get("spec"))
-        raise ManifestError([other_kind] if other_kind else problems_of(error, kind), source=source) from None
+        problems = [other_kind] if other_kind else problems_of(error, kind)
+        instead = advice(manifest, [problem.path for problem in problems])
+        raise ManifestError(problems, source=source, advice=instead) from None
 
 
 def _problem_of_kind(kind: type[TrainingJob] | type[TuningJob], spec: Any) -> Problem | None:

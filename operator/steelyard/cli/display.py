@@ -1,17 +1,18 @@
 """How a run looks: a live table on a terminal, plain lines elsewhere, JSON lines for scripts. Imports rich, local."""
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
 from steelyard.api.contract import Notice, Progress, StageName
+from steelyard.cli.fitting import figures, fitting_figures, say
 from steelyard.cli.output import OutputFormat, print_json
 from steelyard.local.events import Event, Report, RunEnded, StageEnded, StageRetried, StageSkipped, StageStarted
 
@@ -20,22 +21,39 @@ LINE_SECONDS = 2.0
 """At most one line of progress in this time, where there is no terminal."""
 
 
+STARTING_TENSORFLOW = "starting TensorFlow"
+_GAP = 2
+
+
 @contextmanager
-def display(output: OutputFormat, console: Console, stages: Sequence[StageName] = STAGES) -> Iterator[Report]:
-    """Shows the events of a run of these stages for as long as it is entered."""
+def display(
+    output: OutputFormat,
+    console: Console,
+    stages: Sequence[StageName] = STAGES,
+    with_tensorflow: Collection[StageName] = (),
+) -> Iterator[Report]:
+    """Shows the events of a run of these stages for as long as it is entered; some begin with TensorFlow's start."""
     if output is OutputFormat.JSON:
         yield lambda event: print_json(event.to_json())
     elif console.is_terminal:
-        table = LiveTable(console, stages)
+        table = LiveTable(console, stages, with_tensorflow)
         with Live(get_renderable=table.render, console=console, refresh_per_second=8):
             yield table.report
     else:
         yield PlainLines(console).report
 
 
-def figures(values: Mapping[str, float]) -> str:
-    """Figures on one line, such as `loss 0.1234  val_accuracy 0.9812`."""
-    return "  ".join(f"{name} {value:.4g}" for name, value in values.items())
+def progress_bar(completed: float, total: float, width: int, *, pulse: bool = False) -> ProgressBar:
+    """A bar in calm colors: rich's own is red, which is for what fails."""
+    return ProgressBar(
+        total=total,
+        completed=completed,
+        width=width,
+        pulse=pulse,
+        complete_style="cyan",
+        finished_style="green",
+        pulse_style="cyan",
+    )
 
 
 def describe(event: Event) -> str:
@@ -85,7 +103,7 @@ class PlainLines:
         elif isinstance(event, StageStarted):
             self._said.clear()
         if line:
-            self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+            say(self._console, line)
 
 
 @dataclass
@@ -114,9 +132,12 @@ class Row:
 class LiveTable:
     """A table with a progress bar per stage; what happens beside is printed above it."""
 
-    def __init__(self, console: Console, stages: Sequence[StageName] = STAGES) -> None:
+    def __init__(
+        self, console: Console, stages: Sequence[StageName] = STAGES, with_tensorflow: Collection[StageName] = ()
+    ) -> None:
         self._lines = PlainLines(console)
         self._rows = {stage: Row(stage) for stage in stages}
+        self._with_tensorflow = with_tensorflow
 
     def report(self, event: Event) -> None:
         """Takes the event into the table, and prints above it what has no place in it."""
@@ -145,18 +166,42 @@ class LiveTable:
 
     def render(self) -> RenderableType:
         """The table as it is now."""
-        table = Table.grid(padding=(0, 2))
-        for row in self._rows.values():
+        return self
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Fits the table into the terminal: the bar becomes shorter, then figures go, the least telling first."""
+        bar = 20 if options.max_width >= 100 else 10
+        counts = {stage: self._count(row) for stage, row in self._rows.items()}
+        rows = self._rows.values()
+        taken = [
+            *(_widest([row.stage for row in rows]), _widest([row.state for row in rows])),
+            *(_widest(counts.values()), _widest([row.elapsed for row in rows])),
+        ]
+        left = options.max_width - bar - 5 * _GAP - sum(taken)
+        table = Table.grid(padding=(0, _GAP, 0, 0))
+        for row in rows:
             is_done = row.state in ("done", "skipped")
             share = 1.0 if is_done else row.done / row.total if row.total else 0.0
-            is_busy = row.state == "runs" and not row.total
-            count = f"{row.done:,}/{row.total:,} {row.unit}" if row.total else ""
-            table.add_row(
-                Text(row.stage, style="bold", no_wrap=True),
-                ProgressBar(total=1.0, completed=share, width=20, pulse=is_busy),
-                Text(row.state, style=row.style, no_wrap=True),
-                Text(count, no_wrap=True),
+            cells = (
+                Text(row.stage, style="bold"),
+                progress_bar(share, 1.0, bar, pulse=row.state == "runs" and not row.total),
+                Text(row.state, style=row.style),
+                Text(counts[row.stage]),
                 Text(row.elapsed, style="dim"),
-                Text(figures(row.values), style="dim", no_wrap=True, overflow="ellipsis"),
+                Text(fitting_figures(row.values, left), style="dim", overflow="ellipsis"),
             )
-        return Group(table)
+            for cell in cells:
+                if isinstance(cell, Text):
+                    cell.no_wrap = True
+            table.add_row(*cells)
+        yield table
+
+    def _count(self, row: Row) -> str:
+        if row.total:
+            return f"{row.done:,}/{row.total:,} {row.unit}"
+        is_starting = row.began is not None and row.ended is None and row.stage in self._with_tensorflow
+        return STARTING_TENSORFLOW if is_starting else ""
+
+
+def _widest(cells: Collection[str]) -> int:
+    return max(map(len, cells), default=0)

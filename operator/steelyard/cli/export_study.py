@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from steelyard.api.errors import ConfigurationError
+from steelyard.api.installing import install_command
 from steelyard.cli.cluster import ContextOption, NamespaceOption
 from steelyard.cli.output import OutputFormat, OutputOption, print_json
 from steelyard.cli.searches import find_search
@@ -31,7 +32,7 @@ def export_study(
 ) -> None:
     """Writes a search as a study that Optuna's dashboard opens: optuna-dashboard sqlite:///STUDY.db"""
     if importlib.util.find_spec("optuna") is None:
-        raise ConfigurationError("Optuna is not installed here; run: pip install 'steelyard[tuning]'")
+        raise ConfigurationError(f"Optuna is not installed here; {install_command('tuning')}")
     found = find_search(search, context, namespace)
     count = write_study(found, file)
     if output is OutputFormat.JSON:

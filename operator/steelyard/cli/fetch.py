@@ -13,6 +13,7 @@ import typer
 from steelyard.api.contract import Reason
 from steelyard.api.errors import SteelyardError
 from steelyard.cli.cluster import ContextOption, JobArgument, NamespaceOption, connected
+from steelyard.cli.fitting import program
 from steelyard.cli.output import OutputFormat, OutputOption, print_json
 
 
@@ -51,7 +52,8 @@ def fetch(
         return
     head = f"{fetched.uri} is in {folder} now" if fetched.is_new else f"{folder} holds {fetched.uri} already"
     shown = shlex.quote(str(folder))
-    print(f"{head}, verified\n{fetched.digest}\n\nnext:\n  steelyard predict {shown} --input ROWS.csv")
+    following = f"  {shlex.quote(program())} predict {shown} --input ROWS.csv   # a table of yours"
+    print(f"{head}, verified\n{fetched.digest}\n\nnext:\n{following}")
 
 
 @contextmanager

@@ -1,6 +1,5 @@
 """`steelyard run`: a manifest to a published model, on this machine. Imports typer, rich, local and the api."""
 
-import shlex
 from typing import Annotated
 
 import typer
@@ -11,6 +10,8 @@ from steelyard.api.errors import SteelyardError
 from steelyard.api.loading import load_manifest
 from steelyard.api.tuning_job import TuningJob
 from steelyard.cli.display import display
+from steelyard.cli.fitting import say
+from steelyard.cli.next_commands import next_commands
 from steelyard.cli.outcome import outcome_lines, typed
 from steelyard.cli.output import (
     ClaimOption,
@@ -66,14 +67,15 @@ def _run_job(job: LocalJob, *, force: bool, output: OutputFormat) -> None:
     console = Console()
     try:
         stages = [stage.name for stage in plan(job.job, source_digest="", trainer_version="").stages]
-        with display(output, console, stages) as report:
+        is_network = not job.job.spec.model.is_estimator
+        with display(output, console, stages, ("train", "finish") if is_network else ()) as report:
             ended = LocalRunner(job, report).run(force=force)
     except StageError as error:
         raise SteelyardError(
             f"{error.message}\nlog: {error.log}", reason=error.reason, exit_code=error.exit_code
         ) from None
     if output is OutputFormat.TEXT:
-        console.print("\n" + summary(ended, job), markup=False, highlight=False, soft_wrap=True)
+        say(console, "\n" + summary(ended, job))
 
 
 def summary(ended: RunEnded, job: LocalJob) -> str:
@@ -89,7 +91,4 @@ def summary(ended: RunEnded, job: LocalJob) -> str:
         return f"{head}\n\n{ended.message}"
     if not folders:
         return "\n".join([*lines, "", "Nothing was published, as the manifest asks."])
-    model = shlex.quote(folders[0])
-    digest = f" --digest {found['digest']}" if "digest" in found else ""
-    lines += ["", "next:", f"  steelyard verify {model}{digest}", f"  steelyard predict {model} --input ROWS.csv"]
-    return "\n".join(lines)
+    return "\n".join([*lines, "", "next:", *next_commands(job, folders[0], found.get("digest"))])

@@ -14,7 +14,7 @@ from steelyard.cli.cluster import (
     print_object,
     table,
 )
-from steelyard.cli.display import figures
+from steelyard.cli.fitting import figures
 from steelyard.cli.outcome import outcome_lines
 from steelyard.cli.search_status import describe_search
 

@@ -10,14 +10,14 @@ from dataclasses import dataclass, field
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
-from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
 from steelyard.api.contract import Notice, Progress
 from steelyard.api.search_log import Entry
 from steelyard.api.tuning_job import TuningJobSpec
-from steelyard.cli.display import PlainLines, describe, figures
+from steelyard.cli.display import STARTING_TENSORFLOW, PlainLines, describe, progress_bar
+from steelyard.cli.fitting import fitting_columns, fitting_figures, say
 from steelyard.cli.output import OutputFormat, print_json
 from steelyard.cli.trial_table import answered, best_first, cost, header, metric, row, stopped_at, values_on_a_line
 from steelyard.local.events import RunEnded, StageEnded, StageRetried, StageSkipped, StageStarted
@@ -104,7 +104,7 @@ class SearchLines:
                 return
             self._said.add(line)
         if line:
-            self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+            say(self._console, line)
 
 
 @dataclass
@@ -138,12 +138,14 @@ class Board:
                 if event.message:
                     self._lines.report(event)
             case TrialStarted():
-                self._running[event.number] = Running(
-                    time.monotonic(), values_on_a_line(event.values, self.spec.parameters)
-                )
+                values = values_on_a_line(event.values, self.spec.parameters)
+                is_network = not self.spec.template.model.is_estimator and not event.is_packed
+                progress = STARTING_TENSORFLOW if is_network else "starts"
+                self._running[event.number] = Running(time.monotonic(), values, progress)
             case TrialTold(told=Progress() as told):
                 if told.worker == 0 and event.number in self._running:
-                    said = f"{told.done:,}/{told.total:,} {told.unit}  {figures(told.values)}"
+                    shown = fitting_figures(told.values, self.console.width // 2)
+                    said = f"{told.done:,}/{told.total:,} {told.unit}  {shown}"
                     self._running[event.number].progress = said
             case TrialEnded():
                 self._running.pop(event.entry.number, None)
@@ -186,7 +188,7 @@ class Board:
         counts += [f"{states.count(state)} {state.lower()}" for state in ("Pruned", "Failed") if state in states]
         line.add_row(
             Text("trials", style="bold"),
-            ProgressBar(total=self.spec.max_trials, completed=answered, width=20),
+            progress_bar(answered, self.spec.max_trials, 20),
             Text(f"{answered:,}/{self.spec.max_trials:,}", no_wrap=True),
             Text(_clock(self._began), style="dim"),
             Text(", ".join(counts), style="dim", no_wrap=True, overflow="ellipsis"),
@@ -195,16 +197,27 @@ class Board:
 
     def _table(self, rows: int) -> RenderableType:
         table = Table(box=None, padding=(0, 1), header_style="bold")
-        for name in header(self.spec):
-            table.add_column(name, no_wrap=True, overflow="ellipsis")
         entries = best_first(self._entries.values(), self.spec.objective.direction)
+        names, cells = header(self.spec), [row(entry, self.spec) for entry in entries[:rows]]
+        shown = fitting_columns([names, *cells], self._importance(len(names)), self.console.width, gap=2)
+        for column in shown:
+            table.add_column(names[column], no_wrap=True, overflow="ellipsis")
         styles = {"Pruned": "dim", "Failed": "red"}
-        for place, entry in enumerate(entries[:rows]):
+        for place, (entry, each) in enumerate(zip(entries, cells, strict=False)):
             style = styles.get(entry.state, "green" if place == 0 else None)
-            table.add_row(*map(Text, row(entry, self.spec)), style=style)
+            table.add_row(*(Text(each[column]) for column in shown), style=style)
+        parts: list[RenderableType] = [table]
         if len(entries) > rows:
-            table.add_row(Text("..."), Text(f"{len(entries) - rows} more"), style="dim")
-        return table
+            parts.append(Text(f" ... {len(entries) - rows} more", style="dim"))
+        if hidden := [name for column, name in enumerate(names) if column not in shown]:
+            text = f" too wide for this terminal: {', '.join(hidden)}; `steelyard trials` shows all"
+            parts.append(Text(text, style="dim", no_wrap=True, overflow="ellipsis"))
+        return Group(*parts)
+
+    def _importance(self, columns: int) -> list[int]:
+        """Trial, the metric, the second objective, the parameters in their order, the state, the seconds."""
+        values = 4 if self.spec.objective.secondary else 3
+        return [0, 2, *range(3, values), *range(values, columns - 1), 1, columns - 1]
 
 
 def _clock(began: float) -> str:

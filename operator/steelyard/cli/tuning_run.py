@@ -6,6 +6,8 @@ from rich.console import Console
 
 from steelyard.api.contract import Reason
 from steelyard.api.errors import SteelyardError
+from steelyard.cli.fitting import program, say
+from steelyard.cli.next_commands import next_commands
 from steelyard.cli.outcome import outcome_lines, typed
 from steelyard.cli.output import OutputFormat
 from steelyard.cli.trial_table import cost, front_line, metric, shown
@@ -27,7 +29,7 @@ def run_search(search: LocalSearch, *, force: bool, output: OutputFormat) -> Non
             f"{error.message}\nlog: {error.log}", reason=error.reason, exit_code=error.exit_code
         ) from None
     if output is OutputFormat.TEXT:
-        console.print("\n" + search_summary(ended, search), markup=False, highlight=False, soft_wrap=True)
+        say(console, "\n" + search_summary(ended, search))
 
 
 def search_summary(ended: RunEnded, search: LocalSearch) -> str:
@@ -38,11 +40,9 @@ def search_summary(ended: RunEnded, search: LocalSearch) -> str:
     found = ended.summary
     folders = [typed(folder) for folder in search.template.publish_folders]
     lines = [head, "", *best_lines(found, search.tuning.spec.objective.secondary), *outcome_lines(found, folders)]
-    following = [f"  steelyard trials {shlex.quote(typed(search.workspace.root))}"]
+    following = [f"  {shlex.quote(program())} trials {shlex.quote(typed(search.workspace.root))}"]
     if folders:
-        model = shlex.quote(folders[0])
-        digest = f" --digest {found['digest']}" if "digest" in found else ""
-        following += [f"  steelyard verify {model}{digest}", f"  steelyard predict {model} --input ROWS.csv"]
+        following += next_commands(search.template, folders[0], found.get("digest"))
     else:
         lines += ["", "Nothing was published, as the manifest asks."]
     return "\n".join([*lines, "", "next:", *following])

@@ -17,6 +17,7 @@ from typing import NoReturn
 from steelyard import __version__
 from steelyard.api.contract import Env, ExitCode, Reason, Result, StageName
 from steelyard.api.errors import ConfigurationError, SteelyardError
+from steelyard.api.installing import install_command
 from steelyard.local.beginning import failures_reported, make_workspace
 from steelyard.local.decisions import Decision, decide, files_present, with_search
 from steelyard.local.events import Report, RunEnded, StageEnded, StageRetried, StageSkipped, StageStarted
@@ -264,8 +265,7 @@ def check_trainer_is_installed(launch: Launch) -> None:
         return
     if absent := [name for name in TRAINER_MODULES if importlib.util.find_spec(name) is None]:
         raise ConfigurationError(
-            f"the trainer program is not installed here (there is no {', '.join(absent)}); run: "
-            "pip install 'steelyard[trainer]'"
+            f"the trainer program is not installed here (there is no {', '.join(absent)}); {install_command('trainer')}"
         )
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from steelyard import __version__
 from steelyard.api.contract import Reason
 from steelyard.api.errors import ConfigurationError, DataError
+from steelyard.api.installing import install_command
 from steelyard.api.published import (
     FORMAT_VERSION,
     LITERT_FILE,
@@ -263,8 +264,7 @@ def _explained_import(served: str) -> Iterator[None]:
     except ModuleNotFoundError as error:
         extra = "serving" if served == LITERT_FILE else "estimators"
         raise ConfigurationError(
-            f"predicting with {served} needs the library {error.name}, which is not installed; in a clone of "
-            f"Steelyard: pip install '.[{extra}]'"
+            f"predicting with {served} needs the library {error.name}, which is not installed; {install_command(extra)}"
         ) from None
 
 

@@ -20,6 +20,9 @@ _SERVED = {"float32": {}, "skops": {BASELINE: SKOPS_FILE, "Onnx": ONNX_FILE}}
 """The file of each candidate, by what the baseline is called; all of a network's are in one format."""
 
 
+_EXTRA = "Steelyard with its extra `estimators` (in the folder of its source: `pip install '.[estimators]'`)"
+
+
 def model_card(report: dict[str, Any]) -> str:
     """The card as Markdown."""
     data, choice = report["dataset"], report["choice"]
@@ -154,9 +157,9 @@ def _going_on(report: dict[str, Any], served: str) -> str:
         "its own."
     )
     if served == SKOPS_FILE:
-        return f"{loading} Predicting needs `pip install 'steelyard[estimators]'`."
+        return f"{loading} Predicting needs {_EXTRA}."
     return (
-        f"Predicting takes `{served}` alone, and `pip install 'steelyard[estimators]'`; where room is short, "
+        f"Predicting takes `{served}` alone, and {_EXTRA}; where room is short, "
         f"`{SKOPS_FILE}` may be left out where it is deployed. {loading}"
     )
 

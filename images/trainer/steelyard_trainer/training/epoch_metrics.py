@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from steelyard.api.metrics import METRICS, Measure, Metric
 from steelyard.api.training_job import TrainingJobSpec
+from steelyard.serving.interface import TargetUnit
 
 
 @dataclass(frozen=True)
@@ -92,5 +93,6 @@ class EpochMetrics:
         # Brings scikit-learn, which a training whose metrics are sums does not need.
         from steelyard_trainer.evaluation.metrics import class_index_of, value_of
 
-        shown = outputs if self.classes is not None else outputs * self.target_scale + self.target_mean
+        unit = TargetUnit(self.target_mean, self.target_scale)
+        shown = outputs if self.classes is not None else unit.restored(outputs)
         return {each: value_of(each, self.targets, shown, class_index_of(each, self.classes)) for each in wanted}
