@@ -107,9 +107,7 @@ def test_a_library_that_is_absent_is_named_with_what_brings_it(monkeypatch: pyte
     monkeypatch.setitem(sys.modules, "ai_edge_litert", None)
     monkeypatch.setitem(sys.modules, "ai_edge_litert.interpreter", None)
     monkeypatch.delitem(sys.modules, "steelyard.serving.model", raising=False)
-    with pytest.raises(
-        steelyard.ConfigurationError, match=r"ai_edge_litert.*in a clone of Steelyard: pip install '\.\[serving\]'"
-    ):
+    with pytest.raises(steelyard.ConfigurationError, match=r"ai_edge_litert.*pip install --editable '.*\[serving\]'"):
         steelyard.load(NETWORK / "model")
 
 

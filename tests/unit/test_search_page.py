@@ -95,7 +95,7 @@ def test_text_of_users_and_libraries_is_escaped() -> None:
 def test_parallel_coordinates_have_a_line_for_each_answer_and_a_place_for_absent_parameters() -> None:
     document = search_document()
     chart = _pictures(search_page(document))[1]
-    lines = [line for line in chart.iter("polyline") if line.get("class") == "run"]
+    lines = [line for line in chart.iter("polyline") if line.get("class") in ("run", "run chosen")]
     assert len(lines) == sum(entry.is_answer for entry in document.entries)
     assert all(len(line.get("points").split()) == 6 for line in lines)
     lowest = max(float(point.split(",")[1]) for line in lines for point in line.get("points").split())
@@ -176,3 +176,31 @@ def test_values_are_shown_as_a_manifest_has_them() -> None:
         "0.001",
     ]
     assert figure(59112.0) == "59,112"
+
+
+@pytest.mark.parametrize("secondary", [False, True])
+def test_of_trials_that_tie_the_one_that_the_table_names_is_marked(secondary: bool) -> None:
+    document = search_document(secondary=secondary)
+    best = max(entry.value for entry in document.entries if entry.is_answer)
+    tied = [replace(e, value=best) if e.number in (3, 9, 20) and e.is_answer else e for e in document.entries]
+    document = replace(document, entries=tuple(tied))
+    for chosen in (None, 9):
+        page = search_page(document, chosen=chosen)
+        (row,) = re.findall(r'<tr class="chosen"><td class="number">(\d+)</td>', page)
+        assert chosen is None or int(row) == chosen
+        pictures = _pictures(page)
+        for picture in pictures[: 2 if secondary else 1]:
+            (ring,) = _dots(picture, "chosen")
+            assert ring.find("title").text.startswith(f"trial {row}")
+            labels = ["".join(text.itertext()) for text in picture.iter("text")]
+            assert labels.count(f"trial {row}") == 1
+        parallel = pictures[2 if secondary else 1]
+        lines = list(parallel.iter("polyline"))
+        assert lines[-1].get("class") == "run chosen"
+        assert lines[-1].find("title").text.startswith(f"trial {row}:")
+
+
+def test_a_narrow_screen_scrolls_the_charts_and_does_not_shrink_their_words() -> None:
+    page = search_page(search_document(secondary=True))
+    assert page.count('<div class="scroll">\n<svg') == page.count("<svg")
+    assert re.search(r"@media \(max-width: 760px\) \{.*\.scroll svg \{ width: 840px", page)

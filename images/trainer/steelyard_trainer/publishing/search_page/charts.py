@@ -54,7 +54,8 @@ class Canvas:
     def render(self) -> str:
         """The whole element."""
         head = f'<svg viewBox="0 0 {WIDTH:.0f} {self.height:.0f}" role="img" aria-label="{escape(self.label)}">'
-        return "\n".join([head, *self._parts, "</svg>"])
+        # A narrow screen moves the picture rather than making its words too small to read.
+        return "\n".join(['<div class="scroll">', head, *self._parts, "</svg>", "</div>"])
 
 
 def _title(text: str) -> str:
@@ -88,8 +89,9 @@ class _Plane:
         canvas.text(_LEFT, _TOP - 6, y_label, "label", anchor="start")
 
 
-def history_chart(entries: Sequence[Entry], metric: str, goal: Goal) -> str:
-    """Each trial's value by its number, and the best so far. At least one has a value that is a number."""
+def history_chart(entries: Sequence[Entry], metric: str, goal: Goal, chosen: int | None) -> str:
+    """Each trial's value by its number, and the best so far. At least one has a value that is a number. The chosen
+    trial bears its number."""
     shown = [entry for entry in entries if entry.value is not None and math.isfinite(entry.value)]
     canvas = Canvas(f"{metric} of each trial, and the best so far", 340)
     values = [entry.value for entry in shown if entry.value is not None]
@@ -112,11 +114,22 @@ def history_chart(entries: Sequence[Entry], metric: str, goal: Goal) -> str:
         assert entry.value is not None
         kind = "pruned" if entry.state == "Pruned" else "trial"
         canvas.dot(*plane.at(entry.number, entry.value), kind, _about(entry, metric))
+    for entry in shown:
+        if entry.number == chosen:
+            _mark(canvas, *plane.at(entry.number, entry.value or 0.0), _about(entry, metric), entry.number)
     return canvas.render()
 
 
-def front_chart(entries: Sequence[Entry], front: Sequence[Entry], metric: str, secondary: str) -> str:
-    """Score against size or latency; the front is joined."""
+def _mark(canvas: Canvas, x: float, y: float, title: str, number: int) -> None:
+    """A ring around the chosen trial's mark, and its number."""
+    canvas.dot(x, y, "chosen", title, 8.0)
+    canvas.text(x, y + 24, f"trial {number}", "halo label")
+
+
+def front_chart(
+    entries: Sequence[Entry], front: Sequence[Entry], metric: str, secondary: str, chosen: int | None
+) -> str:
+    """Score against size or latency; the front is joined, and the chosen trial bears its number."""
     shown = [entry for entry in entries if entry.is_answer and entry.has_cost]
     canvas = Canvas(f"{metric} against {secondary}; the front is joined", 360)
     values = [entry.value for entry in shown if entry.value is not None]
@@ -133,12 +146,17 @@ def front_chart(entries: Sequence[Entry], front: Sequence[Entry], metric: str, s
         )
         kind = "front" if is_member else "dominated"
         canvas.dot(*plane.at(entry.secondary or 0.0, entry.value or 0.0), kind, title, 6.0 if is_member else 4.0)
+    for entry in shown:
+        if entry.number == chosen:
+            _mark(canvas, *plane.at(entry.secondary or 0.0, entry.value or 0.0), _about(entry, metric), entry.number)
     return canvas.render()
 
 
-def parallel_chart(parameters: Sequence[Parameter], entries: Sequence[Entry], metric: str, goal: Goal) -> str:
+def parallel_chart(
+    parameters: Sequence[Parameter], entries: Sequence[Entry], metric: str, goal: Goal, chosen: int | None
+) -> str:
     """A line for each answered trial through an axis for each parameter and one for the objective; the better, the
-    stronger, and drawn over those of worse ones."""
+    stronger, and drawn over those of worse ones. The chosen trial's lies on top, whoever ties with it."""
     shown = [entry for entry in entries if entry.is_answer and entry.value is not None]
     canvas = Canvas(f"parallel coordinates: parameters and {metric}", 380)
     values = NumberScale.of([entry.value for entry in shown if entry.value is not None])
@@ -151,7 +169,8 @@ def parallel_chart(parameters: Sequence[Parameter], entries: Sequence[Entry], me
     def y_of(place: float) -> float:
         return bottom - place * (bottom - top)
 
-    ranked = sorted(shown, key=lambda entry: (entry.value or 0.0) * (1 if goal == "Maximize" else -1))
+    sign = 1 if goal == "Maximize" else -1
+    ranked = sorted(shown, key=lambda entry: (entry.number == chosen, sign * (entry.value or 0.0), -entry.number))
     for rank, entry in enumerate(ranked):
         assert entry.value is not None
         points = []
@@ -161,7 +180,8 @@ def parallel_chart(parameters: Sequence[Parameter], entries: Sequence[Entry], me
             points.append((x, y_of(place)))
         points.append((places[-1], y_of(values.place(entry.value))))
         share = rank / max(1, len(ranked) - 1)
-        canvas.path(points, "run", _about(entry, metric), f"--share:{share:.3f}")
+        kind = "run chosen" if entry.number == chosen else "run"
+        canvas.path(points, kind, _about(entry, metric), f"--share:{share:.3f}")
     for index, (x, (path, scale)) in enumerate(zip(places, axes, strict=True)):
         canvas.line(x, top, x, bottom, "axis")
         canvas.text(x, 20 if index % 2 == 0 or len(axes) < 5 else 36, _short(path), "label")

@@ -41,6 +41,9 @@ svg text.halo { paint-order: stroke; stroke: var(--card); stroke-width: 3px; }
 .run { fill: none; stroke: color-mix(in srgb, var(--best) calc(var(--share) * 100%), var(--mark));
   stroke-width: calc(.8px + var(--share) * 1.4px); opacity: calc(.25 + var(--share) * .65); }
 .run:hover { stroke-width: 4px; opacity: 1; }
+.run.chosen { stroke: var(--best); stroke-width: 3px; opacity: 1; }
+circle.chosen { fill: none; stroke: var(--best); stroke-width: 2.5; }
+@media (max-width: 760px) { body { padding: 20px 14px 40px; } .scroll svg { width: 840px; } }
 .scroll { overflow-x: auto; } table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
 th, td { text-align: left; padding: 5px 12px 5px 0; border-bottom: 1px solid var(--rule); white-space: nowrap; }
 th { font-size: 13px; color: var(--soft); font-weight: 600; } td.number { text-align: right; }
@@ -63,6 +66,7 @@ def search_page(document: SearchDocument, chosen: int | None = None) -> str:
     answers = [entry for entry in entries if entry.is_answer]
     front = front_of(entries, goal) if objective.secondary else []
     best = next((entry for entry in entries if entry.number == chosen), None) or best_of(entries, goal)
+    number = best.number if best else None
     sections = [_heading(document), _facts(document, best, front)]
     if any(entry.value is not None and math.isfinite(entry.value) for entry in entries):
         sections.append(
@@ -71,15 +75,15 @@ def search_page(document: SearchDocument, chosen: int | None = None) -> str:
                 f"Each trial's {objective.metric} on {document.measured_on}, by its number; the line is the best so "
                 "far. Open marks were pruned: their value is that of the step at which they ended. The test part had "
                 "no say.",
-                history_chart(entries, objective.metric, goal),
+                history_chart(entries, objective.metric, goal, number),
             )
         )
     if objective.secondary and front:
         text = f"{len(front)} trials form the front: no other is at least as good in both and better in one."
-        chart = front_chart(entries, front, objective.metric, SECONDARY_LABELS[objective.secondary])
+        chart = front_chart(entries, front, objective.metric, SECONDARY_LABELS[objective.secondary], number)
         sections.append(_section(f"{objective.metric} against {objective.secondary.lower()}", text, chart))
     if answers:
-        chart = parallel_chart(spec.parameters, entries, objective.metric, goal)
+        chart = parallel_chart(spec.parameters, entries, objective.metric, goal, number)
         text = (
             "A line for each finished trial, through its parameters to its value; better ones are stronger, and drawn "
             "over worse ones."
