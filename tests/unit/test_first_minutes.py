@@ -14,7 +14,7 @@ from steelyard.api.contract import Progress
 from steelyard.cli.display import LiveTable
 from steelyard.cli.fitting import fitting_columns, program, say
 from steelyard.cli.main import app, main
-from steelyard.cli.next_commands import next_commands
+from steelyard.cli.next_commands import next_commands, next_heading
 from steelyard.local.events import StageEnded, StageSkipped, StageStarted
 from steelyard.local.job import LocalJob
 
@@ -115,7 +115,7 @@ def test_the_program_is_named_as_it_can_be_typed(monkeypatch: pytest.MonkeyPatch
     [
         ({"uri": "table.csv", "target": "y"}, "jobs/table.csv"),
         ({"uri": "sklearn:digits", "target": "target"}, "jobs/digits.csv"),
-        ({"uri": "sklearn:wine", "target": "target"}, "ROWS.csv   # a table of yours"),
+        ({"uri": "sklearn:wine", "target": "target"}, "ROWS.csv"),
     ],
 )
 def test_what_comes_next_can_be_pasted(
@@ -131,6 +131,7 @@ def test_what_comes_next_can_be_pasted(
     verify, predict = next_commands(LocalJob.load(manifest), "jobs/my models", "sha256:0")
     assert verify == "  steelyard verify 'jobs/my models' --digest sha256:0"
     assert predict == f"  steelyard predict 'jobs/my models' --input {rows}"
+    assert ("stands for a table of yours" in next_heading([verify, predict])) == (rows == "ROWS.csv")
 
 
 # What to do instead

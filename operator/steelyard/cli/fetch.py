@@ -14,6 +14,7 @@ from steelyard.api.contract import Reason
 from steelyard.api.errors import SteelyardError
 from steelyard.cli.cluster import ContextOption, JobArgument, NamespaceOption, connected
 from steelyard.cli.fitting import program
+from steelyard.cli.next_commands import next_heading
 from steelyard.cli.output import OutputFormat, OutputOption, print_json
 
 
@@ -52,8 +53,8 @@ def fetch(
         return
     head = f"{fetched.uri} is in {folder} now" if fetched.is_new else f"{folder} holds {fetched.uri} already"
     shown = shlex.quote(str(folder))
-    following = f"  {shlex.quote(program())} predict {shown} --input ROWS.csv   # a table of yours"
-    print(f"{head}, verified\n{fetched.digest}\n\nnext:\n{following}")
+    following = f"  {shlex.quote(program())} predict {shown} --input ROWS.csv"
+    print(f"{head}, verified\n{fetched.digest}\n\n{next_heading([following])}\n{following}")
 
 
 @contextmanager

@@ -66,6 +66,8 @@ def _wrapped(line: str, width: int) -> list[str]:
         return [line]
     # The outcome's lines have a name of 12 characters in front.
     is_named = line[11:12] == " " and line[12:13] not in ("", " ") and line[:12].strip().isalpha()
+    if is_named and " " not in line[12:]:
+        return [line]
     return textwrap.wrap(
         line,
         width,

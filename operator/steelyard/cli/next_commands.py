@@ -1,11 +1,14 @@
 """What to type after a run. Imports local."""
 
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 
 from steelyard.cli.fitting import program
 from steelyard.cli.outcome import typed
 from steelyard.local.job import LocalJob
+
+_ANY_ROWS = "ROWS.csv"
 
 
 def next_commands(job: LocalJob, folder: str, digest: str | None) -> list[str]:
@@ -19,8 +22,14 @@ def next_commands(job: LocalJob, folder: str, digest: str | None) -> list[str]:
     run, model = shlex.quote(program()), shlex.quote(folder)
     check = f" --digest {digest}" if digest else ""
     rows = _rows(job)
-    table = "ROWS.csv   # a table of yours" if rows is None else shlex.quote(typed(rows))
+    table = _ANY_ROWS if rows is None else shlex.quote(typed(rows))
     return [f"  {run} verify {model}{check}", f"  {run} predict {model} --input {table}"]
+
+
+def next_heading(commands: Sequence[str]) -> str:
+    """What stands above them."""
+    is_any = any(command.endswith(_ANY_ROWS) for command in commands)
+    return f"next ({_ANY_ROWS} stands for a table of yours):" if is_any else "next:"
 
 
 def _rows(job: LocalJob) -> Path | None:

@@ -11,7 +11,7 @@ from steelyard.api.loading import load_manifest
 from steelyard.api.tuning_job import TuningJob
 from steelyard.cli.display import display
 from steelyard.cli.fitting import say
-from steelyard.cli.next_commands import next_commands
+from steelyard.cli.next_commands import next_commands, next_heading
 from steelyard.cli.outcome import outcome_lines, typed
 from steelyard.cli.output import (
     ClaimOption,
@@ -91,4 +91,5 @@ def summary(ended: RunEnded, job: LocalJob) -> str:
         return f"{head}\n\n{ended.message}"
     if not folders:
         return "\n".join([*lines, "", "Nothing was published, as the manifest asks."])
-    return "\n".join([*lines, "", "next:", *next_commands(job, folders[0], found.get("digest"))])
+    commands = next_commands(job, folders[0], found.get("digest"))
+    return "\n".join([*lines, "", next_heading(commands), *commands])

@@ -7,7 +7,7 @@ from rich.console import Console
 from steelyard.api.contract import Reason
 from steelyard.api.errors import SteelyardError
 from steelyard.cli.fitting import program, say
-from steelyard.cli.next_commands import next_commands
+from steelyard.cli.next_commands import next_commands, next_heading
 from steelyard.cli.outcome import outcome_lines, typed
 from steelyard.cli.output import OutputFormat
 from steelyard.cli.trial_table import cost, front_line, metric, shown
@@ -45,7 +45,7 @@ def search_summary(ended: RunEnded, search: LocalSearch) -> str:
         following += next_commands(search.template, folders[0], found.get("digest"))
     else:
         lines += ["", "Nothing was published, as the manifest asks."]
-    return "\n".join([*lines, "", "next:", *following])
+    return "\n".join([*lines, "", next_heading(following), *following])
 
 
 def best_lines(found: dict[str, object], secondary: str | None = None) -> list[str]:
