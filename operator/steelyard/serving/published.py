@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from steelyard import __version__
 from steelyard.api.contract import Reason
 from steelyard.api.errors import ConfigurationError, DataError
 from steelyard.api.installing import install_command
@@ -240,8 +239,8 @@ def _check_format(folder: Path, report: Mapping[str, Any]) -> None:
     version = report.get("formatVersion", 1)
     if version not in range(1, FORMAT_VERSION + 1):
         raise ConfigurationError(
-            f"{folder / REPORT_FILE}: formatVersion {version!r} is not known to Steelyard {__version__}, which reads 1 "
-            f"to {FORMAT_VERSION}; use the version that published it ({report['versions']['steelyard']}) or a later one"
+            f"{folder / REPORT_FILE}: formatVersion {version!r} is not known to this version of Steelyard, which reads "
+            f"1 to {FORMAT_VERSION}; use the version that published it ({report['versions']['steelyard']}) or a later one"
         )
 
 
