@@ -240,7 +240,7 @@ def _check_format(folder: Path, report: Mapping[str, Any]) -> None:
     if version not in range(1, FORMAT_VERSION + 1):
         raise ConfigurationError(
             f"{folder / REPORT_FILE}: formatVersion {version!r} is not known to this version of Steelyard, which reads "
-            f"1 to {FORMAT_VERSION}; use the version that published it ({report['versions']['steelyard']}) or a later one"
+            f"1 to {FORMAT_VERSION}; use {report['versions']['steelyard']}, which published it, or a later one"
         )
 
 
