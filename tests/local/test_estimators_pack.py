@@ -1,13 +1,8 @@
 """A pack answers its trials as each would alone, bit for bit; once each, whatever fails or ends on the way."""
 
 import itertools
-import json
-import os
 import signal
-import subprocess
-import sys
 import time
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,18 +11,18 @@ import numpy as np
 import psutil
 import pytest
 from estimator_support import EstimatorJob
+from pack_support import GENEROUS_SECONDS, Pack, trial_on
 from sklearn.datasets import load_digits
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.model_selection import GridSearchCV
 
-from steelyard.api.contract import RESULT_LIMIT_BYTES, Env, ExitCode, Reason, Result
+from steelyard.api.contract import RESULT_LIMIT_BYTES, Env, ExitCode, Reason
 from steelyard.api.loading import parse_training_job
 from steelyard.api.search_log import TrialReport
 from steelyard.api.workspace import Workspace
 from steelyard_trainer.contract import StageContext
 from steelyard_trainer.estimators.train import train_estimator
 
-GENEROUS_SECONDS = 240
 GRID = {"n_estimators": [3, 6], "max_depth": [None, 4, 30], "min_samples_split": [2, 10]}
 
 
@@ -36,72 +31,8 @@ def digits(tmp_path_factory: pytest.TempPathFactory) -> EstimatorJob:
     return EstimatorJob.on(tmp_path_factory.mktemp("sets") / "digits", {"uri": "sklearn:digits", "target": "target"})
 
 
-def trial(job: EstimatorJob, number: int, model: dict[str, Any], folds: int | None = 5, **asked: Any) -> dict[str, Any]:
-    """The manifest of a trial; other fields go into spec.trial."""
-    metric = asked.pop("metric", "accuracy")
-    return {
-        "apiVersion": "steelyard.dev/v1alpha1",
-        "kind": "TrainingJob",
-        "metadata": {"name": f"search-{number}"},
-        "spec": {
-            "dataset": {"uri": str(job.workspace.prepared), "format": "Prepared", "target": "target"},
-            "model": model,
-            "training": {"seed": 42},
-            "publish": [],
-            "evaluation": {"crossValidation": {"folds": folds}} if folds else {},
-            "trial": {"tuningJob": "search", "number": number, "metric": metric, "goal": "Maximize", **asked},
-        },
-    }
-
-
-class Pack:
-    """A pack in a folder of its own, run as a runner does: `python -m steelyard_trainer pack`."""
-
-    def __init__(self, folder: Path, trials: Sequence[dict[str, Any]], processes: int = 2) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        self.folder = folder
-        self.log = folder / "log"
-        (folder / "pack.json").write_text(json.dumps({"trials": trials}))
-        self._environment = {
-            **os.environ,
-            Env.PACK_FILE: str(folder / "pack.json"),
-            Env.PACK_PROCESSES: str(processes),
-            Env.WORKSPACE: str(folder),
-            Env.BASE_DIR: str(folder),
-            Env.STAGE_KEY: "key",
-            Env.RESULT_FILE: str(folder / "result.json"),
-            Env.PARENT_PID: str(os.getpid()),
-        }
-
-    def start(self) -> subprocess.Popen[bytes]:
-        with self.log.open("wb") as log:
-            return subprocess.Popen(
-                [sys.executable, "-m", "steelyard_trainer", "pack"],
-                env={str(name): value for name, value in self._environment.items()},
-                stdout=log,
-                stderr=subprocess.STDOUT,
-            )
-
-    def run(self) -> int:
-        """Runs it to its end; returns the exit code."""
-        process = self.start()
-        try:
-            return process.wait(GENEROUS_SECONDS)
-        finally:
-            process.kill()
-
-    def reports(self) -> dict[int, TrialReport]:
-        """By number, as they were printed."""
-        lines = [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
-        reports = [TrialReport.from_json(line["trial"]) for line in lines if line["event"] == "trial"]
-        assert len({report.number for report in reports}) == len(reports), "a trial was told twice"
-        return {report.number: report for report in reports}
-
-    def result(self) -> Result:
-        return Result.from_json(json.loads((self.folder / "result.json").read_text()))
-
-    def finished(self) -> list[int]:
-        return sorted(int(path.stem) for path in self.folder.glob("packs/key/*.json"))
+def trial(job: EstimatorJob, number: int, model: dict[str, Any], **asked: Any) -> dict[str, Any]:
+    return trial_on(job.workspace.prepared, number, model, **asked)
 
 
 def forest(combination: dict[str, Any]) -> dict[str, Any]:
@@ -166,25 +97,28 @@ def test_a_trial_that_fails_says_why_and_the_others_go_on(digits: EstimatorJob, 
     good = trial(digits, 3, {"randomForest": {"nEstimators": 3}})
     typo = trial(digits, 4, {"randomForest": {"trees": 3}})
     network = trial(digits, 5, {"mlp": {}}, folds=None)
+    gang = trial(digits, 9, {"mlp": {}}, folds=None)
+    gang["spec"]["training"] = {"workers": 2}
     crowd = trial(digits, 6, {"nearestNeighbors": {"neighbors": 5000}})
     elsewhere = trial(digits, 7, {"nearestNeighbors": {}})
     elsewhere["spec"]["dataset"]["uri"] = str(tmp_path / "nowhere")
     task = trial(digits, 8, {"ridge": {}}, metric="r2")
-    pack = Pack(tmp_path / "pack", [typo, network, crowd, elsewhere, task, good])
+    pack = Pack(tmp_path / "pack", [typo, network, gang, crowd, elsewhere, task, good])
     assert pack.run() == ExitCode.DONE, pack.log.read_text()
     reports = pack.reports()
     assert (reports[3].state, len(reports[3].steps)) == ("Complete", 5)
-    assert {number for number, report in reports.items() if report.state == "Failed"} == {4, 5, 6, 7, 8}
+    assert {number for number, report in reports.items() if report.state == "Failed"} == {4, 5, 6, 7, 8, 9}
     for number, essence in {
         4: "spec.model.randomForest.trees: there is no such field",
-        5: "spec.model: mlp is trained by TensorFlow; a pack takes scikit-learn's models",
+        5: "the pack's file names no workspace for trial 5, where its model would go",
+        9: "spec.training.workers is 2; a pack takes trials of one worker",
         6: "spec.model.nearestNeighbors.neighbors: 5,000 is more than the 1,149 rows",
         7: "nowhere is no prepared dataset",
         8: "ridge is for Regression, but the task is Classification",
     }.items():
         assert essence in reports[number].reason
         assert "Traceback" not in pack.log.read_text()
-    assert pack.result().message == "6 trials: 1 to their end, 0 pruned, 5 failed"
+    assert pack.result().message == "7 trials: 1 to their end, 0 pruned, 6 failed"
 
 
 def test_a_pack_that_was_ended_goes_on_with_what_is_left(digits: EstimatorJob, tmp_path: Path) -> None:
@@ -275,6 +209,6 @@ def test_of_many_trials_the_result_tells_the_values(digits: EstimatorJob, tmp_pa
 def test_a_pack_that_is_none_is_refused(tmp_path: Path, content: str, processes: str, essence: str) -> None:
     pack = Pack(tmp_path / "pack", [])
     (pack.folder / "pack.json").write_text(content)
-    pack._environment[Env.PACK_PROCESSES] = processes
+    pack.environment[Env.PACK_PROCESSES] = processes
     assert pack.run() == ExitCode.CONFIGURATION
     assert essence in pack.result().message

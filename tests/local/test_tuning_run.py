@@ -20,7 +20,15 @@ from steelyard.api.errors import ConfigurationError
 from steelyard.api.search_log import SearchDocument
 from steelyard.api.training_job import TrainingJob
 from steelyard.local.events import RunEnded, StageStarted
-from steelyard.local.tuning.events import NewBest, SearchEnded, SearchEvent, SearchStarted, TrialEnded, TrialStarted
+from steelyard.local.tuning.events import (
+    NewBest,
+    SearchEnded,
+    SearchEvent,
+    SearchStarted,
+    TrialEnded,
+    TrialStarted,
+    TrialTold,
+)
 from steelyard.tuning.trials import trial_job
 
 HERE = Path(__file__).parent
@@ -108,6 +116,27 @@ def test_packed_trials_give_the_same_log_by_one_process(tmp_path: Path) -> None:
         assert programs.done == sorted(["prepare", *expected, "finish"])
     assert logs[0] == logs[1]
     assert programs.environments[1]["STEELYARD_PACK_PROCESSES"] == "2"
+
+
+def test_networks_share_a_process_with_the_threads_of_one_and_leave_their_models_as_apart(tmp_path: Path) -> None:
+    """Short ones, and only where nothing is said."""
+    programs = Programs()
+    left = 'for number, folder in json.loads(file.read_text())["workspaces"].items():\n        '
+    left += 'made(pathlib.Path(folder) / "trained/training.json", number)'
+    say = 'say(stage="train", event="progress", done=1, total=2, unit="epochs", trial=4, worker=0)'
+    programs.pack = programs.pack.replace("    for each in", f"    {left}\n    {say}\n    for each in")
+    run = run_search(tmp_path, tuning_job(tmp_path, placement="Auto"), programs)
+    assert run.error is None and programs.done == ["0000", "0001", "finish", "pack", "prepare"]
+    assert [event.is_packed for event in run.of(TrialStarted)] == [False] * 2 + [True] * 4
+    threads = max(1, len(os.sched_getaffinity(0)) // 2)
+    assert {each["STEELYARD_THREADS"] for each in programs.environments[1:4]} == {str(threads)}
+    # What a trial says while it runs is its own.
+    assert [(event.number, event.told.unit) for event in run.of(TrialTold)] == [(4, "epochs")]
+    # Only the best trial's model is kept, and the last job begins with it.
+    trials = tmp_path / ".steelyard/search/trials"
+    assert [path.parent.name for path in trials.glob("*/trained")] == ["0002"]
+    best = json.loads((tmp_path / ".steelyard/search/best/job.json").read_text())["spec"]
+    assert best["trained"] == {"uri": ".steelyard/search/trials/0002/trained"}
 
 
 def test_a_pack_takes_forty_questions_and_as_many_as_run_at_once_where_questions_need_answers(tmp_path: Path) -> None:

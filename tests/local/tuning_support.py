@@ -113,6 +113,7 @@ def tuning_job(folder: Path, *, name: str = "search", model: str = "mlp", **spec
         "algorithm": {"name": "Grid"},
         "maxTrials": 6,
         "parallelTrials": 2,
+        "placement": "Pods" if model == "mlp" else "Auto",
         "template": template | spec.pop("template", {}),
     }
     return TuningJob.model_validate(

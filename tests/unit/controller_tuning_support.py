@@ -38,6 +38,7 @@ MANIFEST: dict[str, Any] = {
         "maxTrials": 6,
         "parallelTrials": 2,
         "maxFailedTrials": 1,
+        "placement": "Pods",
         "template": {
             "dataset": {"uri": "pvc://data/digits.csv", "target": "target"},
             "model": {"mlp": {"hiddenUnits": [8]}},
@@ -53,6 +54,7 @@ FOREST = (
     "algorithm.name=Grid",
     "maxTrials=12",
     "template.compression=null",
+    "placement=Auto",
 )
 """Overrides that make it a search over a forest."""
 

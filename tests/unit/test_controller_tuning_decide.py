@@ -230,14 +230,16 @@ def test_a_search_without_any_answer_has_failed() -> None:
 BEST = child("search-best", search="search-search-6")
 
 
-def test_the_best_trials_own_model_is_published() -> None:
-    decision = decided(SEARCH, begun(SEARCH, *ALL))
+@pytest.mark.parametrize("placement", ["Pods", "Packed", "Auto"])
+def test_the_best_trials_own_model_is_published(placement: str) -> None:
+    search = context_with(f"placement={placement}")
+    decision = decided(search, begun(search, *ALL))
     job = decision.after[-1]
     assert isinstance(job, MakeChild) and job.body["spec"]["trained"] == {
         "uri": "pvc://search-workspace/search-5/trained"
     }
     assert job.body["metadata"]["annotations"] == {"steelyard.dev/search": "search-search-6"}
-    assert decided(SEARCH, decision.draft.status, BEST).after == []
+    assert decided(search, decision.draft.status, BEST).after == []
 
 
 def test_a_published_model_completes_the_search() -> None:
@@ -378,6 +380,16 @@ def test_the_first_trials_decide_whether_the_others_share_a_pod(seconds: float, 
     )
     later = decided(context, begun(context, *answers))
     assert made(later)[0] == name and later.draft.status["packed"] is packed
+
+
+@pytest.mark.parametrize(
+    ("workers", "seconds", "names"),
+    [(1, 0.5, ["search-pack-2"]), (1, 30.0, ["search-2", "search-3"]), (2, 0.5, ["search-2", "search-3"])],
+)
+def test_short_trials_of_networks_of_one_worker_share_a_pod(workers: int, seconds: float, names: list[str]) -> None:
+    context = context_with("placement=Auto", "algorithm.name=Random", f"template.training.workers={workers}")
+    answers = [replace(answer(number), seconds=seconds) for number in range(2)]
+    assert made(decided(context, begun(context, *answers))) == names
 
 
 # --- a search that begins with another's answers ----------------------------------------------------------------------

@@ -28,7 +28,7 @@ from steelyard.api.loading import parse_training_job
 from steelyard.api.log_sizes import trials_of_a_pack
 from steelyard.api.search_log import SearchDocument
 from steelyard.controller.admission import admit as admit_training_job
-from steelyard.controller.pods import JobContext
+from steelyard.controller.pods import JobContext, pod_template
 from steelyard.controller.policies.endings import Broken
 from steelyard.controller.settings import Settings
 from steelyard.controller.tuning import children
@@ -37,6 +37,7 @@ from steelyard.controller.tuning.cache import TuningCache
 from steelyard.controller.tuning.draft import TuningDraft
 from steelyard.controller.tuning.facts import Child, Pack, Question, questions_of, questions_text
 from steelyard.controller.tuning.warm_start import prior_lines
+from steelyard.planning import plan
 from steelyard.tuning.search import End
 
 SEARCH = context_with()
@@ -236,9 +237,6 @@ def test_children_are_jobs_that_can_be_run_with_the_image_that_the_search_began_
 
 
 def test_pods_of_a_search_share_a_node_where_its_workspace_has_one() -> None:
-    from steelyard.controller.pods import pod_template
-    from steelyard.planning import plan
-
     context = job_of(children.trial_child(SEARCH, QUESTION, []))
     (stage,) = plan(context.job, source_digest="", trainer_version="").stages
     template = pod_template(context, stage)
@@ -264,6 +262,34 @@ def test_a_pack_is_a_pod_like_a_trials() -> None:
     assert pod["securityContext"]["runAsNonRoot"] and container["securityContext"]["readOnlyRootFilesystem"]
     seen = Pack.of(from_server(job))
     assert seen is not None and seen.questions == tuple(questions) and seen.key == values["STEELYARD_STAGE_KEY"]
+
+
+@pytest.mark.parametrize(
+    ("resources", "expected", "processes"),
+    [
+        (None, {"requests": {"cpu": "500m", "memory": "2Gi"}, "limits": {"cpu": "4", "memory": "8Gi"}}, "2"),
+        ("{limits: {cpu: '1', memory: 1.5Gi}}", {"limits": {"cpu": "1", "memory": "1.5Gi"}}, "1"),
+        ("{limits: {memory: 1.5Gi}}", {"limits": {"memory": "3Gi"}}, "2"),
+        ("{limits: {memory: 1Gi, nvidia.com/gpu: '1'}}", {"limits": {"memory": "1Gi", "nvidia.com/gpu": "1"}}, "1"),
+    ],
+)
+def test_a_pack_of_networks_has_memory_for_each_process_and_each_trial_its_own_workspace(
+    resources: str | None, expected: dict[str, Any], processes: str
+) -> None:
+    given = () if resources is None else (f"template.template.resources.train={resources}",)
+    context = context_with("placement=Packed", *given)
+    questions = [Question(number, answer(number).values) for number in (3, 4)]
+    config_map = children.pack_of(context, questions, {}).config_map
+    (container,) = children.pack_job(context, config_map)["spec"]["template"]["spec"]["containers"]
+    values = {each["name"]: each.get("value") for each in container["env"]}
+    assert container["resources"] == expected and values["STEELYARD_PACK_PROCESSES"] == processes
+    # Where a pod of the trial's own would work, and with as many threads.
+    alone = job_of(children.trial_child(context, questions[0], []))
+    (stage,) = plan(alone.job, source_digest="", trainer_version="").stages
+    (container,) = pod_template(alone, stage)["spec"]["containers"]
+    own = {each["name"]: each.get("value") for each in container["env"]}
+    assert json.loads(config_map["data"]["pack.json"])["workspaces"]["3"] == own["STEELYARD_WORKSPACE"]
+    assert values.get("STEELYARD_THREADS") == own.get("STEELYARD_THREADS")
 
 
 def test_a_pack_has_no_more_trials_than_its_result_and_its_file_have_room_for() -> None:

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from steelyard_trainer.estimators import pool
-from steelyard_trainer.estimators.pool import LATE, Pool
+from steelyard_trainer import pool
+from steelyard_trainer.estimators.pool import ForkedPool
+from steelyard_trainer.pool import LATE
 
 GENEROUS_SECONDS = 60.0
 
@@ -23,7 +24,8 @@ def work(seconds: float) -> int:
 
 
 def test_a_piece_that_is_late_ends_with_its_process_and_the_next_has_another() -> None:
-    found = dict(Pool([GENEROUS_SECONDS, 0.0, 0.1], work, 1, seconds=lambda piece: piece / 100 or 60.0).run())
+    forked: ForkedPool[float, int] = ForkedPool(1, seconds=lambda piece: piece / 100 or 60.0, work=work)
+    found = dict(forked.run([GENEROUS_SECONDS, 0.0, 0.1]))
     assert found[GENEROUS_SECONDS] is LATE
     assert isinstance(found[0.0], int)
     assert found[0.1] is LATE
@@ -50,6 +52,9 @@ def test_an_answer_that_comes_when_its_process_is_ended_counts_and_the_next_piec
     monkeypatch.setattr(pool, "wait", too_late)
     monkeypatch.setattr(BaseProcess, "kill", kill_slowly)
     pieces = [0.01, 0.5]
-    answers = dict(Pool(pieces, work, 1, seconds=lambda piece: 0.1 if piece == 0.01 else GENEROUS_SECONDS).run())
+    forked: ForkedPool[float, int] = ForkedPool(
+        1, seconds=lambda piece: 0.1 if piece == 0.01 else GENEROUS_SECONDS, work=work
+    )
+    answers = dict(forked.run(pieces))
     assert all(isinstance(answer, int) for answer in answers.values()), answers
     assert answers[0.01] != answers[0.5]

@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from steelyard.api.contract import RESULT_LIMIT_BYTES, Reason, Result
 from steelyard.api.log_sizes import REPORTS_LIMIT_BYTES, report_bytes_at_most, trials_of_a_pack
 from steelyard.api.search_log import TrialReport
+from steelyard.api.search_steps import report_steps
+from steelyard.api.step_values import single
 from steelyard.api.tuning_job import TuningJobSpec
 from steelyard_trainer.contract import Outcome, fit_result
 from steelyard_trainer.pack import fitting
@@ -63,6 +65,32 @@ def test_all_trials_of_a_full_pack_are_told_of_whole(folds: int | None) -> None:
     assert [TrialReport.from_json(each) for each in document_of(reports)] == reports
     sizes = [len(json.dumps(report.to_json(), separators=(",", ":"))) + 1 for report in reports]
     assert max(sizes) <= report_bytes_at_most(spec) < max(sizes) + 8
+
+
+@pytest.mark.parametrize("pruning", [None, {"name": "Median"}, {"name": "Hyperband"}])
+def test_all_trials_of_a_full_pack_of_networks_are_told_of_whole(pruning: dict[str, Any] | None) -> None:
+    spec = TuningJobSpec.model_validate(
+        {
+            "objective": {"metric": "accuracy"},
+            "parameters": [{"path": "model.mlp.dropout", "type": "Double", "min": 0, "max": 0.5}],
+            "maxTrials": 800,
+            "template": {
+                "dataset": {"uri": "sklearn:digits", "target": "target"},
+                "model": {"mlp": {}},
+                "training": {"epochs": 100000},
+            },
+            **({"pruning": pruning} if pruning else {}),
+        }
+    )
+    steps = tuple((step, single(0.123456789)) for step in report_steps(spec, 0))
+    value = -1.2345678901234567e-05
+    reports = [
+        TrialReport(700 + index, "Complete", value, steps, epoch=100000, seconds=99999.25)
+        for index in range(trials_of_a_pack(spec))
+    ]
+    assert [TrialReport.from_json(each) for each in document_of(reports)] == reports
+    size = max(len(json.dumps(report.to_json(), separators=(",", ":"))) + 1 for report in reports)
+    assert size <= report_bytes_at_most(spec) < size + 40
 
 
 def test_thirty_six_forests_on_five_folds_are_one_pack_and_twenty_folds_are_fewer() -> None:

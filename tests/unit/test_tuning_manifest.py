@@ -107,6 +107,8 @@ ALLOWED = [
     ),
     ("randomForest", ["template.evaluation.crossValidation={folds: 5}", "pruning={name: PairedFolds}"]),
     ("randomForest", ["placement=Packed"]),
+    ("mlp", ["placement=Packed"]),
+    ("mlp", ["placement=Auto", "template.training.workers=2"]),
     ("mlp", ["pruning={name: Hyperband, graceEpochs: 3}", "template.training.earlyStopping={patience: 2}"]),
     ("mlp", ["pruning={name: Median, everyEpochs: 2}", "objective.metric=logLoss"]),
     ("mlp", ["objective.secondary=Size", "template.compression={}", "algorithm.name=NSGA-II"]),
@@ -677,9 +679,15 @@ WRONG = [
     ),
     (
         "mlp",
-        ["placement=Packed"],
+        ["placement=Packed", "template.training.workers=2"],
         "placement",
-        "Packed is for scikit-learn's models, and mlp is none; allowed: Pods, Auto",
+        "Packed is for models of one worker, and template.training.workers is 2; allowed: Pods, Auto",
+    ),
+    (
+        "mlp",
+        ["placement=Packed", searching("{path: training.workers, type: Int, min: 1, max: 2}")],
+        "placement",
+        "Packed is for models of one worker, and training.workers is searched; allowed: Pods, Auto",
     ),
     (
         "mlp",
@@ -772,13 +780,19 @@ def test_all_mistakes_are_named_at_once() -> None:
         "mlp",
         "parallelTrials=31",
         "placement=Packed",
+        "template.training.workers=2",
         "algorithm.name=NSGA-II",
         path_of("model.mlp.drop"),
         "maxMinutes=-1",
     )
     assert set(found) == {"spec.maxMinutes"}, "what the types refuse comes first"
     found = problems(
-        "mlp", "parallelTrials=31", "placement=Packed", "algorithm.name=NSGA-II", path_of("model.mlp.drop")
+        "mlp",
+        "parallelTrials=31",
+        "placement=Packed",
+        "template.training.workers=2",
+        "algorithm.name=NSGA-II",
+        path_of("model.mlp.drop"),
     )
     assert set(found) == {
         "spec.algorithm.name",

@@ -36,6 +36,10 @@ def main() -> None:
             from steelyard_trainer.pack import PackContext, pack
 
             run_stage("pack", pack, PackContext.from_environment)
+        case ["pack", "--worker", descriptor]:
+            from steelyard_trainer.training.pack_worker import serve
+
+            serve(int(descriptor))
         case _:
             sys.exit("usage: python -m steelyard_trainer prepare|train|finish|pack")
 

@@ -148,8 +148,7 @@ def run_stage(
     except SteelyardError as error:
         end(Result(stage, key, error.reason, error.message), error.exit_code)
     except OSError as error:
-        more_room = MORE_ROOM_HERE if Env.BASE_DIR in os.environ else MORE_ROOM_ON_A_CLUSTER
-        if (explained := explain_os_error(error, more_room) or explain_lost_storage(error)) is None:
+        if (explained := explain(error)) is None:
             _end_crashed(stage, key, error)
         end(Result(stage, key, explained.reason, explained.message), explained.exit_code)
     except Exception as error:  # noqa: BLE001 - whatever it is, the result must say so
@@ -185,6 +184,12 @@ def _reserve_result() -> None:
     """
     if (path := os.environ.get(Env.RESULT_FILE)) and not Path(path).exists():
         Path(path).write_bytes(b" " * RESULT_LIMIT_BYTES)
+
+
+def explain(error: OSError) -> SteelyardError | None:
+    """A disk that is full, closed or lost, in a user's words; None for any other fault."""
+    more_room = MORE_ROOM_HERE if Env.BASE_DIR in os.environ else MORE_ROOM_ON_A_CLUSTER
+    return explain_os_error(error, more_room) or explain_lost_storage(error)
 
 
 def explain_lost_storage(error: OSError) -> SteelyardError | None:

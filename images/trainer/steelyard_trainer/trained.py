@@ -1,17 +1,23 @@
-"""What the stage train of this job, or of another one, left: the folder `trained`. Imports steelyard.api and data."""
+"""What the stage train of this job, or of another one, left: the folder `trained`. Imports steelyard.api; the prepared
+data is a type here."""
 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from steelyard.api.contract import Reason
 from steelyard.api.errors import ConfigurationError, DataError
-from steelyard.api.search_log import TrialReport
+from steelyard.api.search_log import TrialReport, leaves_model
 from steelyard.api.workspace import ESTIMATOR_FILE, MODEL_FILE, TRAINING_FILE
-from steelyard_trainer.contract import StageContext
-from steelyard_trainer.data.reading import PreparedDataset
+from steelyard_trainer.contract import Outcome, StageContext
+
+if TYPE_CHECKING:
+    from steelyard_trainer.data.reading import PreparedDataset
+
+NOT_IN_SUMMARY = frozenset({"key", "reason", "message", "history", "dataset"})
+"""What training.json holds beside the summary."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +46,7 @@ class TrainedFolder:
         return cls(context.workspace.trained, json.loads(context.workspace.training_file.read_bytes()))
 
     @classmethod
-    def named(cls, context: StageContext, dataset: PreparedDataset) -> "TrainedFolder":
+    def named(cls, context: StageContext, dataset: "PreparedDataset") -> "TrainedFolder":
         """The folder that `spec.trained.uri` names.
 
         Raises:
@@ -71,6 +77,23 @@ class TrainedFolder:
                 f"({dataset.fingerprint:.12})"
             )
         return cls(folder, training, _name_of(training, context.show(spec.uri)))
+
+
+def finished_training(context: StageContext) -> Outcome | None:
+    """The outcome of a training that was done under this key before."""
+    try:
+        document = json.loads(context.workspace.training_file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except ValueError as error:
+        raise ConfigurationError(f"{context.workspace.training_file} is damaged ({error}): remove it") from None
+    if document["key"] != context.key:
+        return None
+    if leaves_model(context.job.spec, document) and not context.workspace.model_file.exists():
+        return None
+    summary = {name: value for name, value in document.items() if name not in NOT_IN_SUMMARY}
+    message, reason = document.get("message", "was trained already"), document.get("reason", Reason.SUCCEEDED)
+    return Outcome(message, {**summary, "restarts": 0}, reason)
 
 
 def _name_of(training: Mapping[str, Any], place: str) -> str:

@@ -108,7 +108,8 @@ class Env(StrEnum):
     """finish of a search's best job: a JSON file with the search and its log (api/search_log.py: SearchDocument), to be
     published with the model; unset elsewhere."""
     PACK_FILE = "STEELYARD_PACK_FILE"
-    """pack: a JSON file {"trials": [TrainingJob, ...]} with the trials' manifests."""
+    """pack: a JSON file {"trials": [TrainingJob, ...], "workspaces": {"NUMBER": "/folder"}} with the trials' manifests
+    and, where they are networks, which leave their models there, their own workspaces."""
     PACK_PROCESSES = "STEELYARD_PACK_PROCESSES"
     """pack: how many trials run at the same time. Default: 1."""
     PACK_ROUNDS = "STEELYARD_PACK_ROUNDS"

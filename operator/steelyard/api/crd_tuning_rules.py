@@ -217,14 +217,18 @@ _SPEC = [
         "template.dataset.format",
         "_template",
     ),
-    *(
-        Rule(
-            f"self.placement != 'Packed' || !has(self.template.model.{kind})",
-            f"Packed is for scikit-learn's models, and {kind} is none; allowed: Pods, Auto",
-            "placement",
-            "_template",
-        )
-        for kind in sorted(NETWORKS)
+    Rule(
+        "self.placement != 'Packed' || self.template.training.workers == 1",
+        "Packed is for models of one worker, and template.training.workers is {self.template.training.workers}; "
+        "allowed: Pods, Auto",
+        "placement",
+        "_template",
+    ),
+    Rule(
+        "self.placement != 'Packed' || !self.parameters.exists(one, has(one.path) && one.path == 'training.workers')",
+        "Packed is for models of one worker, and training.workers is searched; allowed: Pods, Auto",
+        "placement",
+        "_template",
     ),
     Rule(
         "self.trialSeed != 'PerTrial' || !self.parameters.exists(one, has(one.path) && one.path == 'training.seed')",

@@ -24,18 +24,21 @@ def trials_of_a_pack(spec: TuningJobSpec) -> int:
 
 
 def report_bytes_at_most(spec: TuningJobSpec) -> int:
-    """How long the report of a trial of a scikit-learn model may be in a result document, but for a failure's
-    reason."""
+    """How long the report of a trial may be in a pack's result document, but for a failure's reason."""
+    is_network = not spec.template.model.is_estimator
     folds = 0 if spec.template.evaluation.cross_validation is None else budget_of(spec)
+    looks = most_looks(spec) if is_network else folds
     fields = [
         len(str(spec.max_trials)),
         len('"C"'),
         len("null") if folds and is_mean_of(folds) else _MOST_DIGITS,
-        len('""') + most_characters(folds, folds, single=False),
+        len('""') + most_characters(looks, budget_of(spec), single=is_network),
         len("100000.25"),
     ]
-    if spec.objective.secondary:
-        fields.append(_MOST_DIGITS)
+    if spec.objective.secondary or is_network:
+        fields.append(_MOST_DIGITS if spec.objective.secondary else len("null"))
+    if is_network:
+        fields.append(len(str(budget_of(spec))))
     return len("[],") + sum(fields) + len(fields) - 1
 
 
@@ -63,7 +66,8 @@ def entry_bytes_at_most(spec: TuningJobSpec) -> int:
 def log_bytes_at_most(spec: TuningJobSpec) -> int:
     """How long the whole log of a search may become in the status."""
     # As many as are allowed, and then all that were asked together.
-    at_once = max(spec.parallel_trials, MOST_TRIALS_OF_A_PACK if spec.template.model.is_estimator else 0)
+    may_be_packed = spec.is_packable and spec.placement != "Pods"
+    at_once = max(spec.parallel_trials, MOST_TRIALS_OF_A_PACK if may_be_packed else 0)
     failures = min(spec.max_trials, spec.max_failed_trials + at_once)
     return spec.max_trials * entry_bytes_at_most(spec) + failures * MOST_REASON_BYTES
 

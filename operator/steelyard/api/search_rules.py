@@ -233,11 +233,15 @@ def _template(spec: "TuningJobSpec") -> Errors:
             "template.dataset.format",
             "the search prepares the data itself, once for all trials; allowed: CSV, Parquet",
         )
-    if spec.placement == "Packed" and not template.model.is_estimator:
+    if spec.placement == "Packed" and template.training.workers > 1:
         yield refuse(
             "placement",
-            "Packed is for scikit-learn's models, and {model} is none; allowed: Pods, Auto",
-            model=template.model.kind,
+            "Packed is for models of one worker, and template.training.workers is {workers}; allowed: Pods, Auto",
+            workers=template.training.workers,
+        )
+    if spec.placement == "Packed" and any(parameter.path == "training.workers" for parameter in spec.parameters):
+        yield refuse(
+            "placement", "Packed is for models of one worker, and training.workers is searched; allowed: Pods, Auto"
         )
     if spec.trial_seed == "PerTrial" and any(parameter.path == "training.seed" for parameter in spec.parameters):
         yield refuse("trialSeed", "PerTrial sets training.seed, which is a parameter; allowed: Fixed")

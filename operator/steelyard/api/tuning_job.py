@@ -89,7 +89,8 @@ class TuningJobSpec(Part):
     says which results each trial had seen."""
     placement: Literal["Pods", "Packed", "Auto"] = "Auto"
     """Pods: a pod (locally: a process) for each trial. Packed: one pod, or one process that stays, works off many
-    trials; for scikit-learn's models. Auto: Packed where the first trials take less time than a pod needs to start."""
+    trials one after the other; not for networks of several workers. Auto: Packed where that is possible and the first
+    trials take less time than a pod needs to start."""
     best: Best = Best()
     """What becomes of the best trial."""
     template: TrainingJobSpec
@@ -115,6 +116,15 @@ class TuningJobSpec(Part):
     def _search_is_possible(self) -> Self:
         check_search(self)
         return self
+
+    @property
+    def is_packable(self) -> bool:
+        """Whether one process can work off several trials: those of scikit-learn's models, and of networks of one
+        worker."""
+        if self.template.model.is_estimator:
+            return True
+        is_searched = any(parameter.path == "training.workers" for parameter in self.parameters)
+        return self.template.training.workers == 1 and not is_searched
 
 
 class TuningJob(Part):

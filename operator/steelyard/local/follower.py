@@ -4,7 +4,7 @@ import json
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from steelyard.api.contract import Notice, Progress
 from steelyard.api.search_log import TrialReport
@@ -20,6 +20,14 @@ class Answer:
     report: TrialReport
 
 
+@dataclass(frozen=True)
+class Told:
+    """A line of a trial in a pack."""
+
+    number: int
+    event: Progress | Notice
+
+
 class LogFollower:
     """Reads what was added to a log since the last call; a line that is not complete yet waits for the next."""
 
@@ -29,7 +37,7 @@ class LogFollower:
         self._offset = path.stat().st_size if path.exists() else 0
         self._rest = b""
 
-    def read(self) -> list[Progress | Notice | Answer]:
+    def read(self) -> list["LogEvent"]:
         """The events since the last call, in order; whatever else is in the log is left out. Raises OSError."""
         with self.path.open("rb") as file:
             file.seek(self._offset)
@@ -41,7 +49,10 @@ class LogFollower:
         return [event for line in lines if (event := parse_event(line)) is not None]
 
 
-def parse_event(line: bytes) -> Progress | Notice | Answer | None:
+LogEvent: TypeAlias = Progress | Notice | Answer | Told
+
+
+def parse_event(line: bytes) -> LogEvent | None:
     """The event that a line holds; None where it is something else, such as a library's warning."""
     if not line.lstrip().startswith(b"{"):
         return None
@@ -50,13 +61,22 @@ def parse_event(line: bytes) -> Progress | Notice | Answer | None:
     except ValueError:
         return None
     match document:
+        case {"event": "progress" | "notice", "trial": int(number)}:
+            event = _event_of(document)
+            return event if event is None else Told(number, event)
+        case {"event": "trial", "trial": list(trial)}:
+            with suppress(ValueError):
+                return Answer(TrialReport.from_json(trial))
+            return None
+    return _event_of(document)
+
+
+def _event_of(document: dict[str, Any]) -> Progress | Notice | None:
+    match document:
         case {"event": "progress", "stage": str(stage), "done": int(done), "total": int(total), "unit": str(unit)}:
             return Progress(stage, done, total, unit, _figures(document.get("values")), _worker(document))
         case {"event": "notice", "stage": str(stage), "message": str(message)}:
             return Notice(stage, message, str(document.get("reason", "")), _worker(document))
-        case {"event": "trial", "trial": list(trial)}:
-            with suppress(ValueError):
-                return Answer(TrialReport.from_json(trial))
     return None
 
 

@@ -15,14 +15,13 @@ from pathlib import Path
 from typing import NoReturn
 
 from steelyard import __version__
-from steelyard.api.contract import Env, ExitCode, Reason, Result, StageName
+from steelyard.api.contract import Env, ExitCode, Notice, Progress, Reason, Result, StageName
 from steelyard.api.errors import ConfigurationError, SteelyardError
 from steelyard.api.installing import install_command
 from steelyard.local.beginning import failures_reported, make_workspace
 from steelyard.local.decisions import Decision, decide, files_present, with_search
 from steelyard.local.events import Report, RunEnded, StageEnded, StageRetried, StageSkipped, StageStarted
 from steelyard.local.files import write_json
-from steelyard.local.follower import Answer
 from steelyard.local.job import LocalJob
 from steelyard.local.lock import locked
 from steelyard.local.processes import (
@@ -219,7 +218,7 @@ class LocalRunner:
 
     def _follow(self, run: StageRun) -> None:
         for event in run.follow():
-            if not isinstance(event, Answer):
+            if isinstance(event, Progress | Notice):
                 self.report(event)
 
     def _check_time_and_signals(self, stage: Stage) -> None:

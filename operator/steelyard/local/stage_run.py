@@ -12,9 +12,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from steelyard.api.contract import Env, ExitCode, Notice, Progress, Reason, Result
+from steelyard.api.contract import Env, ExitCode, Reason, Result
 from steelyard.api.errors import MORE_ROOM_HERE
-from steelyard.local.follower import Answer, tail_of
+from steelyard.local.follower import LogEvent, tail_of
 from steelyard.local.job import LocalJob
 from steelyard.local.processes import (
     Launch,
@@ -71,7 +71,7 @@ class StageRun:
             self._settled_at = time.monotonic() + SETTLE_SECONDS
         return time.monotonic() >= self._settled_at
 
-    def follow(self) -> list[Progress | Notice | Answer]:
+    def follow(self) -> list[LogEvent]:
         """What the processes have told since the last call, in order of workers."""
         return [event for process in self._processes for event in process.follower.read()]
 

@@ -1,5 +1,5 @@
-"""Whether trials share a process, which loads the data once and works off many questions. Pure. Imports the api
-only."""
+"""Whether trials share a process, which imports the libraries and reads the data once for many of them. Pure. Imports
+the api only."""
 
 from collections.abc import Mapping
 
@@ -22,7 +22,7 @@ def is_packed(spec: TuningJobSpec, entries: Mapping[int, Entry]) -> bool | None:
         spec: the search.
         entries: the log, by number.
     """
-    if not spec.template.model.is_estimator or spec.placement == "Pods":
+    if not spec.is_packable or spec.placement == "Pods":
         return False
     if spec.placement == "Packed":
         return True
@@ -36,3 +36,8 @@ def is_packed(spec: TuningJobSpec, entries: Mapping[int, Entry]) -> bool | None:
 def first_packed(spec: TuningJobSpec) -> int:
     """The number of the first trial that may share a process."""
     return first_trials(spec) if spec.placement == "Auto" else 0
+
+
+def leaves_models(spec: TuningJobSpec) -> bool:
+    """Whether trials leave their models in a pack, too: networks do. One of scikit-learn is fitted anew at the end."""
+    return not spec.template.model.is_estimator

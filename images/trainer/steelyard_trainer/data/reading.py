@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +66,8 @@ class PreparedDataset:
     preprocessing: Preprocessing
     missing_values: MissingValues
     """What becomes of missing cells; for learning anew from some of the rows."""
+    kept: dict[SplitName, Examples] | None = field(default=None, compare=False, repr=False)
+    """The rows that `read` has read, where they are read once for several models; None reads them each time."""
 
     @classmethod
     def load(cls, workspace: Workspace, key: str | None = None) -> "PreparedDataset":
@@ -162,6 +164,16 @@ class PreparedDataset:
 
     def read(self, split: SplitName) -> Examples:
         """All rows of a split, preprocessed: rows x width x 4 bytes, and one shard more while it is read."""
+        if self.kept is None:
+            return self._read_rows(split)
+        if split not in self.kept:
+            self.kept[split] = self._read_rows(split)
+            for array in vars(self.kept[split]).values():
+                # One model must not change another's.
+                array.setflags(write=False)
+        return self.kept[split]
+
+    def _read_rows(self, split: SplitName) -> Examples:
         rows = self.rows[split]
         features = np.empty((rows, self.preprocessing.width), dtype=np.float32)
         targets = np.empty(rows, dtype=np.float64 if self.classes is None else np.int32)

@@ -21,11 +21,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from steelyard.api.contract import Env, ExitCode, Reason, Result
-from steelyard.api.errors import ConfigurationError, SteelyardError
-from steelyard.api.search_log import leaves_model
+from steelyard.api.errors import SteelyardError
 from steelyard_trainer.begin import begin
 from steelyard_trainer.contract import Outcome, StageContext
 from steelyard_trainer.memory import OutOfMemoryWatch, own_group
+from steelyard_trainer.trained import finished_training
 from steelyard_trainer.training.channel import send, serve, split_address
 from steelyard_trainer.training.gang import HEARTBEAT_SECONDS, Coordinator, Heartbeat, Orders, Phase
 
@@ -34,8 +34,6 @@ LEAVE_SECONDS = 20.0
 TELL_SECONDS = 5.0
 """How long worker 0 waits, once it is done, for the others to hear of it."""
 LONGEST_PAUSE_SECONDS = 30.0
-NOT_IN_SUMMARY = frozenset({"key", "reason", "message", "history", "dataset"})
-"""What training.json holds beside the summary."""
 
 
 def supervise(context: StageContext) -> Outcome:
@@ -52,7 +50,7 @@ def supervise(context: StageContext) -> Outcome:
         from steelyard_trainer.estimators.train import train_estimator
 
         return train_estimator(context)
-    if (finished := _finished(context)) is not None:
+    if (finished := finished_training(context)) is not None:
         context.notice("was trained already", "Resumed")
         return finished
     context.workspace.checkpoints.mkdir(parents=True, exist_ok=True)
@@ -163,7 +161,7 @@ class Supervisor:
     def _finished_elsewhere(self) -> Outcome | None:
         """What worker 0 left, as far as the storage answers."""
         with suppress(OSError):
-            return _finished(self.context)
+            return finished_training(self.context)
         return None
 
     def _outcome_when_told(self) -> Outcome | None:
@@ -325,20 +323,3 @@ def _tensorflow_cluster(hosts: Sequence[str]) -> dict[str, str]:
     named = [f"[{host}]" if ":" in host else host for host in hosts]
     config["cluster"]["worker"] = [f"{host}:{port}" for host, port in zip(named, ports, strict=True)]
     return {Env.TF_CONFIG: json.dumps(config)}
-
-
-def _finished(context: StageContext) -> Outcome | None:
-    """The outcome of a training that was done under this key before."""
-    try:
-        document = json.loads(context.workspace.training_file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return None
-    except ValueError as error:
-        raise ConfigurationError(f"{context.workspace.training_file} is damaged ({error}): remove it") from None
-    if document["key"] != context.key:
-        return None
-    if leaves_model(context.job.spec, document) and not context.workspace.model_file.exists():
-        return None
-    summary = {name: value for name, value in document.items() if name not in NOT_IN_SUMMARY}
-    message, reason = document.get("message", "was trained already"), document.get("reason", Reason.SUCCEEDED)
-    return Outcome(message, {**summary, "restarts": 0}, reason)

@@ -57,7 +57,7 @@ def train(context: StageContext) -> Outcome:
     strategy = connect()
     requests = Requests.listen(context.worker)
     try:
-        return _train(context, strategy, requests)
+        return train_on(context, PreparedDataset.of(context), strategy, requests)
     except OSError:
         # The process that was started in this one's place may have removed its files.
         context.check_attempt()
@@ -92,7 +92,7 @@ class Requests:
     def listen(cls, worker: int) -> "Requests":
         """Installs the handlers; after the strategy, which installs one that swallows SIGTERM."""
         requests = cls(0.0 if worker == 0 else CHIEF_LEAVES_FIRST_SECONDS)
-        signal.signal(signal.SIGTERM, requests._leave)
+        signal.signal(signal.SIGTERM, requests.leave)
         signal.signal(signal.SIGUSR1, requests._write_checkpoint)
         return requests
 
@@ -106,7 +106,8 @@ class Requests:
         asked, self._asked_for_checkpoint = self._asked_for_checkpoint, False
         return asked
 
-    def _leave(self, _signal: int, _frame: object) -> None:
+    def leave(self, _signal: int, _frame: object) -> None:
+        """On SIGTERM."""
         if self._asked_to_leave_at is None:
             self._asked_to_leave_at = time.monotonic()
 
@@ -114,8 +115,10 @@ class Requests:
         self._asked_for_checkpoint = True
 
 
-def _train(context: StageContext, strategy: tf.distribute.Strategy | None, requests: Requests) -> Outcome:
-    dataset = PreparedDataset.of(context)
+def train_on(
+    context: StageContext, dataset: PreparedDataset, strategy: tf.distribute.Strategy | None, requests: Requests
+) -> Outcome:
+    """Trains, or goes on training, this worker's part of a job on its dataset. Raises as `train` does."""
     loop, network, shape = build(context, dataset, strategy, requests)
     if loop.resume():
         context.notice(f"goes on from the checkpoint after step {loop.steps_done}", "Resumed")
@@ -127,9 +130,18 @@ def _train(context: StageContext, strategy: tf.distribute.Strategy | None, reque
         outcome = Outcome(_told(context, loop, progression), summary)
         if context.worker == 0:
             model = serving_network(context.job.spec.model, shape, network)
-            outcome = _judge(context, dataset, model, loop, outcome)
-            if leaves_model(context.job.spec, outcome.summary):
+            trial = context.job.spec.trial
+            # It is compressed from its file.
+            is_left = trial is not None and trial.secondary is not None
+            if is_left:
                 _leave_model(context, model)
+            outcome = _judge(context, dataset, model, loop, outcome)
+            is_to_be_left = leaves_model(context.job.spec, outcome.summary)
+            if is_to_be_left and not is_left:
+                _leave_model(context, model)
+            elif is_left and not is_to_be_left:
+                context.check_attempt()
+                context.workspace.model_file.unlink()
     if context.worker == 0:
         _leave_document(context, outcome, {"history": loop.state.history, "dataset": dataset.fingerprint})
     return outcome

@@ -3,6 +3,7 @@ the controller's pods and names."""
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
@@ -21,6 +22,7 @@ from steelyard.controller.names import (
     STAGE_LABEL,
     TRIALS_ANNOTATION,
     TUNING_LABEL,
+    WORKSPACE_FOLDER,
     owner_reference,
     pack_name,
     search_config_map_name,
@@ -30,6 +32,7 @@ from steelyard.controller.tuning.actions import MakeChild, MakePack
 from steelyard.controller.tuning.facts import Question, questions_of, questions_text
 from steelyard.controller.tuning.observation import SearchContext
 from steelyard.planning import Stage
+from steelyard.tuning.placement import leaves_models
 from steelyard.tuning.pruning import stops_for
 from steelyard.tuning.search import End, known_to
 from steelyard.tuning.trials import best_job, data_job, trial_job, trial_name
@@ -127,7 +130,12 @@ def pack_of(context: SearchContext, questions: Sequence[Question], entries: Mapp
         jobs.append(job)
     taken = questions[: len(jobs)]
     name = pack_name(context.name, taken[0].number)
-    text = _compact({"trials": [job.to_manifest() for job in jobs]})
+    document: dict[str, Any] = {"trials": [job.to_manifest() for job in jobs]}
+    if leaves_models(context.spec):
+        # As a trial's own pods name it.
+        folders = {question.number: trial_name(context.name, question.number) for question in taken}
+        document["workspaces"] = {str(number): f"{WORKSPACE_FOLDER}/{folder}" for number, folder in folders.items()}
+    text = _compact(document)
     config_map = _config_map(context, name, "pack", {PACK_FILE: text})
     config_map["metadata"]["annotations"] = {TRIALS_ANNOTATION: questions_text(taken)}
     return MakePack(config_map, tuple(question.number for question in taken))
@@ -154,7 +162,9 @@ def pack_job(context: SearchContext, config_map: dict[str, Any]) -> dict[str, An
     _leave_out_large_spec(pod, container)
     pod["volumes"].append({"name": "pack", "configMap": {"name": name}})
     container["volumeMounts"].append({"name": "pack", "mountPath": PACK_FOLDER, "readOnly": True})
-    processes = min(context.spec.parallel_trials, threads_of(job, stage) or context.spec.parallel_trials)
+    processes = _processes(context, threads_of(job, stage), container["resources"])
+    if leaves_models(context.spec):
+        container["resources"] = _with_memory_for(processes, container["resources"])
     values = {Env.PACK_FILE: f"{PACK_FOLDER}/{PACK_FILE}", Env.PACK_PROCESSES: str(processes)}
     container["env"] += [{"name": str(variable), "value": value} for variable, value in values.items()]
     metadata = _metadata(context, name, "pack")
@@ -169,6 +179,29 @@ def pack_job(context: SearchContext, config_map: dict[str, Any]) -> dict[str, An
         "template": template,
     }
     return {"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": spec}
+
+
+def _processes(context: SearchContext, threads: int | None, resources: Mapping[str, Any]) -> int:
+    """How many trials a pack works on at once. Several TensorFlow processes can't share a pod's accelerator: the first
+    takes all of its memory."""
+    has_accelerator = any("/" in name for name in resources.get("limits") or {})
+    if leaves_models(context.spec) and has_accelerator:
+        return 1
+    return min(context.spec.parallel_trials, threads or context.spec.parallel_trials)
+
+
+def _with_memory_for(processes: int, resources: Mapping[str, Any]) -> dict[str, Any]:
+    """The resources of a trial's pod, with the memory of so many of them: each process has a TensorFlow of its own."""
+    return {
+        kind: {name: _times(value, processes) if name == "memory" else value for name, value in amounts.items()}
+        for kind, amounts in resources.items()
+    }
+
+
+def _times(quantity: str, count: int) -> str:
+    """So many times a quantity of Kubernetes, such as 512Mi; as it is where it is none that can be reckoned with."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)([A-Za-z]*)", quantity)
+    return quantity if found is None else f"{float(found[1]) * count:.15g}{found[2]}"
 
 
 def _leave_out_large_spec(pod: dict[str, Any], container: dict[str, Any]) -> None:

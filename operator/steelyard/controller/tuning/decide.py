@@ -28,7 +28,7 @@ from steelyard.controller.tuning.answers import Answers, answers_of
 from steelyard.controller.tuning.draft import TuningDraft
 from steelyard.controller.tuning.facts import Question
 from steelyard.controller.tuning.observation import SearchObservation
-from steelyard.tuning.placement import first_packed, is_packed
+from steelyard.tuning.placement import first_packed, is_packed, leaves_models
 from steelyard.tuning.search import End, known_to, next_step
 from steelyard.tuning.warm_start import answered_before
 
@@ -251,7 +251,8 @@ def _finish(decision: TuningDecision, seen: SearchObservation, end: End) -> None
 def _model_of(seen: SearchObservation, decision: TuningDecision, best: Entry) -> str | None:
     """The folder with the best trial's own model; None where it left none."""
     is_alone = not is_packed(seen.spec, decision.entries) or best.number < first_packed(seen.spec)
-    if best.state != "Complete" or not is_alone or seen.spec.template.evaluation.cross_validation is not None:
+    has_model = is_alone or leaves_models(seen.spec)
+    if best.state != "Complete" or not has_model or seen.spec.template.evaluation.cross_validation is not None:
         return None
     return children.model_of_trial(seen.context, best.number)
 

@@ -5,14 +5,14 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from steelyard import __version__
 from steelyard.api.contract import Env, Notice, Progress, StageName
 from steelyard.api.search_log import TrialReport
 from steelyard.api.training_job import TrainingJob
 from steelyard.local.files import write_json
-from steelyard.local.follower import Answer
+from steelyard.local.follower import Answer, Told
 from steelyard.local.job import LocalJob
 from steelyard.local.processes import Launch, StageProcess
 from steelyard.local.retries import ProcessEnd
@@ -28,6 +28,10 @@ class PackRun:
     job: LocalJob
     """A trial's, in the pack's workspace."""
     processes_at_once: int
+    threads: int
+    """Of one TensorFlow operation: what a trial has that is a process of its own."""
+    trial_root: Callable[[int], Path]
+    """The workspace of a trial: networks leave their model there."""
     source_digest: str
     """Of the prepared data."""
     launch: Launch
@@ -49,13 +53,12 @@ class PackRun:
             folder.mkdir(parents=True, exist_ok=True)
         for left in self._folder.iterdir():
             left.unlink()
-        manifests = [job.to_manifest() for job in trials.values()]
+        document = self._document(trials)
         pack_file = workspace.root / "pack.json"
-        write_json(pack_file, {"trials": manifests})
+        write_json(pack_file, document)
         write_json(workspace.spec_file, self.job.job.to_manifest())
-        key = hashlib.sha256(
-            json.dumps([__version__, self.source_digest, manifests], sort_keys=True).encode()
-        ).hexdigest()
+        inputs = [__version__, self.source_digest, document["trials"]]
+        key = hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
         # No stage of a job, but started and read like one.
         stage = Stage(name=cast(StageName, "pack"), key=key, workers=1, inputs={})
         extra = {
@@ -64,15 +67,14 @@ class PackRun:
             Env.PACK_ROUNDS.value: str(self._folder),
         }
         self.unanswered = dict(trials)
-        self._run = StageRun(self.job, stage, self.launch, threads=1, extra=extra)
+        self._run = StageRun(self.job, stage, self.launch, threads=self.threads, extra=extra)
         self._run.start(1)
 
     def go_on(self, trials: Mapping[int, TrainingJob]) -> None:
         """Gives it these trials, too. Raises OSError."""
         self.unanswered |= trials
         self._rounds += 1
-        file = self._folder / f"{self._rounds}.json"
-        write_json(file, {"trials": [job.to_manifest() for job in trials.values()]})
+        write_json(self._folder / f"{self._rounds}.json", self._document(trials))
 
     def poll(self) -> list[TrialReport]:
         """The trials that have ended since the last call. Raises OSError."""
@@ -101,12 +103,21 @@ class PackRun:
         """Of the further rounds."""
         return self.job.workspace.root / "rounds"
 
+    def _document(self, trials: Mapping[int, TrainingJob]) -> dict[str, Any]:
+        """What a pack's file says of these trials."""
+        document: dict[str, Any] = {"trials": [job.to_manifest() for job in trials.values()]}
+        if not self.job.job.spec.model.is_estimator:
+            document["workspaces"] = {str(number): str(self.trial_root(number)) for number in trials}
+        return document
+
     def _read(self) -> list[TrialReport]:
         reports = []
         for event in self._run.follow():
             if isinstance(event, Answer):
                 if self.unanswered.pop(event.report.number, None) is not None:
                     reports.append(event.report)
+            elif isinstance(event, Told):
+                self.tell(event.number, event.event)
             elif self.unanswered:
                 self.tell(min(self.unanswered), event)
         return reports

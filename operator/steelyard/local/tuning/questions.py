@@ -76,8 +76,8 @@ def check_measure(measure: Measure, prepared: Path) -> None:
     """
     try:
         document = json.loads((prepared / DATASET_FILE).read_text(encoding="utf-8"))
-        allowed, classes = METRICS_OF_TASK[document["task"]], document["classes"] or []
-    except (OSError, ValueError, KeyError, TypeError):
+        allowed, classes = METRICS_OF_TASK[document["task"]], document.get("classes") or []
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return  # The trials will say what is wrong with it.
     if measure.metric not in allowed:
         raise ConfigurationError(

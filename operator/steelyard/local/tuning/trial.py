@@ -9,7 +9,6 @@ from steelyard import __version__
 from steelyard.api.contract import Notice, Progress, Reason, Result
 from steelyard.api.search_log import TrialReport
 from steelyard.local.files import write_json
-from steelyard.local.follower import Answer
 from steelyard.local.job import LocalJob
 from steelyard.local.processes import Launch, StageProcess
 from steelyard.local.retries import Attempts, Done, Failed, judge
@@ -111,7 +110,7 @@ class TrialRun:
 
     def _follow(self) -> None:
         for event in self._run.follow() if self._run else ():
-            if not isinstance(event, Answer):
+            if isinstance(event, Progress | Notice):
                 self.tell(self.number, event)
 
     def _failed(self, reason: str) -> TrialReport:

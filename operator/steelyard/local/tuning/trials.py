@@ -122,13 +122,12 @@ class Trials:
         return self.search.tuning.spec.objective.name
 
     def _start(self, number: int, job: TrainingJob) -> None:
-        processes = self.search.tuning.spec.parallel_trials * job.spec.training.workers
         run = TrialRun(
             number=number,
             job=self.search.local(job, self.search.trial_root(number)),
             source_digest=self._source_digest,
             launch=self.launch,
-            threads=max(1, usable_cpus() // processes),
+            threads=self._threads(job),
             tell=self._tell,
             pause_factor=self.pause_factor,
         )
@@ -136,6 +135,11 @@ class Trials:
         if (report := run.start()) is not None:
             del self._runs[number]
             self._record([report])
+
+    def _threads(self, job: TrainingJob) -> int:
+        """Of one TensorFlow operation, where as many trials run as may: in a process of its own as in a pack."""
+        processes = self.search.tuning.spec.parallel_trials * job.spec.training.workers
+        return max(1, usable_cpus() // processes)
 
     def _start_pack(self, jobs: dict[int, TrainingJob]) -> None:
         if self._pack is not None:
@@ -145,6 +149,8 @@ class Trials:
         pack = PackRun(
             job=self.search.local(jobs[first], self.search.pack_root(first)),
             processes_at_once=self.search.tuning.spec.parallel_trials,
+            threads=self._threads(jobs[first]),
+            trial_root=self.search.trial_root,
             source_digest=self._source_digest,
             launch=self.launch,
             tell=self._tell,

@@ -1,0 +1,89 @@
+"""The trials of a pack that are models of scikit-learn. Imports scikit-learn, the pool and the reports.
+
+Read once, and imported once, for all of them; the processes are forked with that.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from steelyard.api.errors import SteelyardError
+from steelyard.api.search_log import TrialReport
+from steelyard.api.training_job import TrainingJob
+from steelyard_trainer.data.reading import PreparedDataset
+from steelyard_trainer.estimators.pool import ForkedPool
+from steelyard_trainer.estimators.trial import Rows
+from steelyard_trainer.estimators.units import Question, Unit, UnitAnswer, answered_too, report_of, units_of, work_off
+from steelyard_trainer.pool import Failure
+from steelyard_trainer.reports import Reports
+
+
+@dataclass
+class EstimatorsOfPack:
+    """From what is finished already to what is not."""
+
+    reports: Reports
+    processes: int
+    _scores: dict[int, dict[int, float]] = field(default_factory=dict)
+    """By trial and part."""
+    _seconds: dict[int, float] = field(default_factory=dict)
+    _rows: dict[Path, Rows] = field(default_factory=dict)
+    """By the prepared dataset's folder."""
+
+    def work_off(self, jobs: Mapping[int, TrainingJob]) -> None:
+        """Returns when every one of these trials, which have no report, has one."""
+        questions = [question for number, job in jobs.items() if (question := self._question(number, job)) is not None]
+        units = units_of(questions)
+        pool: ForkedPool[Unit, UnitAnswer] = ForkedPool(
+            self.processes, self._is_wanted, self._seconds_left, work=self._work
+        )
+        for unit, answer in pool.run(units):
+            answers = [(unit, answer)]
+            if isinstance(answer, UnitAnswer):
+                answers += answered_too(unit, answer, units)
+            for answered, found in answers:
+                for question in answered.questions:
+                    if self._is_open(question.number, answered.part):
+                        self._take(question, answered, found)
+
+    def _question(self, number: int, job: TrainingJob) -> Question | None:
+        """A trial that is to be worked off; None where it has failed already."""
+        try:
+            dataset = PreparedDataset.of(replace(self.reports.stage, job=job))
+            rows = self._rows.setdefault(dataset.folder, Rows(dataset))
+            question = Question(number, job.spec, dataset)
+            # Read here, before there are processes, which then share it.
+            rows.load(question.folds)
+        except SteelyardError as error:
+            self.reports.finish(TrialReport(number, "Failed", reason=error.message))
+            return None
+        return question
+
+    def _work(self, unit: Unit) -> UnitAnswer:
+        return work_off(unit, self._rows[unit.questions[0].dataset.folder])
+
+    def _is_wanted(self, unit: Unit) -> bool:
+        return any(self._is_open(number, unit.part) for number in unit.numbers)
+
+    def _is_open(self, number: int, part: int | None) -> bool:
+        """Whether a trial has no report yet, and no score of this part."""
+        return self.reports.is_open(number) and part not in self._scores.get(number, {})
+
+    def _seconds_left(self, unit: Unit) -> float:
+        """How long a unit may take, by its trial's deadline; one of several trials has none."""
+        return min(question.deadline - self._seconds.get(question.number, 0.0) for question in unit.questions)
+
+    def _take(self, question: Question, unit: Unit, answer: UnitAnswer | Failure) -> None:
+        number = question.number
+        if isinstance(answer, Failure):
+            # One that is late took as long as it may: a part is given what those before it have left.
+            self.reports.fail(number, answer, question.deadline)
+        elif answer.report is not None:
+            self.reports.finish(answer.report)
+        else:
+            assert unit.part is not None
+            scores = self._scores.setdefault(number, {})
+            scores[unit.part] = answer.scores[number]
+            self._seconds[number] = self._seconds.get(number, 0.0) + answer.seconds[number]
+            if len(scores) == max(1, question.folds):
+                self.reports.finish(report_of(question, scores, self._seconds[number]))

@@ -1,0 +1,164 @@
+"""The trials of a pack that are networks: given to TensorFlow processes that stay for one trial after the other.
+
+This process itself is without TensorFlow, which can't be forked: each of the others imports it once, and reads the
+data once (training.pack_worker). One that dies fails its trial, and another is started. Imports the pool, the reports,
+memory and the contract.
+"""
+
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from multiprocessing import Pipe
+from pathlib import Path
+from types import FrameType
+from typing import ClassVar
+
+from steelyard.api.contract import Env, ExitCode, Notice, Progress, Reason
+from steelyard.api.errors import SteelyardError
+from steelyard.api.search_log import TrialReport
+from steelyard.api.training_job import TrainingJob
+from steelyard.api.workspace import Workspace
+from steelyard_trainer.contract import StageContext, print_event
+from steelyard_trainer.memory import OutOfMemoryWatch, own_group
+from steelyard_trainer.pool import Pool, Worker
+from steelyard_trainer.reports import Reports
+from steelyard_trainer.training.supervisor import LEAVE_SECONDS
+
+
+@dataclass(frozen=True)
+class PackedTrial(StageContext):
+    """A trial of a pack: in its own workspace, as one with a process of its own. What it says has its number."""
+
+    number: int = 0
+
+    def progress(self, done: int, total: int, unit: str, **values: float) -> None:
+        """Prints how far the trial is."""
+        self._say(Progress(self.stage, done, total, unit, values).to_json())
+
+    def notice(self, message: str, reason: str = "") -> None:
+        """Prints something that a person should know."""
+        self._say(Notice(self.stage, message, reason).to_json())
+
+    def _say(self, line: dict[str, object]) -> None:
+        print_event({**line, "trial": self.number})
+
+    @property
+    def deadline(self) -> float:
+        """Seconds that it may take."""
+        seconds = self.job.spec.run_policy.active_deadline_seconds
+        return math.inf if seconds is None else float(seconds)
+
+
+@dataclass
+class NetworksOfPack:
+    """Its processes stay from one round to the next."""
+
+    reports: Reports
+    processes: int
+    _pool: "_Pool" = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._pool = _Pool(self.processes, seconds=lambda trial: trial.deadline)
+        self._pool.end_with_sigterm()
+
+    def work_off(self, jobs: Mapping[int, TrainingJob], workspaces: Mapping[int, Path]) -> None:
+        """Returns when every one of these trials, which have no report, has one.
+
+        Raises:
+            SteelyardError: the workspace was lost, or another process was started in this one's place: it may go on
+                another time (exit code 75).
+        """
+        # The longest first would tell its answers last; they are wanted in the order of numbers.
+        trials = [self._trial(number, jobs[number], workspaces[number]) for number in sorted(jobs)]
+        for trial, answer in self._pool.run(trials):
+            if isinstance(answer, TrialReport):
+                self.reports.finish(answer)
+            elif answer.is_to_try_again:
+                raise SteelyardError(answer.reason, reason=Reason.INTERRUPTED, exit_code=ExitCode.TRY_AGAIN)
+            else:
+                self.reports.fail(trial.number, answer, trial.deadline)
+
+    def _trial(self, number: int, job: TrainingJob, workspace: Path) -> PackedTrial:
+        of_pack = {name: getattr(self.reports.stage, name) for name in ("base_dir", "claims")}
+        # The process that works on it gives it its key, by the data.
+        return PackedTrial("train", job, Workspace(workspace), key="", worker=0, number=number, **of_pack)
+
+
+@dataclass
+class _Started:
+    """A process that was started anew, as the pool sees it."""
+
+    process: "subprocess.Popen[bytes]"
+
+    @property
+    def exitcode(self) -> int | None:
+        return self.process.poll()
+
+    def is_alive(self) -> bool:
+        return self.process.poll() is None
+
+    def terminate(self) -> None:
+        self.process.terminate()
+
+    def kill(self) -> None:
+        self.process.kill()
+
+    def join(self, timeout: float | None = None) -> None:
+        with suppress(subprocess.TimeoutExpired):
+            self.process.wait(timeout)
+
+
+@dataclass
+class _Pool(Pool[PackedTrial, TrialReport]):
+    """Processes `python -m steelyard_trainer pack --worker`."""
+
+    keeps_processes: ClassVar[bool] = True
+    _memory: OutOfMemoryWatch = field(default_factory=lambda: OutOfMemoryWatch(own_group()))
+
+    def start(self) -> Worker:
+        ours, theirs = Pipe()
+        environment = {
+            name: value for name, value in os.environ.items() if name not in (Env.RESULT_FILE, Env.TF_CONFIG)
+        }
+        environment[Env.PARENT_PID] = str(os.getpid())
+        environment.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+        # In this process's group, so that whoever ends the group ends all.
+        process = subprocess.Popen(
+            [sys.executable, "-m", "steelyard_trainer", "pack", "--worker", str(theirs.fileno())],
+            env={str(name): value for name, value in environment.items()},
+            stdin=subprocess.DEVNULL,
+            pass_fds=[theirs.fileno()],
+        )
+        # So that the end of the process is the end of the pipe.
+        theirs.close()
+        return Worker(_Started(process), ours, is_ready=False)
+
+    def message(self, pieces: Sequence[PackedTrial], index: int) -> object:
+        return pieces[index]
+
+    def explain(self, code: int) -> str | None:
+        if code != -signal.SIGKILL or (what := self._memory.explain()) is None:
+            return None
+        self._memory = OutOfMemoryWatch(own_group())
+        return f"{Reason.OUT_OF_MEMORY}: {what}"
+
+    def end_with_sigterm(self) -> None:
+        """Has the processes write their checkpoints before this one ends."""
+        before = signal.getsignal(signal.SIGTERM)
+
+        def leave(number: int, frame: FrameType | None) -> None:
+            for worker in self.workers:
+                worker.process.terminate()
+            until = time.monotonic() + LEAVE_SECONDS
+            for worker in self.workers:
+                worker.process.join(max(0.0, until - time.monotonic()))
+            if callable(before):
+                before(number, frame)
+
+        signal.signal(signal.SIGTERM, leave)
