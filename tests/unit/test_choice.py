@@ -86,6 +86,38 @@ def test_ties_go_to_float32_and_then_to_the_first() -> None:
     assert "no better than" in chosen(BASE, *twins).weighed[2].verdict
 
 
+def by(metric: str, label: str | None, budget: float, *values: float) -> Choice:
+    name = Measure(metric, label).name
+    made = [
+        Measured(each, size, 1.0, {name: Figure(value, 0.01)})
+        for each, size, value in zip(("Baseline", "Int8", "Float16"), (400, 100, 200), values, strict=False)
+    ]
+    return choose(made, Measure(metric, label), budget, "Size")
+
+
+def test_a_metric_in_the_targets_unit_may_grow_by_a_share() -> None:
+    choice = by("rmse", None, 0.01, 1000.0, 1011.0, 1009.0)
+    assert choice.chosen.measured.name == "Float16"
+    assert choice.weighed[1].verdict == (
+        "rejected: rmse grows by 0.011 on the validation part, more than the 0.01 of it that are allowed"
+    )
+    assert choice.why.endswith("of the 2 candidates whose rmse grows by at most 0.01 of it on the validation part")
+    assert by("medianAe", None, 0.01, 1e-3, 1.02e-3).chosen.measured.name == "Baseline"
+    assert by("mae", None, 0.0, 0.0, 0.0).chosen.measured.name == "Int8", "of nothing nothing is lost"
+
+
+def test_a_metric_of_which_less_is_better_may_grow_by_the_budget() -> None:
+    assert by("logLoss", None, 0.01, 0.3, 0.309).chosen.measured.name == "Int8"
+    assert by("logLoss", None, 0.01, 0.3, 0.311).chosen.measured.name == "Baseline"
+    assert by("mape", None, 0.01, 0.3, 0.2).chosen.drop == pytest.approx(-0.1)
+
+
+def test_a_metric_of_a_label_decides() -> None:
+    choice = by("recall", "spam", 0.05, 0.9, 0.8, 0.86)
+    assert choice.chosen.measured.name == "Float16"
+    assert choice.weighed[1].verdict.startswith("rejected: recall[spam] drops by 0.1 ")
+
+
 candidates = st.builds(
     lambda sizes, accuracies: [
         measured(name, size, accuracy)

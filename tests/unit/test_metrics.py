@@ -155,3 +155,23 @@ def test_a_failure_tells_the_met_requirements_too() -> None:
     with pytest.raises(SteelyardError) as caught:
         check_gates(evaluation(require=bounds), Measure("accuracy"), TRAIN, TEST)
     assert "  met: accuracy is 0.93" in caught.value.message
+
+
+def test_a_gap_is_growth_where_less_is_better_and_a_share_in_the_targets_unit() -> None:
+    train, test = (
+        {"logLoss": Figure(0.1, 0.01), "rmse": Figure(100, 1)},
+        {"logLoss": Figure(0.3, 0.01), "rmse": Figure(104, 1)},
+    )
+    check_gates(evaluation(maxGeneralizationGap=0.21), Measure("logLoss"), train, test)
+    check_gates(evaluation(maxGeneralizationGap=0.05), Measure("rmse"), train, test)
+    with pytest.raises(SteelyardError, match=r"a gap of 0\.2; at most 0\.1"):
+        check_gates(evaluation(maxGeneralizationGap=0.1), Measure("logLoss"), train, test)
+    with pytest.raises(SteelyardError, match=r"a gap of 0\.04 of the former; at most 0\.03"):
+        check_gates(evaluation(maxGeneralizationGap=0.03), Measure("rmse"), train, test)
+
+
+def test_a_requirement_of_one_class_is_looked_up_by_its_label() -> None:
+    bounds = [{"metric": "recall", "label": "spam", "minimum": 0.8}]
+    found = {"recall": Figure(0.9, 0.01), "recall[spam]": Figure(0.7, 0.02)}
+    with pytest.raises(SteelyardError, match=r"NOT MET: recall\[spam\] is 0.7 ± 0.02 on the test part; at least 0.8"):
+        check_gates(evaluation(require=bounds), Measure("accuracy"), {}, found)

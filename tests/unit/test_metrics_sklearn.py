@@ -176,8 +176,10 @@ def test_the_table_of_metrics_is_whole() -> None:
         measure_named("f2")
 
 
-def test_a_gain_is_a_share_where_the_metric_is_in_the_targets_unit() -> None:
-    assert Measure("accuracy").gain(0.9, 0.8) == pytest.approx(0.1)
-    assert Measure("logLoss").gain(0.4, 0.5) == pytest.approx(0.1)
-    assert Measure("rmse").gain(990, 1000) == pytest.approx(0.01)
-    assert Measure("medianAe").gain(2.0, 0.0) < -1e9
+def test_a_loss_is_a_share_where_the_metric_is_in_the_targets_unit() -> None:
+    assert Measure("accuracy").loss(0.8, 0.9) == pytest.approx(0.1)
+    assert Measure("logLoss").loss(0.5, 0.4) == pytest.approx(0.1)
+    assert Measure("mape").loss(0.5, 0.4) == pytest.approx(0.1)
+    assert Measure("rmse").loss(1010, 1000) == pytest.approx(0.01)
+    assert Measure("medianAe").loss(2.0, 0.0) > 1e9
+    assert str(Measure("accuracy").loss(1.0, 1.0)) == "0.0"

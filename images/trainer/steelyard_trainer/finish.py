@@ -13,7 +13,7 @@ from steelyard_trainer.compression.weighing import Bench, baseline_name, weigh
 from steelyard_trainer.contract import Outcome, StageContext
 from steelyard_trainer.data.reading import PreparedDataset
 from steelyard_trainer.evaluation.gates import check_gates
-from steelyard_trainer.evaluation.judge import judge_parts, metrics_summary
+from steelyard_trainer.evaluation.judge import judge_parts
 from steelyard_trainer.publishing.found_by import FoundBy
 from steelyard_trainer.publishing.package import Evidence, Sizes, assemble, output_of
 from steelyard_trainer.publishing.target import publish
@@ -50,14 +50,10 @@ def finish(context: StageContext) -> Outcome:
     final = bench if trained is weighed else _bench(context, dataset, trained)
     files = final.make({name, BASELINE}) if spec.is_refit else {each: bench.content(each) for each in {name, BASELINE}}
     served = final.serve(name, files[name])
-    figures = judge_parts(
-        served,
-        final.read,
-        dataset,
-        spec.published_measures(dataset.task),
-        is_refit=spec.is_refit,
-    )
-    check_gates(spec.evaluation, primary, figures["train"], figures["test"])
+    judged = judge_parts(served, final.read, dataset, spec, is_refit=spec.is_refit)
+    check_gates(spec.evaluation, primary, judged.figures["train"], judged.figures["test"])
+    for doubt in judged.doubts:
+        context.notice(f"doubtful: {doubt}", "Doubtful")
 
     sizes = Sizes(len(files[name]), len(files[BASELINE]))
     evidence = Evidence(
@@ -65,8 +61,7 @@ def finish(context: StageContext) -> Outcome:
         dataset=dataset,
         training=final.training(trained.training),
         packages=final.packages(),
-        primary=primary,
-        figures=figures,
+        judged=judged,
         choice=choice,
         sizes=sizes,
         output=output_of(served, dataset.task),
@@ -85,15 +80,15 @@ def finish(context: StageContext) -> Outcome:
             publish(package, target, digest, context.check_attempt)
     places = [context.show(uri) for uri in targets]
     where = f"published to {' and '.join(places)}" if places else "published nowhere, as the manifest asks"
+    figure = judged.figures["test"][primary.name]
     return Outcome(
-        f"{_shown(name, spec)}, {sizes.chosen:,} bytes, {primary.name} {figures['test'][primary.name]} on the test "
-        f"part; {where}",
+        f"{_shown(name, spec)}, {sizes.chosen:,} bytes, {primary.name} {figure} on the test part; {where}",
         {
             "chosen": name,
             "bytes": sizes.chosen,
             "baseline": baseline_name(spec),
             "baselineBytes": sizes.baseline,
-            **metrics_summary(primary.name, figures["test"]),
+            **judged.summary(),
             "metricDrop": choice.chosen.drop,
             "digest": digest,
             "published": places,

@@ -183,17 +183,13 @@ class Measure:
         """What it says."""
         return self.info.meaning if self.label is None else self.info.label_meaning
 
-    def gain(self, value: float, reference: float) -> float:
-        """How much better a value is than another, above 0 where it is better: of a metric in the target's unit as a
+    def loss(self, value: float, reference: float) -> float:
+        """How much worse a value is than another, below 0 where it is better: of a metric in the target's unit as a
         share of the other value, of all others the difference."""
-        difference = value - reference if self.info.goal == "Maximize" else reference - value
+        difference = reference - value if self.info.goal == "Maximize" else value - reference
         if self.info.is_in_target_unit:
             return difference / max(abs(reference), _LEAST_REFERENCE)
         return difference
-
-    def is_better(self, value: float, reference: float) -> bool:
-        """Whether a value is strictly better than another."""
-        return value > reference if self.info.goal == "Maximize" else value < reference
 
 
 _LEAST_REFERENCE = 1e-12

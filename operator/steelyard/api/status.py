@@ -91,6 +91,17 @@ class MetricStatus(Part):
     """The standard error of that value."""
 
 
+class NaiveStatus(Part):
+    """A model that says the same of every row: the commonest label of the training part, or its mean."""
+
+    label: ShortText | None = None
+    """Classification: what it says."""
+    mean: float | None = None
+    """Regression: what it says."""
+    value: float
+    """Its value of the metric, on the test part."""
+
+
 class ModelStatus(Part):
     """The model that came out."""
 
@@ -106,6 +117,10 @@ class ModelStatus(Part):
     """The metric that the weighing went by."""
     metrics: Annotated[dict[ShortText, MetricStatus], Field(max_length=32)] | None = None
     """The chosen model's metrics on the test part."""
+    naive: NaiveStatus | None = None
+    """What a model achieves that ignores the features."""
+    doubts: Annotated[list[Annotated[str, Field(max_length=1024)]], Field(max_length=16)] | None = None
+    """What makes the metrics doubtful."""
     metric_drop: float | None = None
     """What the choice lost of the metric on the validation part."""
     digest: Digest | None = None

@@ -20,8 +20,8 @@ def outcome_lines(found: Mapping[str, Any], published: Sequence[str]) -> list[st
     lines = [f"published   {place}" for place in published]
     lines += [f"digest      {found['digest']}"] if "digest" in found else []
     lines += [f"chosen      {_chosen(found)}"] if "chosen" in found else []
-    metrics = [f"{name} {value:.4g}{_error(error)}" for name, (value, error) in found.get("metrics", {}).items()]
-    lines += [f"test        {', '.join(metrics)}"] if metrics else []
+    lines += _test_lines(found)
+    lines += [f"doubtful    {doubt}" for doubt in found.get("doubts", [])]
     return lines + _candidate_lines(found)
 
 
@@ -29,6 +29,19 @@ def typed(folder: Path) -> str:
     """A folder as the user can type it here: relative if it lies below."""
     here = Path.cwd()
     return str(folder.relative_to(here)) if folder.is_relative_to(here) else str(folder)
+
+
+def _test_lines(found: Mapping[str, Any]) -> list[str]:
+    """What decides, beside a model that ignores the features; then the other metrics."""
+    metrics = {name: f"{name} {value:.4g}{_error(error)}" for name, (value, error) in found.get("metrics", {}).items()}
+    naive, decides = found.get("naive"), found.get("metric")
+    if naive is not None and decides in metrics:
+        label = naive.get("label")
+        says = f"the mean, {naive.get('mean', 0.0):.6g}" if label is None else f"'{label}'"
+        metrics[decides] += f" (always saying {says}: {naive['value']:.4g})"
+    shown = list(metrics.values())
+    lines = [shown[:1], *(shown[start : start + 3] for start in range(1, len(shown), 3))] if naive else [shown]
+    return [f"{'' if number else 'test':<12}{', '.join(line)}" for number, line in enumerate(lines) if line]
 
 
 def _error(error: float | None) -> str:

@@ -243,6 +243,8 @@ class StatusDraft:
             "baseline",
             "baselineBytes",
             "metric",
+            "naive",
+            "doubts",
             "metricDrop",
             "digest",
             "published",

@@ -141,7 +141,7 @@ def _why_baseline(
 def _drop(candidate: Measured, baseline: Measured, primary: Measure) -> float | None:
     if candidate.figures is None or baseline.figures is None:
         return None
-    return -primary.gain(candidate.figures[primary.name].value, baseline.figures[primary.name].value)
+    return primary.loss(candidate.figures[primary.name].value, baseline.figures[primary.name].value)
 
 
 def _worsens(primary: Measure) -> str:

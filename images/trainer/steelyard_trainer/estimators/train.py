@@ -17,11 +17,13 @@ from steelyard.api.search_log import leaves_model
 from steelyard_trainer.contract import Outcome, StageContext
 from steelyard_trainer.data.reading import PreparedDataset
 from steelyard_trainer.data.splitting import SplitName
-from steelyard_trainer.estimators.build import Estimator
+from steelyard_trainer.estimators.build import Estimator, is_scaled
 from steelyard_trainer.estimators.cross_validation import score_fold
 from steelyard_trainer.estimators.saving import save_estimator
-from steelyard_trainer.estimators.trial import Answered, Rows, fit_on, judge, run_trial
+from steelyard_trainer.estimators.scores import outputs_of
+from steelyard_trainer.estimators.trial import Answered, Rows, figures_of, fit_on, judge, run_trial
 from steelyard_trainer.evaluation.gates import check_gates
+from steelyard_trainer.evaluation.judge import judgement_of
 from steelyard_trainer.evaluation.metrics import Figures
 from steelyard_trainer.files import write_atomically
 
@@ -106,12 +108,13 @@ def _judge_here(
 ) -> dict[str, Any]:
     """As the stage finish would judge it; raises SteelyardError where a gate is not met."""
     spec, primary = context.job.spec, context.job.spec.measure(rows.dataset.task)
-    test = judge(model, spec, rows, "test", spec.published_measures(rows.dataset.task))
+    table = rows.part("test")
+    outputs = outputs_of(model, table.features(rows.dataset.preprocessing, scaled=is_scaled(spec)), rows.classes)
+    test = figures_of(outputs, rows, "test", spec.published_measures(rows.dataset.task))
     check_gates(spec.evaluation, primary, figures["train"], test)
-    return {
-        "metric": primary.name,
-        "metrics": {name: [figure.value, figure.standard_error] for name, figure in test.items()},
-    }
+    trained = rows.part("train").targets
+    judged = judgement_of(spec, rows.dataset, {**figures, "test": test}, trained, table.targets, outputs)
+    return judged.summary()
 
 
 def _cross_validate(context: StageContext, rows: Rows) -> dict[str, Any]:

@@ -22,7 +22,7 @@ def check_gates(evaluation: Evaluation, primary: Measure, train: Figures, test: 
     checks = [_check(requirement, test) for requirement in evaluation.require]
     if (bound := evaluation.max_generalization_gap) is not None:
         name, share = primary.name, " of the former" if primary.info.is_in_target_unit else ""
-        gap = -primary.gain(test[name].value, train[name].value)
+        gap = primary.loss(test[name].value, train[name].value)
         text = f"{name} is {train[name]} on the training part and {test[name]} on the test part, a gap of"
         checks.append((gap <= bound, f"{text} {gap:.6g}{share}; at most {bound:g} is allowed"))
     if not all(is_met for is_met, _ in checks):

@@ -6,54 +6,119 @@ Used by the stage finish for the chosen model, and by the stage train where no s
 
 import tempfile
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy.typing as npt
 
 from steelyard.api.errors import DataError
 from steelyard.api.metrics import Measure
 from steelyard.api.outcome import BASELINE
+from steelyard.api.training_job import TrainingJobSpec
 from steelyard.serving.interface import ServedModel
 from steelyard_trainer.compression.weighing import Labelled
 from steelyard_trainer.contract import StageContext
 from steelyard_trainer.data.reading import PreparedDataset
 from steelyard_trainer.data.splitting import SPLITS, SplitName
+from steelyard_trainer.evaluation.evidence import Naive, doubts, errors_of, naive_model
 from steelyard_trainer.evaluation.gates import check_gates
 from steelyard_trainer.evaluation.metrics import Figures, evaluate
 
 if TYPE_CHECKING:
     import keras
 
+_LONGEST_LABEL = 80
+
 Read = Callable[[Sequence[SplitName]], Labelled]
 """Gives the rows of some parts, as the model takes them."""
 
 
+@dataclass(frozen=True)
+class Judgement:
+    """How good a model is, and what that is read beside."""
+
+    primary: Measure
+    """What decides."""
+    figures: dict[SplitName, Figures]
+    naive: Naive
+    errors: dict[str, Any]
+    """Where it errs on the test part."""
+    doubts: list[str]
+
+    def summary(self) -> dict[str, Any]:
+        """The entries of a result's summary: each metric with its standard error, what decides first; the naive model's
+        value of that; what makes them doubtful."""
+        test, name = self.figures["test"], self.primary.name
+        return {
+            "metric": name,
+            "metrics": {each: [test[each].value, test[each].standard_error] for each in dict.fromkeys([name, *test])},
+            "naive": {**_said(self.naive.says), "value": self.naive.values[name]},
+            **({"doubts": self.doubts} if self.doubts else {}),
+        }
+
+
 def judge_parts(
-    model: ServedModel, read: Read, dataset: PreparedDataset, measures: Sequence[Measure], *, is_refit: bool = False
-) -> dict[SplitName, Figures]:
-    """The model's figures on each part.
+    model: ServedModel, read: Read, dataset: PreparedDataset, spec: TrainingJobSpec, *, is_refit: bool = False
+) -> Judgement:
+    """The model on each part.
 
     Args:
         model: takes preprocessed rows.
         read: gives them.
         dataset: says what it does.
-        measures: what is told.
+        spec: says what is told.
         is_refit: whether the validation part was trained on too. It is counted to `train` then, as it says no more.
 
     Raises:
         DataError: an output is not a finite number.
     """
-    if is_refit:
-        learned = _judge(model, read, dataset, measures, ("train", "validation"))
-        return {"train": learned, "test": _judge(model, read, dataset, measures, ("test",))}
-    return {split: _judge(model, read, dataset, measures, (split,)) for split in SPLITS}
+    learned: tuple[SplitName, ...] = ("train", "validation") if is_refit else ("train",)
+    parts: list[tuple[SplitName, ...]] = [learned, ("test",)] if is_refit else [(split,) for split in SPLITS]
+    measures = spec.published_measures(dataset.task)
+    figures: dict[SplitName, Figures] = {}
+    for splits in parts:
+        examples = read(splits)
+        outputs = model.predict(examples.features)
+        found = evaluate(dataset.task, examples.targets, outputs, measures, dataset.classes)
+        if found is None:
+            raise DataError(f"the model's outputs on the {splits[0]} part are not finite numbers")
+        figures[splits[0]] = found
+        if splits == learned:
+            trained = examples.targets
+    # The last part is the test part.
+    return judgement_of(spec, dataset, figures, trained, examples.targets, outputs)
 
 
-def metrics_summary(primary: str, figures: Figures) -> dict[str, Any]:
-    """The entries of a result's summary that say how good a model is: each metric with its standard error."""
-    return {
-        "metric": primary,
-        "metrics": {name: [figure.value, figure.standard_error] for name, figure in figures.items()},
-    }
+def judgement_of(
+    spec: TrainingJobSpec,
+    dataset: PreparedDataset,
+    figures: dict[SplitName, Figures],
+    trained: npt.NDArray[Any],
+    targets: npt.NDArray[Any],
+    outputs: npt.NDArray[Any],
+) -> Judgement:
+    """The figures with what they are read beside.
+
+    Args:
+        spec: the job's.
+        dataset: its data.
+        figures: of each part.
+        trained: the targets of the rows that were trained on.
+        targets: those of the test part.
+        outputs: what the model says of the test part.
+    """
+    primary = spec.measure(dataset.task)
+    naive = naive_model(spec.published_measures(dataset.task), dataset.classes, trained, targets)
+    doubtful = doubts(primary, figures["test"], naive, dataset.findings, sum(dataset.rows.values()))
+    return Judgement(primary, figures, naive, errors_of(dataset.classes, targets, outputs), doubtful)
+
+
+def _said(says: str | float) -> dict[str, str | float]:
+    """What the naive model says; a label as a status has room for it."""
+    if not isinstance(says, str):
+        return {"mean": says}
+    return {"label": says if len(says) <= _LONGEST_LABEL else says[: _LONGEST_LABEL - 1] + "…"}
 
 
 def judge_float32(context: StageContext, dataset: PreparedDataset, model: "keras.Model") -> dict[str, Any]:
@@ -74,22 +139,6 @@ def judge_float32(context: StageContext, dataset: PreparedDataset, model: "keras
         sample = representative_sample(dataset.read("train").features)
         litert = Converter(model, Path(folder), sample).convert(BASELINE)
     served = serve_litert(litert, dataset.preprocessing)
-    figures = judge_parts(served, dataset.read_parts, dataset, spec.published_measures(dataset.task))
-    primary = spec.measure(dataset.task)
-    check_gates(spec.evaluation, primary, figures["train"], figures["test"])
-    return {**metrics_summary(primary.name, figures["test"]), "bytes": len(litert)}
-
-
-def _judge(
-    model: ServedModel,
-    read: Read,
-    dataset: PreparedDataset,
-    measures: Sequence[Measure],
-    splits: Sequence[SplitName],
-) -> Figures:
-    examples = read(splits)
-    outputs = model.predict(examples.features)
-    figures = evaluate(dataset.task, examples.targets, outputs, measures, dataset.classes)
-    if figures is None:
-        raise DataError(f"the model's outputs on the {splits[0]} part are not finite numbers")
-    return figures
+    judgement = judge_parts(served, dataset.read_parts, dataset, spec)
+    check_gates(spec.evaluation, judgement.primary, judgement.figures["train"], judgement.figures["test"])
+    return {**judgement.summary(), "bytes": len(litert)}

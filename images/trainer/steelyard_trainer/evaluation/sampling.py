@@ -30,6 +30,8 @@ _SEED = 0
 _MEDIAN_DEVIATIONS = 12
 """A resample's median lies no further from the middle, in deviations of its place."""
 
+_ROUNDING = 1e-12
+
 Counts = npt.NDArray[np.int64]
 
 
@@ -65,7 +67,9 @@ def error_of_ranking(metric: Metric, targets: Labels, probabilities: Floats, cla
     for is_positive, scores in ranked(metric, targets, probabilities, class_index):
         total += shares(is_positive, scores)
         count += 1
-    return error_of_mean(total / count) if count else 0.0
+    error = error_of_mean(total / count) if count else 0.0
+    # What is left of rounding, where every row contributes the same.
+    return error if error > _ROUNDING else 0.0
 
 
 def _shares_in_roc_auc(is_positive: npt.NDArray[np.bool_], scores: Floats) -> Floats:

@@ -31,9 +31,12 @@ def model_card(report: dict[str, Any]) -> str:
         f"# {_plain(report['name'])}",
         _purpose(report),
         "## How good it is",
+        *(f"**Doubtful:** {_code(doubt)}" for doubt in report["doubts"]),
         _metrics(report),
         f"Measured with `{served}`, the file that is served. ± is one standard error: how much the figure would "
-        "vary with another sample of as many rows. The test part was looked at once, after the choice.",
+        "vary with another sample of as many rows. The test part was looked at once, after the choice. "
+        f"Without features: the test part's figure of a model that ignores them, {_naive(report)}.",
+        *_errors(report),
         *_cross_validation(report["training"]),
         *_search(report),
         "## How it was chosen",
@@ -67,14 +70,35 @@ def _purpose(report: dict[str, Any]) -> str:
 
 
 def _metrics(report: dict[str, Any]) -> str:
-    splits = report["metrics"]
-    rows = [["metric", *splits, "meaning"]]
+    splits, naive = report["metrics"], report["naive"]["test"]
+    rows = [["metric", *splits, "without features", "meaning"]]
     for name in splits["test"]:
-        figures = (splits[split][name] for split in splits)
-        rows.append(
-            [name, *(f"{f['value']:.4g} ± {f['standardError']:.2g}" for f in figures), measure_named(name).meaning]
-        )
+        figures = [splits[split][name] for split in splits]
+        shown = [f"{figure['value']:.4g} ± {figure['standardError']:.2g}" for figure in figures]
+        rows.append([name, *shown, f"{naive[name]:.4g}", measure_named(name).meaning])
     return _table(rows)
+
+
+def _naive(report: dict[str, Any]) -> str:
+    says = report["naive"]["says"]
+    return f"always saying {_code(says)}" if isinstance(says, str) else f"always saying the mean, {says:.6g}"
+
+
+def _errors(report: dict[str, Any]) -> list[str]:
+    """Where the model errs on the test part."""
+    errors = report["errors"]
+    if "residuals" in errors:
+        shares = [f"{float(share):.0%}" for share in errors["residuals"]]
+        return [
+            "Target minus prediction on the test part, by quantile:",
+            _table([shares, [f"{value:.6g}" for value in errors["residuals"].values()]]),
+        ]
+    if "confused" in errors:
+        rows = [[_code(each["label"]), _code(each["said"]), f"{each['rows']:,}"] for each in errors["confused"]]
+        return ["Test rows that were confused most often:", _table([["label", "said", "rows"], *rows])]
+    classes = [_code(label) for label in report["dataset"]["classes"]]
+    rows = [[label, *(f"{count:,}" for count in row)] for label, row in zip(classes, errors["confusion"], strict=True)]
+    return ["Test rows, by label (down) and what was said (across):", _table([["", *classes], *rows])]
 
 
 def _search(report: dict[str, Any]) -> list[str]:

@@ -12,7 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from steelyard.api.metrics import Measure, Task
+from steelyard.api.metrics import Task
 from steelyard.api.published import (
     CARD_FILE,
     FORMAT_VERSION,
@@ -31,8 +31,7 @@ from steelyard.serving.published import digest_of, sums_of
 from steelyard_trainer.compression.choice import Choice
 from steelyard_trainer.compression.weighing import baseline_name
 from steelyard_trainer.data.reading import PreparedDataset
-from steelyard_trainer.data.splitting import SplitName
-from steelyard_trainer.evaluation.metrics import Figures
+from steelyard_trainer.evaluation.judge import Judgement
 from steelyard_trainer.publishing.card import model_card
 from steelyard_trainer.publishing.found_by import FoundBy
 
@@ -55,9 +54,8 @@ class Evidence:
     """What is said of the training."""
     packages: Sequence[str]
     """The libraries that made the model, beside numpy and scikit-learn."""
-    primary: Measure
-    figures: dict[SplitName, Figures]
-    """The chosen model's, measured by the code that predicts."""
+    judged: Judgement
+    """The chosen model, by the code that predicts."""
     choice: Choice
     sizes: Sizes
     output: str
@@ -98,8 +96,11 @@ class Evidence:
             },
             "metrics": {
                 split: {name: figure.to_json() for name, figure in figures.items()}
-                for split, figures in self.figures.items()
+                for split, figures in self.judged.figures.items()
             },
+            "naive": self.judged.naive.to_json(),
+            "errors": self.judged.errors,
+            "doubts": self.judged.doubts,
             "choice": {
                 "chosen": chosen.measured.name,
                 "why": self.choice.why,
@@ -107,7 +108,7 @@ class Evidence:
                 "baseline": baseline_name(self.job.spec),
                 "bytes": self.sizes.chosen,
                 "baselineBytes": self.sizes.baseline,
-                "primaryMetric": self.primary.name,
+                "primaryMetric": self.judged.primary.name,
                 "objective": compression.objective if compression else None,
                 "maxMetricDrop": compression.max_metric_drop if compression else None,
                 "candidates": [
