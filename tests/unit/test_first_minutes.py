@@ -2,7 +2,10 @@
 
 import io
 import json
+import os
+import pty
 import re
+import termios
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +15,7 @@ from typer.testing import CliRunner
 
 from steelyard.api.contract import Progress
 from steelyard.cli.display import LiveTable
-from steelyard.cli.fitting import fitting_columns, program, say
+from steelyard.cli.fitting import fitting_columns, fitting_parts, program, quiet_keys, say
 from steelyard.cli.main import app, main
 from steelyard.cli.next_commands import next_commands, next_heading
 from steelyard.local.events import StageEnded, StageSkipped, StageStarted
@@ -132,6 +135,27 @@ def test_what_comes_next_can_be_pasted(
     assert verify == "  steelyard verify 'jobs/my models' --digest sha256:0"
     assert predict == f"  steelyard predict 'jobs/my models' --input {rows}"
     assert ("stands for a table of yours" in next_heading([verify, predict])) == (rows == "ROWS.csv")
+
+
+def test_parts_of_a_line_are_shown_whole() -> None:
+    line = "trial 1  0:05  starting TensorFlow  learningRate 0.1  hiddenUnits [256, 128]"
+    assert fitting_parts(line, 80) == line
+    assert fitting_parts(line, 60) == "trial 1  0:05  starting TensorFlow  learningRate 0.1"
+    assert fitting_parts(line, 3) == "trial 1"
+
+
+def test_the_terminal_writes_no_ctrl_c_into_the_live_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a terminal: on a pseudo terminal whose foreground group is this process's."""
+    _, slave = pty.openpty()
+    with open(slave, closefd=False) as terminal:
+        monkeypatch.setattr("sys.stdin", terminal)
+        monkeypatch.setattr("os.tcgetpgrp", lambda _descriptor: os.getpgrp())
+        assert termios.tcgetattr(slave)[3] & termios.ECHOCTL
+        with pytest.raises(KeyboardInterrupt), quiet_keys():
+            assert not termios.tcgetattr(slave)[3] & termios.ECHOCTL
+            assert termios.tcgetattr(slave)[3] & termios.ECHO
+            raise KeyboardInterrupt
+        assert termios.tcgetattr(slave)[3] & termios.ECHOCTL
 
 
 # What to do instead

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from steelyard.api.contract import Notice, Progress, StageName
-from steelyard.cli.fitting import figures, fitting_figures, say
+from steelyard.cli.fitting import figures, fitting_figures, quiet_keys, say
 from steelyard.cli.output import OutputFormat, print_json
 from steelyard.local.events import Event, Report, RunEnded, StageEnded, StageRetried, StageSkipped, StageStarted
 
@@ -37,7 +37,7 @@ def display(
         yield lambda event: print_json(event.to_json())
     elif console.is_terminal:
         table = LiveTable(console, stages, with_tensorflow)
-        with Live(get_renderable=table.render, console=console, refresh_per_second=8):
+        with quiet_keys(), Live(get_renderable=table.render, console=console, refresh_per_second=8):
             yield table.report
     else:
         yield PlainLines(console).report

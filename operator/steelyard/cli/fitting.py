@@ -1,12 +1,18 @@
-"""What fits on a terminal's line: figures by importance, columns by importance, words that stay whole. Imports rich."""
+"""What fits on a terminal's line: figures and columns by importance, words that stay whole. Imports the standard
+library only."""
 
+import os
 import shutil
 import sys
+import termios
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from rich.console import Console
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
 def figures(values: Mapping[str, float]) -> str:
@@ -32,6 +38,14 @@ def _rank(name: str) -> tuple[bool, bool]:
     return not name.startswith("val_"), name.endswith("loss")
 
 
+def fitting_parts(line: str, width: int) -> str:
+    """As many of a line's parts, which have two blanks between them, as fit into so many characters."""
+    parts = line.split("  ")
+    while len(parts) > 1 and len("  ".join(parts)) > width:
+        parts.pop()
+    return "  ".join(parts)
+
+
 def fitting_columns(cells: Sequence[Sequence[str]], importance: Sequence[int], width: int, gap: int) -> list[int]:
     """Which columns of a table are shown, in their order: the most important ones that fit, at least the first two.
 
@@ -50,18 +64,19 @@ def fitting_columns(cells: Sequence[Sequence[str]], importance: Sequence[int], w
     return sorted(kept)
 
 
-def say(console: Console, text: str) -> None:
+def say(console: "Console", text: str) -> None:
     """Prints text as it is; on a terminal its lines end between words, and continue under what they begin with.
 
     Lines that begin with two blanks are to be pasted, or belong to a table, and stay whole.
     """
     lines = text.split("\n")
     if console.is_terminal:
-        lines = [part for line in lines for part in _wrapped(line, console.width)]
+        lines = [part for line in lines for part in wrapped(line, console.width)]
     console.print("\n".join(lines), markup=False, highlight=False, soft_wrap=True)
 
 
-def _wrapped(line: str, width: int) -> list[str]:
+def wrapped(line: str, width: int) -> list[str]:
+    """A line as lines that end between words; see `say`."""
     if line.startswith("  ") or len(line) <= width:
         return [line]
     # The outcome's lines have a name of 12 characters in front.
@@ -77,6 +92,22 @@ def _wrapped(line: str, width: int) -> list[str]:
         replace_whitespace=False,
         drop_whitespace=True,
     )
+
+
+@contextmanager
+def quiet_keys() -> Iterator[None]:
+    """Lets the terminal not write ^C where the cursor is: at the end of a full line of a live table, the table would be
+    drawn anew one line too low, and that line stand there twice."""
+    if not sys.stdin.isatty() or os.tcgetpgrp(sys.stdin.fileno()) != os.getpgrp():
+        yield
+        return
+    before = termios.tcgetattr(sys.stdin)
+    without = [*before[:3], before[3] & ~termios.ECHOCTL, *before[4:]]
+    try:
+        termios.tcsetattr(sys.stdin, termios.TCSANOW, without)
+        yield
+    finally:
+        termios.tcsetattr(sys.stdin, termios.TCSANOW, before)
 
 
 def program() -> str:

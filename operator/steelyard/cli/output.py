@@ -1,6 +1,7 @@
 """What all commands share: common options, and how documents and errors are printed. Imports typer and the api."""
 
 import json
+import shutil
 import sys
 from collections.abc import Mapping
 from enum import StrEnum
@@ -8,6 +9,8 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+
+from steelyard.cli.fitting import wrapped
 
 
 class OutputFormat(StrEnum):
@@ -63,4 +66,8 @@ def print_json(document: Mapping[str, Any]) -> None:
 def print_error(message: str) -> None:
     """Prints `error: MESSAGE` on standard error."""
     sys.stdout.flush()
-    print(f"error: {message}", file=sys.stderr, flush=True)
+    lines = f"error: {message}".split("\n")
+    if sys.stderr.isatty():
+        width = shutil.get_terminal_size().columns
+        lines = [part for line in lines for part in wrapped(line, width)]
+    print("\n".join(lines), file=sys.stderr, flush=True)

@@ -17,7 +17,7 @@ from steelyard.api.contract import Notice, Progress
 from steelyard.api.search_log import Entry
 from steelyard.api.tuning_job import TuningJobSpec
 from steelyard.cli.display import STARTING_TENSORFLOW, PlainLines, describe, progress_bar
-from steelyard.cli.fitting import fitting_columns, fitting_figures, say
+from steelyard.cli.fitting import fitting_columns, fitting_figures, fitting_parts, quiet_keys, say
 from steelyard.cli.output import OutputFormat, print_json
 from steelyard.cli.trial_table import answered, best_first, cost, header, metric, row, stopped_at, values_on_a_line
 from steelyard.local.events import RunEnded, StageEnded, StageRetried, StageSkipped, StageStarted
@@ -44,7 +44,7 @@ def search_display(output: OutputFormat, console: Console, spec: TuningJobSpec) 
         yield lambda event: print_json(event.to_json())
     elif console.is_terminal:
         board = Board(console, spec)
-        with Live(get_renderable=board.render, console=console, refresh_per_second=4):
+        with quiet_keys(), Live(get_renderable=board.render, console=console, refresh_per_second=4):
             yield board.report
     else:
         yield SearchLines(console, spec).report
@@ -174,7 +174,8 @@ class Board:
         if self._entries:
             parts.append(self._table(max(LEAST_ROWS, most - len(running))))
         for number, trial in running:
-            line = f"trial {number}  {_clock(trial.began)}  {trial.progress}  {trial.values}"
+            whole = f"trial {number}  {_clock(trial.began)}  {trial.progress}  {trial.values}"
+            line = fitting_parts(whole, self.console.width)
             parts.append(Text(line, style="cyan", no_wrap=True, overflow="ellipsis"))
         if len(self._running) > len(running):
             parts.append(Text(f"and {len(self._running) - len(running)} more run or wait", style="dim"))

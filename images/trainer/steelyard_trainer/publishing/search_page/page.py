@@ -30,7 +30,8 @@ p { margin: 4px 0 12px; color: var(--soft); } p b { color: var(--ink); }
 .facts li { background: var(--card); border: 1px solid var(--rule); border-radius: 8px; padding: 10px 16px; }
 .facts b { display: block; font-size: 20px; font-variant-numeric: tabular-nums; }
 .facts span { color: var(--soft); font-size: 13px; }
-svg { width: 100%; height: auto; background: var(--card); border: 1px solid var(--rule); border-radius: 8px; }
+svg { box-sizing: border-box; width: 100%; height: auto; background: var(--card); border: 1px solid var(--rule);
+  border-radius: 8px; }
 svg text { font: 12px system-ui, sans-serif; fill: var(--soft); }
 svg text.label { fill: var(--ink); font-weight: 600; }
 svg text.halo { paint-order: stroke; stroke: var(--card); stroke-width: 3px; }
