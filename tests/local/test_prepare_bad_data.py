@@ -65,7 +65,6 @@ def test_a_folder_is_no_file(tmp_path):
         ("", ["t.csv is empty"]),
         ("a,b,target\n", ["has a header but no rows"]),
         ("\na,b,target\n1,2,3\n", ["first line of t.csv is empty"]),
-        (",b,target\n1,2,3\n", ["no name for column 1 of 3", "index=False"]),
         ("a,b,a,target\n1,2,3,4\n", ["same name more than once: 'a'"]),
         ("a;b;target\n1;2;3\n", ["no column 'target'", "separated by ';'"]),
         ("a,b,Target \n1,2,3\n", ["no column 'target'", "did you mean 'Target '?", "'a', 'b', 'Target '"]),

@@ -112,10 +112,17 @@ def records(lines: Iterable[str], style: CsvStyle) -> Iterator[tuple[int, list[s
             continue
         if is_first and not style.header_row:
             yield 0, generated_names(len(cells))
+        yield begin, named(cells) if is_first and style.header_row else cells
         is_first = False
-        yield begin, cells
 
 
 def generated_names(count: int) -> list[str]:
     """The columns' names in a table without a header."""
     return [f"column{number}" for number in range(1, count + 1)]
+
+
+def named(header: list[str]) -> list[str]:
+    """The header with a name for each column: R and pandas leave that of the rows' numbers empty; it is column1."""
+    if not any(name.strip() for name in header):
+        return header
+    return [name if name.strip() else f"column{number}" for number, name in enumerate(header, start=1)]

@@ -1,4 +1,4 @@
-"""`steelyard init`: a commented manifest for a table. Imports typer, yaml, the api; serving when it runs.
+"""`steelyard init`: a commented manifest for a table. Imports typer, yaml, cells and the api.
 
 What it guesses it says in a comment beside the guess, so that a reader can put it right.
 """
@@ -19,26 +19,40 @@ from steelyard.api.errors import ConfigurationError, DataError
 from steelyard.api.loading import parse_training_job
 from steelyard.api.metrics import Task
 from steelyard.api.training_job import API_VERSION
-from steelyard.cli.sample import Column, Sample, read_sample
+from steelyard.cells.numbers import NumberStyle
+from steelyard.cli.judging import (
+    MOST_CLASSES_OF_NUMBERS,
+    Findings,
+    Judged,
+    can_be_target,
+    findings_of,
+    is_regression,
+    judge,
+    missing_targets,
+)
+from steelyard.cli.sample import Sample, read_sample
 
 _USUAL_TARGETS = ("target", "label", "class", "y")
-_MOST_CLASSES_OF_NUMBERS = 20
 _LONGEST_NAME = 40
 _LISTED = 8
 # What the manifest leaves to training: 1 less the default test and validation parts.
 _TRAIN_FRACTION = 0.7
 _ROWS_WORTH_TWO_WORKERS = 100_000
-_STANDARD_OUTPUT = Path("-")
+_STANDARD_OUTPUT = "-"
+# In a sample, of a class that has fewer rows there may be too few in the table, too.
+_FEW_SAMPLED_ROWS = 20
 
 
 def init(
     table: Annotated[
-        Path, typer.Argument(metavar="CSV", help="The table: a CSV file with a header (.csv, .tsv, .gz).")
+        str,
+        typer.Argument(metavar="TABLE", help="The table: a CSV file (.csv, .tsv, .gz), or a Parquet file (.parquet)."),
     ],
     target: Annotated[
         str | None,
         typer.Option(
-            metavar="COLUMN", help="The column to predict. Default: target, label, class or y, else the last."
+            metavar="COLUMN",
+            help="The column to predict. Default: target, label, class or y, else the last that can be.",
         ),
     ] = None,
     to: Annotated[
@@ -50,34 +64,56 @@ def init(
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
 ) -> None:
     """Writes a commented manifest for a table, to be read and run."""
-    from steelyard.cells.missing import MISSING_NUMBER_WORDS
-
-    sample = read_sample(table, MISSING_NUMBER_WORDS)
-    chosen = _target(table, sample, target)
-    name = job_name(table.name)
-    path = to or table.parent / f"{name}.yaml"
-    folder = Path() if path == _STANDARD_OUTPUT else path.parent
-    manifest = manifest_for(sample, chosen, name=name, uri=os.path.relpath(table, folder), is_guess=target is None)
+    path = Path(table.removeprefix("file://"))
+    sample = read_sample(path, table)
+    columns = judge(sample)
+    chosen = _target(path, columns, target)
+    if all(column.kind == "Empty" for column in columns if column is not chosen):
+        raise DataError(f"{path}: no column beside the target {chosen.name!r} has a value in the rows looked at")
+    name = job_name(path.name)
+    file = to or path.parent / f"{name}.yaml"
+    is_stream = str(file) == _STANDARD_OUTPUT
+    folder = Path() if is_stream else file.parent
+    uri = os.path.relpath(path, folder)
+    manifest = manifest_for(sample, columns, chosen, name=name, uri=uri, is_guess=target is None)
     # Names that no manifest can hold are found here, before anything is written.
     parse_training_job(yaml.safe_load(manifest), source=f"the manifest for {table}")
-    if path == _STANDARD_OUTPUT:
+    if is_stream:
         sys.stdout.write(manifest)
         return
-    if path.exists() and not force:
+    if file.exists() and not force:
         raise ConfigurationError(
-            f"{path} is there already; name another file with --to, or replace it with --force",
+            f"{file} is there already; name another file with --to, or replace it with --force",
             reason=Reason.TARGET_OCCUPIED,
         )
-    path.write_text(manifest, encoding="utf-8")
-    file = shlex.quote(str(path))
-    print(f"Wrote {path}: {_task(chosen).lower()} of {chosen.name!r}. Its comments say what was guessed.\n")
-    print(f"Check it:  steelyard validate {file}")
-    print(f"Train:     steelyard run {file}")
+    file.write_text(manifest, encoding="utf-8")
+    for line in _summary(file, columns, chosen, is_guess=target is None):
+        print(line)
+
+
+def _summary(file: Path, columns: list[Judged], target: Judged, *, is_guess: bool) -> list[str]:
+    """What is printed: the target, what was left out and why, and what comes next."""
+    guess = " (a guess; --target names another column)" if is_guess else ""
+    lines = [f"Wrote {file}: {_task(target).lower()} of {target.name!r}{guess}."]
+    findings = findings_of(columns, target)
+    if findings.exclude:
+        lines.append("Left out of the features:")
+        shown = list(findings.exclude.items())[:_LISTED]
+        lines += [f"  {name!r}: {why}" for name, why in shown]
+        if more := len(findings.exclude) - len(shown):
+            lines.append(f"  and {more:,} more, each with its reason in the file")
+    return [
+        *lines,
+        "Its comments say what was guessed.",
+        "",
+        f"Check it:  steelyard validate {shlex.quote(str(file))}",
+        f"Train:     steelyard run {shlex.quote(str(file))}",
+    ]
 
 
 def job_name(file_name: str) -> str:
     """A job's name made of a file's: lower-case letters, digits and '-', at most 40 of them, a letter first."""
-    stem = re.sub(r"\.(csv|tsv|txt)?(\.gz)?$", "", file_name, flags=re.IGNORECASE)
+    stem = re.sub(r"\.(csv|tsv|txt|parquet|pq)?(\.gz)?$", "", file_name, flags=re.IGNORECASE)
     ascii_only = unicodedata.normalize("NFKD", stem).encode("ascii", "ignore").decode().lower()
     name = re.sub(r"[^a-z0-9]+", "-", ascii_only).strip("-")
     if not name[:1].isalpha():
@@ -85,22 +121,24 @@ def job_name(file_name: str) -> str:
     return name[:_LONGEST_NAME].strip("-")
 
 
-def manifest_for(sample: Sample, target: Column, *, name: str, uri: str, is_guess: bool) -> str:
+def manifest_for(sample: Sample, columns: list[Judged], target: Judged, *, name: str, uri: str, is_guess: bool) -> str:
     """The manifest's text.
 
     Args:
         sample: the table.
-        target: its column to predict.
+        columns: what its columns are.
+        target: the one to predict.
         name: the job's name.
         uri: the table, relative to the manifest's folder.
         is_guess: whether the target was guessed.
     """
     task = _task(target)
-    features = [column for column in sample.columns if column is not target]
+    findings = findings_of(columns, target)
+    features = [column for column in columns if column is not target and column.name not in findings.exclude]
     guess = "  # a guess: the column to predict" if is_guess else ""
     lines = [
         f"# {'' if sample.is_whole_table else 'About '}{sample.all_rows:,} rows and {len(sample.columns)} columns; "
-        f"{'all' if sample.is_whole_table else f'the first {sample.rows:,}'} were looked at.",
+        f"{'all' if sample.is_whole_table else f'{sample.rows:,} rows from all over the file'} were looked at.",
         "# Every field, its default and its bounds: docs/manifest.md",
         f"apiVersion: {API_VERSION}",
         "kind: TrainingJob",
@@ -108,14 +146,17 @@ def manifest_for(sample: Sample, target: Column, *, name: str, uri: str, is_gues
         f"  name: {quoted(name)}",
         "",
         "spec:",
-        f"  task: {task}  # {_why_task(target, task)}",
+        _task_line(sample, target, task),
         "  dataset:",
         f"    uri: {quoted(uri)}  # relative to this file's folder",
-        *([] if _tells_format(uri) else ["    format: CSV"]),
+        *([] if _tells_format(uri, sample) else [f"    format: {'Parquet' if sample.is_parquet else 'CSV'}"]),
+        *_csv_lines(sample, findings),
         f"    target: {quoted(target.name)}{guess}",
-        *_exclude_lines(features),
-        *_categorical_lines(features),
-        *_missing_lines(sample, features),
+        *_index_lines(sample),
+        *_exclude_lines(findings),
+        *_cell_lines(findings, columns),
+        *_categorical_lines(features, findings),
+        *_missing_lines(sample, features, target, findings),
         "    split:  # the rest is trained on",
         "      test: 0.2  # judges the finished model, once",
         "      validation: 0.1  # decides which epoch is best and which compressed candidate is good enough",
@@ -154,25 +195,40 @@ def quoted(text: str) -> str:
     return str(yaml.safe_dump(text, default_style='"', allow_unicode=True, width=10**9)).strip()
 
 
-def _target(table: Path, sample: Sample, given: str | None) -> Column:
-    names = [column.name for column in sample.columns]
-    if given is None:
+def _target(path: Path, columns: list[Judged], given: str | None) -> Judged:
+    names = [column.name for column in columns]
+    if given is not None and given not in names:
+        raise DataError(f"{path} has no column {given!r} (--target); its columns are {_listed(names, 40)}")
+    by_name = {column.name: column for column in columns}
+    if given is not None:
+        chosen = by_name[given]
+    else:
         by_folded = {name.casefold(): name for name in reversed(names)}
-        given = next((by_folded[usual] for usual in _USUAL_TARGETS if usual in by_folded), names[-1])
-    elif given not in names:
-        raise DataError(f"{table} has no column {given!r} (--target); its columns are {_listed(names, 40)}")
-    column = sample.column(given)
-    if not column.counts:
-        raise DataError(f"the target {given!r} is empty in all rows that were looked at; name another with --target")
-    return column
+        usual = [by_folded[name] for name in _USUAL_TARGETS if name in by_folded]
+        order = [*(by_name[name] for name in usual), *reversed(columns)]
+        chosen = next((column for column in order if can_be_target(column)), by_name[(usual or names[-1:])[0]])
+    if not chosen.counts:
+        raise DataError(
+            f"the target {chosen.name!r} is empty in all rows that were looked at; name another with --target"
+        )
+    if chosen.kind == "Date":
+        raise DataError(
+            f"the target {chosen.name!r} is a date, which can't be predicted; name a number or a label with --target"
+        )
+    return chosen
 
 
-def _task(target: Column) -> Task:
-    is_number = target.kind == "Number" and (not target.is_whole or len(target.counts) > _MOST_CLASSES_OF_NUMBERS)
-    return "Regression" if is_number else "Classification"
+def _task(target: Judged) -> Task:
+    return "Regression" if is_regression(target) else "Classification"
 
 
-def _why_task(target: Column, task: Task) -> str:
+def _task_line(sample: Sample, target: Judged, task: Task) -> str:
+    if sample.is_whole_table:
+        return f"  task: {task}  # {_why_task(target, task)}"
+    return f"  # task: {task}  # left to the whole table; in the rows looked at {_why_task(target, task)}"
+
+
+def _why_task(target: Judged, task: Task) -> str:
     if task == "Regression":
         what = "whole numbers" if target.is_whole else "numbers"
         return f"the target takes {len(target.counts):,} different {what}"
@@ -183,25 +239,72 @@ def _metric(task: Task) -> str:
     return "accuracy" if task == "Classification" else "r2"
 
 
-def _is_left_out(column: Column) -> bool:
-    return column.kind == "Empty" or column.is_identifier
+def _csv_lines(sample: Sample, findings: Findings) -> list[str]:
+    said = {**sample.csv, **({"decimal": findings.decimal} if findings.decimal else {})}
+    if not said:
+        return []
+    fields = ", ".join(f"{name}: {quoted(value) if isinstance(value, str) else value}" for name, value in said.items())
+    nameless = "  # no line names the columns: they are column1, column2 ..." if said.get("headerRow") == 0 else ""
+    return ["    # How the file is written:", f"    csv: {{{fields}}}{nameless}"]
 
 
-def _exclude_lines(features: list[Column]) -> list[str]:
-    names = [column.name for column in features if _is_left_out(column)]
-    if not names or len(names) == len(features):
+def _index_lines(sample: Sample) -> list[str]:
+    if not sample.left_out:
+        return []
+    return [f"    # Left out anyway, as it is the index that pandas saved: {_listed(list(sample.left_out))}"]
+
+
+def _exclude_lines(findings: Findings) -> list[str]:
+    if not findings.exclude:
         return []
     return [
-        "    # Columns that are empty, or have another value in every row, as a customer's number has:",
-        f"    exclude: [{', '.join(map(quoted, names))}]",
+        "    # Nothing can be learned from these:",
+        *(f"    #   {quoted(name)}: {why}" for name, why in findings.exclude.items()),
+        f"    exclude: [{', '.join(map(quoted, findings.exclude))}]",
     ]
 
 
-def _categorical_lines(features: list[Column]) -> list[str]:
+def _cell_lines(findings: Findings, columns: list[Judged]) -> list[str]:
+    """Missing markers, numbers that are written as text, dates."""
+    lines = []
+    if findings.markers:
+        where = [column.name for column in columns if column.markers]
+        lines += [
+            f"    # Words among numbers, taken for an empty cell: in {_listed(where)}",
+            f"    missingMarkers: [{', '.join(map(quoted, findings.markers))}]",
+        ]
+    examples = {column.name: next(iter(column.counts), "") for column in columns}
+    if findings.numbers:
+        lines.append("    numbers:  # texts that are numbers")
+        lines += [
+            f"      {quoted(name)}: {_style(style)}  # such as {_example(examples[name])}"
+            for name, style in findings.numbers.items()
+        ]
+    if findings.dates:
+        lines.append("    dates:  # become year, month, day and so on")
+        lines += [
+            f"      {quoted(name)}: {quoted(form)}  # such as {_example(examples[name])}"
+            for name, form in findings.dates.items()
+        ]
+    return lines
+
+
+def _style(style: NumberStyle) -> str:
+    return "{" + ", ".join(f"{name}: {quoted(mark)}" for name, mark in style.to_json().items()) + "}"
+
+
+def _example(text: str) -> str:
+    return repr(text[:40])
+
+
+def _categorical_lines(features: list[Judged], findings: Findings) -> list[str]:
+    if findings.categorical:
+        return [
+            "    # Codes: some of their texts are numbers, the others are none:",
+            f"    categorical: [{', '.join(map(quoted, findings.categorical))}]",
+        ]
     names = [
-        column.name
-        for column in features
-        if column.is_whole and 2 < len(column.counts) <= _MOST_CLASSES_OF_NUMBERS and not _is_left_out(column)
+        column.name for column in features if column.is_whole and 2 < len(column.counts) <= MOST_CLASSES_OF_NUMBERS
     ]
     if not names:
         return []
@@ -213,28 +316,37 @@ def _categorical_lines(features: list[Column]) -> list[str]:
     ]
 
 
-def _missing_lines(sample: Sample, features: list[Column]) -> list[str]:
-    gaps = {column.name: column.missing for column in features if column.missing and not _is_left_out(column)}
-    if not gaps:
+def _missing_lines(sample: Sample, features: list[Judged], target: Judged, findings: Findings) -> list[str]:
+    gaps = {column.name: column.missing for column in features if column.missing}
+    absent = missing_targets(target, sample.column(target.name), findings.markers)
+    if not gaps and not absent:
         return ["    # missingValues: {strategy: Median}  # no cell is empty in the rows that were looked at"]
-    shown = ", ".join(f"{quoted(name)} {count:,}" for name, count in list(gaps.items())[:_LISTED])
-    return [
-        f"    # Empty cells in {sample.rows:,} rows: {shown}{_more(gaps)}.",
-        "    # Median puts that of the training part (text: its most frequent word); or Mean, Constant, DropRow, Fail.",
-        "    missingValues: {strategy: Median}",
-    ]
+    fields = (["strategy: Median"] if gaps else []) + (["target: DropRow"] if absent else [])
+    lines = []
+    if gaps:
+        shown = ", ".join(f"{quoted(name)} {count:,}" for name, count in list(gaps.items())[:_LISTED])
+        lines = [
+            f"    # Empty cells in {sample.rows:,} rows: {shown}{_more(gaps)}.",
+            "    # Median puts the training part's (text: its most frequent word); or Mean, Constant, DropRow, Fail.",
+        ]
+    if absent:
+        lines.append(f"    # {absent:,} of {sample.rows:,} rows have no target; DropRow leaves them out.")
+    return [*lines, f"    missingValues: {{{', '.join(fields)}}}"]
 
 
-def _stratify_lines(sample: Sample, target: Column, task: Task) -> list[str]:
+def _stratify_lines(sample: Sample, target: Judged, task: Task) -> list[str]:
     """Where classes are too small to be dealt out evenly, the default would end the job."""
     if task == "Regression":
         return []
     rarest = min(target.counts.values())
     smallest_part = round(0.1 * sample.all_rows)
-    if sample.is_whole_table and (rarest < 4 or smallest_part < len(target.counts)):
+    is_small = rarest < 4 or smallest_part < len(target.counts)
+    if is_small if sample.is_whole_table else rarest < _FEW_SAMPLED_ROWS:
         return [
             f"      stratify: false  # {rarest} row{'s' * (rarest != 1)} of the rarest class can't be dealt out evenly"
         ]
+    if not sample.is_whole_table:
+        return []
     return ["      stratify: true  # every part gets the same mixture of classes"]
 
 
@@ -255,5 +367,6 @@ def _more(names: list[str] | dict[str, int], limit: int = _LISTED) -> str:
     return f" and {len(names) - limit:,} more" if len(names) > limit else ""
 
 
-def _tells_format(uri: str) -> bool:
-    return uri.lower().endswith((".csv", ".csv.gz", ".tsv", ".tsv.gz"))
+def _tells_format(uri: str, sample: Sample) -> bool:
+    endings = (".parquet", ".pq") if sample.is_parquet else (".csv", ".csv.gz", ".tsv", ".tsv.gz")
+    return uri.lower().endswith(endings)

@@ -1,58 +1,62 @@
-"""What a CSV table's first rows tell: its columns, their kinds and gaps. Imports the api only.
+"""What rows from all over a table tell: its columns, and how often each text occurs in them. Imports local, cells and
+the api; pyarrow for Parquet.
 
-A glance for writing a manifest; what counts is the trainer's own, full reading. Both go by the same rules.
+A glance for writing a manifest; what counts is the trainer's own, full reading. Both read cells by the same package.
 """
 
 import csv
 import gzip
 import io
-import math
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import BinaryIO, Literal, TextIO
+from typing import IO, Any, Literal
 
-from steelyard.api.contract import Reason
 from steelyard.api.errors import DataError
+from steelyard.cells.csv_text import CsvStyle, records
+from steelyard.cells.words import text_of
+from steelyard.cli.dialect import Dialect, dialect_of
+from steelyard.local.file_kinds import refuse_other_files
 
-SAMPLE_ROWS = 20_000
+WHOLE_BYTES = 8 << 20
+"""A table of at most so many bytes is read whole."""
+_BLOCKS = 16
+_BLOCK_BYTES = 256 << 10
+_PARQUET_ROWS = 200_000
+_PARQUET_BLOCK_ROWS = 12_500
 
-# A column is one of numbers if at least this share of its cells that are not missing are numbers.
-_MOSTLY_NUMBERS = 0.9
-_LONGEST_CELL = 2 << 20
+ArrowKind = Literal["Number", "Category", "Date", "Other"]
 
 
-@dataclass(frozen=True)
+@dataclass
 class Column:
     """One column, as far as the sample shows it."""
 
     name: str
-    kind: Literal["Number", "Category", "Empty"]
-    missing: int
-    """Cells without a value."""
-    counts: dict[str, int]
-    """Rows of each value, as it is written; missing ones left out."""
-    is_whole: bool
-    """Whether it is a column of numbers, all of them whole."""
-
-    @property
-    def is_identifier(self) -> bool:
-        """Whether every row has another value, so that nothing can be learned from it: words or whole numbers only."""
-        values = sum(self.counts.values())
-        return values > 1 and len(self.counts) == values and (self.kind == "Category" or self.is_whole)
+    counts: dict[str, int] = field(default_factory=dict)
+    """Rows of each text, in the order of their first; null and "" are one."""
+    arrow: ArrowKind | None = None
+    """What Parquet says that it holds."""
+    arrow_type: str = ""
+    """Parquet's own name of that."""
 
 
 @dataclass(frozen=True)
 class Sample:
-    """A table's first rows."""
+    """Rows of a table."""
 
     columns: tuple[Column, ...]
     rows: int
     """Rows that were read."""
     all_rows: int
-    """Rows of the table; estimated from its size if it has more than were read."""
+    """Rows of the table; estimated from its size if it is CSV and has more than were read."""
+    csv: dict[str, str | int] = field(default_factory=dict)
+    """What `dataset.csv` must say."""
+    is_parquet: bool = False
+    left_out: tuple[str, ...] = ()
+    """Columns that Steelyard leaves out itself: the index that pandas saved."""
 
     @property
     def is_whole_table(self) -> bool:
@@ -64,68 +68,130 @@ class Sample:
         return next(column for column in self.columns if column.name == name)
 
 
-def read_sample(path: Path, missing_numbers: Iterable[str]) -> Sample:
-    """Reads up to SAMPLE_ROWS rows.
+def read_sample(path: Path, given: str | None = None) -> Sample:
+    """Reads a small table whole, of a large one blocks that are spread over it.
 
     Args:
-        path: a CSV file; .tsv is tabs, .gz is compressed.
-        missing_numbers: what stands for a missing cell in a column of numbers; in one of text only the empty cell does.
+        path: a CSV file (.tsv is tabs, .gz is compressed) or a Parquet file.
+        given: what the user wrote for it.
 
     Raises:
-        DataError: it is not there, no CSV, or has no rows.
+        DataError: it is not there, no table, or has no rows.
     """
-    if not path.exists():
-        raise DataError(f"there is no file {path}", reason=Reason.SOURCE_NOT_FOUND)
-    if not path.is_file():
-        raise DataError(f"{path} is a folder; name a CSV file", reason=Reason.SOURCE_NOT_FOUND)
-    if path.name.lower().endswith((".parquet", ".pq")):
-        raise DataError(f"{path} is a Parquet file; init reads CSV")
+    refuse_other_files(path, given or str(path))
+    with path.open("rb") as file:
+        is_parquet = file.read(4) == b"PAR1"
+    if is_parquet or path.name.lower().endswith((".parquet", ".pq")):
+        return _read_parquet(path)
     try:
-        with _open_text(path) as (text, raw):
-            return _read(path, text, raw, frozenset(missing_numbers))
+        with _open(path) as file:
+            dialect = dialect_of(path.name, file)
+            return _Reader(path, file, dialect).read()
     except UnicodeDecodeError as error:
-        raise DataError(f"{path} is not a CSV file: byte {error.object[error.start]:#04x} is not UTF-8 text") from None
+        raise DataError(
+            f"{path} is not a CSV file: byte {error.object[error.start]:#04x} is not {error.encoding} text"
+        ) from None
     except (csv.Error, EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise DataError(f"{path} is not a CSV file: {error}") from None
 
 
 @contextmanager
-def _open_text(path: Path) -> Iterator[tuple[TextIO, BinaryIO]]:
-    """The file as text, and its bytes below, whose position tells how much of it was read."""
+def _open(path: Path) -> Iterator[IO[bytes]]:
+    """The file's (uncompressed) bytes."""
     with path.open("rb") as raw:
-        plain = gzip.GzipFile(fileobj=raw) if path.name.lower().endswith(".gz") else raw
-        with io.TextIOWrapper(plain, encoding="utf-8-sig", newline="") as text:
-            yield text, raw
+        is_packed = raw.read(2) == b"\x1f\x8b"
+        raw.seek(0)
+        yield gzip.GzipFile(fileobj=raw) if is_packed else raw  # type: ignore[misc]
 
 
-def _read(path: Path, text: TextIO, raw: BinaryIO, missing_numbers: frozenset[str]) -> Sample:
-    csv.field_size_limit(_LONGEST_CELL)
-    name = path.name.lower().removesuffix(".gz")
-    reader = csv.reader(_without_nul(path, text), delimiter="\t" if name.endswith(".tsv") else ",", strict=True)
-    header = next(reader, [])
-    _check_header(path, header)
-    counts: list[dict[str, int]] = [{} for _ in header]
-    rows = 0
-    is_end = True
-    for cells in reader:
-        if not cells:
-            continue
-        if len(cells) != len(header):
-            raise DataError(
-                f"{path}, line {reader.line_num}: {len(cells)} cells, but the header names {len(header)} columns"
-            )
-        if rows == SAMPLE_ROWS:
-            is_end = False
-            break
-        rows += 1
-        for count, cell in zip(counts, cells, strict=True):
-            count[cell] = count.get(cell, 0) + 1
-    if not rows:
-        raise DataError(f"{path} has a header but no rows")
-    columns = tuple(_column(*pair, missing_numbers) for pair in zip(header, counts, strict=True))
-    if is_end:
-        return Sample(columns, rows, rows)
-    return Sample(columns, rows, max(rows + 1, round(rows * path.stat().st_size / raw.tell())))
+class _Reader:
+    """Reads a CSV file."""
+
+    def __init__(self, path: Path, file: IO[bytes], dialect: Dialect) -> None:
+        self._path = path
+        self._file = file
+        self._style = dialect.style
+        self._said = dialect.said
+        self._rows = 0
+        self._bytes = 0
+        self._columns: list[Column] = []
+
+    def read(self) -> Sample:
+        """Raises what `read_sample` says."""
+        size = _size_of(self._path, self._file)
+        # UTF-16 can't be entered anywhere.
+        is_whole = size <= WHOLE_BYTES or self._style.encoding == "UTF-16"
+        self._read_from_start(None if is_whole else _BLOCK_BYTES)
+        if not is_whole:
+            step = (size - _BLOCK_BYTES) // (_BLOCKS - 1)
+            for block in range(1, _BLOCKS):
+                self._read_block(block * step)
+        if not self._rows:
+            raise DataError(f"{self._path} has a header but no rows")
+        rows = self._rows if is_whole else max(self._rows + 1, round(self._rows * size / max(self._bytes, 1)))
+        return Sample(tuple(self._columns), self._rows, rows, self._said)
+
+    def _read_from_start(self, limit: int | None) -> None:
+        self._file.seek(0)
+        content: IO[bytes] = self._file if limit is None else io.BytesIO(_whole_lines(self._file.read(limit)))
+        encoding = "utf-8-sig" if self._style.is_utf8 else self._style.encoding
+        text = io.TextIOWrapper(content, encoding=encoding, newline="")
+        found = records(_without_nul(self._path, text), self._style)
+        try:
+            _, header = next(found, (0, []))
+            _check_header(self._path, header, self._style)
+            self._columns = [Column(name) for name in header]
+            for line, cells in found:
+                if len(cells) != len(header):
+                    raise DataError(
+                        f"{self._path}, line {line}: {len(cells)} cells, but the header names {len(header)} columns"
+                    )
+                self._take(cells)
+            if limit is not None:
+                self._bytes += content.tell()
+        except csv.Error:
+            # The block may end within a quoted cell.
+            if limit is None or not self._rows:
+                raise
+        finally:
+            text.detach()
+
+    def _read_block(self, begin: int) -> None:
+        """The rows of a block; what does not look like one, at its beginning, is passed over."""
+        self._file.seek(begin)
+        data = _whole_lines(self._file.read(_BLOCK_BYTES))
+        data = data[data.find(b"\n") + 1 :]
+        style = replace(self._style, header_row=0)
+        encoding = "utf-8" if style.is_utf8 else style.encoding
+        lines = io.StringIO(data.decode(encoding, errors="replace"), newline="")
+        before = self._rows
+        try:
+            for line, cells in records(lines, style):
+                if line and len(cells) == len(self._columns):
+                    self._take(cells)
+        except csv.Error:
+            pass
+        if self._rows > before:
+            self._bytes += len(data)
+
+    def _take(self, cells: list[str]) -> None:
+        self._rows += 1
+        for column, cell in zip(self._columns, cells, strict=True):
+            column.counts[cell] = column.counts.get(cell, 0) + 1
+
+
+def _size_of(path: Path, file: IO[bytes]) -> int:
+    """Bytes of the file; of a compressed one as its last four bytes say, or more."""
+    size = path.stat().st_size
+    if not isinstance(file, gzip.GzipFile):
+        return size
+    with path.open("rb") as raw:
+        raw.seek(max(0, size - 4))
+        return max(size, int.from_bytes(raw.read(4), "little"))
+
+
+def _whole_lines(data: bytes) -> bytes:
+    return data[: data.rfind(b"\n") + 1] or data
 
 
 def _without_nul(path: Path, lines: Iterable[str]) -> Iterator[str]:
@@ -135,34 +201,91 @@ def _without_nul(path: Path, lines: Iterable[str]) -> Iterator[str]:
         yield line
 
 
-def _check_header(path: Path, header: list[str]) -> None:
+def _check_header(path: Path, header: list[str], style: CsvStyle) -> None:
     if not any(name.strip() for name in header):
         raise DataError(f"{path} is empty; a CSV file begins with a line that names the columns")
-    if repeated := next((name for name in header if header.count(name) > 1), None):
-        raise DataError(f"{path} has the column {repeated!r} more than once")
-    if "" in header:
-        raise DataError(f"{path}: column {header.index('') + 1} has no name in the header")
+    if repeated := next((name for name in header if name.strip() and header.count(name) > 1), None):
+        raise DataError(f"{path} has the column {repeated!r} more than once; rename one of them")
     if len(header) == 1:
-        other = next((separator for separator in ";\t|" if separator in header[0]), None)
-        hint = f"; it seems to be separated by {other!r}, but a CSV file is by commas (.tsv: by tabs)" if other else ""
-        raise DataError(f"{path} has one column only, {header[0][:60]!r}, but a target and a feature are needed{hint}")
+        raise DataError(
+            f"{path} has one column only, {header[0][:60]!r}, but a target and a feature are needed; is it separated "
+            f"by another character than {style.delimiter!r}? Tried: comma, semicolon, tab and |"
+        )
 
 
-def _column(name: str, counts: dict[str, int], missing_numbers: frozenset[str]) -> Column:
-    given = {cell: count for cell, count in counts.items() if cell.strip() not in missing_numbers}
-    numbers = {cell: number for cell in given if (number := _number(cell)) is not None}
-    if not given:
-        return Column(name, "Empty", sum(counts.values()), {}, is_whole=False)
-    if sum(given[cell] for cell in numbers) >= _MOSTLY_NUMBERS * sum(given.values()):
-        is_whole = all(number.is_integer() for number in numbers.values())
-        return Column(name, "Number", sum(counts.values()) - sum(given.values()), given, is_whole)
-    words = {cell: count for cell, count in counts.items() if cell}
-    return Column(name, "Category", counts.get("", 0), words, is_whole=False)
-
-
-def _number(text: str) -> float | None:
+def _read_parquet(path: Path) -> Sample:
     try:
-        number = float(text)
-    except ValueError:
-        return None
-    return number if math.isfinite(number) and "_" not in text else None
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+    except ImportError:
+        raise DataError(
+            f"{path} is a Parquet file, and pyarrow, which reads it, is not installed; install pyarrow, or write the "
+            "table as CSV"
+        ) from None
+    try:
+        file = pq.ParquetFile(path)
+        index = _saved_index(file.schema_arrow)
+        columns = [
+            Column(entry.name, arrow=_arrow_kind(pa, entry.type), arrow_type=str(entry.type))
+            for entry in file.schema_arrow
+            if entry.name not in index
+        ]
+        rows = 0
+        for table in _parquet_blocks(file, [column.name for column in columns if column.arrow != "Other"]):
+            rows += table.num_rows
+            for column in columns:
+                if column.arrow != "Other":
+                    _count(column, table.column(column.name), pa)
+    except (pa.ArrowInvalid, OSError) as error:
+        what = str(error).splitlines()[0]
+        raise DataError(f"{path} is not a whole Parquet file; it may have been cut off: {what}") from None
+    if not rows:
+        raise DataError(f"{path} has columns but no rows")
+    if len(columns) < 2:
+        raise DataError(f"{path} has one column only, but a target and a feature are needed")
+    return Sample(tuple(columns), rows, int(file.metadata.num_rows), is_parquet=True, left_out=tuple(sorted(index)))
+
+
+def _saved_index(schema: Any) -> set[str]:
+    """The columns that hold the index of a pandas.DataFrame."""
+    said = (schema.pandas_metadata or {}).get("index_columns", [])
+    return {name for name in said if isinstance(name, str) and name in schema.names}
+
+
+def _parquet_blocks(file: Any, names: list[str]) -> Iterator[Any]:
+    """A small table whole; of a large one parts of row groups, spread over the file."""
+    groups, rows = file.metadata.num_row_groups, file.metadata.num_rows
+    if rows <= _PARQUET_ROWS:
+        yield from file.iter_batches(columns=names)
+        return
+    chosen = sorted({round(place * (groups - 1) / (_BLOCKS - 1)) for place in range(_BLOCKS)})
+    most = max(_PARQUET_BLOCK_ROWS, _PARQUET_ROWS // len(chosen))
+    for group in chosen:
+        table = file.read_row_group(group, columns=names)
+        step = max(1, table.num_rows // most)
+        yield table.take(list(range(0, table.num_rows, step))) if step > 1 else table
+
+
+def _arrow_kind(pa: Any, kind: Any) -> ArrowKind:
+    types = pa.types
+    plain = kind.value_type if types.is_dictionary(kind) else kind
+    is_number = (types.is_integer, types.is_floating, types.is_decimal)
+    is_word = (types.is_string, types.is_large_string, types.is_string_view, types.is_boolean, types.is_null)
+    is_date = (types.is_date, types.is_time, types.is_timestamp, types.is_duration)
+    kinds: tuple[tuple[ArrowKind, tuple[Callable[[Any], bool], ...]], ...] = (
+        ("Number", is_number),
+        ("Category", is_word),
+        ("Date", is_date),
+    )
+    return next((name for name, tests in kinds if any(test(plain) for test in tests)), "Other")
+
+
+def _count(column: Column, cells: Any, pa: Any) -> None:
+    if pa.types.is_dictionary(cells.type):
+        cells = cells.cast(cells.type.value_type)
+    if column.arrow == "Date":
+        cells = cells.cast(pa.string())
+    for entry in cells.value_counts().to_pylist():
+        value = entry["values"]
+        text = "" if value is None or value != value else text_of(value)
+        column.counts[text] = column.counts.get(text, 0) + entry["counts"]

@@ -1,26 +1,31 @@
-"""The source of a job's rows, as far as it can be judged without reading it as a table. Imports the api only."""
+"""The source of a job's rows, as far as it can be judged without reading it as a table. Imports cells and the api."""
 
 import csv
 import gzip
 import hashlib
-import io
 import json
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import IO
 
 from steelyard.api.contract import ExitCode, Reason
 from steelyard.api.dataset import Dataset, Split
 from steelyard.api.errors import DataError, Problem
 from steelyard.api.uris import ClaimUri, is_claim_uri
 from steelyard.api.workspace import DATASET_FILE, PREPROCESSING_FILE
+from steelyard.cells.manifest import csv_style
+from steelyard.local.file_kinds import kind_of
+from steelyard.local.first_rows import FirstRows, cell_problems
 from steelyard.local.state import SourceRecord
 
 _PARQUET_MAGIC = b"PAR1"
 _PARQUET_LEAST_BYTES = 12
-_LONGEST_CELL = 2 << 20
+_LISTS = ("exclude", "categorical")
+_MAPS = ("numbers", "dates")
+"""The fields that name columns."""
 
 
 def find_source(dataset: Dataset, path: Path, field: str = "uri") -> None:
@@ -158,37 +163,49 @@ def source_findings(dataset: Dataset, path: Path) -> list[Finding]:
 
 
 def _csv_findings(dataset: Dataset, path: Path) -> list[Finding]:
-    csv.field_size_limit(_LONGEST_CELL)
+    if (other := kind_of(path)) is not None and not path.name.lower().endswith(".gz"):
+        return [_data("uri", f"{path} is {other[0]}, not a CSV file: {other[1]}")]
+    style = csv_style(path.name, dataset.csv)
     try:
-        with _open_text(path) as text:
-            rows = csv.reader(text, delimiter="\t" if _plain_name(path).endswith(".tsv") else ",", strict=True)
-            header = next(rows, None)
-            first = next((row for row in rows if row), None)
+        with _open_bytes(path) as file:
+            head = FirstRows.read(file, style)
     except UnicodeDecodeError as error:
-        return [_data("uri", f"{path} is not a CSV file: byte {error.object[error.start]:#04x} is not UTF-8 text")]
+        byte = error.object[error.start]
+        return [_data("uri", f"{path} is not a CSV file: byte {byte:#04x} is not {style.encoding} text")]
     except (csv.Error, OSError, EOFError, zlib.error) as error:
         return [_data("uri", f"{path} is not a CSV file: {error}")]
-    if not header:
+    header = head.header
+    if not any(name.strip() for name in header):
         return [_data("uri", f"{path} is empty; a CSV file begins with a line that names the columns")]
-    if first is None:
+    if not head.rows:
         return [_data("uri", f"{path} has a header but no rows")]
     findings = []
-    if unnamed := [str(index + 1) for index, name in enumerate(header) if not name.strip()]:
-        findings.append(_data("uri", f"{path} has no name for column {', '.join(unnamed)} in its header"))
     if repeated := sorted({name for name in header if name.strip() and header.count(name) > 1}):
         findings.append(_data("uri", f"{path} has the column '{repeated[0]}' more than once"))
-    if len(first) != len(header):
-        findings.append(_data("uri", f"{path} has {len(header)} columns, but {len(first)} cells in the first row"))
+    if head.ragged is not None:
+        row, cells = head.ragged
+        where = "in the first row" if row == 1 else f"in row {row:,}"
+        findings.append(_data("uri", f"{path} has {len(header)} columns, but {cells} cells {where}"))
+    findings += _names_findings(dataset, path, header)
+    if not findings:
+        findings = [_data(field, f"{path}, {message}") for field, message in cell_problems(dataset, head)]
+    return findings
+
+
+def _names_findings(dataset: Dataset, path: Path, header: list[str]) -> list[Finding]:
+    """The columns that the manifest names and the table has not."""
+    findings = []
     there = f"the columns are {_listed(header)}"
     if dataset.target not in header:
         findings.append(_data("target", f"{path} has no column '{dataset.target}'; {there}"))
     if dataset.split.by is not None and dataset.split.by[1] not in header:
         by, name = dataset.split.by
         findings.append(_configuration(f"split.{by}", f"{path} has no column '{name}'; {there}"))
-    for field in ("exclude", "categorical"):
-        for index, name in enumerate(getattr(dataset, field)):
-            if name not in header:
-                findings.append(_configuration(f"{field}[{index}]", f"{path} has no column '{name}'; {there}"))
+    named = [(f"{field}[{index}]", name) for field in _LISTS for index, name in enumerate(getattr(dataset, field))]
+    named += [(f"{field}.{name}", name) for field in _MAPS for name in getattr(dataset, field)]
+    findings += [
+        _configuration(field, f"{path} has no column '{name}'; {there}") for field, name in named if name not in header
+    ]
     if set(header) <= {dataset.target, *dataset.exclude, *(dataset.split.by or ())[1:]}:
         findings.append(_configuration("exclude", f"no feature is left beside the target; {there}"))
     return findings
@@ -224,20 +241,11 @@ def _configuration(field: str, message: str) -> Finding:
     return Finding(Problem(f"spec.dataset.{field}", message), ExitCode.CONFIGURATION)
 
 
-def _plain_name(path: Path) -> str:
-    """The file's name in small letters, without the .gz of a compressed one."""
-    return path.name.lower().removesuffix(".gz")
-
-
 @contextmanager
-def _open_text(path: Path) -> Iterator[io.TextIOBase]:
-    is_packed = path.name.lower().endswith(".gz")
-    with (
-        path.open("rb") as file,
-        gzip.open(file) if is_packed else file as raw,
-        io.TextIOWrapper(raw, encoding="utf-8-sig", newline="") as text,
-    ):
-        yield text
+def _open_bytes(path: Path) -> Iterator[IO[bytes]]:
+    """The file's (uncompressed) bytes."""
+    with path.open("rb") as file:
+        yield gzip.GzipFile(fileobj=file) if path.name.lower().endswith(".gz") else file  # type: ignore[misc]
 
 
 def _listed(names: list[str], limit: int = 20) -> str:

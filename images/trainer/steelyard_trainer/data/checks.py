@@ -14,8 +14,9 @@ from steelyard.api.errors import ConfigurationError, DataError
 from steelyard.api.metrics import Task
 from steelyard.api.training import Training
 from steelyard.api.training_job import TrainingJobSpec
+from steelyard.cells.messages import flow
 from steelyard_trainer.data.splitting import ClassTooSmallError, PartTooSmallError, TooFewRowsError
-from steelyard_trainer.data.words import flow, listed
+from steelyard_trainer.data.words import listed
 
 
 def check_task(spec: TrainingJobSpec, task: Task) -> None:

@@ -19,6 +19,7 @@ from steelyard.api.dataset import Dataset
 from steelyard.api.errors import DataError
 from steelyard.cells.csv_text import CsvStyle, blanked, open_text
 from steelyard.cells.manifest import csv_style, default_style, missing_numbers
+from steelyard.cells.messages import refuse_large
 from steelyard_trainer.data.diagnosis import CsvFile, diagnose, fast_missing
 from steelyard_trainer.data.sources import (
     BATCH_BYTES,
@@ -29,7 +30,6 @@ from steelyard_trainer.data.sources import (
     declared_column,
     sniffed_column,
 )
-from steelyard_trainer.data.words import refuse_large
 
 _BLOCK_BYTES = 2 << 20
 """What the reader parses at a time; a row may not be longer."""
@@ -111,10 +111,13 @@ class CsvSource(Source):
     def _open(self, stream: "_WatchedFile") -> pa.csv.CSVStreamingReader:
         types = {name: pa.string() for name in self.read_columns}
         types |= {column.name: column.read_type for column in self.features}
+        is_unnamed = self._csv.has_unnamed_columns
         return pa.csv.open_csv(
             pa.PythonFile(stream, mode="r"),
             read_options=pa.csv.ReadOptions(
-                block_size=_BLOCK_BYTES, column_names=None if self._csv.style.header_row else self._csv.header()
+                block_size=_BLOCK_BYTES,
+                column_names=self._csv.header() if is_unnamed or not self._csv.style.header_row else None,
+                skip_rows_after_names=1 if is_unnamed else 0,
             ),
             parse_options=pa.csv.ParseOptions(delimiter=self._csv.style.delimiter, newlines_in_values=True),
             convert_options=pa.csv.ConvertOptions(
@@ -214,13 +217,17 @@ class _WatchedFile(io.RawIOBase):
 def _utf8(content: BinaryIO, style: CsvStyle) -> Iterator[bytes]:
     """A file's bytes as UTF-8, without the lines that are not read."""
     text = open_text(content, style)
-    if not style.skips_lines:
-        while piece := text.read(1 << 20):
-            yield piece.encode()
-        return
-    lines = blanked(text, style)
-    # Empty lines above the header would be no header.
-    for _ in range(style.header_row - 1):
-        next(lines, None)
-    while batch := "".join(islice(lines, 4096)):
-        yield batch.encode()
+    try:
+        if not style.skips_lines:
+            while piece := text.read(1 << 20):
+                yield piece.encode()
+            return
+        lines = blanked(text, style)
+        # Empty lines above the header would be no header.
+        for _ in range(style.header_row - 1):
+            next(lines, None)
+        while batch := "".join(islice(lines, 4096)):
+            yield batch.encode()
+    finally:
+        # Else the file would be closed with it.
+        text.detach()

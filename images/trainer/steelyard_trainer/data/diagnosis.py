@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import IO, BinaryIO, NoReturn, cast
 
 from steelyard.api.errors import DataError
-from steelyard.cells.csv_text import LONGEST_CELL, CsvStyle, blanked, generated_names, open_text
+from steelyard.cells.csv_text import LONGEST_CELL, CsvStyle, blanked, generated_names, named, open_text
+from steelyard.cells.messages import stray_word
 from steelyard.cells.numbers import MOSTLY_NUMBERS, NumberStyle
 from steelyard_trainer.data.sources import ReadAgain
-from steelyard_trainer.data.words import stray_word
 
 # How files begin that are given as CSV by mistake.
 _SIGNATURES = {
@@ -63,6 +63,13 @@ class CsvFile:
         _, header = next(self._table())
         return header
 
+    @property
+    def has_unnamed_columns(self) -> bool:
+        """Whether the first line leaves a column without a name."""
+        cells = next((cells for _, cells in self._lines() if cells), [])
+        is_header = self.style.header_row == 1 and not self.style.comment
+        return is_header and not all(cell.strip() for cell in cells)
+
     def records(self) -> Iterator[Record]:
         """The rows, in order. Raises DataError for a row that has more or fewer cells than the header."""
         lines = self._table()
@@ -106,7 +113,7 @@ class CsvFile:
             elif not any(cell.strip() for cell in cells):
                 place = "the first line" if self.style.header_row == 1 else f"line {self.style.header_row}"
                 raise DataError(f"{place} of {self.path.name} is empty; it must name the columns")
-            yield line, cells
+            yield line, named(cells) if self.style.header_row else cells
         if not has_header:
             raise DataError(f"{self.path.name} is empty; a CSV file begins with a line that names the columns")
 

@@ -15,11 +15,11 @@ import pyarrow as pa
 from steelyard.api.errors import DataError
 from steelyard.cells.column import doubtful_numbers
 from steelyard.cells.dates import guess_date_form, parse_date
-from steelyard.cells.numbers import LARGEST_WHOLE, MOSTLY_NUMBERS, Guess, NumberStyle, has_leading_zero
+from steelyard.cells.messages import doubt, refuse_large, stray_word
+from steelyard.cells.numbers import LARGEST_WHOLE, MOSTLY_NUMBERS, NumberStyle, has_leading_zero
 from steelyard.cells.words import Spelling
 from steelyard_trainer.data.hashing import Hashes, value_bits
 from steelyard_trainer.data.sources import Column, ReadAgain
-from steelyard_trainer.data.words import flow, refuse_large, shortened, stray_word
 
 _COUNTED_WORDS = 20_000
 """Different words of a column that are counted, to judge it; of more, the first ones."""
@@ -187,26 +187,3 @@ class WordReader:
     def date_form(self) -> str | None:
         """The form in which all words are dates, where the manifest does not name the column."""
         return None if self.column.is_sure else guess_date_form(list(self._counts)[:200], self.missing_numbers)
-
-
-def doubt(name: str, guess: Guess, field: str = "categorical") -> str:
-    """What is said of a text column that may be one of numbers: the share, examples, and the lines to write.
-
-    Args:
-        name: the column.
-        guess: how it may be meant.
-        field: what to write if its words are names.
-    """
-    lines = []
-    style = guess.style.to_json()
-    if style or guess.others_count:
-        lines.append(f"numbers: {flow({name: style})}")
-    if guess.others_count:
-        lines.append(f"missingMarkers: {flow(list(guess.others))}")
-    others = f"; others are {', '.join(map(shortened, guess.others[:3]))}" if guess.others else ""
-    categorical = f"dataset.categorical: {flow([name])}" if field == "categorical" else field
-    return (
-        f"column {name!r} holds text, but {guess.share:.0%} of its different values read as numbers, such as "
-        f"{', '.join(map(shortened, guess.examples))}{others}; if they are numbers, write under dataset: "
-        f"{' and '.join(lines) or f'numbers: {flow({name: {}})}'}; if they are names: {categorical}"
-    )

@@ -13,10 +13,10 @@ import pyarrow as pa
 from steelyard.api.dataset import PART_WORDS, SplitBy
 from steelyard.api.errors import DataError
 from steelyard.cells.dates import parse_date
+from steelyard.cells.messages import shortened
 from steelyard.cells.missing import MISSING_NUMBERS
 from steelyard.cells.numbers import LARGEST_WHOLE, finite_number
 from steelyard_trainer.data.hashing import number_bits, word_bits
-from steelyard_trainer.data.words import shortened
 
 Keys = npt.NDArray[np.uint64] | npt.NDArray[np.float64]
 

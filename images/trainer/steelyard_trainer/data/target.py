@@ -14,12 +14,11 @@ from steelyard.api.metrics import Task
 from steelyard.cells.column import doubtful_numbers
 from steelyard.cells.dates import parse_date
 from steelyard.cells.manifest import column_style, markers, missing_labels, missing_numbers
+from steelyard.cells.messages import doubt, shortened
 from steelyard.cells.numbers import MOSTLY_NUMBERS, are_codes, finite_number
 from steelyard.cells.words import Spelling, look_alikes, spelled, spelling_of
 from steelyard.serving.columns import without_markers
 from steelyard_trainer.data.hashing import Hashes, number_bits, value_bits
-from steelyard_trainer.data.parsing import doubt
-from steelyard_trainer.data.words import shortened
 
 MOST_CLASSES = 10_000
 _MOST_CLASSES_OF_NUMBERS = 20
