@@ -208,7 +208,7 @@ def test_the_value_of_an_epoch_is_the_metric_of_the_model_after_it(tmp_path: Pat
         # val_loss fell in both epochs, so that the best model is the last one's.
         assert epoch == 2 and training.loop.state.progression["best_epoch"] == 2
         assert value == pytest.approx(figures[metric].value, rel=1e-4)
-        assert judge_trial(training.context, training.dataset, training.model()) == (figures[metric].value, None)
+        assert judge_trial(training.context, training.dataset, training.model()) == (figures[metric], None)
 
 
 def test_a_trial_that_is_started_again_gives_up_where_it_would_have(tmp_path: Path, prepared: tuple[str, Path]) -> None:

@@ -41,6 +41,7 @@ from steelyard_trainer.estimators.units import (
     units_of,
     work_off,
 )
+from steelyard_trainer.evaluation.metrics import Figure
 
 
 def spec(model: dict[str, Any], **fields: Any) -> TrainingJobSpec:
@@ -458,7 +459,7 @@ def test_the_secondary_objective_s_metric_is_a_number_too() -> None:
 
 
 def test_a_report_has_the_folds_in_order_and_their_mean() -> None:
-    report = report_of(question(3), {2: 0.75, 1: 0.5}, 1.5)
+    report = report_of(question(3), {2: Figure(0.75, 0.0), 1: Figure(0.5, 0.0)}, 1.5)
     assert (report.number, report.state, report.value) == (3, "Complete", 0.625)
     assert report.steps == ((1, 0.5), (2, 0.75))
 

@@ -47,7 +47,14 @@ def worst_report(number: int, folds: int) -> TrialReport:
     for score in scores:
         total += score
     value = total / folds if folds in range(1, 8) else 1.2345678901234567e-05
-    return TrialReport(number, "Complete", value, tuple(enumerate(scores, 1)), seconds=99999.25)
+    return TrialReport(
+        number,
+        "Complete",
+        value,
+        tuple(enumerate(scores, 1)),
+        seconds=99999.25,
+        standard_error=None if folds else 1.2e-05,
+    )
 
 
 def document_of(reports: list[TrialReport]) -> Any:
@@ -85,7 +92,7 @@ def test_all_trials_of_a_full_pack_of_networks_are_told_of_whole(pruning: dict[s
     steps = tuple((step, single(0.123456789)) for step in report_steps(spec, 0))
     value = -1.2345678901234567e-05
     reports = [
-        TrialReport(700 + index, "Complete", value, steps, epoch=100000, seconds=99999.25)
+        TrialReport(700 + index, "Complete", value, steps, epoch=100000, seconds=99999.25, standard_error=1.2e-05)
         for index in range(trials_of_a_pack(spec))
     ]
     assert [TrialReport.from_json(each) for each in document_of(reports)] == reports

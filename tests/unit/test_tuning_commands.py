@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from rich.console import Console
 from search_documents import search_document
@@ -14,13 +15,15 @@ from typer.testing import CliRunner
 from steelyard.api.contract import Reason
 from steelyard.api.errors import ConfigurationError, SteelyardError
 from steelyard.api.loading import load_manifest
-from steelyard.api.search_log import Entry, SearchDocument
+from steelyard.api.search import Objective
+from steelyard.api.search_log import Entry, SearchDocument, TrialReport, short_error
+from steelyard.api.status import TrialStatus
 from steelyard.api.tuning_job import TuningJob, TuningJobSpec
 from steelyard.api.tuning_status import TuningJobStatus
 from steelyard.cli.main import app
 from steelyard.cli.search_status import trial_lines
 from steelyard.cli.searches import find_search
-from steelyard.cli.trials import lines_of
+from steelyard.cli.trials import lines_of, to_json
 from steelyard.cli.tuning_display import SearchLines, describe_search
 from steelyard.cli.tuning_run import best_lines, search_summary
 from steelyard.local.events import RunEnded
@@ -297,3 +300,48 @@ def test_one_exported_trial_is_one(tmp_path: Path) -> None:
     shown = CliRunner().invoke(app, ["export-study", str(tmp_path), str(tmp_path / "study.db")])
     assert shown.exit_code == 0, shown.exception
     assert shown.output.startswith("1 trial of digits-search in ")
+
+
+def told(*entries: Entry, metric: str = "rmse") -> tuple[str, dict[str, Any]]:
+    """The line of `trials` about the best one, and the same as JSON."""
+    objective = Objective.model_validate({"metric": metric})
+    document = SearchDocument("hunt", search_document().spec.model_copy(update={"objective": objective}), entries)
+    (line,) = (line for line in lines_of(document, list(entries)) if line.startswith("best: "))
+    return line, to_json(document, list(entries))
+
+
+def test_trials_tells_the_standard_error_and_how_many_lie_within_it_of_the_best() -> None:
+    values = [3.0, 2.5, 2.7, 2.71, 9.0]
+    entries = [Entry(number, {}, "Complete", value, standard_error=0.2) for number, value in enumerate(values)]
+    pruned, failed = Entry(5, {}, "Pruned", 2.6), Entry(6, {}, "Failed", reason="lost")
+    line, document = told(*entries, pruned, failed)
+    assert line == "best: trial 1, rmse 2.5 ± 0.2; within one standard error of it: 1 other trial"
+    assert (document["standardError"], document["withinStandardError"]) == (0.2, [2])
+    assert [trial.get("standardError") for trial in document["trials"]] == [0.2] * 5 + [None, None]
+    # More is better.
+    entries = [replace(entry, standard_error=6.4) for entry in entries]
+    line, document = told(*entries, metric="r2")
+    assert line == "best: trial 4, r2 9 ± 6.4; within one standard error of it: 3 other trials"
+    assert document["withinStandardError"] == [0, 2, 3]
+
+
+def test_the_standard_error_of_folds_is_that_of_their_mean() -> None:
+    scores = (0.8, 0.9, 0.7, 0.8)
+    entry = Entry(0, {}, "Complete", 0.8, tuple(enumerate(scores, 1)))
+    assert told(entry, metric="r2")[1]["standardError"] == pytest.approx(np.std(scores, ddof=1) / 2)
+    # A log of an older version has no error.
+    line, document = told(Entry(0, {}, "Complete", 0.8))
+    assert line == "best: trial 0, rmse 0.8" and document["withinStandardError"] is None
+
+
+def test_a_standard_error_survives_report_and_log() -> None:
+    report = TrialReport(3, "Complete", 0.1234567890123456, standard_error=short_error(0.0123456))
+    assert report.to_json()[2] == [0.1234567890123456, 0.012] and TrialReport.from_json(report.to_json()) == report
+    entry = Entry.of(report, {})
+    assert entry.standard_error == 0.012 and Entry.decode(entry.encode([]), []) == entry
+    assert TrialStatus.of(report).report == report
+    assert Entry.decode('[3,"C",[],0.5]', []).standard_error is None
+    assert short_error(float("nan")) is None
+    for line in ('[3,"C",[],[0.5]]', '[3,"C",[],[0.5,"x"]]', '[3,"C",[],[0.5,0.1,2]]'):
+        with pytest.raises(ValueError, match="is no entry of this search's log"):
+            Entry.decode(line, [])

@@ -540,7 +540,8 @@ def _worst_entry(spec: TuningJobSpec, number: int, *, folds: int = 0, looks: int
     steps = [(1 + 9 * look, single(generator.random())) for look in range(looks)]
     steps += [(fold, generator.random()) for fold in range(1, folds + 1)]
     epoch = 100 if looks else None
-    return Entry(number, values, "Complete", -1.2345678901234567e-05, tuple(steps), None, epoch, 99999.25)
+    value, error = -1.2345678901234567e-05, None if folds else 1.2e-05
+    return Entry(number, values, "Complete", value, tuple(steps), None, epoch, 99999.25, standard_error=error)
 
 
 def _size_in_status(spec: TuningJobSpec, log: list[Entry]) -> int:

@@ -31,7 +31,7 @@ def report_bytes_at_most(spec: TuningJobSpec) -> int:
     fields = [
         len(str(spec.max_trials)),
         len('"C"'),
-        len("null") if folds and is_mean_of(folds) else _MOST_DIGITS,
+        len("null") if folds and is_mean_of(folds) else _MOST_DIGITS + (0 if folds else _ERROR),
         len('""') + most_characters(looks, budget_of(spec), single=is_network),
         len("100000.25"),
     ]
@@ -52,7 +52,7 @@ def entry_bytes_at_most(spec: TuningJobSpec) -> int:
         number,
         len('\\"C\\"'),
         1 + sum(_digits_at_most(parameter) + 1 for parameter in spec.parameters),
-        _MOST_DIGITS,
+        _MOST_DIGITS + (_ERROR if is_network else 0),
         steps + len('\\"\\"'),
         _MOST_DIGITS if spec.objective.secondary else len("null"),
         len(str(budget_of(spec))) if is_network else len("null"),
@@ -72,6 +72,8 @@ def log_bytes_at_most(spec: TuningJobSpec) -> int:
     return spec.max_trials * entry_bytes_at_most(spec) + failures * MOST_REASON_BYTES
 
 
+_ERROR = len("[,1.2e-05]")
+"""Of a standard error beside a value."""
 _MOST_DIGITS = len("-1.2345678901234567e-05")
 """Of a float in full."""
 

@@ -6,6 +6,7 @@ The log, and the trials that run, are all there is to a search: whoever has them
 
 import json
 import math
+import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
@@ -50,10 +51,13 @@ class TrialReport:
     """How long it took."""
     reason: str = ""
     """Failed: why."""
+    standard_error: float | None = None
+    """Of the objective on the validation part, as `short_error` has it; None where it was not told, as after pruning;
+    of folds it is that of their mean, and not told."""
 
     def to_json(self) -> list[Any]:
         """A short list, as a result document has little room; without the value where it is the mean of the steps."""
-        value = None if self.value == _mean(self.steps) else self.value
+        value = None if self.value == _mean(self.steps) else _with_error(self.value, self.standard_error)
         rest = [value, pack(self.steps), round(self.seconds, 2), self.secondary, self.epoch, self.reason]
         return [self.number, _LETTERS[self.state], *_trimmed(rest)]
 
@@ -66,6 +70,7 @@ class TrialReport:
         try:
             number, letter, *given = document
             filled: list[Any] = [*given, *_DEFAULTS[len(given) : 6]]
+            filled[0], error = _without_error(filled[0])
             value, packed, seconds, secondary, epoch, reason = filled
             steps, state = unpack(packed), _STATES[letter]
             return cls(
@@ -77,9 +82,10 @@ class TrialReport:
                 epoch=None if epoch is None else whole(epoch),
                 seconds=seconds_of(seconds),
                 reason=text_of(reason),
+                standard_error=number_or_none(error),
             )
-        except (TypeError, KeyError, ValueError, AttributeError, OverflowError) as error:
-            raise ValueError(f"{document!r:.200} is no report of a trial: {error}") from None
+        except (TypeError, KeyError, ValueError, AttributeError, OverflowError) as problem:
+            raise ValueError(f"{document!r:.200} is no report of a trial: {problem}") from None
 
 
 @dataclass(frozen=True)
@@ -103,6 +109,8 @@ class Entry:
     """How long the trial took."""
     reason: str = ""
     """Failed: why."""
+    standard_error: float | None = None
+    """Of the objective, as in the trial's report."""
     seen: tuple[int, ...] | None = None
     """The numbers of the answers that the trial was created with, where the search is asynchronous."""
 
@@ -129,7 +137,8 @@ class Entry:
         """
         values = [_shorten(parameter, self.values) for parameter in parameters]
         seen = None if self.seen is None else runs_of(self.seen)
-        rest = [self.value, pack(self.steps), round(self.seconds, 2), self.secondary, self.epoch, self.reason, seen]
+        value = _with_error(self.value, self.standard_error)
+        rest = [value, pack(self.steps), round(self.seconds, 2), self.secondary, self.epoch, self.reason, seen]
         document = [self.number, _LETTERS[self.state], values, *_trimmed(rest)]
         return json.dumps(document, separators=(",", ":"), ensure_ascii=False)
 
@@ -139,6 +148,7 @@ class Entry:
         try:
             number, letter, values, *given = json.loads(text)
             filled: list[Any] = [*given, *_DEFAULTS[len(given) :]]
+            filled[0], standard_error = _without_error(filled[0])
             value, steps, seconds, secondary, epoch, reason, seen = filled
             return cls(
                 number=number_of_trial(number),
@@ -154,6 +164,7 @@ class Entry:
                 epoch=None if epoch is None else whole(epoch),
                 seconds=seconds_of(seconds),
                 reason=text_of(reason),
+                standard_error=number_or_none(standard_error),
                 seen=None if seen is None else numbers_of(seen),
             )
         except (TypeError, KeyError, IndexError, AttributeError, ValueError, OverflowError, RecursionError) as error:
@@ -166,6 +177,23 @@ def no_entry(text: Any, why: str) -> ValueError:
 
 
 _DEFAULTS: list[Any] = [None, "", 0.0, None, None, "", None]
+
+
+def short_error(error: float) -> float | None:
+    """A standard error as reports and logs have room for it: two digits; None where it is no number."""
+    return float(f"{error:.2g}") if math.isfinite(error) else None
+
+
+def _with_error(value: float | None, error: float | None) -> Any:
+    return value if error is None else [value, error]
+
+
+def _without_error(given: Any) -> tuple[Any, Any]:
+    """The value and its error, where there is one: a log of an older version has none."""
+    if not isinstance(given, list):
+        return given, None
+    value, error = given
+    return value, error
 
 
 def _trimmed(rest: list[Any]) -> list[Any]:
@@ -245,6 +273,27 @@ class SearchDocument:
                 raise no_entry(line, f"trial {entry.number} is given twice")
             entries[entry.number] = entry
         return cls(text_of(document["name"]), spec, tuple(entries.values()), text_of(document["ended"]))
+
+
+def error_of(entry: Entry) -> float | None:
+    """The standard error of an answer: as the trial told it, or, of folds, that of their mean."""
+    if entry.standard_error is not None or len(entry.steps) < 2 or entry.epoch is not None:
+        return entry.standard_error
+    return statistics.stdev(value for _, value in entry.steps) / math.sqrt(len(entry.steps))
+
+
+def within_error_of(best: Entry, entries: Sequence[Entry], goal: Goal) -> list[Entry]:
+    """The other answers that are no more than one standard error worse than the best one; none where it has no
+    error."""
+    error = error_of(best)
+    if error is None or best.value is None:
+        return []
+    bound = best.value - error if goal == "Maximize" else best.value + error
+    return [
+        entry
+        for entry in entries
+        if entry.is_answer and entry.number != best.number and not is_better(bound, entry.value or 0.0, goal)
+    ]
 
 
 def is_better(one: float, other: float, goal: Goal) -> bool:

@@ -149,6 +149,8 @@ class TrialStatus(Part):
     """Pruned: it was given up before its end, as it could not become the best."""
     value: float | None = None
     """The objective; where it was pruned, that of the step at which it ended."""
+    standard_error: float | None = None
+    """The objective's standard error on the validation part; of folds it is not told."""
     secondary: float | None = None
     """The secondary objective: bytes, or microseconds a row."""
     epoch: Count | None = None
@@ -180,6 +182,7 @@ class TrialStatus(Part):
             epoch=self.epoch,
             seconds=self.seconds,
             reason=self.reason or "",
+            standard_error=self.standard_error,
         )
 
 

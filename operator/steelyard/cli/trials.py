@@ -9,11 +9,11 @@ from typing import Annotated, Any
 
 import typer
 
-from steelyard.api.search_log import Entry, SearchDocument, best_of, front_of
+from steelyard.api.search_log import Entry, SearchDocument, best_of, error_of, front_of, within_error_of
 from steelyard.cli.cluster import ContextOption, NamespaceOption, table
 from steelyard.cli.output import print_json
 from steelyard.cli.searches import find_search
-from steelyard.cli.trial_table import answered, best_first, columns, front_line, header, metric, record, row
+from steelyard.cli.trial_table import answered, best_first, columns, front_line, header, metric, numbered, record, row
 from steelyard.local.tuning.events import entry_to_json
 from steelyard.local.tuning.summary import counts_of
 
@@ -74,6 +74,10 @@ def to_json(found: SearchDocument, entries: Sequence[Entry]) -> dict[str, Any]:
         "secondary": objective.secondary,
         "ended": found.ended or None,
         "best": best.number if best else None,
+        "standardError": error_of(best) if best else None,
+        "withinStandardError": None
+        if best is None or error_of(best) is None
+        else [entry.number for entry in within_error_of(best, found.entries, objective.direction)],
         "front": [entry.number for entry in front_of(found.entries, objective.direction)]
         if objective.secondary
         else None,
@@ -98,10 +102,20 @@ def lines_of(found: SearchDocument, entries: Sequence[Entry]) -> list[str]:
     head = f"{answered(len(found.entries), spec)}: {', '.join(states)}"
     lines += ["", head + (f"; it ended: {found.ended}" if found.ended else "")]
     if best is not None:
-        lines.append(f"best: trial {best.number}, {spec.objective.name} {metric(best.value)}")
+        lines.append(_best_line(found, best))
     if failed := [entry for entry in entries if entry.state == "Failed"]:
         lines += ["", "failed:", *(f"  trial {entry.number}: {entry.reason}" for entry in failed)]
     return lines
+
+
+def _best_line(found: SearchDocument, best: Entry) -> str:
+    """The best answer, its standard error, and how many others can't be told from it by that."""
+    objective, error = found.spec.objective, error_of(best)
+    line = f"best: trial {best.number}, {objective.name} {metric(best.value)}"
+    if error is None:
+        return line
+    others = numbered(len(within_error_of(best, found.entries, objective.direction)), "other trial")
+    return f"{line} ± {error:.2g}; within one standard error of it: {others}"
 
 
 def _print_csv(found: SearchDocument, entries: Sequence[Entry]) -> None:

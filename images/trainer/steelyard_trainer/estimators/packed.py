@@ -14,6 +14,7 @@ from steelyard_trainer.data.reading import PreparedDataset
 from steelyard_trainer.estimators.pool import ForkedPool
 from steelyard_trainer.estimators.trial import Rows
 from steelyard_trainer.estimators.units import Question, Unit, UnitAnswer, answered_too, report_of, units_of, work_off
+from steelyard_trainer.evaluation.metrics import Figure
 from steelyard_trainer.pool import Failure
 from steelyard_trainer.reports import Reports
 
@@ -24,7 +25,7 @@ class EstimatorsOfPack:
 
     reports: Reports
     processes: int
-    _scores: dict[int, dict[int, float]] = field(default_factory=dict)
+    _scores: dict[int, dict[int, Figure]] = field(default_factory=dict)
     """By trial and part."""
     _seconds: dict[int, float] = field(default_factory=dict)
     _rows: dict[Path, Rows] = field(default_factory=dict)

@@ -13,7 +13,7 @@ import numpy as np
 from steelyard.api.contract import Reason
 from steelyard.api.errors import DataError
 from steelyard.api.metrics import Measure
-from steelyard.api.search_log import TrialReport
+from steelyard.api.search_log import TrialReport, short_error
 from steelyard.api.training_job import TrainingJobSpec
 from steelyard.api.trial import Trial
 from steelyard_trainer.data.reading import PreparedDataset
@@ -23,7 +23,7 @@ from steelyard_trainer.estimators.cross_validation import Folds, score_fold
 from steelyard_trainer.estimators.features import Matrix, Table
 from steelyard_trainer.estimators.fitting import fit
 from steelyard_trainer.estimators.scores import finite, outputs_of
-from steelyard_trainer.evaluation.metrics import Figures, evaluate
+from steelyard_trainer.evaluation.metrics import Figure, Figures, evaluate
 from steelyard_trainer.evaluation.pruning import should_stop
 
 LEARNED: tuple[SplitName, ...] = ("train", "validation")
@@ -103,14 +103,14 @@ def run_trial(spec: TrainingJobSpec, rows: Rows, tell: Tell) -> Answered:
     model = fit_on(rows.part("train"), spec, rows)
     secondary: float | None = None
     if trial.secondary is None:
-        value = score_in(judge(model, spec, rows, "validation", [trial.measure]), trial.measure)
+        figure = score_in(judge(model, spec, rows, "validation", [trial.measure]), trial.measure)
     else:
-        value, secondary = _compressed(model, spec, trial, rows)
-    report = TrialReport(trial.number, "Complete", value, secondary=secondary, seconds=time.monotonic() - began)
-    return Answered(report, f"{trial.measure.name} {value:.6g} on the validation part", model)
+        figure, secondary = _compressed(model, spec, trial, rows)
+    report = replace(validation_report(trial, figure, time.monotonic() - began), secondary=secondary)
+    return Answered(report, f"{trial.measure.name} {figure.value:.6g} on the validation part", model)
 
 
-def _compressed(model: Estimator, spec: TrainingJobSpec, trial: Trial, rows: Rows) -> tuple[float, float]:
+def _compressed(model: Estimator, spec: TrainingJobSpec, trial: Trial, rows: Rows) -> tuple[Figure, float]:
     """Both objectives of the candidate that would be published: its metric on the validation part, and its cost."""
     # Brings ONNX, which a trial with one objective does not need.
     from steelyard_trainer.estimators.compression import compressed_estimator_cost
@@ -146,6 +146,12 @@ def _gave_up(steps: Sequence[tuple[int, float]]) -> str:
     return f"gave up after fold {len(steps)}, as it could not become the best"
 
 
+def validation_report(trial: Trial, figure: Figure, seconds: float) -> TrialReport:
+    """The report of a trial by the validation part."""
+    error = short_error(figure.standard_error)
+    return TrialReport(trial.number, "Complete", figure.value, seconds=seconds, standard_error=error)
+
+
 def fold_report(
     trial: Trial, steps: Sequence[tuple[int, float]], seconds: float, *, is_pruned: bool = False
 ) -> TrialReport:
@@ -179,9 +185,10 @@ def judge(
     return figures_of(outputs_of(model, features, rows.classes), rows, split, measures)
 
 
-def score_in(figures: Figures, measure: Measure) -> float:
+def score_in(figures: Figures, measure: Measure) -> Figure:
     """A trial's score on the validation part. Raises DataError where it is no number."""
-    return finite(measure, figures[measure.name].value, "the validation part")
+    finite(measure, figures[measure.name].value, "the validation part")
+    return figures[measure.name]
 
 
 def figures_of(outputs: Matrix, rows: Rows, split: SplitName, measures: Sequence[Measure]) -> Figures:

@@ -17,7 +17,16 @@ from steelyard_trainer.data.reading import PreparedDataset
 from steelyard_trainer.estimators.build import is_scaled
 from steelyard_trainer.estimators.cross_validation import nested_scores, score_fold
 from steelyard_trainer.estimators.forests import depth_of, nested_predictions
-from steelyard_trainer.estimators.trial import Rows, figures_of, fit_on, fold_report, run_trial, score_in
+from steelyard_trainer.estimators.trial import (
+    Rows,
+    figures_of,
+    fit_on,
+    fold_report,
+    run_trial,
+    score_in,
+    validation_report,
+)
+from steelyard_trainer.evaluation.metrics import Figure
 
 VALIDATION = 0
 """The part of a unit that is scored on the validation part, where others have the number of their fold."""
@@ -76,8 +85,8 @@ class Unit:
 class UnitAnswer:
     """What came out of a unit."""
 
-    scores: Mapping[int, float]
-    """By trial; empty where `report` is there."""
+    scores: Mapping[int, Figure]
+    """By trial, of a fold without its error; empty where `report` is there."""
     seconds: Mapping[int, float]
     """How long it took, by trial: each forest has its share by its trees."""
     report: TrialReport | None = None
@@ -164,7 +173,7 @@ def work_off(unit: Unit, rows: Rows) -> UnitAnswer:
     return UnitAnswer(scores, _shares(unit, time.monotonic() - began), depth=depth)
 
 
-def report_of(question: Question, scores: Mapping[int, float], seconds: float) -> TrialReport:
+def report_of(question: Question, scores: Mapping[int, Figure], seconds: float) -> TrialReport:
     """The report of a trial whose parts are all there.
 
     Args:
@@ -175,28 +184,31 @@ def report_of(question: Question, scores: Mapping[int, float], seconds: float) -
     trial = question.spec.trial
     assert trial is not None
     if question.folds == 0:
-        return TrialReport(question.number, "Complete", scores[VALIDATION], seconds=seconds)
-    return fold_report(trial, [(fold, scores[fold]) for fold in sorted(scores)], seconds)
+        return validation_report(trial, scores[VALIDATION], seconds)
+    return fold_report(trial, [(fold, scores[fold].value) for fold in sorted(scores)], seconds)
 
 
-def _on_fold(unit: Unit, fold: int, rows: Rows) -> tuple[dict[int, float], int | None]:
+def _on_fold(unit: Unit, fold: int, rows: Rows) -> tuple[dict[int, Figure], int | None]:
     largest = _largest(unit)
     assert largest.spec.trial is not None
     measure = largest.spec.trial.measure
     folds = rows.folds(largest.folds)
     if largest.spec.model.random_forest is None:
-        return {largest.number: score_fold(largest.spec, folds, fold - 1, [measure])[measure.name]}, None
+        return {largest.number: Figure(score_fold(largest.spec, folds, fold - 1, [measure])[measure.name], 0.0)}, None
     by_size, depth = nested_scores(largest.spec, folds, fold - 1, measure, sorted(set(_sizes(unit))))
-    scores = {question.number: by_size[size] for question, size in zip(unit.questions, _sizes(unit), strict=True)}
+    sized = zip(unit.questions, _sizes(unit), strict=True)
+    scores = {question.number: Figure(by_size[size], 0.0) for question, size in sized}
     return scores, depth
 
 
-def _on_validation(unit: Unit, rows: Rows) -> tuple[dict[int, float], int | None]:
+def _on_validation(unit: Unit, rows: Rows) -> tuple[dict[int, Figure], int | None]:
     largest = _largest(unit)
     if largest.spec.model.random_forest is None:
         report = run_trial(largest.spec, rows, lambda _steps: None).report
         assert report.value is not None
-        return {largest.number: report.value}, None
+        return {
+            largest.number: Figure(report.value, math.nan if report.standard_error is None else report.standard_error)
+        }, None
     forest = fit_on(rows.part("train"), largest.spec, rows)
     features = rows.part("validation").features(rows.dataset.preprocessing, scaled=is_scaled(largest.spec))
     sizes = _sizes(unit)

@@ -11,12 +11,12 @@ from steelyard.api.trial import SecondaryObjective
 from steelyard_trainer.compression.choice import Measured
 from steelyard_trainer.contract import StageContext
 from steelyard_trainer.data.reading import PreparedDataset
-from steelyard_trainer.evaluation.metrics import evaluate
+from steelyard_trainer.evaluation.metrics import Figure, evaluate
 
 _BATCH_ROWS = 1024
 
 
-def judge_trial(context: StageContext, dataset: PreparedDataset, model: keras.Model) -> tuple[float, float | None]:
+def judge_trial(context: StageContext, dataset: PreparedDataset, model: keras.Model) -> tuple[Figure, float | None]:
     """The objective and, where it is asked for, the secondary one.
 
     With a secondary objective the model is compressed as the manifest says, and both are those of the candidate that
@@ -31,7 +31,7 @@ def judge_trial(context: StageContext, dataset: PreparedDataset, model: keras.Mo
     if trial.secondary is not None:
         measured = _chosen(context, dataset)
         assert measured.figures is not None
-        return measured.figures[trial.measure.name].value, _cost(measured, trial.secondary)
+        return measured.figures[trial.measure.name], _cost(measured, trial.secondary)
     validation = dataset.read("validation")
     starts = range(0, len(validation.rows), _BATCH_ROWS)
     batches = [np.asarray(model(validation.features[start : start + _BATCH_ROWS], training=False)) for start in starts]
@@ -40,7 +40,7 @@ def judge_trial(context: StageContext, dataset: PreparedDataset, model: keras.Mo
     figures = evaluate(dataset.task, validation.targets, outputs, [trial.measure], dataset.classes)
     if figures is None:
         raise DataError("the model's outputs are not finite numbers", reason=Reason.LOSS_NOT_FINITE)
-    return figures[trial.measure.name].value, None
+    return figures[trial.measure.name], None
 
 
 def _chosen(context: StageContext, dataset: PreparedDataset) -> Measured:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from steelyard.api.contract import Env, ExitCode, Reason
 from steelyard.api.errors import SteelyardError
-from steelyard.api.search_log import TrialReport, leaves_model
+from steelyard.api.search_log import TrialReport, leaves_model, short_error
 from steelyard.api.training import ClassWeights
 from steelyard_trainer.contract import Outcome, StageContext
 from steelyard_trainer.data.reading import Examples, PreparedDataset
@@ -163,10 +163,19 @@ def _judge(
     if spec.trial is not None:
         from steelyard_trainer.evaluation.trials import judge_trial
 
-        value, secondary = judge_trial(context, dataset, model)
+        figure, secondary = judge_trial(context, dataset, model)
         epoch, steps = outcome.summary["bestEpoch"], tuple(loop.state.reports)
-        report = TrialReport(spec.trial.number, "Complete", value, steps, secondary, epoch, loop.seconds)
-        message = f"{outcome.message}; {spec.trial.measure.name} {value:.6g} on the validation part"
+        report = TrialReport(
+            spec.trial.number,
+            "Complete",
+            figure.value,
+            steps,
+            secondary,
+            epoch,
+            loop.seconds,
+            standard_error=short_error(figure.standard_error),
+        )
+        message = f"{outcome.message}; {spec.trial.measure.name} {figure.value:.6g} on the validation part"
         return Outcome(message, {**outcome.summary, "trial": report.to_json()})
     if not spec.has_finish:
         from steelyard_trainer.evaluation.judge import judge_float32

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from steelyard.api.contract import Notice, Progress
-from steelyard.api.search_log import Entry, Values
+from steelyard.api.search_log import Entry, Values, error_of
 from steelyard.local.events import Event
 
 
@@ -131,6 +131,8 @@ def entry_to_json(entry: Entry, metric: str) -> dict[str, Any]:
         "parameters": entry.values,
         "seconds": entry.seconds,
     }
+    if (error := error_of(entry)) is not None and entry.is_answer:
+        document["standardError"] = _finite(error)
     if entry.secondary is not None:
         document["secondary"] = entry.secondary
     if entry.epoch is not None:
