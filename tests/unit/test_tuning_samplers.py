@@ -1,4 +1,4 @@
-"""What every algorithm of a search keeps to. (How good they are: test_tuning_optimization.py.)"""
+"""What every algorithm of a search keeps to. (How good they are: tests/statistics.)"""
 
 import json
 import os
