@@ -22,7 +22,7 @@ def kubectl(control_plane: SimulatedCluster) -> Iterator[Kubectl]:
         yield within
 
 
-MODELS = "mlp, linear, randomForest, ridge, lasso, elasticNet, logisticRegression, nearestNeighbors"
+MODELS = "mlp, linear, randomForest, ridge, lasso, elasticNet, logisticRegression, nearestNeighbors, gradientBoosting"
 PREPARED = "dataset={uri: pvc://data/prepared, format: Prepared, target: t}"
 TRIAL = "trial={tuningJob: search, number: 3, metric: accuracy, goal: Maximize}"
 

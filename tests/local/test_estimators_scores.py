@@ -14,7 +14,12 @@ from prepare_support import write_csv
 from sklearn import datasets
 from sklearn import metrics as reference
 from sklearn.compose import make_column_transformer
-from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
+from sklearn.ensemble import (
+    HistGradientBoostingClassifier,
+    HistGradientBoostingRegressor,
+    RandomForestClassifier,
+    RandomForestRegressor,
+)
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import ElasticNet, Lasso, LogisticRegression, Ridge
 from sklearn.model_selection import cross_val_score, cross_validate
@@ -101,6 +106,16 @@ MODELS: dict[str, tuple[str, dict[str, Any], Any]] = {
         "breast_cancer",
         {"logisticRegression": {"c": 0.5}},
         make_pipeline(StandardScaler(), LogisticRegression(C=0.5)),
+    ),
+    "boosting of numbers": (
+        "diabetes",
+        {"gradientBoosting": {}},
+        HistGradientBoostingRegressor(max_iter=300, early_stopping=True, random_state=42),
+    ),
+    "boosting of classes": (
+        "breast_cancer",
+        {"gradientBoosting": {"maxIterations": 20}},
+        HistGradientBoostingClassifier(max_iter=20, early_stopping=True, random_state=42),
     ),
     "nearestNeighbors": (
         "digits",

@@ -23,7 +23,7 @@ from steelyard.api.search_log import TrialReport
 from steelyard.api.training_job import TrainingJobSpec
 from steelyard.serving.preprocessing import Preprocessing
 from steelyard_trainer.estimators import units
-from steelyard_trainer.estimators.build import build_estimator, is_scaled
+from steelyard_trainer.estimators.build import build_estimator, form_of
 from steelyard_trainer.estimators.cross_validation import Folds, nested_scores, score_fold
 from steelyard_trainer.estimators.features import Table
 from steelyard_trainer.estimators.fitting import fit
@@ -86,7 +86,31 @@ SETTINGS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         {"neighbors": 3, "algorithm": "BallTree", "weights": "Distance", "p": 1.0, "leafSize": 9},
         {"n_neighbors": 3, "algorithm": "ball_tree", "weights": "distance", "p": 1.0, "leaf_size": 9},
     ),
+    "gradientBoosting": (
+        {
+            "learningRate": 0.2,
+            "maxIterations": 7,
+            "maxLeafNodes": 5,
+            "maxDepth": 3,
+            "minSamplesLeaf": 2,
+            "l2Regularization": 0.5,
+            "earlyStopping": False,
+            "patience": 4,
+        },
+        {
+            "learning_rate": 0.2,
+            "max_iter": 7,
+            "max_leaf_nodes": 5,
+            "max_depth": 3,
+            "min_samples_leaf": 2,
+            "l2_regularization": 0.5,
+            "early_stopping": False,
+            "n_iter_no_change": 4,
+        },
+    ),
 }
+OWN_DEFAULTS: dict[str, dict[str, Any]] = {"gradientBoosting": {"early_stopping": True, "max_iter": 300}}
+"""That differ from scikit-learn's."""
 TASKS = {"randomForest": "Classification", "logisticRegression": "Classification", "nearestNeighbors": "Classification"}
 
 
@@ -109,10 +133,9 @@ def test_every_default_is_scikit_learns(kind: str) -> None:
     estimator = built({kind: {}})
     own = estimator.get_params()
     defaults = type(estimator)().get_params()
-    assert {name: own[name] for name in own if own[name] != defaults[name]} in (
-        {},
-        {"random_state": 0, "n_jobs": 1},
-    )
+    changed = {name: own[name] for name in own if own[name] != defaults[name]}
+    assert changed.keys() - OWN_DEFAULTS.get(kind, {}) <= {"random_state", "n_jobs", "categorical_features"}
+    assert OWN_DEFAULTS.get(kind, {}).items() <= changed.items()
 
 
 def test_a_forest_has_the_manifests_seed_and_task() -> None:
@@ -129,9 +152,10 @@ def test_weights_of_classes_go_by_their_index() -> None:
 
 
 def test_a_forest_is_never_scaled_and_others_are_as_the_manifest_says() -> None:
-    assert not is_scaled(spec({"randomForest": {}}))
-    assert is_scaled(spec({"ridge": {}}))
-    assert not is_scaled(spec({"nearestNeighbors": {"scaling": "None"}}))
+    assert form_of(spec({"randomForest": {}})) == "Plain"
+    assert form_of(spec({"ridge": {}})) == "Scaled"
+    assert form_of(spec({"nearestNeighbors": {"scaling": "None"}})) == "Plain"
+    assert form_of(spec({"gradientBoosting": {}})) == "Coded"
 
 
 # --- what is refused --------------------------------------------------------------------------------------------------
@@ -295,14 +319,14 @@ def test_what_is_learned_from_rows_is_what_scikit_learn_learns(strategy: str, sc
     for part in (learned, others):
         expected = pipeline.transform(part.numbers)
         encoded = words.transform(part.words["w"][:, np.newaxis]).toarray()
-        found = part.features(preprocessing, scaled=scaled)
+        found = part.features(preprocessing if scaled else preprocessing.unscaled())
         np.testing.assert_allclose(found, np.hstack([expected[:, :1], encoded, expected[:, 1:]]), rtol=1e-12)
         assert found.dtype == np.float64
 
 
 def test_plain_numbers_stay_what_they_are() -> None:
     table = digits()
-    assert table.features(LIKE, scaled=False) is table.numbers
+    assert table.features(LIKE.unscaled()) is table.numbers
 
 
 @pytest.mark.parametrize("strategy", ["Fail", "DropRow"])
@@ -344,6 +368,7 @@ class Data:
 
     folder = Path("prepared")
     preprocessing = Preprocessing((), "t", "Regression")
+    missing_values = MissingValues()
 
     @property
     def task(self) -> Task:

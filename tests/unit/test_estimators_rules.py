@@ -53,14 +53,15 @@ FOREST = {"randomForest": {}}
             {"nearestNeighbors": {}},
             {"training": {"classWeights": {}}},
             "training.classWeights",
-            "of scikit-learn's models only randomForest, logisticRegression weigh classes; leave it out",
+            "of scikit-learn's models only randomForest, logisticRegression, gradientBoosting weigh classes; leave it "
+            "out",
         ),
         (
             {"mlp": {}},
             {"evaluation": {"crossValidation": {}}},
             "evaluation.crossValidation",
             "a network is judged on the parts of the split, folds are for scikit-learn's models: randomForest, ridge, "
-            "lasso, elasticNet, logisticRegression, nearestNeighbors",
+            "lasso, elasticNet, logisticRegression, nearestNeighbors, gradientBoosting",
         ),
         (
             FOREST,

@@ -29,7 +29,7 @@ def problems(*overrides: str) -> dict[str, str]:
 
 NAME_RULE = "1 to 40 lower-case letters, digits and '-'; begins with a letter, ends with a letter or digit"
 
-MODELS = "mlp, linear, randomForest, ridge, lasso, elasticNet, logisticRegression, nearestNeighbors"
+MODELS = "mlp, linear, randomForest, ridge, lasso, elasticNet, logisticRegression, nearestNeighbors, gradientBoosting"
 
 # What is set, the field that the error names, and the whole message.
 WRONG = [

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 FIELDS_OF_NETWORKS = ("epochs", "batch_size", "optimizer", "learning_rate_schedule", "early_stopping", "checkpoint")
 """Of `spec.training`: what only a network has."""
-WEIGH_CLASSES = ("randomForest", "logisticRegression")
+WEIGH_CLASSES = ("randomForest", "logisticRegression", "gradientBoosting")
 """scikit-learn's models that know weights of classes."""
 ESTIMATORS = tuple(
     str(info.alias or name) for name, info in Model.model_fields.items() if name not in ("mlp", "linear")

@@ -101,3 +101,30 @@ class NearestNeighbors(Part):
     """Rows of a tree's leaf: memory and speed, not the outcome."""
     scaling: Scaling = "Standard"
     """Standard: each feature to mean 0 and deviation 1 over the rows that are learned from; None: as they are."""
+
+
+class GradientBoosting(Part):
+    """Decision trees one after the other, each mending what those before it leave (Ke et al., "LightGBM", 2017, as
+    scikit-learn's HistGradientBoosting has it).
+
+    Categories are split as sets, at most 255 in a column: the most frequent 254 and `other`. Gaps have a side of their
+    own at every split, so that missingValues Mean and Median fill nothing for this model; Constant does.
+    """
+
+    learning_rate: Annotated[float, Field(gt=0, le=1)] = 0.1
+    """How much of each tree counts."""
+    max_iterations: Annotated[int, Field(ge=1, le=10000)] = 300
+    """Trees at most; of several classes, of each class. scikit-learn's own default is 100, without early stopping."""
+    max_leaf_nodes: Annotated[int, Field(ge=2, le=65536)] = 31
+    """The most leaves of a tree."""
+    max_depth: Depth | None = None
+    """The longest way from a tree's root to a leaf; left out, there is no bound."""
+    min_samples_leaf: Annotated[int, Field(ge=1, le=10**9)] = 20
+    """The fewest rows of a leaf."""
+    l2_regularization: Annotated[float, Field(ge=0, le=1e12)] = 0.0
+    """Factor of the penalty on the squares of the leaves' values."""
+    early_stopping: bool = True
+    """Whether a tenth of the training part is kept aside, and no more trees are grown when the loss on it has not
+    improved for `patience` of them. Left out where a class has too few rows for that."""
+    patience: Annotated[int, Field(ge=1, le=10000)] = 10
+    """Trees in a row that may go by without the loss on that tenth improving."""

@@ -1,11 +1,19 @@
 """`spec.model`: exactly one kind of model. Imports the api only."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field
 
 from steelyard.api.base import ExactlyOneOf, Part
-from steelyard.api.estimators import ElasticNet, Lasso, LogisticRegression, NearestNeighbors, RandomForest, Ridge
+from steelyard.api.estimators import (
+    ElasticNet,
+    GradientBoosting,
+    Lasso,
+    LogisticRegression,
+    NearestNeighbors,
+    RandomForest,
+    Ridge,
+)
 
 NETWORKS = frozenset({"mlp", "linear"})
 """The kinds that are trained by TensorFlow, on one or several workers; the others are scikit-learn's."""
@@ -16,6 +24,11 @@ TASK_OF_MODEL: dict[str, Literal["Classification", "Regression"]] = {
     "logisticRegression": "Classification",
 }
 """The kinds that have one task only."""
+
+Estimator: TypeAlias = (
+    RandomForest | Ridge | Lasso | ElasticNet | LogisticRegression | NearestNeighbors | GradientBoosting
+)
+"""A model of scikit-learn."""
 
 Activation = Literal["relu", "gelu", "elu", "silu", "tanh", "sigmoid"]
 
@@ -70,6 +83,8 @@ class Model(ExactlyOneOf):
     """scikit-learn: logistic regression (classification)."""
     nearest_neighbors: NearestNeighbors | None = None
     """scikit-learn: k nearest neighbours."""
+    gradient_boosting: GradientBoosting | None = None
+    """scikit-learn: gradient boosting of decision trees, with histograms."""
 
     @property
     def is_estimator(self) -> bool:
@@ -77,7 +92,7 @@ class Model(ExactlyOneOf):
         return self.kind not in NETWORKS
 
     @property
-    def estimator(self) -> RandomForest | Ridge | Lasso | ElasticNet | LogisticRegression | NearestNeighbors:
+    def estimator(self) -> Estimator:
         """The model of scikit-learn that is given. Raises TypeError where it is a network."""
         for estimator in (
             self.random_forest,
@@ -86,6 +101,7 @@ class Model(ExactlyOneOf):
             self.elastic_net,
             self.logistic_regression,
             self.nearest_neighbors,
+            self.gradient_boosting,
         ):
             if estimator is not None:
                 return estimator

@@ -5,7 +5,7 @@ A column learns nothing; the trainer makes it with the figures of the training p
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import timedelta
 from typing import Any, TypeAlias
 
@@ -47,6 +47,8 @@ class NumberColumn:
     """Whether training saw truth values, so that the words true and false are 1 and 0."""
     markers: tuple[str, ...] = ()
     """What stands for a missing cell beside MISSING_NUMBERS; a number among them by its value."""
+    keeps_gaps: bool = False
+    """Whether a missing cell stays one, NaN, for a model that knows what to do with it."""
 
     @property
     def feature_names(self) -> list[str]:
@@ -92,9 +94,11 @@ class NumberColumn:
         self, cells: Cells, first_row: int = 1, *, scaled: bool = True, tally: Tally | None = None
     ) -> Float64:
         """float64, shape (rows, 1). Raises DataError where a cell is missing (and `fill` is None) or is no number."""
-        numbers = filled(self.name, self.numbers(cells, first_row), self.fill, first_row, tally)
-        if not np.isfinite(numbers).all():
-            row = int(np.flatnonzero(~np.isfinite(numbers))[0])
+        numbers = self.numbers(cells, first_row)
+        if not self.keeps_gaps:
+            numbers = filled(self.name, numbers, self.fill, first_row, tally)
+        if np.isinf(numbers).any():
+            row = int(np.flatnonzero(np.isinf(numbers))[0])
             raise DataError(f"row {first_row + row}, column {self.name!r}: {numbers[row]} is not a finite number")
         # The difference of float64 first: large values with a small spread would lose it in float32.
         return ((numbers - self.mean) / self.scale if scaled else numbers)[:, np.newaxis]
@@ -113,6 +117,7 @@ class NumberColumn:
             "scale": self.scale,
             **({} if self.style.is_plain else {"style": self.style.to_json()}),
             **({"truth": True} if self.is_truth else {}),
+            **({"gaps": True} if self.keeps_gaps else {}),
         }
 
 
@@ -176,6 +181,9 @@ class CategoryColumn:
         """Counts the cells that are filled, and those whose word is none of the column's."""
         if (missing := codes == MISSING).any():
             tally.fill(self.name, row_numbers(missing, first_row))
+        self._count_unknown(cells, codes, first_row, tally)
+
+    def _count_unknown(self, cells: Cells, codes: npt.NDArray[np.int64], first_row: int, tally: Tally) -> None:
         if (unknown := codes == UNKNOWN).any():
             new = (word_of(cells[int(row)], self.spelling) or "" for row in np.flatnonzero(unknown))
             tally.not_known(self.name, row_numbers(unknown, first_row), new)
@@ -226,6 +234,8 @@ class DateColumn:
     scales: tuple[float, ...]
     markers: tuple[str, ...] = ()
     """What stands for a missing cell beside MISSING_NUMBERS."""
+    keeps_gaps: bool = False
+    """Whether the parts of a missing cell are NaN, for a model that knows what to do with them."""
 
     @property
     def feature_names(self) -> list[str]:
@@ -258,8 +268,17 @@ class DateColumn:
         self, cells: Cells, first_row: int = 1, *, scaled: bool = True, tally: Tally | None = None
     ) -> Float64:
         """float64, shape (rows, parts). Raises DataError where a cell is missing (and `fill` is None) or is no date."""
-        parts = date_parts(filled(self.name, self.seconds(cells, first_row), self.fill, first_row, tally))
+        seconds = self.seconds(cells, first_row)
+        missing = np.isnan(seconds)
+        if self.keeps_gaps:
+            # Any date's parts are taken of a gap, and taken out again.
+            whole = np.where(missing, 0.0, seconds)
+        else:
+            whole = filled(self.name, seconds, self.fill, first_row, tally)
+        parts = date_parts(whole)
         values = np.stack([parts[part] for part in self.parts], axis=1)
+        if self.keeps_gaps:
+            values[missing] = np.nan
         return (values - np.array(self.means)) / np.array(self.scales) if scaled else values
 
     def unscaled(self) -> "DateColumn":
@@ -276,7 +295,46 @@ class DateColumn:
             "parts": list(self.parts),
             "means": list(self.means),
             "scales": list(self.scales),
+            **({"gaps": True} if self.keeps_gaps else {}),
         }
+
+
+@dataclass(frozen=True)
+class CodeColumn(CategoryColumn):
+    """A word becomes its index in `words`, one input, for a model that splits categories as sets; NaN for a word that
+    is none of them, and for a missing cell that stays one."""
+
+    keeps_gaps: bool = False
+    """Whether a missing cell stays one."""
+
+    @property
+    def feature_names(self) -> list[str]:
+        """The name of the model's input that this column becomes."""
+        return [self.name]
+
+    def transform(  # type: ignore[override]
+        self,
+        cells: Cells,
+        first_row: int = 1,
+        *,
+        scaled: bool = True,  # noqa: ARG002 - there is nothing to scale
+        tally: Tally | None = None,
+    ) -> Float64:
+        """float64, shape (rows, 1). Raises DataError where a cell is missing that does not stay so, and `fill` is
+        None."""
+        if self.keeps_gaps:
+            codes = self.codes(cells)
+            if tally is not None:
+                self._count_unknown(cells, codes, first_row, tally)
+            if self.has_other:
+                codes[codes == UNKNOWN] = self.words.index(OTHER)
+        else:
+            codes = self.filled_codes(cells, first_row, tally)
+        return np.where(codes < 0, np.nan, codes.astype(np.float64))[:, np.newaxis]
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON values; markers are the whole table's and stay out."""
+        return {**super().to_json(), "kind": "Code", **({"gaps": True} if self.keeps_gaps else {})}
 
 
 Column: TypeAlias = NumberColumn | CategoryColumn | DateColumn
@@ -287,6 +345,7 @@ def column_from_json(document: Mapping[str, Any], markers: Sequence[str] = ()) -
     readers: dict[str, Callable[[Mapping[str, Any], tuple[str, ...]], Column]] = {
         "Number": _number_column,
         "Category": _category_column,
+        "Code": _code_column,
         "Date": _date_column,
     }
     return readers[document["kind"]](document, tuple(markers))
@@ -301,6 +360,7 @@ def _number_column(document: Mapping[str, Any], markers: tuple[str, ...]) -> Num
         NumberStyle.from_json(document.get("style", {})),
         bool(document.get("truth", False)),
         markers,
+        bool(document.get("gaps", False)),
     )
 
 
@@ -309,6 +369,16 @@ def _category_column(document: Mapping[str, Any], markers: tuple[str, ...]) -> C
     spelling: Spelling = document.get("spelling", "AsWritten")
     other = bool(document.get("other", False))
     return CategoryColumn(document["name"], document["fill"], tuple(document["words"]), spelling, other, markers)
+
+
+def _code_column(document: Mapping[str, Any], markers: tuple[str, ...]) -> CodeColumn:
+    return code_column(_category_column(document, markers), keeps_gaps=bool(document.get("gaps", False)))
+
+
+def code_column(column: CategoryColumn, *, keeps_gaps: bool) -> CodeColumn:
+    """The column as one input: the words' indices."""
+    given = {each.name: getattr(column, each.name) for each in fields(CategoryColumn)}
+    return CodeColumn(**given, keeps_gaps=keeps_gaps)
 
 
 def _date_column(document: Mapping[str, Any], markers: tuple[str, ...]) -> DateColumn:
@@ -320,6 +390,7 @@ def _date_column(document: Mapping[str, Any], markers: tuple[str, ...]) -> DateC
         tuple(document["means"]),
         tuple(document["scales"]),
         markers,
+        bool(document.get("gaps", False)),
     )
 
 

@@ -25,10 +25,12 @@ ESTIMATORS = frozenset(
     (
         *("RandomForestClassifier", "RandomForestRegressor", "KNeighborsClassifier", "KNeighborsRegressor"),
         *("Ridge", "Lasso", "ElasticNet", "LogisticRegression"),
+        *("HistGradientBoostingClassifier", "HistGradientBoostingRegressor"),
     )
 )
 """The models that are published."""
 TRUSTED_TYPES = (
+    "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
     "sklearn.metrics._dist_metrics.EuclideanDistance64",
     "sklearn.metrics._dist_metrics.ManhattanDistance64",
     "sklearn.metrics._dist_metrics.MinkowskiDistance64",
@@ -142,9 +144,10 @@ class SkopsModel:
 
 
 class OnnxModel:
-    """A model in ONNX Runtime on the CPU, on one thread, with one input and one output, both float32."""
+    """A model in ONNX Runtime on the CPU, on one thread. Its one input and its one output are both float32, or both
+    float64."""
 
-    features_type = np.float32
+    features_type: type[np.float32] | type[np.float64]
 
     def __init__(self, content: bytes) -> None:
         """Loads a model from the bytes of a .onnx file. Raises DataError where they are none."""
@@ -160,16 +163,18 @@ class OnnxModel:
             ) from None
         (source,) = self._session.get_inputs()
         (sink,) = self._session.get_outputs()
+        self.features_type = np.float64 if source.type == "tensor(double)" else np.float32
         self.width = int(source.shape[1])
         self.outputs = int(sink.shape[1])
 
-    def predict(self, features: npt.ArrayLike) -> npt.NDArray[np.float32]:
-        """The outputs, float32, shape (rows, outputs)."""
-        return by_batches(self._run, np.asarray(features, dtype=np.float32), self.outputs, ONNX_BATCH_ROWS)
+    def predict(self, features: npt.ArrayLike) -> npt.NDArray[Any]:
+        """The outputs, of `features_type`, shape (rows, outputs)."""
+        return by_batches(self._run, np.asarray(features, dtype=self.features_type), self.outputs, ONNX_BATCH_ROWS)
 
     def median_latency(self, features: npt.ArrayLike, *, repeats: int = 1000, seconds: float = 1.0) -> float:
         """Median time of one row in ONNX Runtime, in microseconds; see `median_microseconds`."""
-        return median_microseconds(self._run, np.asarray(features, dtype=np.float32), repeats=repeats, seconds=seconds)
+        matrix = np.asarray(features, dtype=self.features_type)
+        return median_microseconds(self._run, matrix, repeats=repeats, seconds=seconds)
 
     def _run(self, batch: npt.NDArray[Any]) -> npt.NDArray[Any]:
         (outputs,) = self._session.run(None, {ONNX_INPUT: batch})

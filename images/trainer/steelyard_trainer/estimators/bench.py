@@ -27,7 +27,7 @@ from steelyard_trainer.compression.shelf import Shelf
 from steelyard_trainer.contract import StageContext
 from steelyard_trainer.data.reading import PreparedDataset
 from steelyard_trainer.data.splitting import SplitName
-from steelyard_trainer.estimators.build import Estimator, is_scaled
+from steelyard_trainer.estimators.build import Estimator
 from steelyard_trainer.estimators.compression import FILE_OF, ConversionError, make_candidate, measure_candidate
 from steelyard_trainer.estimators.features import Matrix, Table
 from steelyard_trainer.estimators.saving import load_estimator
@@ -75,8 +75,7 @@ class EstimatorBench:
     @cached_property
     def preprocessing(self) -> Preprocessing:
         """What turns raw rows into the model's features: published with it."""
-        learned = self.rows.dataset.preprocessing
-        return learned if is_scaled(self.spec) else learned.unscaled()
+        return self.rows.preprocessing(self.spec)
 
     @property
     def folder(self) -> Path:
@@ -87,7 +86,7 @@ class EstimatorBench:
         """The rows of some parts, as the model takes them."""
         rows = self.rows
         table = rows.part(splits[0]) if len(splits) == 1 else Table.read(rows.dataset, splits)
-        return LabelledRows(table.features(rows.dataset.preprocessing, scaled=is_scaled(self.spec)), table.targets)
+        return LabelledRows(rows.features(table, self.spec), table.targets)
 
     def content(self, name: Candidate) -> bytes:
         """The file of a finished candidate."""

@@ -4,7 +4,12 @@ from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 from sklearn.base import BaseEstimator
-from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
+from sklearn.ensemble import (
+    HistGradientBoostingClassifier,
+    HistGradientBoostingRegressor,
+    RandomForestClassifier,
+    RandomForestRegressor,
+)
 from sklearn.linear_model import ElasticNet, Lasso, LogisticRegression, Ridge
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 
@@ -12,6 +17,7 @@ from steelyard.api import estimators as api
 from steelyard.api.metrics import Task
 from steelyard.api.training import ClassWeights
 from steelyard.api.training_job import TrainingJobSpec
+from steelyard_trainer.estimators.features import Form
 
 Estimator: TypeAlias = BaseEstimator
 """Targets are class indices, or numbers in the target's own unit; features are as `features` makes them."""
@@ -32,6 +38,8 @@ def build_estimator(spec: TrainingJobSpec, task: Task, classes: Sequence[str] | 
     match spec.model.estimator:
         case api.RandomForest() as forest:
             return _forest(forest, task, spec.training.seed, weights, threads)
+        case api.GradientBoosting() as boosting:
+            return _boosting(boosting, task, spec.training.seed, weights)
         case api.Ridge() as ridge:
             return Ridge(alpha=ridge.alpha, fit_intercept=ridge.fit_intercept)
         case api.Lasso() as lasso:
@@ -58,10 +66,15 @@ def build_estimator(spec: TrainingJobSpec, task: Task, classes: Sequence[str] | 
             )
 
 
-def is_scaled(spec: TrainingJobSpec) -> bool:
-    """Whether the model takes numbers that are shifted and scaled. A forest never does: a split needs no scale."""
-    model = spec.model.estimator
-    return not isinstance(model, api.RandomForest) and model.scaling == "Standard"
+def form_of(spec: TrainingJobSpec) -> Form:
+    """How the model takes its features. Trees need no scale for a split; boosting splits categories as sets."""
+    match spec.model.estimator:
+        case api.GradientBoosting():
+            return "Coded"
+        case api.RandomForest():
+            return "Plain"
+        case model:
+            return "Scaled" if model.scaling == "Standard" else "Plain"
 
 
 def _forest(
@@ -81,6 +94,28 @@ def _forest(
     if task == "Classification":
         return RandomForestClassifier(**settings, class_weight=weights)
     return RandomForestRegressor(**settings)
+
+
+def _boosting(
+    boosting: api.GradientBoosting, task: Task, seed: int, weights: Any
+) -> HistGradientBoostingClassifier | HistGradientBoostingRegressor:
+    """`fitting.fit` says which features are categories."""
+    settings: dict[str, Any] = {
+        "learning_rate": boosting.learning_rate,
+        "max_iter": boosting.max_iterations,
+        "max_leaf_nodes": boosting.max_leaf_nodes,
+        "max_depth": boosting.max_depth,
+        "min_samples_leaf": boosting.min_samples_leaf,
+        "l2_regularization": boosting.l2_regularization,
+        "early_stopping": boosting.early_stopping,
+        "validation_fraction": 0.1,
+        "n_iter_no_change": boosting.patience,
+        "categorical_features": None,
+        "random_state": seed,
+    }
+    if task == "Classification":
+        return HistGradientBoostingClassifier(**settings, class_weight=weights)
+    return HistGradientBoostingRegressor(**settings)
 
 
 def _class_weights(spec: ClassWeights | None, classes: Sequence[str] | None) -> dict[int, float] | str | None:

@@ -17,6 +17,7 @@ from steelyard.serving.interface import TargetUnit
 from steelyard.serving.published import load_model
 from steelyard_trainer.compression.choice import Measured
 from steelyard_trainer.compression.weighing import candidates_of, choice_of
+from steelyard_trainer.estimators.boosting_onnx import is_boosting
 from steelyard_trainer.estimators.build import Estimator
 from steelyard_trainer.estimators.features import Matrix
 from steelyard_trainer.estimators.onnx_conversion import to_onnx
@@ -43,7 +44,7 @@ def make_candidate(
         estimator: fitted.
         width: how many features it takes.
         classes: how many the task has; None for regression.
-        unit: regression: what the standardized target is, which ONNX gives.
+        unit: regression: what the standardized target is, which ONNX gives where it computes in float32.
 
     Raises:
         ConversionError: it can't be made.
@@ -51,7 +52,10 @@ def make_candidate(
     if name == BASELINE:
         return estimator_bytes(estimator)
     try:
-        return to_onnx(standardized(estimator, unit) if unit else estimator, width, classes)
+        # Boosting computes in float64 in ONNX, too: it gives the target itself.
+        if unit is not None and not is_boosting(estimator):
+            estimator = standardized(estimator, unit)
+        return to_onnx(estimator, width, classes)
     except Exception as error:  # noqa: BLE001 - the converter does not say which exceptions it raises
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         raise ConversionError(f"it can't be converted to ONNX: {reason[:_LONGEST_REASON]}") from None

@@ -16,8 +16,8 @@ from steelyard.api.errors import ConfigurationError
 from steelyard.api.metrics import Measure, Task
 from steelyard.api.training_job import TrainingJobSpec
 from steelyard.serving.preprocessing import Preprocessing
-from steelyard_trainer.estimators.build import Estimator, build_estimator, is_scaled
-from steelyard_trainer.estimators.features import Indices, Matrix, Table
+from steelyard_trainer.estimators.build import Estimator, build_estimator, form_of
+from steelyard_trainer.estimators.features import Form, Indices, Matrix, Table, categories_of
 from steelyard_trainer.estimators.fitting import fit
 from steelyard_trainer.estimators.forests import depth_of, nested_predictions
 from steelyard_trainer.estimators.scores import Predictions, finite, predictions_of, score
@@ -32,6 +32,8 @@ class FoldData:
     targets: npt.NDArray[np.generic]
     scored_features: Matrix
     scored_targets: npt.NDArray[np.generic]
+    categories: int
+    """How many of the features, the first ones, are codes of categories."""
 
 
 @dataclass
@@ -55,15 +57,20 @@ class Folds:
         """Classification: how many there are."""
         return None if self.like.classes is None else len(self.like.classes)
 
-    def fold(self, index: int, *, scaled: bool) -> FoldData:
+    def fold(self, index: int, form: Form) -> FoldData:
         """A fold, from 0. Raises DataError where it has nothing to learn from."""
         learned, scored = (self.table.take(rows) for rows in self._sides[index])
-        preprocessing = self.like if self.table.is_plain and not scaled else self._learn(index, learned)
+        is_learned = form == "Scaled" or not self.table.is_plain
+        keeps_gaps = self.missing_values.strategy != "Constant"
+        preprocessing = learned.taken_as(
+            form, self._learn(index, learned) if is_learned else self.like, keeps_gaps=keeps_gaps
+        )
         return FoldData(
-            learned.features(preprocessing, scaled=scaled),
+            learned.features(preprocessing),
             learned.targets,
-            scored.features(preprocessing, scaled=scaled),
+            scored.features(preprocessing),
             scored.targets,
+            categories_of(preprocessing),
         )
 
     def _learn(self, index: int, learned: Table) -> Preprocessing:
@@ -117,9 +124,9 @@ def nested_scores(
 
 def _fitted(spec: TrainingJobSpec, folds: Folds, index: int) -> tuple[Estimator, FoldData]:
     """The model that all folds but one make, and that one."""
-    data = folds.fold(index, scaled=is_scaled(spec))
+    data = folds.fold(index, form_of(spec))
     estimator = build_estimator(spec, folds.like.task, folds.like.classes)
-    fit(estimator, spec, data.features, data.targets)
+    fit(estimator, spec, data.features, data.targets, categories=data.categories)
     return estimator, data
 
 

@@ -6,7 +6,7 @@ Imports steelyard.serving, numpy, pyarrow and the prepared data.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -15,13 +15,20 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from steelyard.api.dataset import MissingValues
-from steelyard.serving.columns import seconds_of
+from steelyard.serving.columns import OTHER, CategoryColumn, CodeColumn, Column, NumberColumn, code_column, seconds_of
 from steelyard.serving.preprocessing import Preprocessing
 from steelyard_trainer.data.reading import ROW, PreparedDataset
 from steelyard_trainer.data.splitting import SplitName
 from steelyard_trainer.data.statistics import learner_like, read_like
 
 Matrix = npt.NDArray[np.float64]
+Form = Literal["Scaled", "Plain", "Coded"]
+"""How a model takes its features. Scaled: numbers to mean 0 and deviation 1; Plain: as they are; in both a category is
+an input for each word. Coded: numbers as they are, a category is one input, the number of its word."""
+
+MOST_CATEGORIES = 255
+"""That scikit-learn's gradient boosting tells apart in a column."""
+
 Indices = npt.NDArray[np.int64]
 
 
@@ -88,11 +95,25 @@ class Table:
             columns.append(read_like(learned, known.get(name)))
         return replace(like, columns=tuple(columns))
 
-    def features(self, preprocessing: Preprocessing, *, scaled: bool) -> Matrix:
+    def features(self, preprocessing: Preprocessing) -> Matrix:
         """Shape (rows, width), C order. Raises DataError where a cell is missing that nothing fills."""
-        if not scaled and self.is_plain:
+        if self.is_plain and _takes_numbers_as_they_are(preprocessing):
             return self.numbers
-        return preprocessing.transform(self._cells, dtype=np.float64, scaled=scaled)
+        return preprocessing.transform(self._cells, dtype=np.float64)
+
+    def taken_as(self, form: Form, learned: Preprocessing, *, keeps_gaps: bool) -> Preprocessing:
+        """What makes a model's features.
+
+        Args:
+            form: how the model takes them.
+            learned: from these rows.
+            keeps_gaps: Coded: whether missing cells stay what they are.
+        """
+        if form == "Scaled":
+            return learned
+        if form == "Plain":
+            return learned.unscaled()
+        return coded(learned, self, keeps_gaps=keeps_gaps)
 
     @property
     def _cells(self) -> dict[str, npt.NDArray[Any]]:
@@ -108,6 +129,47 @@ class Table:
 def _median(cells: npt.NDArray[Any]) -> float:
     """Of numbers, or of dates in seconds."""
     return float(np.nanmedian(seconds_of(cells) if cells.dtype.kind == "M" else cells))
+
+
+def coded(learned: Preprocessing, table: Table, *, keeps_gaps: bool) -> Preprocessing:
+    """Preprocessing for a model that splits categories as sets: first the categories, as codes, then the numbers as
+    they are.
+
+    Args:
+        learned: from the table.
+        table: says which words are frequent, where there are too many.
+        keeps_gaps: whether missing cells stay what they are.
+    """
+    codes, others = list[Column](), list[Column]()
+    for column in learned.unscaled().columns:
+        if isinstance(column, CategoryColumn):
+            codes.append(code_column(_most_frequent(column, table), keeps_gaps=keeps_gaps))
+        else:
+            others.append(replace(column, keeps_gaps=keeps_gaps))
+    return replace(learned, columns=(*codes, *others))
+
+
+def _most_frequent(column: CategoryColumn, table: Table) -> CategoryColumn:
+    """The column with at most MOST_CATEGORIES words."""
+    if len(column.words) <= MOST_CATEGORIES:
+        return column
+    codes = column.codes(table.words[column.name])
+    counts = np.bincount(codes[codes >= 0], minlength=len(column.words))
+    ranked = sorted(range(len(column.words)), key=lambda code: (-counts[code], column.words[code]))
+    kept = [column.words[code] for code in ranked if column.words[code] != OTHER or not column.has_other]
+    words = sorted([*kept[: MOST_CATEGORIES - 1], OTHER])
+    return replace(column, words=tuple(words), has_other=True)
+
+
+def categories_of(preprocessing: Preprocessing) -> int:
+    """How many of the features, the first ones, are codes of categories."""
+    return sum(isinstance(column, CodeColumn) for column in preprocessing.columns)
+
+
+def _takes_numbers_as_they_are(preprocessing: Preprocessing) -> bool:
+    return all(
+        isinstance(column, NumberColumn) and column.mean == 0 and column.scale == 1 for column in preprocessing.columns
+    )
 
 
 def _targets(column: pa.ChunkedArray, classes: Sequence[str] | None) -> npt.NDArray[Any]:

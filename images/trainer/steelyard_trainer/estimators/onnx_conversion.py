@@ -6,14 +6,14 @@ from typing import Any
 import numpy as np
 
 from steelyard.serving.estimators import ONNX_INPUT
+from steelyard_trainer.estimators.boosting_onnx import ONNX_OUTPUT, boosting_to_onnx, is_boosting
 
-ONNX_OUTPUT = "outputs"
 # Of 2023: what is deployed anywhere understands it.
 _OPSETS = {"": 18, "ai.onnx.ml": 3}
 
 
 def to_onnx(estimator: Any, width: int, classes: int | None) -> bytes:
-    """The same model in float32, with one input, `features`, and one output, `outputs`.
+    """The same model in float32, gradient boosting in float64, with one input, `features`, and one output, `outputs`.
 
     Args:
         estimator: fitted; for classification on indices of the classes.
@@ -26,6 +26,8 @@ def to_onnx(estimator: Any, width: int, classes: int | None) -> bytes:
     Raises:
         Exception: skl2onnx can't convert it; which exceptions that may be it does not say.
     """
+    if is_boosting(estimator):
+        return boosting_to_onnx(estimator, width, classes)
     from skl2onnx import convert_sklearn
     from skl2onnx.common.data_types import FloatTensorType
     from skl2onnx.helpers.onnx_helper import select_model_inputs_outputs

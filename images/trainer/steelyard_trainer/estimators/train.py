@@ -17,7 +17,7 @@ from steelyard.api.search_log import leaves_model
 from steelyard_trainer.contract import Outcome, StageContext
 from steelyard_trainer.data.reading import PreparedDataset
 from steelyard_trainer.data.splitting import SplitName
-from steelyard_trainer.estimators.build import Estimator, is_scaled
+from steelyard_trainer.estimators.build import Estimator
 from steelyard_trainer.estimators.cross_validation import score_fold
 from steelyard_trainer.estimators.saving import save_estimator
 from steelyard_trainer.estimators.scores import outputs_of
@@ -109,7 +109,7 @@ def _judge_here(
     """As the stage finish would judge it; raises SteelyardError where a gate is not met."""
     spec, primary = context.job.spec, context.job.spec.measure(rows.dataset.task)
     table = rows.part("test")
-    outputs = outputs_of(model, table.features(rows.dataset.preprocessing, scaled=is_scaled(spec)), rows.classes)
+    outputs = outputs_of(model, rows.features(table, spec), rows.classes)
     test = figures_of(outputs, rows, "test", spec.published_measures(rows.dataset.task))
     check_gates(spec.evaluation, primary, figures["train"], test)
     trained = rows.part("train").targets

@@ -16,11 +16,12 @@ from steelyard.api.metrics import Measure
 from steelyard.api.search_log import TrialReport, short_error
 from steelyard.api.training_job import TrainingJobSpec
 from steelyard.api.trial import Trial
+from steelyard.serving.preprocessing import Preprocessing
 from steelyard_trainer.data.reading import PreparedDataset
 from steelyard_trainer.data.splitting import SplitName
-from steelyard_trainer.estimators.build import Estimator, build_estimator, is_scaled
+from steelyard_trainer.estimators.build import Estimator, build_estimator, form_of
 from steelyard_trainer.estimators.cross_validation import Folds, score_fold
-from steelyard_trainer.estimators.features import Matrix, Table
+from steelyard_trainer.estimators.features import Form, Matrix, Table, categories_of
 from steelyard_trainer.estimators.fitting import fit
 from steelyard_trainer.estimators.scores import finite, outputs_of
 from steelyard_trainer.evaluation.metrics import Figure, Figures, evaluate
@@ -40,6 +41,7 @@ class Rows:
     dataset: PreparedDataset
     _parts: dict[SplitName, Table] = field(default_factory=dict)
     _folds: dict[int, Folds] = field(default_factory=dict)
+    _preprocessing: dict[Form, Preprocessing] = field(default_factory=dict)
 
     def part(self, split: SplitName) -> Table:
         """The rows of a part, in its order."""
@@ -58,6 +60,20 @@ class Rows:
             dataset = self.dataset
             self._folds[count] = Folds(self.all_learned, count, dataset.missing_values, dataset.preprocessing)
         return self._folds[count]
+
+    def preprocessing(self, spec: TrainingJobSpec) -> Preprocessing:
+        """What turns raw rows into the model's features, learned from the training part."""
+        form = form_of(spec)
+        if form not in self._preprocessing:
+            dataset = self.dataset
+            keeps_gaps = dataset.missing_values.strategy != "Constant"
+            learned = self.part("train").taken_as(form, dataset.preprocessing, keeps_gaps=keeps_gaps)
+            self._preprocessing[form] = learned
+        return self._preprocessing[form]
+
+    def features(self, table: Table, spec: TrainingJobSpec) -> Matrix:
+        """Rows as the model takes them. Raises DataError where a cell is missing that nothing fills."""
+        return table.features(self.preprocessing(spec))
 
     def load(self, folds: int) -> None:
         """Reads what a trial with so many folds, or with none, needs. Raises ConfigurationError as `folds` does."""
@@ -116,8 +132,7 @@ def _compressed(model: Estimator, spec: TrainingJobSpec, trial: Trial, rows: Row
     from steelyard_trainer.estimators.compression import compressed_estimator_cost
 
     table = rows.part("validation")
-    features = table.features(rows.dataset.preprocessing, scaled=is_scaled(spec))
-    data = rows.dataset
+    features, data = rows.features(table, spec), rows.dataset
     unit = data.preprocessing.target_unit
     measured = compressed_estimator_cost(model, spec, data.task, data.classes, unit, features, table.targets)
     assert measured.figures is not None
@@ -168,8 +183,8 @@ def fit_on(
     Raises ConfigurationError as `fit` does.
     """
     estimator = build_estimator(spec, rows.dataset.task, rows.dataset.classes, threads=threads)
-    features = table.features(rows.dataset.preprocessing, scaled=is_scaled(spec))
-    fit(estimator, spec, features, table.targets, tell)
+    features = rows.features(table, spec)
+    fit(estimator, spec, features, table.targets, tell, categories=categories_of(rows.preprocessing(spec)))
     if "n_jobs" in estimator.get_params():
         # Several threads would add up a forest's answers in any order.
         estimator.set_params(n_jobs=None)
@@ -181,7 +196,7 @@ def judge(
 ) -> Figures:
     """A model's figures on a part, as a published model's. Raises DataError where an output is not finite."""
     table = rows.part(split)
-    features = table.features(rows.dataset.preprocessing, scaled=is_scaled(spec))
+    features = rows.features(table, spec)
     return figures_of(outputs_of(model, features, rows.classes), rows, split, measures)
 
 

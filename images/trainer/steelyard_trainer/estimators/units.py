@@ -14,7 +14,6 @@ from typing import Any
 from steelyard.api.search_log import TrialReport
 from steelyard.api.training_job import TrainingJobSpec
 from steelyard_trainer.data.reading import PreparedDataset
-from steelyard_trainer.estimators.build import is_scaled
 from steelyard_trainer.estimators.cross_validation import nested_scores, score_fold
 from steelyard_trainer.estimators.forests import depth_of, nested_predictions
 from steelyard_trainer.estimators.trial import (
@@ -210,7 +209,7 @@ def _on_validation(unit: Unit, rows: Rows) -> tuple[dict[int, Figure], int | Non
             largest.number: Figure(report.value, math.nan if report.standard_error is None else report.standard_error)
         }, None
     forest = fit_on(rows.part("train"), largest.spec, rows)
-    features = rows.part("validation").features(rows.dataset.preprocessing, scaled=is_scaled(largest.spec))
+    features = rows.features(rows.part("validation"), largest.spec)
     sizes = _sizes(unit)
     outputs = {
         size: predictions.probabilities()
