@@ -36,16 +36,18 @@ def executed(notebook: Path) -> nbformat.NotebookNode:
 def test_the_notebook_runs_and_shows_its_progress_in_place(tmp_path: Path) -> None:
     document = executed(Path(shutil.copy(NOTEBOOK, tmp_path)))
     outputs = [cell.get("outputs", []) for cell in document.cells if cell.cell_type == "code"]
-    assert all(outputs[1:])
-    for job, each in (("job wine", outputs[1]), ("search wine-search", outputs[-2])):
+    assert all(outputs)
+    assert "stderr" not in [output.get("name") for each in outputs for output in each]
+    for job, end, each in (("job wine", "done", outputs[1]), ("search wine-search", "6/6", outputs[-2])):
         tables = [output for output in each if output.output_type == "display_data"]
         # One output that was changed in place, then what came out.
-        assert len(tables) == 1 and "<pre" in tables[0].data["text/html"] and "done" in tables[0].data["text/plain"]
+        assert len(tables) == 1 and "<pre" in tables[0].data["text/html"] and end in tables[0].data["text/plain"]
         (result,) = [output for output in each if output.output_type == "execute_result"]
         assert f"The {job} is done" in result.data["text/html"]
     assert (tmp_path / "models/wine/model.onnx").exists() and (tmp_path / "models/wine-search/search.html").exists()
 
 
-def test_what_is_saved_in_it_names_no_folder_of_the_machine_and_no_error() -> None:
-    text = NOTEBOOK.read_text(encoding="utf-8")
-    assert "/home/" not in text and "/tmp" not in text and "/work" not in text and "Traceback" not in text
+def test_it_is_shipped_without_outputs() -> None:
+    """They would hold figures of another day, and folders of another machine."""
+    document = nbformat.read(NOTEBOOK, as_version=4)
+    assert all(not cell.outputs and cell.execution_count is None for cell in document.cells if cell.cell_type == "code")

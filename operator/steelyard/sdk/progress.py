@@ -21,7 +21,7 @@ from steelyard.cli.tuning_display import Board, search_display
 from steelyard.local.events import Report
 from steelyard.local.tuning.events import SearchReport
 
-COLUMNS = 100
+COLUMNS = 120
 """Characters in a line of a notebook's output."""
 TICK_SECONDS = 0.5
 _FRAME = (

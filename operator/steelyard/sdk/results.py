@@ -93,7 +93,9 @@ class TuneResult(RunResult):
         return "\n".join([head, f"best trial: {self._best()}", *best, *outcome_lines(self.summary, folders)])
 
     def _repr_html_(self) -> str:
-        names = list(dict.fromkeys(name for each in self.trials for name in each))
+        names = list(
+            dict.fromkeys(name for each in self.trials for name, cell in each.items() if cell not in (None, ""))
+        )
         rows = [[_cell(each.get(name, "")) for name in names] for each in self.trials[:SHOWN_TRIALS]]
         html = [_heading(f"The search {self.name} is done: {self.message}."), _heading(f"best trial: {self._best()}")]
         html += [*self._tables(), _table(names, rows)]
@@ -166,7 +168,9 @@ def _cell(value: Any) -> str:
         return "-"
     if isinstance(value, bool) or not isinstance(value, int | float):
         return str(value)
-    return f"{value:,}" if isinstance(value, int) else f"{value:.4g}"
+    if isinstance(value, int) or abs(value) >= 1000:
+        return f"{value:,.0f}"
+    return f"{value + 0.0:.4g}"  # Without the sign of a zero.
 
 
 def _table(header: Sequence[str] | None, rows: Sequence[Sequence[str]]) -> str:

@@ -3,6 +3,7 @@ cli's displays and this package.
 """
 
 import threading
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -103,7 +104,9 @@ def tune(
             SearchState.load(search)
             uri = _uri(write_source(data, search.workspace), search.base_dir)
             search = LocalSearch.of(_tuning_job(with_source(document, uri)), base, where, folders)
-        with search_progress(search.tuning.spec, is_shown=progress) as report:
+        with search_progress(search.tuning.spec, is_shown=progress) as report, warnings.catch_warnings():
+            # Optuna imports tqdm, which misses widgets of its own in a notebook; we show nothing by it.
+            warnings.filterwarnings("ignore", message="IProgress not found")
             ended = SearchRunner(search, report).run(force=force)
     found = read_search(search.search_file)
     best = ended.summary.get("best") or {}
@@ -188,7 +191,8 @@ def _explained() -> Iterator[None]:
             yield
     except SteelyardError as error:
         if error.reason == Reason.INTERRUPTED and error.exit_code == 130:
-            raise KeyboardInterrupt(error.message) from None
+            what = error.message.partition(";")[0]
+            raise KeyboardInterrupt(f"{what}; the same call goes on where it stopped") from None
         if not isinstance(error, StageError):
             raise
         message = f"{error.message}\nlog: {error.log}"
