@@ -14,12 +14,14 @@ from typing import Any
 from rich.console import Console, RenderableType
 
 from steelyard.api.contract import StageName
+from steelyard.api.training_job import TrainingJob
 from steelyard.api.tuning_job import TuningJobSpec
 from steelyard.cli.display import LiveTable, display
 from steelyard.cli.output import OutputFormat
 from steelyard.cli.tuning_display import Board, search_display
 from steelyard.local.events import Report
 from steelyard.local.tuning.events import SearchReport
+from steelyard.planning.plan import stages_of
 
 COLUMNS = 120
 """Characters in a line of a notebook's output."""
@@ -31,16 +33,18 @@ _FRAME = (
 
 
 @contextmanager
-def job_progress(stages: Sequence[StageName], *, is_shown: bool) -> Iterator[Report]:
-    """Shows the events of a job with these stages for as long as it is entered."""
+def job_progress(job: TrainingJob, *, is_shown: bool) -> Iterator[Report]:
+    """Shows the events of a job for as long as it is entered."""
+    stages = stages_of(job.spec)
+    with_tensorflow: Sequence[StageName] = () if job.spec.model.is_estimator else ("train", "finish")
     if not is_shown:
         yield lambda _event: None
     elif in_notebook():
-        table = LiveTable(_plain_console(), stages)
+        table = LiveTable(_plain_console(), stages, with_tensorflow)
         with _in_place(table.render):
             yield table.report
     else:
-        with display(OutputFormat.TEXT, Console(), stages) as report:
+        with display(OutputFormat.TEXT, Console(), stages, with_tensorflow) as report:
             yield report
 
 

@@ -1,4 +1,4 @@
-"""`steelyard.run` and `steelyard.tune`: what `steelyard run` does, from Python. Imports the api, local, planning, the
+"""`steelyard.run` and `steelyard.tune`: what `steelyard run` does, from Python. Imports the api, local, the
 cli's displays and this package.
 """
 
@@ -23,7 +23,6 @@ from steelyard.local.runner import LocalRunner, StageError
 from steelyard.local.tuning.job import LocalSearch
 from steelyard.local.tuning.runner import SearchRunner
 from steelyard.local.tuning.state import SearchState
-from steelyard.planning import plan
 from steelyard.sdk.progress import job_progress, search_progress
 from steelyard.sdk.results import RunResult, TuneResult, facts_of
 from steelyard.sdk.source import with_source, write_source
@@ -75,8 +74,7 @@ def run(
             job.load_state()
             uri = _uri(write_source(data, job.workspace), job.base_dir)
             job = LocalJob.of(_training_job(with_source(document, uri)), base, where, folders)
-        stages = [stage.name for stage in plan(job.job, source_digest="", trainer_version="").stages]
-        with job_progress(stages, is_shown=progress) as report:
+        with job_progress(job.job, is_shown=progress) as report:
             ended = LocalRunner(job, report).run(force=force)
     return RunResult(**_achieved(ended, job.publish_folders))
 

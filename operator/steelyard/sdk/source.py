@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from steelyard.api.errors import ConfigurationError, DataError
+from steelyard.api.installing import install_command
 from steelyard.api.workspace import Workspace
 from steelyard.cells.missing import is_missing
 from steelyard.cells.words import text_of
@@ -52,8 +53,7 @@ def write_source(data: Table, workspace: Workspace) -> Path:
     """
     if importlib.util.find_spec("pyarrow") is None:
         raise ConfigurationError(
-            "a table in memory needs the library pyarrow, which is not installed; in a clone of Steelyard: "
-            "pip install '.[trainer]'"
+            f"a table in memory needs the library pyarrow, which is not installed; {install_command('trainer')}"
         )
     import pyarrow as pa
     import pyarrow.parquet as pq
