@@ -1,6 +1,7 @@
 """What people met when they predicted: labels of another spelling, words and gaps that training never saw."""
 
 import io
+import json
 import math
 import sys
 from pathlib import Path
@@ -8,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 import pytest
 from estimator_support import EstimatorJob
 from predict_support import Predictor, as_csv, as_parquet, model_of_case, rows_of
@@ -96,6 +98,17 @@ def train(folder: Path, cells: dict[str, list[Any]], model: dict[str, Any], **da
 
 
 FOREST = {"randomForest": {"nEstimators": 5}}
+
+
+@pytest.mark.parametrize("written", [("True", "False"), ("true", "false"), ("TRUE", "FALSE")])
+def test_truth_values_have_one_spelling(tmp_path: Path, predicted: Predictor, written: tuple[str, str]) -> None:
+    x = [float(number % 40) for number in range(80)]
+    model = train(tmp_path, {"x": x, "y": [written[number < 20] for number in x]}, FOREST)
+    for yes, no in (("True", "False"), ("TRUE", "FALSE"), (" true", "false ")):
+        said = predicted(model, pd.DataFrame({"x": x, "y": [no if number < 20 else yes for number in x]}))
+        assert (said.score, said.findings) == (1.0, [])
+    said = predicted(model, as_parquet(pd.DataFrame({"x": x, "y": [number >= 20 for number in x]})))
+    assert (said.score, said.findings) == (1.0, [])
 
 
 def test_codes_with_leading_zeros_are_words(tmp_path: Path, predicted: Predictor) -> None:
@@ -188,6 +201,53 @@ def test_numbers_that_are_categories_have_one_spelling(tmp_path: Path, predicted
     assert said.findings == [
         "column 'zone': 120 of 120 cells hold words that training has not seen, first in row 1: '0.5', '1.5', '2.5' ..."
     ]
+
+
+# --- gaps that training has not seen ----------------------------------------------------------------------------------
+
+
+def test_a_gap_first_seen_here_is_filled_and_counted(models: dict[str, Path], predicted: Predictor) -> None:
+    whole, new = predicted(models[GAP], rows_of(GAP, "train.csv")), predicted(models[GAP], rows_of(GAP))
+    assert new.findings == ["column 'v': 1 of 200 cells is empty and filled as training learned to, first in row 6"]
+    assert len(new.lines) == 200 and new.score == pytest.approx(whole.score, abs=0.0051)
+    assert [a for row, a in enumerate(new.lines) if row != 5] == [a for row, a in enumerate(whole.lines) if row != 5]
+    assert predicted.in_json(models[GAP], rows_of(GAP))["columns"] == {"v": {"filled": 1}}
+
+
+@pytest.mark.parametrize("gap", ["", "   ", "NA", "nan", "null"])
+def test_gaps_however_they_are_written(models: dict[str, Path], predicted: Predictor, gap: str) -> None:
+    rows = rows_of(GAP)
+    rows.loc[5, "v"] = gap
+    assert predicted(models[GAP], rows).out == predicted(models[GAP], rows_of(GAP)).out
+
+
+@pytest.mark.parametrize("gap", [None, math.nan])
+def test_gaps_of_a_parquet_file(models: dict[str, Path], predicted: Predictor, gap: float | None) -> None:
+    rows = numbers(rows_of(GAP, "train.csv"), "y")
+    table = pa.table({"x": rows["x"], "v": pa.array([*rows["v"][:5], gap, *rows["v"][6:]]), "y": rows["y"]})
+    said, expected = predicted(models[GAP], as_parquet(table)), predicted(models[GAP], rows_of(GAP))
+    assert (said.out, said.err) == (expected.out, expected.err)
+
+
+def test_strict_refuses_gaps_and_unknown_words_together(models: dict[str, Path], predicted: Predictor) -> None:
+    rows = rows_of(WORDS)
+    rows.loc[3, "x"], rows.loc[[1, 7], "c"] = "", ["", "violet"]
+    with pytest.raises(DataError) as caught:
+        predicted(models[WORDS], rows, strict=True)
+    assert caught.value.message.splitlines()[1:] == [
+        "  column 'c': 1 of 200 cells is empty and filled as training learned to, first in row 2",
+        "  column 'x': 1 of 200 cells is empty and filled as training learned to, first in row 4",
+        "  column 'c': 1 of 200 cells holds a word that training has not seen, first in row 8: 'violet'",
+    ]
+    assert len(predicted(models[WORDS], rows).findings) == 3
+
+
+def test_a_word_that_is_missing_counts_as_the_commonest_word(models: dict[str, Path], predicted: Predictor) -> None:
+    column = json.loads((models[WORDS] / "preprocessing.json").read_text())["columns"][0]
+    assert column["fill"] in column["words"] == ["blue", "green", "red"]
+    rows = rows_of(WORDS, "train.csv")
+    filled = predicted(models[WORDS], rows.assign(c=column["fill"]))
+    assert predicted(models[WORDS], rows.assign(c=" ")).out == filled.out
 
 
 # --- where rows come from ---------------------------------------------------------------------------------------------

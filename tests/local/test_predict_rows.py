@@ -5,7 +5,9 @@ import os
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -56,6 +58,53 @@ def test_numbers_of_every_type(model: Path, predicted: Predictor, kind: pa.DataT
     given = plain.set_column(0, "a.b", pa.array(rows["a.b"]).cast(kind))
     said = predicted(model, as_parquet(given))
     assert (said.out, said.err) == (expected.out, expected.err)
+
+
+STYLES: dict[str, tuple[dict[str, Any], Callable[[str], bytes]]] = {
+    "semicolons": ({"delimiter": ";"}, lambda text: text.replace(",", ";").encode()),
+    "Latin-1": ({"encoding": "ISO-8859-1"}, lambda text: text.encode("latin-1")),
+    "a title above": ({"headerRow": 3}, lambda text: f"Towns\n,,\n{text}".encode()),
+    "remarks": ({"comment": "#"}, lambda text: "".join(f"# so\n{line}\n" for line in text.splitlines()).encode()),
+    "decimal commas": (
+        {"delimiter": ";", "decimal": ",", "thousands": "."},
+        lambda text: text.replace(",", ";").replace("a.b", "a_b").replace(".", ",").replace("a_b", "a.b").encode(),
+    ),
+}
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_csv_is_read_as_the_training_table_was_written(style: str, predicted: Predictor, tmp_path: Path) -> None:
+    said, write = STYLES[style]
+    text = as_csv(table()).decode()
+    (tmp_path / "train.csv").write_bytes(write(text))
+    dataset = {"uri": "train.csv", "target": "y", "csv": said}
+    model = EstimatorJob.on(tmp_path, dataset).publish({"randomForest": {"nEstimators": 5}})[0]
+    expected = predicted(model, write(text))
+    assert expected.score > 0.9 and expected.findings == []
+    assert predicted(model, gzip.compress(write(text))).out == expected.out
+    assert predicted(model, as_parquet(table())).out == expected.out
+    # A plain file is read as what it is; but what its characters and numbers look like is not guessed.
+    if style == "Latin-1":
+        assert "words that training has not seen, first in row 2: 'KÃ¶ln'" in predicted(model, table()).findings[0]
+    elif style != "decimal commas":
+        assert predicted(model, table()).out == expected.out
+
+
+def test_words_beyond_the_most_frequent_are_told_and_not_refused(predicted: Predictor, tmp_path: Path) -> None:
+    rows = table(300)
+    rows["town"] = [f"place {row}" if row < 60 else town for row, town in enumerate(rows["town"])]
+    rows.to_csv(tmp_path / "train.csv", index=False)
+    dataset = {"uri": "train.csv", "target": "y", "categories": {"max": 2}}
+    model = EstimatorJob.on(tmp_path, dataset).publish({"randomForest": {"nEstimators": 5}})[0]
+    said = predicted(model, rows, strict=True)
+    assert said.findings == [
+        "column 'town': 60 of 300 cells hold words that training has not seen and that counts as 'other', first in "
+        "row 1: 'place 0', 'place 1', 'place 2' ..."
+    ]
+    rows.loc[5, "n"] = None
+    with pytest.raises(DataError, match=r"refuses:\n  column 'n': 1 of 300 cells is empty") as caught:
+        predicted(model, rows, strict=True)
+    assert "town" not in caught.value.message
 
 
 def test_row_groups_and_empty_ones(model: Path, predicted: Predictor, tmp_path: Path) -> None:
