@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
-from typing import BinaryIO
+from typing import TextIO
 
 import pyarrow as pa
 import pyarrow.csv
@@ -169,7 +169,9 @@ class _WatchedFile(io.RawIOBase):
         self._text: Iterator[bytes] | None = None
         self._rest = b""
         if not csv.style.is_utf8 or csv.style.skips_lines:
-            self._text = _utf8(self._file, csv.style)
+            # Kept: it closes the file when it is forgotten.
+            self._decoded = open_text(self._file, csv.style)
+            self._text = _utf8(self._decoded, csv.style)
         self.quotes = 0
 
     @property
@@ -214,20 +216,15 @@ class _WatchedFile(io.RawIOBase):
         super().close()
 
 
-def _utf8(content: BinaryIO, style: CsvStyle) -> Iterator[bytes]:
-    """A file's bytes as UTF-8, without the lines that are not read."""
-    text = open_text(content, style)
-    try:
-        if not style.skips_lines:
-            while piece := text.read(1 << 20):
-                yield piece.encode()
-            return
-        lines = blanked(text, style)
-        # Empty lines above the header would be no header.
-        for _ in range(style.header_row - 1):
-            next(lines, None)
-        while batch := "".join(islice(lines, 4096)):
-            yield batch.encode()
-    finally:
-        # Else the file would be closed with it.
-        text.detach()
+def _utf8(text: TextIO, style: CsvStyle) -> Iterator[bytes]:
+    """A file's text as UTF-8, without the lines that are not read."""
+    if not style.skips_lines:
+        while piece := text.read(1 << 20):
+            yield piece.encode()
+        return
+    lines = blanked(text, style)
+    # Empty lines above the header would be no header.
+    for _ in range(style.header_row - 1):
+        next(lines, None)
+    while batch := "".join(islice(lines, 4096)):
+        yield batch.encode()
