@@ -214,7 +214,7 @@ class StatusDraft:
         if result.summary.get("metric") is not None:
             self._show_model(result.summary)
         if job.spec.trial is not None:
-            self._show_trial(result.summary, job.spec.trial.metric)
+            self._show_trial(result.summary, job.spec.trial.measure.name)
 
     def complete(self, reason: str, message: str) -> None:
         """The job is done."""

@@ -56,7 +56,7 @@ class FoundBy:
             "algorithm": spec.algorithm.name,
             "trials": len(entries),
             "ended": self.search.ended,
-            "metric": spec.objective.metric,
+            "metric": spec.objective.name,
             "measuredOn": self.search.measured_on,
             "trial": best.number if best else None,
             "value": best.value if best else None,

@@ -73,18 +73,18 @@ def search_page(document: SearchDocument, chosen: int | None = None) -> str:
         sections.append(
             _section(
                 "History",
-                f"Each trial's {objective.metric} on {document.measured_on}, by its number; the line is the best so "
+                f"Each trial's {objective.name} on {document.measured_on}, by its number; the line is the best so "
                 "far. Open marks were pruned: their value is that of the step at which they ended. The test part had "
                 "no say.",
-                history_chart(entries, objective.metric, goal, number),
+                history_chart(entries, objective.name, goal, number),
             )
         )
     if objective.secondary and front:
         text = f"{len(front)} trials form the front: no other is at least as good in both and better in one."
-        chart = front_chart(entries, front, objective.metric, SECONDARY_LABELS[objective.secondary], number)
-        sections.append(_section(f"{objective.metric} against {objective.secondary.lower()}", text, chart))
+        chart = front_chart(entries, front, objective.name, SECONDARY_LABELS[objective.secondary], number)
+        sections.append(_section(f"{objective.name} against {objective.secondary.lower()}", text, chart))
     if answers:
-        chart = parallel_chart(spec.parameters, entries, objective.metric, goal, number)
+        chart = parallel_chart(spec.parameters, entries, objective.name, goal, number)
         text = (
             "A line for each finished trial, through its parameters to its value; better ones are stronger, and drawn "
             "over worse ones."
@@ -104,7 +104,7 @@ def _heading(document: SearchDocument) -> str:
     algorithm, pruning = document.spec.algorithm, document.spec.pruning
     how = f"{algorithm.name}, seed {algorithm.seed}" + (f", pruned by {pruning.name}" if pruning else "")
     objective = document.spec.objective
-    goals = f"{objective.direction} {objective.metric}" + (
+    goals = f"{objective.direction} {objective.name}" + (
         f", minimize {objective.secondary}" if objective.secondary else ""
     )
     ended = f" {escape(document.ended[0].upper() + document.ended[1:])}." if document.ended else ""
@@ -116,7 +116,7 @@ def _facts(document: SearchDocument, best: Entry | None, front: Sequence[Entry])
     facts = [(f"{len(document.entries):,}", "trials")]
     facts += [(f"{count:,}", state.lower()) for state, count in counts.items() if count]
     if best is not None and best.value is not None:
-        facts.insert(0, (f"{best.value:.6g}", f"{document.spec.objective.metric} of trial {best.number}"))
+        facts.insert(0, (f"{best.value:.6g}", f"{document.spec.objective.name} of trial {best.number}"))
     if front:
         facts.append((str(len(front)), "on the front"))
     items = "".join(f"<li><b>{escape(value)}</b><span>{escape(what)}</span></li>" for value, what in facts)
@@ -153,7 +153,7 @@ def _table(document: SearchDocument, best: Entry | None, front: Sequence[Entry])
     head = [
         "trial",
         "state",
-        objective.metric,
+        objective.name,
         *([SECONDARY_LABELS[objective.secondary]] if objective.secondary else []),
     ]
     head += [*(parameter.path for parameter in spec.parameters), "s"]

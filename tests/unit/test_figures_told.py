@@ -1,0 +1,46 @@
+"""The figures of a result as `run` and `status` tell them: what they are read beside is there too."""
+
+from typing import Any
+
+import pytest
+from controller_support import NOW, SUMMARY_OF_FINISH, begun, job_with, plan_of, result
+
+from steelyard.api.status import TrainingJobStatus
+from steelyard.cli.outcome import outcome_lines
+from steelyard.cli.status import model_lines
+from steelyard.controller.draft import StatusDraft
+
+METRICS = {"accuracy": [0.972, 0.009], "macroF1": [0.9, 0.01], "logLoss": [0.1, None], "rocAuc": [0.99, 0.001]}
+DOUBT = "5 of 9 rows repeat an earlier one"
+
+
+def status_lines(summary: dict[str, Any]) -> list[str]:
+    """What `status` prints of a job whose stage finish left this."""
+    job = job_with()
+    draft = StatusDraft(begun(job, "prepare", "train", "finish"), 1, NOW)
+    draft.finish_stage(plan_of(job).stages[-1], result(plan_of(job).stages[-1], **summary), job)
+    status = TrainingJobStatus.model_validate(draft.status)
+    assert status.model is not None
+    return model_lines(status.model)
+
+
+@pytest.mark.parametrize(
+    ("naive", "said"),
+    [
+        ({"label": "no", "value": 0.6}, "(always saying 'no': 0.6)"),
+        ({"mean": 12.5, "value": 0.0}, "(always saying the mean, 12.5: 0)"),
+    ],
+)
+def test_run_and_status_tell_the_naive_model_and_the_doubts_beside_the_figure(naive: Any, said: str) -> None:
+    summary = {**SUMMARY_OF_FINISH, "metrics": METRICS, "naive": naive, "doubts": [DOUBT]}
+    lines = outcome_lines(summary, summary["published"])
+    assert f"test        accuracy 0.972 ± 0.009 {said}" in lines
+    assert "            macroF1 0.9 ± 0.01, logLoss 0.1, rocAuc 0.99 ± 0.001" in lines
+    assert f"doubtful    {DOUBT}" in lines
+    assert status_lines(summary) == lines
+
+
+def test_a_result_of_before_is_told_as_it_was() -> None:
+    lines = outcome_lines({**SUMMARY_OF_FINISH, "metrics": METRICS}, [])
+    assert "test        accuracy 0.972 ± 0.009, macroF1 0.9 ± 0.01, logLoss 0.1, rocAuc 0.99 ± 0.001" in lines
+    assert not any("doubtful" in line for line in lines)
