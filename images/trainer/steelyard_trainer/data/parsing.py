@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from steelyard.api.errors import DataError
 from steelyard.cells.column import doubtful_numbers
@@ -23,6 +24,8 @@ from steelyard_trainer.data.sources import Column, ReadAgain
 
 _COUNTED_WORDS = 20_000
 """Different words of a column that are counted, to judge it; of more, the first ones."""
+_QUICK_WIDTH = 15
+"""Digits that a float64 holds whatever they are."""
 
 
 def by_word(cells: pa.Array) -> tuple[list[str], npt.NDArray[np.int64]]:
@@ -59,6 +62,8 @@ class Parser:
         Raises:
             DataError: a cell of a column that the manifest says to be one of these is none.
         """
+        if (numbers := self._whole_numbers_of_one_width(cells)) is not None:
+            return numbers
         words, indices = by_word(cells)
         counts = np.bincount(indices, minlength=len(words) + 1)
         values = np.full(len(words) + 1, math.nan)
@@ -74,6 +79,22 @@ class Parser:
             values[index] = value
         self._rows += len(cells)
         return values[indices]
+
+    def _whole_numbers_of_one_width(self, cells: pa.Array) -> npt.NDArray[np.float64] | None:
+        """The same, quickly, for the digits of one width that most such columns have; None where these are not all."""
+        if self.column.kind == "Date" or self.column.is_sure or not self.column.style.is_plain or not len(cells):
+            return None
+        width = self._width or len(cells[0].as_py() or "")
+        if not (self._has_one_width and 0 < width <= _QUICK_WIDTH) or cells.null_count:
+            return None
+        if not pc.all(pc.and_(pc.equal(pc.utf8_length(cells), width), pc.ascii_is_decimal(cells))).as_py():
+            return None
+        self._width = width
+        self._has_leading_zero |= width > 1 and bool(pc.any(pc.starts_with(cells, "0")).as_py())
+        self._given += len(cells)
+        self._rows += len(cells)
+        numbers: npt.NDArray[np.float64] = cells.cast(pa.int64()).to_numpy().astype(np.float64)
+        return numbers
 
     def review(self) -> None:
         """Raises DataError for a stray word, ReadAgain where the column is one of words."""
