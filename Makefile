@@ -161,7 +161,7 @@ if [ ! -e .venv/.made ] || [ -e .venv/.installing ] || ! $(BIN)/python -c '' 2> 
     "$$python" -m venv --clear .venv; \
     touch .venv/.made; \
 fi; \
-echo "Installing TensorFlow and the other packages of $(1) into .venv: about 0.7 GB to download, 2.2 GB on disk, minutes"; \
+echo "Installing TensorFlow and the other packages of $(1) into .venv: about 0.9 GB to download, 2.2 GB on disk, minutes"; \
 touch .venv/.installing; \
 $(BIN)/python -m pip install --require-hashes --requirement $(1); \
 $(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .; \

@@ -65,6 +65,18 @@ def test_the_first_screen_of_the_readme_shows_a_manifest_and_the_two_commands() 
     assert "    make run " in first_screen and "    make test " in first_screen
 
 
+def test_the_readme_answers_what_newcomers_ask() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    pictures = re.findall(r"!\[[^]]+\]\(([^)]+)\)", text)
+    assert len(pictures) >= 2 and all((ROOT / name).stat().st_size < 60_000 for name in pictures)
+    (python,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    assert len(python.splitlines()) == 3 and "steelyard.load(" in python
+    headings = re.findall(r"^## (.+)$", text, re.MULTILINE)
+    assert headings.index("Your own table") < headings.index("Predict from Python") < headings.index("Can I ...?")
+    linked = set(re.findall(r"\]\(docs/([\w-]+\.md)\)", text))
+    assert {path.name for path in (ROOT / "docs").glob("*.md")} == linked
+
+
 def test_the_contract_names_every_variable_exit_code_and_reason() -> None:
     text = (ROOT / "docs" / "contract.md").read_text(encoding="utf-8")
     assert [str(variable) for variable in Env if f"`{variable}`" not in text] == []
