@@ -1,4 +1,4 @@
-"""Writes live-table.svg: the live table of a run of the digits example, as its events fill it on a terminal of 80 columns.
+"""Writes live-table.svg: the live table of a run of the digits example, on a terminal of 80 columns.
 
     .venv/bin/python docs/images/live_table.py [EVENTS.jsonl]
 
