@@ -70,7 +70,11 @@ def test_the_readme_answers_what_newcomers_ask() -> None:
     pictures = re.findall(r"!\[[^]]+\]\(([^)]+)\)", text)
     assert len(pictures) >= 2 and all((ROOT / name).stat().st_size < 60_000 for name in pictures)
     (python,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
-    assert len(python.splitlines()) == 3 and "steelyard.load(" in python
+    assert (
+        len(python.split("\n\n")) == 2
+        and len(list(filter(None, python.splitlines()))) == 3
+        and "steelyard.load(" in python
+    )
     headings = re.findall(r"^## (.+)$", text, re.MULTILINE)
     assert headings.index("Your own table") < headings.index("Predict from Python") < headings.index("Can I ...?")
     linked = set(re.findall(r"\]\(docs/([\w-]+\.md)\)", text))
