@@ -53,6 +53,7 @@ def test_a_table_in_memory_becomes_a_model_and_an_equal_one_is_not_prepared_agai
     assert result.workspace == tmp_path / ".steelyard/flats"
     assert result.metrics["r2"] > 0.99 and result.standard_errors.keys() <= result.metrics.keys()
     assert [each["name"] for each in result.candidates] == [result.chosen] and result.candidates[0]["bytes"] > 0
+    assert result.naive_metrics.keys() == result.metrics.keys() and result.naive_metrics["r2"] < 0.1
     assert "prepare: started" in capfd.readouterr().out
     model = steelyard.load(result.model)
     assert model.digest == result.digest and model.features == ["size", "place"]

@@ -1,6 +1,7 @@
 """`import steelyard`: what it costs, and how it reads tables and labels."""
 
 import datetime
+import re
 import subprocess
 import sys
 from decimal import Decimal
@@ -184,6 +185,8 @@ def result_of(**changes: Any) -> steelyard.RunResult:
         "published": (folder,),
         "metrics": {"r2": 0.5},
         "standard_errors": {"r2": 0.01},
+        "naive_metrics": {"r2": -0.1},
+        "doubts": ["half of the rows repeat"],
         "candidates": [{"name": "Int8", "bytes": 1000, "drop": None}, {"name": "Baseline", "bytes": 2000}],
         "chosen": "Int8",
         "digest": "sha256:0",
@@ -198,9 +201,11 @@ def result_of(**changes: Any) -> steelyard.RunResult:
 
 def test_a_result_is_shown_as_tables() -> None:
     html = result_of()._repr_html_()
-    assert "models/a&lt;b" in html and "<b" not in html.replace("&lt;b", "") and "0.5 ± 0.01" in html
+    assert "models/a&lt;b" in html and "<b" not in html.replace("&lt;b", "")
+    assert re.search(r"r2</td><td[^>]*>0.5</td><td[^>]*>0.01</td><td[^>]*>-0.1</td>", html)
+    assert "half of the rows repeat" in html
     assert '<th style="text-align:left">bytes</th>' in html and "1,000" in html and ">-<" in html
-    assert html.count("<table>") == html.count("</table>") == 2
+    assert html.count("<table>") == html.count("</table>") == 3
     assert repr(result_of()) == "<RunResult a<b: r2 0.5, models/a<b>"
     assert "nothing" in result_of(model=None, published=(), candidates=[])._repr_html_()
     trials = [{"trial": number, "r2": number / 100, "x": None} for number in range(12)]
@@ -213,6 +218,9 @@ def test_a_result_is_shown_as_tables() -> None:
 def test_facts_come_from_what_is_published_and_else_from_the_summary() -> None:
     summary = {"metrics": {"r2": [0.5, None]}, "candidates": [{"name": "Int8", "bytes": 1}], "chosen": "Int8"}
     assert facts_of(summary, [])["metrics"] == {"r2": 0.5} and facts_of(summary, [])["standard_errors"] == {}
+    naive = facts_of(summary | {"metric": "r2", "naive": {"mean": 3.0, "value": -0.1}, "doubts": ["why"]}, [])
+    assert naive["naive_metrics"] == {"r2": -0.1} and naive["doubts"] == ["why"]
+    assert facts_of(summary, [])["naive_metrics"] == {} and facts_of(summary, [])["doubts"] == []
     facts = facts_of(summary, [Path("none"), FOREST / "model"])
     assert facts["metrics"]["accuracy"] == 1.0 and facts["standard_errors"]["accuracy"] == 0.0
     assert facts["candidates"][0]["name"] in ("None", "Baseline") and "accuracy" in facts["candidates"][0]

@@ -25,6 +25,10 @@ class RunResult:
     """The published model's figures on the test part, by metric."""
     standard_errors: dict[str, float]
     """Those of the metrics, of those that have one."""
+    naive_metrics: dict[str, float]
+    """The same figures of a model that always says the commonest label, or the mean."""
+    doubts: list[str]
+    """What makes the figures doubtful, such as rows that repeat."""
     candidates: list[dict[str, Any]]
     """What was weighed, each as a flat record: name, bytes, latencyMicroseconds, the metrics on the validation part,
     withinBudget and more. `pandas.DataFrame(result.candidates)` is a table of them."""
@@ -59,15 +63,21 @@ class RunResult:
         facts = [("published", typed(folder)) for folder in self.published] or [("published", "nothing")]
         facts += [("digest", self.digest)] if self.digest else []
         facts += [("chosen", self.chosen)] if self.chosen else []
-        facts += [
-            (f"test {name}", _figure(value, self.standard_errors.get(name))) for name, value in self.metrics.items()
-        ]
-        html = [_table(None, [[name, str(value)] for name, value in facts])]
+        facts += [("doubtful", doubt) for doubt in self.doubts]
+        html = [_table(None, [list(fact) for fact in facts])]
+        if self.metrics:
+            html.append(_table(["metric", "test part", "standard error", "without features"], self._metric_rows()))
         if len(self.candidates) > 1:
             names = list(dict.fromkeys(name for each in self.candidates for name in each))
             rows = [[_cell(each.get(name)) for name in names] for each in self.candidates]
             html.append(_table(names, rows))
         return html
+
+    def _metric_rows(self) -> list[list[str]]:
+        return [
+            [name, *(_cell(each) for each in (value, self.standard_errors.get(name), self.naive_metrics.get(name)))]
+            for name, value in self.metrics.items()
+        ]
 
 
 @dataclass(frozen=True, repr=False)
@@ -113,7 +123,7 @@ SHOWN_TRIALS = 10
 
 
 def facts_of(summary: Mapping[str, Any], published: Sequence[Path]) -> dict[str, Any]:
-    """Metrics, standard errors, candidates, chosen and digest, as RunResult has them.
+    """The figures, candidates, doubts, chosen and digest, as RunResult has them.
 
     The summary has room for 4,096 bytes: what is published says all of it.
     """
@@ -122,11 +132,15 @@ def facts_of(summary: Mapping[str, Any], published: Sequence[Path]) -> dict[str,
     if report:
         test = report.get("metrics", {}).get("test", {})
         metrics = {name: (each.get("value"), each.get("standardError")) for name, each in test.items()}
+    naive = summary.get("naive") or {}
+    naive_metrics = {str(summary["metric"]): naive["value"]} if "value" in naive and "metric" in summary else {}
     choice = report.get("choice", {})
     candidates = [_flat(each) for each in choice.get("candidates", summary.get("candidates", []))]
     return {
         "metrics": {name: value for name, (value, _) in metrics.items()},
         "standard_errors": {name: error for name, (_, error) in metrics.items() if error is not None},
+        "naive_metrics": report.get("naive", {}).get("test", naive_metrics),
+        "doubts": list(report.get("doubts", summary.get("doubts", []))),
         "candidates": candidates,
         "chosen": choice.get("chosen", summary.get("chosen")),
         "digest": summary.get("digest"),
@@ -153,10 +167,6 @@ def _flat(candidate: Mapping[str, Any]) -> dict[str, Any]:
         elif not isinstance(value, Mapping | list):
             record[name] = value
     return record
-
-
-def _figure(value: float, error: float | None) -> str:
-    return f"{value:.4g}" if error is None else f"{value:.4g} ± {error:.2g}"
 
 
 def _heading(text: str) -> str:
