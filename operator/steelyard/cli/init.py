@@ -20,6 +20,7 @@ from steelyard.api.loading import parse_training_job
 from steelyard.api.metrics import Task
 from steelyard.api.training_job import API_VERSION
 from steelyard.cells.numbers import NumberStyle
+from steelyard.cli.fitting import program
 from steelyard.cli.judging import (
     MOST_CLASSES_OF_NUMBERS,
     Findings,
@@ -102,12 +103,13 @@ def _summary(file: Path, columns: list[Judged], target: Judged, *, is_guess: boo
         lines += [f"  {name!r}: {why}" for name, why in shown]
         if more := len(findings.exclude) - len(shown):
             lines.append(f"  and {more:,} more, each with its reason in the file")
+    run = shlex.quote(program())
     return [
         *lines,
         "Its comments say what was guessed.",
         "",
-        f"Check it:  steelyard validate {shlex.quote(str(file))}",
-        f"Train:     steelyard run {shlex.quote(str(file))}",
+        f"Check it:  {run} validate {shlex.quote(str(file))}",
+        f"Train:     {run} run {shlex.quote(str(file))}",
     ]
 
 
