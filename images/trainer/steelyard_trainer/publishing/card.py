@@ -143,14 +143,16 @@ def _cross_validation(training: dict[str, Any]) -> list[str]:
 
 
 def _by_hand(report: dict[str, Any], served: str) -> list[str]:
-    """How one runs a file that computes in float32 without Steelyard."""
+    """How one runs a file that is no skops file without Steelyard."""
     if served == SKOPS_FILE:
         return []
     has_words = any(column["kind"] != "Number" for column in report["dataset"]["columns"])
     numbers = 'for c in p["columns"] if c["kind"] == "Number"' if has_words else 'for c in p["columns"]'
+    # What gradient boosting compares with its thresholds must have all its digits.
+    kind = "float64" if "HistGradientBoosting" in report["training"].get("estimator", "") else "float32"
     lines = [
         'p = json.load(open("preprocessing.json"))',
-        f'x = np.column_stack([(table[c["name"]] - c["mean"]) / c["scale"] {numbers}]).astype(np.float32)',
+        f'x = np.column_stack([(table[c["name"]] - c["mean"]) / c["scale"] {numbers}]).astype(np.{kind})',
     ]
     if report.get("output") == STANDARDIZED_TARGET:
         lines.append('y = outputs.astype(np.float64) * p["targetScale"] + p["targetMean"]')
@@ -163,7 +165,8 @@ def _by_hand(report: dict[str, Any], served: str) -> list[str]:
         return [told, code]
     words = (
         "The other columns stand between them, each in its place: one of words is as many inputs as it has `words`, "
-        "1 for its own, 0 elsewhere."
+        "1 for its own, 0 elsewhere (for gradient boosting one input, the word's place); one of dates as many as its "
+        "parts."
     )
     return [told, code, words]
 
