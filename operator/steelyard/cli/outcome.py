@@ -72,14 +72,16 @@ def _candidate_lines(found: Mapping[str, Any]) -> list[str]:
     candidates = found.get("candidates", [])
     if len(candidates) < 2:
         return []
-    lines = ["", f"{'candidate':<14}{'bytes':>12}{found.get('metric', 'metric'):>12}{'us/row':>10}"]
+    metric = str(found.get("metric", "metric"))
+    width = max(12, len(metric) + 2)
+    lines = ["", f"{'candidate':<14}{'bytes':>12}{metric:>{width}}{'us/row':>10}"]
     for each in candidates:
         name = _baseline(found) if each["name"] in _BASELINES else each["name"]
         cells = (_cell(each.get("bytes"), ","), _cell(each.get("metric"), ".4g"))
         latency = _cell(each.get("latencyMicroseconds"), ".1f")
         note = "  loses too much" if each.get("withinBudget") is False else ""
         note = "  can't be made" if each.get("bytes") is None and each.get("withinBudget") is False else note
-        lines.append(f"{name:<14}{cells[0]:>12}{cells[1]:>12}{latency:>10}{note}")
+        lines.append(f"{name:<14}{cells[0]:>12}{cells[1]:>{width}}{latency:>10}{note}")
     return lines
 
 
