@@ -202,7 +202,8 @@ def test_the_value_of_an_epoch_is_the_metric_of_the_model_after_it(tmp_path: Pat
         training.loop.run()
         ((epoch, value),) = training.loop.state.reports
         validation = training.dataset.read("validation")
-        outputs = training.model()(validation.features).numpy()
+        outputs, unit = training.model()(validation.features).numpy(), training.dataset.preprocessing.target_unit
+        outputs = unit.restored(outputs) if unit else outputs
         figures = evaluate(training.dataset.task, validation.targets, outputs, [Measure(metric)])
         assert figures is not None
         # val_loss fell in both epochs, so that the best model is the last one's.
@@ -219,7 +220,7 @@ def test_a_trial_that_is_started_again_gives_up_where_it_would_have(tmp_path: Pa
     assert whole.loop.is_pruned and whole.loop.state.epoch == 4
 
     killed = InThisProcess(tmp_path / "killed", prepared[1], epochs=9, spec=spec)
-    killed.loop.report = lambda epoch, _: killed.requests._leave(15, None) if epoch == 2 else None
+    killed.loop.report = lambda epoch, _: killed.requests.leave(15, None) if epoch == 2 else None
     with pytest.raises(SteelyardError):
         killed.loop.run()
     again = InThisProcess(tmp_path / "killed", prepared[1], epochs=9, spec=spec)
@@ -231,7 +232,7 @@ def test_a_trial_that_is_started_again_gives_up_where_it_would_have(tmp_path: Pa
     assert np.array(again.loop.state.reports) == pytest.approx(np.array(whole.loop.state.reports), rel=1e-6)
     # And where it was killed after its last epoch, it trains no more.
     last = InThisProcess(tmp_path / "last", prepared[1], epochs=9, spec=spec)
-    last.loop.report = lambda epoch, _: last.requests._leave(15, None) if epoch == 4 else None
+    last.loop.report = lambda epoch, _: last.requests.leave(15, None) if epoch == 4 else None
     with pytest.raises(SteelyardError):
         last.loop.run()
     done = InThisProcess(tmp_path / "last", prepared[1], epochs=9, spec=spec)
