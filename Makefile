@@ -95,6 +95,7 @@ bench: .venv/.dev cluster-build ## Every benchmark at full size: about an hour, 
 	$(BIN)/python benchmarks/prepare.py --gigabytes 2
 	$(BIN)/python benchmarks/grid_search.py
 	$(BIN)/python benchmarks/neighbors.py
+	$(BIN)/python benchmarks/packed_networks.py
 	$(BIN)/python benchmarks/operator_load.py
 	$(BIN)/python benchmarks/tuning_load.py
 	$(BIN)/python benchmarks/packed_trials.py
@@ -105,6 +106,7 @@ bench-small: .venv/.dev ## The benchmarks that need no cluster at a size that ta
 	$(BIN)/python benchmarks/prepare.py --rows 20000 --rounds 1
 	$(BIN)/python benchmarks/grid_search.py --small
 	$(BIN)/python benchmarks/neighbors.py --small
+	$(BIN)/python benchmarks/packed_networks.py --small
 
 .PHONY: bench-operator-small
 bench-operator-small: .venv/.dev cluster-build ## The operator's benchmarks with few jobs and trials: hold it to its writes

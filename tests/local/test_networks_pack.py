@@ -27,11 +27,12 @@ from steelyard.api.workspace import Workspace
 
 SMALL = {"mlp": {"hiddenUnits": [8]}}
 RICH = {"mlp": {"hiddenUnits": [16, 8], "dropout": 0.3, "batchNormalization": True, "regularization": {"l2": 0.001}}}
+WIDE = {"mlp": {"hiddenUnits": [64, 64, 64]}}
 TRIALS: list[tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = [
     # The first and the last are the same but for what was trained in between.
     (RICH, {"epochs": 4}, {}),
     (SMALL, {"epochs": 4}, {"limits": [{"step": 2, "value": 1.0}]}),
-    (SMALL, {"epochs": 3, "optimizer": {"name": "SGD", "learningRate": 1e30}}, {}),
+    (WIDE, {"epochs": 6, "optimizer": {"name": "SGD", "learningRate": 100}}, {}),
     (SMALL, {"epochs": 3}, {"secondary": "Size"}),
     (SMALL, {"epochs": 3}, {"toBeat": 1.0}),
     (RICH, {"epochs": 4}, {}),

@@ -155,6 +155,36 @@ def test_a_pack_keeps_what_it_has_answered_when_interrupted(tmp_path: Path) -> N
     assert len(log_of(manifest)) == 6
 
 
+def test_networks_on_hyperbands_ladders_have_the_same_log_packed_and_not(tmp_path: Path) -> None:
+    """The best one's model, which it has left in its pack, is published as it is."""
+    template = {
+        "dataset": {"uri": "sklearn:wine", "target": "target"},
+        "model": {"mlp": {"hiddenUnits": [8], "dropout": 0.2}},
+        "training": {"epochs": 9},
+    }
+    rates = [0.003, 0.03, 0.00001, 0.01]
+    parameters = [{"path": "training.optimizer.learningRate", "type": "Categorical", "values": rates}]
+    logs = []
+    for placement, compression in (("Packed", {"candidates": ["DynamicRange"], "maxMetricDrop": 0.5}), ("Pods", None)):
+        manifest = write_search(
+            tmp_path / placement,
+            {**template, **({"compression": compression} if compression else {"publish": []})},
+            parameters=parameters,
+            algorithm={"name": "Grid"},
+            pruning={"name": "Hyperband", "graceEpochs": 1, "reductionFactor": 3},
+            maxTrials=4,
+            parallelTrials=1,
+            placement=placement,
+        )
+        run(manifest)
+        logs.append(log_of(manifest))
+    assert logs[0] == logs[1]
+    assert {trial["state"] for trial in logs[0]} == {"Complete", "Pruned"}
+    best = tmp_path / "Packed/.steelyard/search/best"
+    assert not (best / "trained").exists() and [path.name for path in (best / "logs").iterdir()] == ["finish-0.log"]
+    assert steelyard("verify", tmp_path / "Packed/models/search").returncode == 0
+
+
 def test_a_search_of_networks_prunes_and_publishes_the_best_compressed(tmp_path: Path) -> None:
     template = {
         "dataset": {"uri": "sklearn:digits", "target": "target"},

@@ -84,6 +84,7 @@ def pack(context: PackContext) -> Outcome:
         for trials in _further_rounds():
             _fail(trials.failed)
             work.work_off(trials)
+        work.end()
         reports += work.reports.by_number.values()
     reports.sort(key=lambda report: report.number)
     failed = sum(report.state == "Failed" for report in reports)
@@ -109,6 +110,11 @@ class _Pack:
             self._of_estimators().work_off(estimators)
         if networks := {number: job for number, job in open_jobs.items() if number not in estimators}:
             self._of_networks().work_off(networks, trials.workspaces)
+
+    def end(self) -> None:
+        """Leaves no process behind."""
+        if self._networks is not None:
+            self._networks.end()
 
     def _of_estimators(self) -> "EstimatorsOfPack":
         if self._estimators is None:

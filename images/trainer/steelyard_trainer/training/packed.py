@@ -84,6 +84,10 @@ class NetworksOfPack:
             else:
                 self.reports.fail(trial.number, answer, trial.deadline)
 
+    def end(self) -> None:
+        """Ends the processes, which wait for further trials."""
+        self._pool.close()
+
     def _trial(self, number: int, job: TrainingJob, workspace: Path) -> PackedTrial:
         of_pack = {name: getattr(self.reports.stage, name) for name in ("base_dir", "claims")}
         # The process that works on it gives it its key, by the data.
