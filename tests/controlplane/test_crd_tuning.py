@@ -304,9 +304,14 @@ BY_RULE = [
         "the search prepares the data itself, once for all trials; allowed: CSV, Parquet",
     ),
     (
-        ["placement=Packed"],
+        ["placement=Packed", "template.training.workers=2"],
         "spec.placement",
-        "Packed is for scikit-learn's models, and mlp is none; allowed: Pods, Auto",
+        "Packed is for models of one worker, and template.training.workers is 2; allowed: Pods, Auto",
+    ),
+    (
+        ["placement=Packed", searching("{path: training.workers, type: Int, min: 1, max: 2}")],
+        "spec.placement",
+        "Packed is for models of one worker, and training.workers is searched; allowed: Pods, Auto",
     ),
     (
         ["trialSeed=PerTrial", searching("{path: training.seed, type: Int, min: 1, max: 9}")],

@@ -32,6 +32,7 @@ def tuning_job(
             "algorithm": {"name": "Random", "seed": 7},
             "maxTrials": 6,
             "parallelTrials": 2,
+            "placement": "Pods",
             "template": {
                 "dataset": {"uri": "sklearn:digits", "target": "target"},
                 "model": {"mlp": {"hiddenUnits": [16]}},

@@ -164,6 +164,22 @@ def test_a_killed_and_a_late_trial_cost_only_themselves(wine: Path, tmp_path: Pa
     assert any(event.get("unit") == "epochs" and event["trial"] == 1 for event in pack.events())
 
 
+def test_a_trial_with_which_the_pack_itself_is_killed_is_begun_twice_and_no_more(wine: Path, tmp_path: Path) -> None:
+    """As where a container is killed as a whole for its memory."""
+    pack = pack_of(tmp_path / "pack", [network(wine, 0), network(wine, 1, training={"epochs": 1})])
+    mark = tmp_path / "pack" / "packs" / "key" / "0.begun"
+    for count in ("1", "2"):
+        process = pack.start()
+        wait_until(lambda: mark.exists() and mark.read_text() == count, process, pack)  # noqa: B023
+        process.kill()
+        process.wait()
+    assert pack.run() == ExitCode.DONE, pack.log.read_text()
+    reports = pack.reports()
+    assert (reports[0].state, reports[1].state) == ("Failed", "Complete")
+    assert reports[0].reason == "the pack was killed 2 times while it worked on this trial (OutOfMemory?)"
+    assert not list(mark.parent.glob("*.begun"))
+
+
 def test_a_pack_that_was_ended_goes_on_in_the_middle_of_its_trial(wine: Path, tmp_path: Path) -> None:
     training = {"epochs": 60, "batchSize": 2}
     pack = pack_of(tmp_path / "pack", [network(wine, 0, training={"epochs": 2}), network(wine, 1, RICH, training)])

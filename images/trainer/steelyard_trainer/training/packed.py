@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing import Pipe
@@ -25,10 +25,18 @@ from steelyard.api.search_log import TrialReport
 from steelyard.api.training_job import TrainingJob
 from steelyard.api.workspace import Workspace
 from steelyard_trainer.contract import StageContext, print_event
+from steelyard_trainer.files import write_atomically
 from steelyard_trainer.memory import OutOfMemoryWatch, own_group
-from steelyard_trainer.pool import Pool, Worker
+from steelyard_trainer.pool import Failure, Pool, Worker
 from steelyard_trainer.reports import Reports
 from steelyard_trainer.training.supervisor import LEAVE_SECONDS
+
+MOST_BEGINNINGS = 2
+"""A pack that was ended as often in the middle of a trial, and not asked to end, does not begin that trial again: where
+memory runs out, the whole container may be killed, again and again."""
+_ENDED_THE_PACK = Failure(
+    f"the pack was killed {MOST_BEGINNINGS} times while it worked on this trial ({Reason.OUT_OF_MEMORY}?)"
+)
 
 
 @dataclass(frozen=True)
@@ -64,8 +72,8 @@ class NetworksOfPack:
     _pool: "_Pool" = field(init=False)
 
     def __post_init__(self) -> None:
-        self._pool = _Pool(self.processes, seconds=lambda trial: trial.deadline)
-        self._pool.end_with_sigterm()
+        self._pool = _Pool(self.processes, seconds=self._begin)
+        self._pool.end_with_sigterm(self._forget_beginnings)
 
     def work_off(self, jobs: Mapping[int, TrainingJob], workspaces: Mapping[int, Path]) -> None:
         """Returns when every one of these trials, which have no report, has one.
@@ -76,7 +84,12 @@ class NetworksOfPack:
         """
         # The longest first would tell its answers last; they are wanted in the order of numbers.
         trials = [self._trial(number, jobs[number], workspaces[number]) for number in sorted(jobs)]
+        for trial in [trial for trial in trials if self._begun(trial.number) >= MOST_BEGINNINGS]:
+            trials.remove(trial)
+            self.reports.fail(trial.number, _ENDED_THE_PACK, trial.deadline)
+            self._mark(trial.number).unlink(missing_ok=True)
         for trial, answer in self._pool.run(trials):
+            self._mark(trial.number).unlink(missing_ok=True)
             if isinstance(answer, TrialReport):
                 self.reports.finish(answer)
             elif answer.is_to_try_again:
@@ -87,6 +100,26 @@ class NetworksOfPack:
     def end(self) -> None:
         """Ends the processes, which wait for further trials."""
         self._pool.close()
+
+    def _begin(self, trial: PackedTrial) -> float:
+        """How long it may take. Notes that it begins, for the case that this process itself does not see its end."""
+        write_atomically(self._mark(trial.number), str(self._begun(trial.number) + 1))
+        return trial.deadline
+
+    def _forget_beginnings(self) -> None:
+        """Whoever is asked to end begins again."""
+        for mark in self.reports.folder.glob("*.begun"):
+            mark.unlink(missing_ok=True)
+
+    def _begun(self, number: int) -> int:
+        """How often a trial was begun in a pack that was ended with it."""
+        try:
+            return int(self._mark(number).read_text())
+        except (FileNotFoundError, ValueError):
+            return 0
+
+    def _mark(self, number: int) -> Path:
+        return self.reports.folder / f"{number}.begun"
 
     def _trial(self, number: int, job: TrainingJob, workspace: Path) -> PackedTrial:
         of_pack = {name: getattr(self.reports.stage, name) for name in ("base_dir", "claims")}
@@ -152,8 +185,8 @@ class _Pool(Pool[PackedTrial, TrialReport]):
         self._memory = OutOfMemoryWatch(own_group())
         return f"{Reason.OUT_OF_MEMORY}: {what}"
 
-    def end_with_sigterm(self) -> None:
-        """Has the processes write their checkpoints before this one ends."""
+    def end_with_sigterm(self, at_last: Callable[[], None]) -> None:
+        """Has the processes write their checkpoints before this one ends; then does what there is to do at last."""
         before = signal.getsignal(signal.SIGTERM)
 
         def leave(number: int, frame: FrameType | None) -> None:
@@ -162,6 +195,8 @@ class _Pool(Pool[PackedTrial, TrialReport]):
             until = time.monotonic() + LEAVE_SECONDS
             for worker in self.workers:
                 worker.process.join(max(0.0, until - time.monotonic()))
+            with suppress(OSError):
+                at_last()
             if callable(before):
                 before(number, frame)
 
