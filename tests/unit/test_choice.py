@@ -143,3 +143,36 @@ def test_nothing_smaller_is_within_the_budget(made: list[Measured], budget: floa
 @given(candidates)
 def test_figures_survive_the_workspace(made: list[Measured]) -> None:
     assert [Measured.from_json(candidate.to_json()) for candidate in made] == made
+
+
+SLOW, QUICK = measured("Baseline", 411, 0.97, latency=5805), measured("Onnx", 753, 0.97, latency=8)
+
+
+def balanced(*candidates: Measured) -> Choice:
+    return choose(list(candidates), Measure("accuracy"), 0.01, "Balanced", "skops")
+
+
+def test_a_balanced_choice_is_the_smallest_that_is_at_most_10_times_slower_than_the_fastest() -> None:
+    choice = balanced(SLOW, QUICK)
+    assert choice.chosen.measured is QUICK
+    assert choice.weighed[0].verdict == (
+        "within the budget, but 5805.00 microseconds is more than 10 times Onnx's 8.00"
+    )
+    at_the_bound, beyond = (measured("Baseline", 411, 0.97, latency=time) for time in (80.0, 80.01))
+    assert balanced(at_the_bound, QUICK).chosen.measured is at_the_bound
+    assert balanced(beyond, QUICK).chosen.measured is QUICK
+    # What is not within the budget sets no pace.
+    assert balanced(SLOW, measured("Onnx", 753, 0.9, latency=8)).chosen.measured is SLOW
+
+
+def test_what_the_other_end_costs_is_said() -> None:
+    assert balanced(SLOW, QUICK).why.endswith(
+        "; it takes 8.0 microseconds a row; the smallest within the budget is skops: 411 bytes, 5,805.0 microseconds"
+    )
+    smallest = choose([SLOW, QUICK], Measure("accuracy"), 0.01, "Size", "skops")
+    assert smallest.chosen.measured is SLOW
+    assert smallest.why.endswith(
+        "; it takes 5,805.0 microseconds a row; the fastest within the budget is Onnx: 753 bytes, 8.0 microseconds"
+    )
+    best_of_both = balanced(measured("Baseline", 411, 0.97, latency=8), measured("Onnx", 753, 0.97, latency=9))
+    assert "a row" not in best_of_both.why

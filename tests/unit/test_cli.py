@@ -244,3 +244,22 @@ def test_every_event_is_json_and_can_be_described() -> None:
     for event in events:
         assert json.loads(json.dumps(event.to_json()))["event"]
         assert "m" in describe(event) or isinstance(event, RunEnded | StageEnded)
+
+
+def test_the_chosen_line_tells_time_and_what_the_other_end_costs() -> None:
+    small = {"name": "Baseline", "bytes": 411_000, "latencyMicroseconds": 5805.04, "withinBudget": True}
+    quick = {"name": "Onnx", "bytes": 753_000, "latencyMicroseconds": 8.04, "withinBudget": True}
+    found = {"chosen": "Onnx", "bytes": 753_000, "baseline": "skops", "baselineBytes": 411_000, "metric": "accuracy"}
+    lines = outcome_lines(found | {"candidates": [small, quick]}, [])
+    assert "\n".join(lines).split("\n")[:2] == [
+        "chosen      Onnx, 753,000 bytes, 8.0 us a row: 1.832 of skops (411,000 bytes), at the same accuracy on the "
+        "validation part",
+        "            the smallest within the budget: skops, 411,000 bytes, 5,805.0 us a row",
+    ]
+    chosen = found | {"chosen": "Baseline", "bytes": 411_000, "candidates": [small, quick]}
+    assert "\n".join(outcome_lines(chosen, [])).split("\n")[:2] == [
+        "chosen      skops, 411,000 bytes, 5,805.0 us a row",
+        "            the fastest within the budget: Onnx, 753,000 bytes, 8.0 us a row",
+    ]
+    rejected = chosen | {"candidates": [small, quick | {"withinBudget": False}]}
+    assert "fastest" not in "\n".join(outcome_lines(rejected, []))

@@ -142,3 +142,15 @@ def test_keys_cover_what_a_search_asks(before: list[str], after: str, changed: d
 
 def test_refitting_is_another_training() -> None:
     assert plan_with(*PREPARED).stages[0].key != plan_with(*PREPARED, REFIT).stages[0].key
+
+
+@pytest.mark.parametrize(("model", "objective"), [("linear", "Size"), ("randomForest", "Balanced")])
+def test_the_plan_says_which_candidate_is_best_where_the_manifest_does_not(model: str, objective: str) -> None:
+    def finish(compression: str) -> Any:
+        manifest = {**MANIFEST, "spec": {"dataset": MANIFEST["spec"]["dataset"], "model": {model: {}}}}
+        job = parse_training_job(apply_overrides(manifest, [compression]))
+        return plan(job, source_digest="s", trainer_version="1").stages[-1]
+
+    assert finish("compression={}").inputs["compression"]["objective"] == objective
+    assert finish("compression={}").key == finish(f"compression.objective={objective}").key
+    assert finish("compression={}").key != finish("compression.objective=Latency").key

@@ -86,3 +86,13 @@ def test_the_data_is_prepared_by_a_job_that_does_nothing_else() -> None:
     job = data_job(search())
     assert stages_of(job.spec) == ("prepare",)
     assert parse_training_job(job.to_manifest()) == job
+
+
+@pytest.mark.parametrize("second", ["Size", "Latency"])
+def test_what_a_search_makes_small_is_what_chooses_the_candidate(second: str) -> None:
+    for given, expected in (({}, second), ({"objective": "Balanced"}, "Balanced")):
+        tuning = search(compression=given)
+        objective = tuning.spec.objective.model_copy(update={"secondary": second})
+        tuning = tuning.model_copy(update={"spec": tuning.spec.model_copy(update={"objective": objective})})
+        for job in (trial_job(tuning, 3, {}, Stops(), DATASET), best_job(tuning, BEST, DATASET, TRAINED)):
+            assert job.spec.compression is not None and job.spec.compression.objective == expected

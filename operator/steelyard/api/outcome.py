@@ -114,6 +114,9 @@ class Evaluation(Part):
         return self
 
 
+CompressionObjective = Literal["Size", "Latency", "Balanced"]
+
+
 class Compression(Part):
     """Candidates are made, measured on the validation part, and the best within the budget is published."""
 
@@ -125,8 +128,10 @@ class Compression(Part):
     """The most of evaluation.metric (default: accuracy, or r2) that a candidate may lose on the validation part
     against the baseline: absolute; of rmse, mae and medianAe, which are in the target's unit, as a share: 0.01 lets
     them grow by 1 %."""
-    objective: Literal["Size", "Latency"] = "Size"
-    """What is best: the fewest bytes, or the least time for one row."""
+    objective: CompressionObjective | None = None
+    """What is best: Size, the fewest bytes; Latency, the least time for one row; Balanced, the fewest bytes of those
+    that take at most 10 times the least time. Default: Balanced for scikit-learn's models, Size for networks; in a
+    search with objective.secondary, that."""
 
     @model_validator(mode="after")
     def _each_once(self) -> Self:

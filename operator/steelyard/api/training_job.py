@@ -24,6 +24,7 @@ from steelyard.api.outcome import (
     CANDIDATES_OF_NETWORKS,
     Candidate,
     Compression,
+    CompressionObjective,
     Evaluation,
     PublishTarget,
     RunPolicy,
@@ -120,6 +121,13 @@ class TrainingJobSpec(Part):
             return []
         own = CANDIDATES_OF_ESTIMATORS if self.model.is_estimator else CANDIDATES_OF_NETWORKS
         return list(self.compression.candidates or own)
+
+    @property
+    def compression_objective(self) -> CompressionObjective:
+        """Which of the candidates within the budget is the best."""
+        if self.compression is not None and self.compression.objective is not None:
+            return self.compression.objective
+        return "Balanced" if self.model.is_estimator else "Size"
 
     def measure(self, task: Task) -> Measure:
         """What decides: evaluation.metric, or the task's default."""

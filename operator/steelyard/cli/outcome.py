@@ -53,13 +53,41 @@ def _chosen(found: Mapping[str, Any]) -> str:
     name, size, baseline, drop = (found.get(key) for key in ("chosen", "bytes", "baselineBytes", "metricDrop"))
     if name is None or not size or not baseline:
         return str(name)
+    time = _time(_candidate(found, name))
     if name in _BASELINES:
-        return f"{_baseline(found)}, {size:,} bytes"
+        return f"{_baseline(found)}, {size:,} bytes{time}{_other_end(found)}"
     cost = "at the same" if not drop else f"{abs(drop):.4g} {'less' if drop > 0 else 'more'}"
     return (
-        f"{name}, {size:,} bytes: {size / baseline:.3f} of {_baseline(found)} ({baseline:,} bytes), "
-        f"{cost} {found.get('metric', 'metric')} on the validation part"
+        f"{name}, {size:,} bytes{time}: {size / baseline:.3f} of {_baseline(found)} ({baseline:,} bytes), "
+        f"{cost} {found.get('metric', 'metric')} on the validation part{_other_end(found)}"
     )
+
+
+def _other_end(found: Mapping[str, Any]) -> str:
+    """A line for what the fastest candidate within the budget costs, or, where that was chosen, the smallest."""
+    chosen = _candidate(found, found["chosen"])
+    within = [each for each in found.get("candidates", []) if each.get("withinBudget") and _time(each)]
+    if len(within) < 2 or not _time(chosen):
+        return ""
+    key, word = ("latencyMicroseconds", "fastest")
+    if chosen[key] == min(each[key] for each in within):
+        key, word = ("bytes", "smallest")
+    other = min(within, key=lambda each: float(each[key]))
+    if other[key] >= chosen[key]:
+        return ""
+    name = _baseline(found) if other["name"] in _BASELINES else other["name"]
+    return f"\n{'':<12}the {word} within the budget: {name}, {other['bytes']:,} bytes{_time(other)}"
+
+
+def _candidate(found: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """A candidate that was weighed; empty where it is not told."""
+    return next((each for each in found.get("candidates", []) if each["name"] == name), {})
+
+
+def _time(candidate: Mapping[str, Any]) -> str:
+    """How long a candidate takes; nothing where that was not measured."""
+    latency = candidate.get("latencyMicroseconds")
+    return f", {latency:,.1f} us a row" if latency else ""
 
 
 def _baseline(found: Mapping[str, Any]) -> str:

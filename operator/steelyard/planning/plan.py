@@ -132,7 +132,7 @@ def _inputs_of_train(spec: TrainingJobSpec) -> dict[str, Any]:
         # A secondary objective is that of the compressed model. What is to be beaten changes no answer, and may be
         # known better when a search that was interrupted asks again.
         trial = spec.trial.model_copy(update={"to_beat": None})
-        inputs |= {"trial": _dump(trial), "compression": _dump(spec.compression)}
+        inputs |= {"trial": _dump(trial), "compression": _compression(spec)}
     if not spec.has_finish:
         inputs["evaluation"] = _dump(spec.evaluation)
     return inputs
@@ -141,7 +141,7 @@ def _inputs_of_train(spec: TrainingJobSpec) -> dict[str, Any]:
 def _inputs_of_finish(spec: TrainingJobSpec) -> dict[str, Any]:
     inputs = {
         "evaluation": _dump(spec.evaluation),
-        "compression": _dump(spec.compression),
+        "compression": _compression(spec),
         "publish": [_dump(target) for target in spec.publish or []],
     }
     if spec.trained is not None:
@@ -150,6 +150,13 @@ def _inputs_of_finish(spec: TrainingJobSpec) -> dict[str, Any]:
         # What another job has trained the model by stands for the model.
         inputs |= _inputs_of_train(spec)
     return inputs
+
+
+def _compression(spec: TrainingJobSpec) -> dict[str, Any] | None:
+    """The compression with its objective, whichever that is by default."""
+    if spec.compression is None:
+        return None
+    return {**_dump(spec.compression), "objective": spec.compression_objective}
 
 
 def _dump(part: Any) -> Any:

@@ -133,6 +133,10 @@ def _template(tuning: TuningJob, workspace: dict[str, Any] | None) -> dict[str, 
     spec: dict[str, Any] = tuning.spec.template.model_dump(mode="json", by_alias=True, exclude_unset=True)
     if workspace is not None:
         spec["workspace"] = workspace
+    secondary = tuning.spec.objective.secondary
+    if secondary is not None and spec.get("compression") is not None:
+        # What is searched for is what is published; and the clock does not decide about a size.
+        spec["compression"] = {"objective": secondary, **spec["compression"]}
     return spec
 
 

@@ -4,16 +4,17 @@ The choice is made on the validation part; the test part has no say in it.
 """
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from steelyard.api.metrics import Measure
-from steelyard.api.outcome import BASELINE, Candidate
+from steelyard.api.outcome import BASELINE, Candidate, CompressionObjective
 from steelyard_trainer.evaluation.metrics import Figure, Figures
 
 # Differences of two equal figures may be off by a rounding error.
 _ROUNDING = 1e-9
 
-Objective = Literal["Size", "Latency"]
+_MOST_TIMES_SLOWER = 10
+"""Balanced: what is slower than this many times the fastest is not chosen."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,11 @@ class Choice:
 
 
 def choose(
-    measured: list[Measured], primary: Measure, max_drop: float, objective: Objective, baseline_name: str = "float32"
+    measured: list[Measured],
+    primary: Measure,
+    max_drop: float,
+    objective: CompressionObjective,
+    baseline_name: str = "float32",
 ) -> Choice:
     """The best candidate within the budget.
 
@@ -89,14 +94,19 @@ def choose(
         primary: the metric that may drop, or grow where less of it is better.
         max_drop: the most that it may do so by: absolute, of a metric in the target's unit as a share of the
             baseline's.
-        objective: Size: the fewest bytes; Latency: the least time for one row.
+        objective: Size: the fewest bytes; Latency: the least time for one row; Balanced: the fewest bytes of those that
+            take at most 10 times the least time.
         baseline_name: what the baseline is called: float32, or skops.
     """
     baseline = next(candidate for candidate in measured if candidate.name == BASELINE)
     drops = {candidate.name: _drop(candidate, baseline, primary) for candidate in measured}
     within = [c for c in measured if (drop := drops[c.name]) is not None and drop <= max_drop + _ROUNDING]
     # Of equals the baseline first: it is the plainest.
-    best = min(within, key=lambda c: (_cost(c, objective), c.name != BASELINE, measured.index(c)))
+    fastest = min(within, key=lambda c: (c.latency_microseconds, c.name != BASELINE, measured.index(c)))
+    best = min(
+        within,
+        key=lambda c: (_is_slow(c, fastest, objective), _cost(c, objective), c.name != BASELINE, measured.index(c)),
+    )
     worsens, budget = _worsens(primary), _budget(primary, max_drop)
     allowed = f"{worsens} by {{drop:.6g}} on the validation part, {{relation}} the {budget} that are allowed"
     weighed: list[Weighed] = []
@@ -110,6 +120,12 @@ def choose(
             verdict = f"rejected: {primary.name} " + allowed.format(drop=drop, relation="more than")
         elif candidate is best:
             verdict = f"chosen: {_superlative(objective)} within the budget"
+        elif _is_slow(candidate, fastest, objective):
+            name = baseline_name if fastest is baseline else fastest.name
+            verdict = (
+                f"within the budget, but {candidate.latency_microseconds:.2f} microseconds is more than "
+                f"{_MOST_TIMES_SLOWER} times {name}'s {fastest.latency_microseconds:.2f}"
+            )
         else:
             cost, least = _cost(candidate, objective), _cost(best, objective)
             relation = "no better than" if cost == least else "more than"
@@ -123,11 +139,16 @@ def choose(
             f"{best.name}, because it has {_superlative(objective)} of the {len(within)} candidates whose "
             f"{primary.name} {worsens} by at most {budget} on the validation part"
         )
-    return Choice(chosen, why, tuple(weighed))
+    return Choice(chosen, why + _other_end(best, fastest, within, baseline_name), tuple(weighed))
 
 
 def _why_baseline(
-    name: str, within: list[Measured], measured: list[Measured], primary: Measure, max_drop: float, objective: Objective
+    name: str,
+    within: list[Measured],
+    measured: list[Measured],
+    primary: Measure,
+    max_drop: float,
+    objective: CompressionObjective,
 ) -> str:
     if len(measured) == 1:
         return f"the {name} model, because the manifest asks for no compression"
@@ -136,6 +157,28 @@ def _why_baseline(
     if all(candidate.failure for candidate in measured if candidate.name != BASELINE):
         return f"the {name} model, because no compressed candidate could be made"
     return f"the {name} model, because no compressed candidate keeps {primary.name} within {max_drop:g} of it"
+
+
+def _is_slow(candidate: Measured, fastest: Measured, objective: CompressionObjective) -> bool:
+    """Whether it takes too long to be the best of a balanced choice."""
+    most = _MOST_TIMES_SLOWER * fastest.latency_microseconds
+    return objective == "Balanced" and candidate.latency_microseconds > most
+
+
+def _other_end(best: Measured, fastest: Measured, within: list[Measured], baseline_name: str) -> str:
+    """What the fastest, or else the smallest, would have cost; nothing where that was chosen."""
+    smallest = min(within, key=lambda c: c.bytes)
+    other, word = (
+        (smallest, "smallest") if best.latency_microseconds == fastest.latency_microseconds else (fastest, "fastest")
+    )
+    is_better = other.bytes < best.bytes or other.latency_microseconds < best.latency_microseconds
+    if not is_better or not best.latency_microseconds:
+        return ""
+    name = baseline_name if other.name == BASELINE else other.name
+    return (
+        f"; it takes {best.latency_microseconds:,.1f} microseconds a row; the {word} within the budget is {name}: "
+        f"{other.bytes:,} bytes, {other.latency_microseconds:,.1f} microseconds"
+    )
 
 
 def _drop(candidate: Measured, baseline: Measured, primary: Measure) -> float | None:
@@ -152,17 +195,19 @@ def _budget(primary: Measure, max_drop: float) -> str:
     return f"{max_drop:g} of it" if primary.info.is_in_target_unit else f"{max_drop:g}"
 
 
-def _cost(candidate: Measured, objective: Objective) -> float:
-    return candidate.bytes if objective == "Size" else candidate.latency_microseconds
+def _cost(candidate: Measured, objective: CompressionObjective) -> float:
+    return candidate.latency_microseconds if objective == "Latency" else candidate.bytes
 
 
-def _shown(cost: float, objective: Objective) -> str:
-    return f"{cost:,.0f} bytes" if objective == "Size" else f"{cost:.2f} microseconds"
+def _shown(cost: float, objective: CompressionObjective) -> str:
+    return f"{cost:.2f} microseconds" if objective == "Latency" else f"{cost:,.0f} bytes"
 
 
-def _superlative(objective: Objective) -> str:
-    return "the fewest bytes" if objective == "Size" else "the least latency"
+def _superlative(objective: CompressionObjective) -> str:
+    if objective == "Balanced":
+        return f"the fewest bytes at no more than {_MOST_TIMES_SLOWER} times the least latency"
+    return "the least latency" if objective == "Latency" else "the fewest bytes"
 
 
-def _comparative(objective: Objective) -> str:
-    return "fewer bytes" if objective == "Size" else "less latency"
+def _comparative(objective: CompressionObjective) -> str:
+    return "less latency" if objective == "Latency" else "fewer bytes"

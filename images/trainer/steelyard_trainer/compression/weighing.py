@@ -95,7 +95,7 @@ def choice_of(spec: TrainingJobSpec, task: Task, measured: list[Measured]) -> Ch
         measured,
         spec.measure(task),
         compression.max_metric_drop if compression else 0.0,
-        compression.objective if compression else "Size",
+        spec.compression_objective,
         baseline_name(spec),
     )
 

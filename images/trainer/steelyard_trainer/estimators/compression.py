@@ -126,8 +126,8 @@ def compressed_estimator_cost(
     Raises:
         DataError: the model's outputs are not finite numbers (reason LossNotFinite).
     """
-    objective = spec.compression.objective if spec.compression else "Size"
-    with_latency = "Latency" in (objective, spec.trial.secondary if spec.trial else None)
+    asked = {spec.compression_objective if spec.compression else None, spec.trial.secondary if spec.trial else None}
+    with_latency = not asked.isdisjoint({"Latency", "Balanced"})
     measures = spec.told_measures(task)
     measured = []
     for name in candidates_of(spec):

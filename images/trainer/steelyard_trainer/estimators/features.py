@@ -156,7 +156,8 @@ def _most_frequent(column: CategoryColumn, table: Table) -> CategoryColumn:
     codes = column.codes(table.words[column.name])
     counts = np.bincount(codes[codes >= 0], minlength=len(column.words))
     ranked = sorted(range(len(column.words)), key=lambda code: (-counts[code], column.words[code]))
-    kept = [column.words[code] for code in ranked if column.words[code] != OTHER or not column.has_other]
+    # A word of the table's own that says other is one of them then.
+    kept = [column.words[code] for code in ranked if column.words[code] != OTHER]
     words = sorted([*kept[: MOST_CATEGORIES - 1], OTHER])
     return replace(column, words=tuple(words), has_other=True)
 

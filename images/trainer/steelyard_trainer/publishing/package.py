@@ -109,7 +109,7 @@ class Evidence:
                 "bytes": self.sizes.chosen,
                 "baselineBytes": self.sizes.baseline,
                 "primaryMetric": self.judged.primary.name,
-                "objective": compression.objective if compression else None,
+                "objective": self.job.spec.compression_objective if compression else None,
                 "maxMetricDrop": compression.max_metric_drop if compression else None,
                 "candidates": [
                     {
