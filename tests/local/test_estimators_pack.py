@@ -76,6 +76,7 @@ MIXED: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({"randomForest": {"nEstimators": 7}}, {"limits": [{"step": 2, "value": 1.0}]}),
     ({"logisticRegression": {"maxIterations": 20}}, {"folds": 3}),
     ({"nearestNeighbors": {"neighbors": 3}}, {"metric": "macroF1"}),
+    ({"gradientBoosting": {"maxIterations": 3}}, {}),
 ]
 
 
@@ -90,7 +91,7 @@ def test_every_trial_is_answered_as_it_is_alone(digits: EstimatorJob, tmp_path: 
         alone = StageContext("train", parse_training_job(manifest), workspace, tmp_path, "key", 0)
         expected = TrialReport.from_json(train_estimator(alone).summary["trial"])
         assert replace(reports[number], seconds=0.0) == replace(expected, seconds=0.0)
-    assert [reports[number].state for number in range(8)] == ["Complete"] * 5 + ["Pruned"] + ["Complete"] * 2
+    assert [reports[number].state for number in range(9)] == ["Complete"] * 5 + ["Pruned"] + ["Complete"] * 3
 
 
 def test_a_trial_that_fails_says_why_and_the_others_go_on(digits: EstimatorJob, tmp_path: Path) -> None:

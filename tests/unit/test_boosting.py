@@ -10,8 +10,10 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from steelyard.api.dataset import MissingValues
 from steelyard.api.training_job import TrainingJobSpec
 from steelyard.serving.columns import OTHER, CodeColumn
+from steelyard.serving.estimators import OnnxModel
 from steelyard.serving.preprocessing import Preprocessing
 from steelyard.serving.tally import Tally
+from steelyard_trainer.estimators.boosting_onnx import boosting_to_onnx
 from steelyard_trainer.estimators.build import build_estimator
 from steelyard_trainer.estimators.features import Table, categories_of
 from steelyard_trainer.estimators.fitting import fit
@@ -41,7 +43,7 @@ def learned(rows: Table, strategy: str, **fields: Any) -> Preprocessing:
 
 @pytest.mark.parametrize("early_stopping", [True, False])
 def test_words_and_gaps_are_scikit_learns_own(early_stopping: bool) -> None:
-    rows, job = table(400, 12), spec(maxIterations=20, earlyStopping=early_stopping)
+    rows, job = table(400, 12), spec(maxIterations=20, patience=10 if early_stopping else 0)
     preprocessing = learned(rows, "Median")
     assert [column.name for column in preprocessing.columns] == ["town", "size"]
     estimator = build_estimator(job, "Classification", ["no", "yes"])
@@ -98,3 +100,19 @@ def test_a_class_too_rare_for_the_tenth_lets_early_stopping_go_and_says_so(label
     fit(estimator, job, np.arange(float(len(labels)))[:, np.newaxis], np.array(labels), told.append)
     assert not estimator.early_stopping
     assert told and "early stopping" in told[0]
+
+
+def test_codes_of_which_some_have_no_row_stay_what_they_are() -> None:
+    job = spec(maxIterations=10, patience=0, minSamplesLeaf=1)
+    codes = np.repeat([0.0, 3.0, 7.0, 200.0], 30)
+    targets = (codes > 2).astype(np.int64) * (codes < 100)
+    estimator = build_estimator(job, "Classification", ["no", "yes"])
+    fit(estimator, job, codes[:, np.newaxis], targets, categories=1)
+    asked = np.array([[0.0], [3.0], [7.0], [200.0]])
+    assert estimator.predict(asked).tolist() == [0, 1, 1, 0]
+    # What training never saw goes where a gap goes.
+    unseen = estimator.predict_proba(np.array([[1.0], [np.nan]]))
+    assert np.ptp(unseen[:, 0]) == 0
+    served = OnnxModel(boosting_to_onnx(estimator, 1, 2))
+    everything = np.vstack([asked, [[1.0], [np.nan]]])
+    np.testing.assert_allclose(served.predict(everything), estimator.predict_proba(everything), rtol=1e-9)

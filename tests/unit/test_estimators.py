@@ -94,7 +94,6 @@ SETTINGS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
             "maxDepth": 3,
             "minSamplesLeaf": 2,
             "l2Regularization": 0.5,
-            "earlyStopping": False,
             "patience": 4,
         },
         {
@@ -104,7 +103,7 @@ SETTINGS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
             "max_depth": 3,
             "min_samples_leaf": 2,
             "l2_regularization": 0.5,
-            "early_stopping": False,
+            "early_stopping": True,
             "n_iter_no_change": 4,
         },
     ),

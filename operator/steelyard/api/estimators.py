@@ -108,7 +108,8 @@ class GradientBoosting(Part):
     scikit-learn's HistGradientBoosting has it).
 
     Categories are split as sets, at most 255 in a column: the most frequent 254 and `other`. Gaps have a side of their
-    own at every split, so that missingValues Mean and Median fill nothing for this model; Constant does.
+    own at every split, so that missingValues Mean and Median fill nothing for this model; Constant does, and Fail and
+    DropRow let no gap through to it but those that predict meets.
     """
 
     learning_rate: Annotated[float, Field(gt=0, le=1)] = 0.1
@@ -123,8 +124,7 @@ class GradientBoosting(Part):
     """The fewest rows of a leaf."""
     l2_regularization: Annotated[float, Field(ge=0, le=1e12)] = 0.0
     """Factor of the penalty on the squares of the leaves' values."""
-    early_stopping: bool = True
-    """Whether a tenth of the training part is kept aside, and no more trees are grown when the loss on it has not
-    improved for `patience` of them. Left out where a class has too few rows for that."""
-    patience: Annotated[int, Field(ge=1, le=10000)] = 10
-    """Trees in a row that may go by without the loss on that tenth improving."""
+    patience: Annotated[int, Field(ge=0, le=10000)] = 10
+    """Early stopping: a tenth of the training part is kept aside, and no more trees are grown when the loss on it has not
+    improved for so many trees in a row. 0: none is kept aside and all trees are grown, as where a class has too few
+    rows for that."""

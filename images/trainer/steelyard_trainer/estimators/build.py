@@ -107,9 +107,9 @@ def _boosting(
         "max_depth": boosting.max_depth,
         "min_samples_leaf": boosting.min_samples_leaf,
         "l2_regularization": boosting.l2_regularization,
-        "early_stopping": boosting.early_stopping,
+        "early_stopping": boosting.patience > 0,
         "validation_fraction": 0.1,
-        "n_iter_no_change": boosting.patience,
+        "n_iter_no_change": boosting.patience or 10,
         "categorical_features": None,
         "random_state": seed,
     }

@@ -1,16 +1,15 @@
 """Fits a model and says in the manifest's words what scikit-learn refuses. Imports scikit-learn and steelyard.api."""
 
-import math
 import warnings
 from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.base import is_classifier
 from sklearn.exceptions import ConvergenceWarning
 
 from steelyard.api.errors import ConfigurationError
 from steelyard.api.training_job import TrainingJobSpec
+from steelyard_trainer.estimators.boosting import keep_trees_alone, set_up
 from steelyard_trainer.estimators.build import Estimator
 from steelyard_trainer.estimators.features import Matrix
 from steelyard_trainer.estimators.standardized import fit_precisely
@@ -46,7 +45,7 @@ def fit(
         )
     is_boosting = spec.model.gradient_boosting is not None
     if is_boosting:
-        _set_up_boosting(estimator, targets, categories, tell)
+        set_up(estimator, targets, categories, tell)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
@@ -54,34 +53,6 @@ def fit(
         except ValueError as error:
             raise ConfigurationError(f"spec.model.{spec.model.kind}: scikit-learn can't fit it: {error}") from None
     if is_boosting:
-        _drop_encoder(estimator)
+        keep_trees_alone(estimator)
     if any(issubclass(warning.category, ConvergenceWarning) for warning in caught):
         tell(f"{spec.model.kind} did not converge; a larger maxIterations, or scaling: Standard, lets it")
-
-
-def _set_up_boosting(
-    estimator: Estimator, targets: npt.NDArray[np.generic], categories: int, tell: Callable[[str], None]
-) -> None:
-    """Says what are categories, and lets early stopping go where its rows can't be dealt out by classes."""
-    estimator.set_params(categorical_features=list(range(categories)) or None)
-    if not estimator.early_stopping:
-        return
-    kept_aside = math.ceil(estimator.validation_fraction * len(targets))
-    counts = np.unique(targets, return_counts=True)[1] if is_classifier(estimator) else np.array([len(targets)])
-    if counts.min() < 2 or kept_aside < (len(counts) if is_classifier(estimator) else 1):
-        estimator.set_params(early_stopping=False)
-        tell(
-            f"gradientBoosting goes without early stopping: of {len(targets):,} rows a tenth can't be kept aside that "
-            "has rows of every class"
-        )
-
-
-def _drop_encoder(estimator: Estimator) -> None:
-    """Takes out scikit-learn's own encoding of categories, which changes nothing: our codes are 0, 1, 2 ... without a
-    hole, and come first. What is saved then holds no functions."""
-    if estimator._preprocessor is None:
-        return
-    for codes in estimator._preprocessor.named_transformers_["encoder"].categories_:
-        seen = codes[~np.isnan(codes)]
-        assert np.array_equal(seen, np.arange(len(seen))), seen
-    estimator._preprocessor = None
