@@ -30,7 +30,7 @@ _TIME = re.compile(r"\d{2}:\d{2}(:\d{2}([.,]\d+)?)?", re.ASCII)
 _TIME_PARTS = ("%H", "%I", "%M", "%S", "%f", "%X", "%p")
 _USUAL_FORMS = (
     *("%Y/%m/%d", "%Y.%m.%d", "%d.%m.%Y", "%m/%d/%Y", "%d/%m/%Y", "%m-%d-%Y", "%d-%m-%Y", "%d %b %Y", "%d-%b-%Y"),
-    *("%b %d, %Y", "%B %d, %Y", "%d %B %Y", "%m/%d/%y", "%d/%m/%y", "%d.%m.%y", "%d-%b-%y"),
+    *("%b %d, %Y", "%b %d %Y", "%B %d, %Y", "%d %B %Y", "%m/%d/%y", "%d/%m/%y", "%d.%m.%y", "%d-%b-%y"),
 )
 _USUAL_TIMES = ("", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f", " %I:%M %p", " %I:%M:%S %p")
 
