@@ -237,17 +237,17 @@ def test_a_refitted_model_has_seen_all_but_the_test_part(diabetes: EstimatorJob)
     report = report_of(folder)
     assert report["training"]["parts"] == ["train", "validation"] and report["metrics"].keys() == {"train", "test"}
     assert "fitted on the training part alone" in report["choice"]["madeWith"]
-    rows = Rows(diabetes.prepared)
+    rows, spec = Rows(diabetes.prepared), diabetes.job({"ridge": {"scaling": "None"}}).spec
     ridge = load_estimator((folder / "model.skops").read_bytes())
     table = rows.all_learned
-    again = type(ridge)(alpha=1.0).fit(table.features(rows.dataset.preprocessing, scaled=False), table.targets)
+    again = type(ridge)(alpha=1.0).fit(rows.features(table, spec), table.targets)
     np.testing.assert_array_equal(ridge.coef_, again.coef_)
     alone = rows.part("train")
-    less = type(ridge)(alpha=1.0).fit(alone.features(rows.dataset.preprocessing, scaled=False), alone.targets)
+    less = type(ridge)(alpha=1.0).fit(rows.features(alone, spec), alone.targets)
     assert not np.array_equal(ridge.coef_, less.coef_)
     # The choice was made with a model to which the validation part was new.
     validation = rows.part("validation")
-    r2 = less.score(validation.features(rows.dataset.preprocessing, scaled=False), validation.targets)
+    r2 = less.score(rows.features(validation, spec), validation.targets)
     assert report["choice"]["candidates"][0]["validation"]["r2"]["value"] == pytest.approx(r2, rel=1e-12)
 
 
@@ -415,7 +415,7 @@ def test_the_cost_of_a_trial_is_that_of_what_would_be_published(digits: Estimato
             FOREST, publish=[], compression={"objective": second}, trial={**trial, "secondary": second}
         ).spec
         found[second] = compressed_estimator_cost(
-            forest, spec, "Classification", digits.prepared.classes, validation.numbers, validation.targets
+            forest, spec, "Classification", digits.prepared.classes, None, validation.numbers, validation.targets
         )
     assert found["Size"].name == "Baseline" and found["Size"].bytes == len(estimator_bytes(forest))
     assert found["Size"].latency_microseconds == 0
