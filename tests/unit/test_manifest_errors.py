@@ -299,6 +299,26 @@ WRONG = [
     ),
     ("dataset.exclude=[t]", "spec.dataset.exclude", "the target 't' can't be excluded; it is never a feature"),
     (
+        "dataset={uri: t.parquet, target: t, csv: {delimiter: ';'}}",
+        "spec.dataset.csv",
+        "'t.parquet' is no CSV file; leave csv out",
+    ),
+    (
+        "dataset.csv={decimal: ',', thousands: ','}",
+        "spec.dataset.csv.thousands",
+        "',' is the decimal mark too; say both decimal and thousands, differing",
+    ),
+    (
+        "dataset.dates={t: ISO8601}",
+        "spec.dataset.dates",
+        "'t' is the target; a date can't be predicted, only a number or label",
+    ),
+    (
+        "dataset={uri: t.csv, target: t, numbers: {a: {}}, exclude: [a]}",
+        "spec.dataset.numbers",
+        "'a' is named under exclude as well; a column is one or the other",
+    ),
+    (
         "dataset.categorical=[t]",
         "spec.dataset.categorical",
         "'t' is the target; say spec.task: Classification instead",
