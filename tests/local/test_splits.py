@@ -81,6 +81,15 @@ def test_the_latest_rows_are_the_test_part(tmp_path: Path, kind: str, unit: str)
     assert parts == {"train": ordered[:70], "validation": ordered[70:80], "test": ordered[80:]}
 
 
+def test_dates_of_another_form_are_said_as_those_of_features_are(tmp_path: Path) -> None:
+    keys = [f"{row % 28 + 1:02}.{row // 28 + 1:02}.2023" for row in range(100)]
+    given = {"uri": table(tmp_path, keys), "split": {"time": "key"}}
+    with pytest.raises(DataError, match=r"row 1 .*'01.01.2023'; allowed: numbers, or dates.*of others say the form"):
+        prepared(tmp_path, given)
+    parts = parts_of(prepared(tmp_path, {**given, "dates": {"key": "%d.%m.%Y"}}))
+    assert parts["test"] == list(range(80, 100)) and parts["train"] == list(range(70))
+
+
 def test_rows_of_the_same_time_stay_together_in_the_later_part(tmp_path: Path) -> None:
     years = [2020] * 40 + [2021] * 30 + [2022] * 30
     parts = parts_of(prepared(tmp_path, {"uri": table(tmp_path, years), "split": {"time": "key"}}))

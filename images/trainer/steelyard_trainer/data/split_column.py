@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from steelyard.api.dataset import PART_WORDS, SplitBy
 from steelyard.api.errors import DataError
-from steelyard.cells.dates import parse_date
+from steelyard.cells.dates import ISO8601, parse_date
 from steelyard.cells.messages import shortened
 from steelyard.cells.missing import MISSING_NUMBERS
 from steelyard.cells.numbers import LARGEST_WHOLE, finite_number
@@ -28,12 +28,14 @@ class SplitColumn:
         by: what it says of a row.
         name: the column.
         where: from a row's number to what an error calls it.
+        form: how dates are written, as `dataset.dates` says it.
     """
 
-    def __init__(self, by: SplitBy, name: str, where: Callable[[int], str]) -> None:
+    def __init__(self, by: SplitBy, name: str, where: Callable[[int], str], form: str = ISO8601) -> None:
         self.by = by
         self.name = name
         self._where = where
+        self._form = form
         self._keys: list[Keys] = []
         self._missing: list[npt.NDArray[np.bool_]] = []
         self._rows = 0
@@ -98,15 +100,16 @@ class SplitColumn:
                 return PART_WORDS.index(word)
 
     def _time_key(self, word: str) -> float:
-        number = finite_number(word)
+        number = finite_number(word) if self._form == ISO8601 else None
         if self._is_dates is None:
             self._is_dates = number is None
         if not self._is_dates:
             if number is None:
                 raise ValueError("the rows before it have numbers; allowed: numbers throughout, or dates")
             return number
-        if (seconds := parse_date(word)) is None:
-            raise ValueError("allowed: numbers, or dates and times such as 2024-05-31 or 2024-05-31T12:30")
+        if (seconds := parse_date(word, self._form)) is None:
+            usual = "numbers, or dates and times such as 2024-05-31 or 2024-05-31T12:30; of others say the form (dates)"
+            raise ValueError(f"allowed: {usual if self._form == ISO8601 else f'dates of the form {self._form}'}")
         return seconds
 
 

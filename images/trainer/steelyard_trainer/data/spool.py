@@ -16,6 +16,7 @@ import pyarrow as pa
 from steelyard.api.dataset import Dataset
 from steelyard.api.errors import DataError
 from steelyard.api.metrics import Task
+from steelyard.cells.dates import ISO8601
 from steelyard.cells.manifest import default_style, markers, missing_numbers, missing_words
 from steelyard.cells.numbers import LARGEST_WHOLE
 from steelyard.cells.words import Spelling
@@ -108,7 +109,9 @@ class _Reader:
     def __init__(self, source: Source, dataset: Dataset, task: Task | None) -> None:
         self._source = source
         self._markers = markers(dataset)
-        self.split_column = SplitColumn(*dataset.split.by, source.where) if dataset.split.by is not None else None
+        by = dataset.split.by
+        form = dataset.dates.get(by[1], ISO8601) if by is not None else ISO8601
+        self.split_column = SplitColumn(*by, source.where, form) if by is not None else None
         self.rows = 0
         self.target = TargetReader(source.target, task, source.where, dataset)
         self.hashes: list[Hashes] = []
