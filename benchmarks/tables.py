@@ -56,7 +56,7 @@ LEAST_MEAN = -0.5
 LEAST = -3.0
 MOST_ORDINAL = 254
 """Categories of a column that scikit-learn's HistGradientBoosting takes as such."""
-NO_EPOCHS = ("training=null", "compression=null")
+NO_EPOCHS = ("training={}", "compression=null")
 
 
 @dataclass(frozen=True)
