@@ -413,7 +413,7 @@ BY_RULE = [
     (
         ["model={nearestNeighbors: {}}", "training.classWeights={}"],
         "spec.training.classWeights",
-        "of scikit-learn's models only randomForest, logisticRegression weigh classes; leave it out",
+        "of scikit-learn's models only randomForest, logisticRegression, gradientBoosting weigh classes; leave it out",
     ),
     (
         ["evaluation.crossValidation={}"],
@@ -421,7 +421,7 @@ BY_RULE = [
         "folds are for scikit-learn's models: randomForest, ridge, lasso, elasticNet, logisticRegression, nearest",
     ),
     (
-        ["model={ridge: {}}", "compression={candidates: [None, Int8]}"],
+        ["model={ridge: {}}", "compression={candidates: [Baseline, Int8]}"],
         "spec.compression.candidates",
         "Int8 is not made of scikit-learn's models; allowed: Baseline, Onnx",
     ),
@@ -503,9 +503,9 @@ RIGHT = [
         "model={randomForest: {maxDepth: 5}}",
         "training={seed: 7, epochs: 10, optimizer: {name: Adam}, classWeights: {}}",
     ],
-    ["model={ridge: {}}", "evaluation={crossValidation: {folds: 3}}", "compression={candidates: [None, Onnx]}"],
+    ["model={ridge: {}}", "evaluation={crossValidation: {folds: 3}}", "compression={candidates: [Baseline, Onnx]}"],
     ["model={nearestNeighbors: {}}", "task=Regression", "compression={}"],
-    ["training.epochs=11", "compression={candidates: [None, Int8]}"],
+    ["training.epochs=11", "compression={candidates: [Baseline, Int8]}"],
     ["training.optimizer={name: RMSprop, rho: 0.9, momentum: 0, epsilon: 1}"],
     ["training.earlyStopping={minDelta: 1e12}", "training.learningRateSchedule.cosine={}"],
     ["training.classWeights={strategy: Explicit, weights: {'1': 2, b: 0.5}}"],
