@@ -4,11 +4,15 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import skops.io
 from estimator_support import EstimatorJob
+from predict_support import Predictor, as_csv
+from predict_support import predicted as predicted
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
+from steelyard.api.errors import DataError
 from steelyard.serving.published import PublishedModel
 from steelyard.serving.tally import Tally
 from steelyard_trainer.estimators.skops_files import estimator_bytes
@@ -64,6 +68,23 @@ def test_both_files_say_what_scikit_learn_says(tmp_path: Path, target: str) -> N
         outputs = PublishedModel.load(folder).predict(cells, tally=tally).outputs
         np.testing.assert_allclose(outputs, expected, rtol=1e-9, atol=1e-9)
         assert {column: found.count for column, found in tally.unknown.items()} == {"place": 5}
+
+
+def test_gaps_that_the_model_keeps_are_told_and_strict_refuses_them(tmp_path: Path, predicted: Predictor) -> None:
+    places, days = ["Bern", "Oslo"] * 40, ["2024-01-05", "2023-07-01"] * 40
+    rows = pd.DataFrame({"place": places, "size": [*range(80)], "day": days, "t": ["a", "b"] * 40})
+    (tmp_path / "t.csv").write_bytes(as_csv(rows))
+    model = EstimatorJob.on(tmp_path, {"uri": "t.csv", "target": "t"}).publish(SETTINGS)[0]
+    assert predicted(model, rows, strict=True).findings == []
+    gaps = as_csv(rows) + b",3,2024-01-05,a\nOslo,,,b\n"
+    findings = [
+        "column 'place': 1 of 82 cells is empty, which the model takes as a gap, first in row 81",
+        "column 'size': 1 of 82 cells is empty, which the model takes as a gap, first in row 82",
+        "column 'day': 1 of 82 cells is empty, which the model takes as a gap, first in row 82",
+    ]
+    assert sorted(predicted(model, gaps).findings) == sorted(findings)
+    with pytest.raises(DataError, match=r"cells that --strict refuses:(?s:.*)'place'(?s:.*)'day'|'day'(?s:.*)'place'"):
+        predicted(model, gaps, strict=True)
 
 
 def test_skops_need_trust_trees_only(tmp_path: Path) -> None:

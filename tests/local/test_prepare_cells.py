@@ -3,6 +3,7 @@
 import gzip
 import json
 import shutil
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -203,6 +204,38 @@ def test_a_category_of_any_parquet_type_has_the_words_of_a_csv_file(tmp_path: Pa
     pq.write_table(pa.table({"code": cells, "target": ["x", "y"] * 30}), tmp_path / "t.parquet")
     dataset = prepared(tmp_path, {"uri": "t.parquet", "categorical": ["code"]})
     assert dataset.preprocessing.feature_names == ["code=1", "code=2"]
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_dates_that_stand_for_never(tmp_path: Path, kind: str) -> None:
+    ends = [date(9999, 12, 31), date(1, 1, 1), date(2024, 2, 29)] * 20
+    frame = pd.DataFrame({"until": ends, "target": [0, 1] * 30})
+    frame.to_csv(tmp_path / "t.csv", index=False) if kind == "csv" else frame.to_parquet(tmp_path / "t.parquet")
+    dataset = prepared(tmp_path, {"uri": f"t.{kind}"})
+    assert dataset.columns == (("until", "Date"),)
+    assert [cells(dataset)[row]["until"].year for row in range(3)] == [9999, 1, 2024]
+
+
+@pytest.mark.parametrize(
+    "until",
+    [
+        pa.array([2_932_897, 0, 5] * 20, pa.date32()),
+        pa.array([-719_163 * 86_400_000, 0, 5] * 20, pa.date64()),
+        pa.array([2_932_897 * 86_400, 0, 5] * 20, pa.timestamp("s")),
+        pa.array([-(2**62), 0, None] * 20, pa.timestamp("us", "UTC")),
+    ],
+    ids=lambda cells: str(cells.type),
+)
+def test_dates_outside_of_the_calendar(tmp_path: Path, until: pa.Array) -> None:
+    pq.write_table(pa.table({"until": until, "target": [0, 1] * 30}), tmp_path / "t.parquet")
+    fails(tmp_path, {"uri": "t.parquet"}, "column 'until' holds a date outside the years 1 to 9999", "dataset.exclude")
+
+
+@pytest.mark.parametrize("cell", [float("inf"), -float("inf")])
+def test_a_target_without_end_in_parquet(tmp_path: Path, cell: float) -> None:
+    target = [row + 0.5 if row != 7 else cell for row in range(60)]
+    pq.write_table(pa.table({"x": list(range(60)), "target": target}), tmp_path / "t.parquet")
+    fails(tmp_path, {"uri": "t.parquet"}, "row 8", "'target'", "inf")
 
 
 def test_text_of_numbers_in_parquet_is_read_as_in_csv(tmp_path: Path) -> None:

@@ -126,6 +126,14 @@ def test_a_test_file_goes_with_a_split_by_a_column(tmp_path: Path) -> None:
     assert dataset.split == {"group": "key", "validation": 0.1, "seed": 42, "testUri": "later.csv"}
 
 
+@pytest.mark.parametrize(("row", "field"), [(["", 1], "target"), (["yes", ""], "strategy")])
+def test_a_test_file_of_which_no_row_is_left(tmp_path: Path, row: list[object], field: str) -> None:
+    write_csv(tmp_path / "later.csv", ["target", "a"], [row, row])
+    dataset = {"uri": table(tmp_path, range(30)), "exclude": ["key"], "testUri": "later.csv"}
+    with pytest.raises(DataError, match=r"no row of the test file \(dataset\.testUri\) is left.*missingValues"):
+        prepared(tmp_path, {**dataset, "missingValues": {field: "DropRow"}})
+
+
 def test_rows_with_gaps_are_dropped_before_any_split(tmp_path: Path) -> None:
     keys: list[object] = [row % 10 for row in range(100)]
     keys[7] = ""

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import yaml
 from hypothesis import given, settings
@@ -226,6 +228,7 @@ BAD_TABLES = [
     (b"a,b\n", "has a header but no rows"),
     (b"a,b\n1,2\n1,2,3\n", "line 3: 3 cells, but the header names 2 columns"),
     (b"a,b,a\n1,2,3\n", "has the column 'a' more than once"),
+    (b"a,b\n1,2,\n1,2,\n", "line 2: 3 cells, but the header names 2 columns"),
     (b"a\n1\n", "has one column only, 'a', but a target and a feature are needed"),
     (b"\x89PNG\r\n\x1a\n\0\0", "is an image (PNG), no CSV or Parquet file: steelyard learns from tables"),
     (b"a,b\n1,\0\n", "is binary, no text, no CSV or Parquet file"),
@@ -530,6 +533,12 @@ def test_parquet_is_read_by_its_types_and_what_pandas_saved_is_left_out(tmp_path
     assert "# Left out anyway, as it is the index that pandas saved: row\n" in text
     assert "flag 20, x 9" in text and "when" not in str(dataset)
     job_for(tmp_path / "a.parquet")
+
+
+def test_a_parquet_file_with_a_name_twice_is_refused(tmp_path: Path) -> None:
+    pq.write_table(pa.table([[1, 2], [3, 4], [0, 1]], names=["a", "a", "b"]), tmp_path / "a.parquet")
+    with pytest.raises(DataError, match="has the column 'a' more than once; rename one of them"):
+        init(tmp_path / "a.parquet")
 
 
 def test_a_large_parquet_file_is_sampled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

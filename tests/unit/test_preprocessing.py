@@ -60,6 +60,7 @@ def test_numbers_as_arrays_of_any_type_and_as_text_are_equal():
         ({"age": [1, "old"], "town": ["Ulm", "Ulm"]}, "row 2, column 'age': 'old' is not a number"),
         ({"age": ["1_000"], "town": ["Ulm"]}, "row 1, column 'age': '1_000' is not a number"),
         ({"age": [1, math.inf], "town": ["Ulm", "Ulm"]}, "row 2, column 'age': inf is not a finite number"),
+        ({"age": [1, 10**400], "town": ["Ulm", "Ulm"]}, "row 2, column 'age': inf is not a finite number"),
     ],
 )
 def test_a_table_that_does_not_fit_is_explained(table, message):

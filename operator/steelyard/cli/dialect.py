@@ -124,7 +124,10 @@ def _with_header(lines: Sequence[str], style: CsvStyle, width: int) -> CsvStyle:
     found = [(line, cells) for line, cells in _cells(lines, style) if len(cells) == width]
     first_line, header = found[0]
     rows = [cells for _, cells in found[1:]]
-    begin = next((line for line, _ in _cells(lines, style)), 1)
+    begin, above = _cells(lines, style)[0]
+    if len(above) == width - 1 and width > 2 and not any(cells[-1].strip() for _, cells in found):
+        # A delimiter at the end of every row but the header's makes no title of that: whoever reads the rows says it.
+        return style
     if rows and has_no_header(header, rows):
         return replace(style, header_row=0)
     # Two titles above a table are lines to pass over; a ragged table is the user's to mend.

@@ -204,13 +204,17 @@ def _without_nul(path: Path, lines: Iterable[str]) -> Iterator[str]:
 def _check_header(path: Path, header: list[str], style: CsvStyle) -> None:
     if not any(name.strip() for name in header):
         raise DataError(f"{path} is empty; a CSV file begins with a line that names the columns")
-    if repeated := next((name for name in header if name.strip() and header.count(name) > 1), None):
-        raise DataError(f"{path} has the column {repeated!r} more than once; rename one of them")
+    _check_names(path, header)
     if len(header) == 1:
         raise DataError(
             f"{path} has one column only, {header[0][:60]!r}, but a target and a feature are needed; is it separated "
             f"by another character than {style.delimiter!r}? Tried: comma, semicolon, tab and |"
         )
+
+
+def _check_names(path: Path, names: list[str]) -> None:
+    if repeated := next((name for name in names if name.strip() and names.count(name) > 1), None):
+        raise DataError(f"{path} has the column {repeated!r} more than once; rename one of them")
 
 
 def _read_parquet(path: Path) -> Sample:
@@ -224,6 +228,7 @@ def _read_parquet(path: Path) -> Sample:
         ) from None
     try:
         file = pq.ParquetFile(path)
+        _check_names(path, file.schema_arrow.names)
         index = _saved_index(file.schema_arrow)
         columns = [
             Column(entry.name, arrow=_arrow_kind(pa, entry.type), arrow_type=str(entry.type))

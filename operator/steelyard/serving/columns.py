@@ -87,6 +87,8 @@ class NumberColumn:
             return cell.total_seconds()
         try:
             return float(cell)  # type: ignore[arg-type]
+        except OverflowError:
+            return math.inf
         except (TypeError, ValueError):
             return None
 
@@ -95,7 +97,9 @@ class NumberColumn:
     ) -> Float64:
         """float64, shape (rows, 1). Raises DataError where a cell is missing (and `fill` is None) or is no number."""
         numbers = self.numbers(cells, first_row)
-        if not self.keeps_gaps:
+        if self.keeps_gaps:
+            count_gaps(self.name, np.isnan(numbers), first_row, tally)
+        else:
             numbers = filled(self.name, numbers, self.fill, first_row, tally)
         if np.isinf(numbers).any():
             row = int(np.flatnonzero(np.isinf(numbers))[0])
@@ -178,9 +182,8 @@ class CategoryColumn:
         return codes
 
     def _count(self, cells: Cells, codes: npt.NDArray[np.int64], first_row: int, tally: Tally) -> None:
-        """Counts the cells that are filled, and those whose word is none of the column's."""
-        if (missing := codes == MISSING).any():
-            tally.fill(self.name, row_numbers(missing, first_row))
+        """Counts the cells that are missing, and those whose word is none of the column's."""
+        count_gaps(self.name, codes == MISSING, first_row, tally)
         self._count_unknown(cells, codes, first_row, tally)
 
     def _count_unknown(self, cells: Cells, codes: npt.NDArray[np.int64], first_row: int, tally: Tally) -> None:
@@ -271,6 +274,7 @@ class DateColumn:
         seconds = self.seconds(cells, first_row)
         missing = np.isnan(seconds)
         if self.keeps_gaps:
+            count_gaps(self.name, missing, first_row, tally)
             # Any date's parts are taken of a gap, and taken out again.
             whole = np.where(missing, 0.0, seconds)
         else:
@@ -325,7 +329,7 @@ class CodeColumn(CategoryColumn):
         if self.keeps_gaps:
             codes = self.codes(cells)
             if tally is not None:
-                self._count_unknown(cells, codes, first_row, tally)
+                self._count(cells, codes, first_row, tally)
             if self.has_other:
                 codes[codes == UNKNOWN] = self.words.index(OTHER)
         else:
@@ -413,9 +417,14 @@ def filled(name: str, numbers: Float64, fill: float | None, first_row: int, tall
         return numbers
     if fill is None:
         raise missing_cell(name, missing, first_row)
-    if tally is not None:
-        tally.fill(name, row_numbers(missing, first_row))
+    count_gaps(name, missing, first_row, tally)
     return np.where(missing, fill, numbers)
+
+
+def count_gaps(name: str, missing: npt.NDArray[np.bool_], first_row: int, tally: Tally | None) -> None:
+    """Counts the missing cells, if there are any."""
+    if tally is not None and missing.any():
+        tally.fill(name, row_numbers(missing, first_row))
 
 
 def row_numbers(rows: npt.NDArray[np.bool_], first_row: int) -> list[int]:

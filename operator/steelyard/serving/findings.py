@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 def findings(tally: Tally, preprocessing: "Preprocessing", rows: int) -> list[str]:
     """A line for each column whose cells could not be taken as they were, of so many rows."""
-    lines = [_filled(name, found, rows) for name, found in tally.filled.items()]
+    lines = [_filled(name, found, preprocessing, rows) for name, found in tally.filled.items()]
     return lines + [_unknown(name, found, preprocessing, rows) for name, found in tally.unknown.items()]
 
 
@@ -27,15 +27,18 @@ def _with_other(preprocessing: "Preprocessing") -> set[str]:
     return {column.name for column in preprocessing.columns if getattr(column, "has_other", False)}
 
 
-def _filled(name: str, found: Found, rows: int) -> str:
+def _filled(name: str, found: Found, preprocessing: "Preprocessing", rows: int) -> str:
     cells = f"{found.count:,} of {rows:,} cells {'is' if found.count == 1 else 'are'} empty"
-    return f"column {name!r}: {cells} and filled as training learned to, first in row {found.first_row:,}"
+    keeps_gaps = any(column.name == name and getattr(column, "keeps_gaps", False) for column in preprocessing.columns)
+    meaning = ", which the model takes as a gap" if keeps_gaps else " and filled as training learned to"
+    return f"column {name!r}: {cells}{meaning}, first in row {found.first_row:,}"
 
 
 def _unknown(name: str, found: Found, preprocessing: "Preprocessing", rows: int) -> str:
     what = "label" if name == preprocessing.target else "word"
     hold = f"holds a {what}" if found.count == 1 else f"hold {what}s"
-    meaning = " and that counts as 'other'" if name in _with_other(preprocessing) else ""
+    counts = "counts" if found.count == 1 else "count"
+    meaning = f" and that {counts} as 'other'" if name in _with_other(preprocessing) else ""
     examples = ", ".join(map(_shortened, found.examples)) + (" ..." if found.has_more else "")
     return (
         f"column {name!r}: {found.count:,} of {rows:,} cells {hold} that training has not seen{meaning}, first in row "

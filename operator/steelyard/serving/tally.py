@@ -43,7 +43,8 @@ class Tally:
     """What `Preprocessing.transform` did to the cells of all tables that it was called with."""
 
     filled: dict[str, Found] = field(default_factory=dict)
-    """By column: cells that were missing, for which the model takes what training learned to put there."""
+    """By column: cells that were missing, for which the model takes what training learned to put there, or which it
+    takes as gaps."""
     unknown: dict[str, Found] = field(default_factory=dict)
     """By column: words that training has not seen, of which the model knows nothing."""
 

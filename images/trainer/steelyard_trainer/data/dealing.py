@@ -41,6 +41,11 @@ def deal(rows: int, split: api.Split, target: Target, keys: Keys | None, test_fr
     own_rows = rows if test_from is None else test_from
     if test_from is not None and not own_rows:
         raise TooFewRowsError("all rows are those of the test file")
+    if test_from == rows:
+        raise DataError(
+            "no row of the test file (dataset.testUri) is left: all were left out, as cells are missing "
+            "(dataset.missingValues); fill them in, or leave testUri out"
+        )
     if split.by is None:
         dealt = _by_chance(own_rows, split, codes)
     else:

@@ -42,8 +42,8 @@ def _bytes(cells: pa.Array) -> Any:
     if pa.types.is_integer(cells.type):
         return np.ascontiguousarray(cells.to_numpy(), dtype="<i8")
     if pa.types.is_timestamp(cells.type):
-        moments = cells.cast(pa.int64()).cast(pa.float64())
-        return _bytes(moments)
+        # Microseconds beyond the year 2255 have no float64 of their own; the nearest stands for them.
+        return _bytes(cells.cast(pa.int64()).cast(pa.float64(), safe=False))
     if pa.types.is_floating(cells.type):
         numbers = np.ascontiguousarray(cells.to_numpy(zero_copy_only=False), dtype="<f8")
         missing = np.isnan(numbers)

@@ -36,6 +36,9 @@ BATCH_BYTES = 16 << 20
 """About how much of a table is worked on at a time: large enough that the work per column does not count, small
 against the memory that is allowed."""
 _SNIFFED_ROWS = 5000
+# Days since 1970-01-01 of 0001-01-01 and 9999-12-31: what a text, and Python, can say.
+_FIRST_DAY, _LAST_DAY = -719_162, 2_932_896
+_PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 
 
 @dataclass(frozen=True)
@@ -481,6 +484,8 @@ def _cast_column(name: str, cells: pa.Array, to: pa.DataType) -> pa.Array:
         _check_whole(name, cells)
     if pa.types.is_duration(cells.type) and pa.types.is_floating(to):
         return pc.divide(cells.cast(pa.duration("us"), safe=False).cast(pa.int64()).cast(pa.float64()), 1e6)
+    if pa.types.is_date(cells.type) or pa.types.is_timestamp(cells.type):
+        _check_dates(name, cells)
     if pa.types.is_time(cells.type) and pa.types.is_timestamp(to):
         # A time of day is one of 1970-01-01.
         unit = pa.time64("us")
@@ -509,7 +514,7 @@ def _as_texts(cells: pa.Array) -> pa.Array:
     if not pc.any(is_long).as_py():
         return texts
     pairs = zip(cells.to_pylist(), texts.to_pylist(), strict=True)
-    return pa.array([text if cell is None else text_of(cell) if cell == int(cell) else text for cell, text in pairs])
+    return pa.array([text_of(cell) if cell is not None and cell.is_integer() else text for cell, text in pairs])
 
 
 def _check_whole(name: str, cells: pa.Array) -> None:
@@ -519,3 +524,16 @@ def _check_whole(name: str, cells: pa.Array) -> None:
     ends = pc.min_max(cells)
     for end in (ends["min"].as_py(), ends["max"].as_py()):
         refuse_large(name, str(end))
+
+
+def _check_dates(name: str, cells: pa.Array) -> None:
+    """Raises DataError for dates outside the years 1 to 9999, which text can't have either."""
+    is_days = pa.types.is_date32(cells.type)
+    per_day = 1 if is_days else 86_400 * _PER_SECOND["ms" if pa.types.is_date64(cells.type) else cells.type.unit]
+    ends = pc.min_max(cells.cast(pa.int32() if is_days else pa.int64()))
+    for end in (ends["min"].as_py(), ends["max"].as_py()):
+        if end is not None and not _FIRST_DAY <= end // per_day <= _LAST_DAY:
+            raise DataError(
+                f"column {name!r} holds a date outside the years 1 to 9999, {end // per_day:,} days from 1970-01-01; "
+                "mend the cell, leave it empty, or list the column under dataset.exclude"
+            )
