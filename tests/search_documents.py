@@ -47,7 +47,7 @@ def search_document(trials: int = 30, *, secondary: bool = False) -> SearchDocum
     )
     generator = random.Random(7)
     entries = tuple(_entry(number, generator, secondary) for number in range(trials))
-    return SearchDocument("digits-search", spec, entries, f"all {trials} trials (spec.maxTrials) are answered")
+    return SearchDocument("digits-search", spec, entries, f"all {trials} trials (spec.maxTrials) are finished")
 
 
 def _entry(number: int, generator: random.Random, secondary: bool) -> Entry:

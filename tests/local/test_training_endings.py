@@ -12,6 +12,7 @@ from training_support import TrainStage, training_job, wait
 
 from steelyard.api.contract import ExitCode, Reason
 from steelyard.api.errors import SteelyardError
+from steelyard.api.workspace import Workspace
 from steelyard_trainer.contract import StageContext
 from steelyard_trainer.data.reading import PreparedDataset
 from steelyard_trainer.finish import finish
@@ -109,6 +110,25 @@ def test_a_prepared_dataset_is_taken_as_it_is(tmp_path, prepared):
 def test_a_manifest_that_does_not_go_with_a_prepared_dataset(tmp_path, prepared, settings, code, said):
     with pytest.raises(SteelyardError) as raised:
         PreparedDataset.of(StageContext("train", job_on(prepared, **settings), None, tmp_path, "k", 0))
+    assert raised.value.exit_code == code
+    assert said in raised.value.message
+
+
+@pytest.mark.parametrize(
+    ("settings", "code", "said"),
+    [
+        (
+            {"evaluation": {"metric": "recall", "label": "maybe"}},
+            65,
+            "spec.evaluation.label: the data has no class 'maybe'",
+        ),
+        ({"evaluation": {"metric": "rmse"}}, 78, "spec.evaluation.metric: rmse is no metric of Classification"),
+    ],
+)
+def test_a_manifest_that_changed_after_prepare_is_looked_at_again(tmp_path, prepared, settings, code, said):
+    changed = training_job(spec=settings)
+    with pytest.raises(SteelyardError) as raised:
+        PreparedDataset.of(StageContext("train", changed, Workspace(prepared.parent), tmp_path, "k", 0))
     assert raised.value.exit_code == code
     assert said in raised.value.message
 

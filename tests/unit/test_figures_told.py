@@ -42,5 +42,15 @@ def test_run_and_status_tell_the_naive_model_and_the_doubts_beside_the_figure(na
 
 def test_a_result_of_before_is_told_as_it_was() -> None:
     lines = outcome_lines({**SUMMARY_OF_FINISH, "metrics": METRICS}, [])
-    assert "test        accuracy 0.972 ± 0.009, macroF1 0.9 ± 0.01, logLoss 0.1, rocAuc 0.99 ± 0.001" in lines
+    assert "test        accuracy 0.972 ± 0.009, macroF1 0.9 ± 0.01, logLoss 0.1" in lines
+    assert "            rocAuc 0.99 ± 0.001" in lines
     assert not any("doubtful" in line for line in lines)
+
+
+def test_no_line_of_figures_is_wider_than_a_terminal() -> None:
+    names = ["rocAuc", "averagePrecision", "balancedAccuracy", "precision", "recall", "medianAe", "mape"]
+    metrics = {"accuracy": [0.972, 0.009], **{name: [0.98765, 0.0025] for name in names}}
+    for naive in ({"label": "no", "value": 0.6}, None):
+        lines = outcome_lines({"metrics": metrics, **({"naive": naive} if naive else {})}, [])
+        assert max(map(len, lines)) <= 80
+        assert all(f"{name} 0.9877 ± 0.0025" in "\n".join(lines) for name in names)

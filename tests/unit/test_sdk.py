@@ -193,7 +193,7 @@ def result_of(**changes: Any) -> steelyard.RunResult:
         "is_new": True,
         "seconds": 1.0,
         "workspace": Path("w"),
-        "message": "all 2 trials are answered",
+        "message": "all 2 trials are finished",
         "summary": {},
     }
     return steelyard.RunResult(**fields | changes)

@@ -94,9 +94,9 @@ def test_a_plan_says_how_far_the_search_is(tmp_path: Path) -> None:
     file = write_search(tmp_path)
     assert now(plan(file)) == "it was not begun yet"
     answer(file, 4)
-    assert now(plan(file)) == "it goes on: 4 of 36 trials answered"
-    assert now(plan(file, "--set", "maxTrials=4")) == "it has ended: all 4 trials (spec.maxTrials) are answered"
-    assert now(plan(file, "--set", "maxTrials=2")) == "it has ended: 4 trials answered, maxTrials is 2 now"
+    assert now(plan(file)) == "it goes on: 4 of 36 trials finished"
+    assert now(plan(file, "--set", "maxTrials=4")) == "it has ended: all 4 trials (spec.maxTrials) are finished"
+    assert now(plan(file, "--set", "maxTrials=2")) == "it has ended: 4 trials finished, maxTrials is 2 now"
     assert now(plan(file, "--set", "objective.target=1")).startswith("it has ended: trial 3 reached rmse 0")
     assert now(plan(file, "--set", "algorithm.name=Random")).startswith("it begins anew (4 answers are of no use)")
 
@@ -176,12 +176,12 @@ def test_a_search_that_goes_on_says_how_far_it_is() -> None:
     lines.report(SearchStarted("digits-search", entries[:4], 30, ""))
     lines.report(SearchStarted("digits-search", (), 30, "it begins anew: changed: algorithm"))
     assert written.getvalue().splitlines() == [
-        "search: 4 of 30 trials answered",
+        "search: 4 of 30 trials finished",
         "search: it begins anew: changed: algorithm",
     ]
     cut = search_document().spec.model_copy(update={"max_trials": 1})
     assert describe_search(SearchStarted("digits-search", entries[:2], 1, ""), cut) == (
-        "search: 2 trials answered, maxTrials is 1 now"
+        "search: 2 trials finished, maxTrials is 1 now"
     )
 
 
@@ -257,9 +257,9 @@ def test_the_front_is_said_of_what_it_is_and_of_one_trial_in_the_singular(second
 
 def test_the_table_counts_what_is_answered() -> None:
     document = search_document()
-    assert any(line.startswith("30 of 30 trials answered: 28 complete, 1 pruned") for line in table_of(document))
+    assert any(line.startswith("30 of 30 trials finished: 28 complete, 1 pruned") for line in table_of(document))
     cut = replace(document, spec=document.spec.model_copy(update={"max_trials": 20}))
-    assert any(line.startswith("30 trials answered, maxTrials is 20 now: ") for line in table_of(cut))
+    assert any(line.startswith("30 trials finished, maxTrials is 20 now: ") for line in table_of(cut))
 
 
 @pytest.mark.parametrize("name", ["search.json", "search.0a1b2c3d.json"])

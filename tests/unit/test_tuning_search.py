@@ -194,7 +194,7 @@ def test_all_questions_are_answered() -> None:
 def test_of_one_question_not_all_are_answered() -> None:
     end = next_step(search(maxTrials=1), log_of(0.5), []).end
     assert end is not None
-    assert end.message == "the 1 trial (spec.maxTrials) is answered"
+    assert end.message == "the 1 trial (spec.maxTrials) is finished"
 
 
 def test_the_end_is_told_while_the_last_ones_run() -> None:

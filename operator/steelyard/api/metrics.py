@@ -139,7 +139,7 @@ METRICS: Mapping[Metric, MetricInfo] = {
         is_basic=True,
     ),
     "mape": MetricInfo(
-        "Regression", "Minimize", "mean absolute error as a share of the target (0.1 is 10 %); less is better"
+        "Regression", "Minimize", "mean absolute error as a share of the target (0.1 is 10%); less is better"
     ),
     "medianAe": MetricInfo(
         "Regression",

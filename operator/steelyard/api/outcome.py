@@ -127,7 +127,7 @@ class Compression(Part):
     max_metric_drop: Share = 0.01
     """The most of evaluation.metric (default: accuracy, or r2) that a candidate may lose on the validation part
     against the baseline: absolute; of rmse, mae and medianAe, which are in the target's unit, as a share: 0.01 lets
-    them grow by 1 %."""
+    them grow by 1%."""
     objective: CompressionObjective | None = None
     """What is best: Size, the fewest bytes; Latency, the least time for one row; Balanced, the fewest bytes of those
     that take at most 10 times the least time. Default: Balanced for scikit-learn's models, Size for networks; in a

@@ -201,7 +201,7 @@ def _why_identifier(column: Judged, share: float) -> str | None:
 
 
 def _per_cent(share: float) -> str:
-    return f"{math.floor(share * 100)} %"
+    return f"{math.floor(share * 100)}%"
 
 
 # --- the target -------------------------------------------------------------------------------------------------------

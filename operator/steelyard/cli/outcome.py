@@ -9,6 +9,12 @@ from steelyard.api.outcome import BASELINE
 _BASELINES = (BASELINE, "None")
 """What the model without compression is called; "None" in jobs of before that name."""
 
+_COLUMNS = 80
+"""The width that every terminal has."""
+
+_INDENT = 12
+"""Where the second column begins."""
+
 
 def outcome_lines(found: Mapping[str, Any], published: Sequence[str]) -> list[str]:
     """A result, line by line.
@@ -40,8 +46,19 @@ def _test_lines(found: Mapping[str, Any]) -> list[str]:
         says = f"the mean, {naive.get('mean', 0.0):.6g}" if label is None else f"'{label}'"
         metrics[decides] += f" (always saying {says}: {naive['value']:.4g})"
     shown = list(metrics.values())
-    lines = [shown[:1], *(shown[start : start + 3] for start in range(1, len(shown), 3))] if naive else [shown]
-    return [f"{'' if number else 'test':<12}{', '.join(line)}" for number, line in enumerate(lines) if line]
+    lines = [shown[0], *_wrapped(shown[1:])] if naive and shown else _wrapped(shown)
+    return [f"{'' if number else 'test':<{_INDENT}}{line}" for number, line in enumerate(lines)]
+
+
+def _wrapped(figures: Sequence[str]) -> list[str]:
+    """Figures with commas between, as many in a line as fit. None is broken in two."""
+    lines: list[str] = []
+    for figure in figures:
+        if lines and len(lines[-1]) + len(", ") + len(figure) <= _COLUMNS - _INDENT:
+            lines[-1] += f", {figure}"
+        else:
+            lines.append(figure)
+    return lines
 
 
 def _error(error: float | None) -> str:

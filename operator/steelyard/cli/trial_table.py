@@ -83,10 +83,10 @@ def stopped_at(entry: Entry, spec: TuningJobSpec) -> str:
 
 
 def answered(count: int, spec: TuningJobSpec) -> str:
-    """How far a search is, such as `3 of 20 trials answered`; maxTrials may have become less since then."""
+    """How far a search is, such as `3 of 20 trials finished`; maxTrials may have become less since then."""
     if count <= spec.max_trials:
-        return f"{count:,} of {numbered(spec.max_trials, 'trial')} answered"
-    return f"{numbered(count, 'trial')} answered, maxTrials is {spec.max_trials:,} now"
+        return f"{count:,} of {numbered(spec.max_trials, 'trial')} finished"
+    return f"{numbered(count, 'trial')} finished, maxTrials is {spec.max_trials:,} now"
 
 
 def numbered(count: int, thing: str) -> str:

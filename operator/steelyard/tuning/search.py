@@ -166,8 +166,8 @@ def _end_before(
     if (end := _end_by_answers(spec, known)) is not None:
         return end
     if number >= spec.max_trials:
-        one = "the 1 trial (spec.maxTrials) is answered"
-        all_of_them = f"all {spec.max_trials} trials (spec.maxTrials) are answered"
+        one = "the 1 trial (spec.maxTrials) is finished"
+        all_of_them = f"all {spec.max_trials} trials (spec.maxTrials) are finished"
         return End(Reason.SUCCEEDED, one if spec.max_trials == 1 else all_of_them)
     if spec.max_minutes is not None and minutes >= spec.max_minutes:
         return End(Reason.TIME_IS_UP, f"{spec.max_minutes:g} minutes (spec.maxMinutes) have passed")

@@ -100,11 +100,16 @@ class PreparedDataset:
 
         Raises:
             ConfigurationError: there is none, or the manifest does not go with it.
-            DataError: the folder that the manifest names holds no whole prepared dataset.
+            DataError: the folder that the manifest names holds no whole prepared dataset, or the data has no class of
+                those whose metric the manifest asks for.
         """
         spec = context.job.spec
         if not spec.dataset.is_prepared:
-            return cls.load(context.workspace)
+            dataset = cls.load(context.workspace)
+            # Prepare has asked this, but of a manifest that may have changed in what is no input of that stage.
+            check_task(spec, dataset.task)
+            check_training(spec, dataset.rows["train"], dataset.classes)
+            return dataset
         folder = context.resolve(spec.dataset.uri)
         where = f"spec.dataset.uri: {context.show(spec.dataset.uri)}"
         try:
