@@ -98,7 +98,7 @@ def test_words_beyond_the_most_frequent_are_told_and_not_refused(predicted: Pred
     model = EstimatorJob.on(tmp_path, dataset).publish({"randomForest": {"nEstimators": 5}})[0]
     said = predicted(model, rows, strict=True)
     assert said.findings == [
-        "column 'town': 60 of 300 cells hold words that training has not seen and that counts as 'other', first in "
+        "column 'town': 60 of 300 cells hold words that training has not seen and that count as 'other', first in "
         "row 1: 'place 0', 'place 1', 'place 2' ..."
     ]
     rows.loc[5, "n"] = None
