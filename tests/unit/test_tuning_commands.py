@@ -24,7 +24,7 @@ from steelyard.cli.main import app
 from steelyard.cli.search_status import trial_lines
 from steelyard.cli.searches import find_search
 from steelyard.cli.trials import lines_of, to_json
-from steelyard.cli.tuning_display import SearchLines, describe_search
+from steelyard.cli.tuning_display import Board, SearchLines, describe_search
 from steelyard.cli.tuning_run import best_lines, search_summary
 from steelyard.local.events import RunEnded
 from steelyard.local.source import source_digest
@@ -92,13 +92,13 @@ def now(shown: str) -> str:
 
 def test_a_plan_says_how_far_the_search_is(tmp_path: Path) -> None:
     file = write_search(tmp_path)
-    assert now(plan(file)) == "it was not begun yet"
+    assert now(plan(file)) == "it has not begun yet"
     answer(file, 4)
     assert now(plan(file)) == "it goes on: 4 of 36 trials finished"
     assert now(plan(file, "--set", "maxTrials=4")) == "it has ended: all 4 trials (spec.maxTrials) are finished"
     assert now(plan(file, "--set", "maxTrials=2")) == "it has ended: 4 trials finished, maxTrials is 2 now"
     assert now(plan(file, "--set", "objective.target=1")).startswith("it has ended: trial 3 reached rmse 0")
-    assert now(plan(file, "--set", "algorithm.name=Random")).startswith("it begins anew (4 answers are of no use)")
+    assert now(plan(file, "--set", "algorithm.name=Random")).startswith("it begins anew (4 results are of no use)")
 
 
 def test_a_plan_says_that_all_is_known_or_that_the_search_has_failed(tmp_path: Path) -> None:
@@ -121,7 +121,7 @@ def test_a_plan_says_how_much_it_does_not_show(tmp_path: Path) -> None:
     endless = json.dumps([{key: value for key, value in RANGE.items() if key != "step"}])
     shown = plan(file, "--set", f"parameters={endless}", "--set", "algorithm.name=TPE", "--set", "maxTrials=11")
     assert "combinations  infinitely many\n" in shown
-    assert shown.endswith("TPE learns: the other 1 trial depends on the answers to these.\n")
+    assert shown.endswith("TPE learns: the other 1 trial depends on the results of these.\n")
 
 
 def _trials(count: int) -> str:
@@ -183,6 +183,17 @@ def test_a_search_that_goes_on_says_how_far_it_is() -> None:
     assert describe_search(SearchStarted("digits-search", entries[:2], 1, ""), cut) == (
         "search: 2 trials finished, maxTrials is 1 now"
     )
+
+
+def test_the_live_table_names_the_class_that_a_metric_is_of() -> None:
+    spec = search_document().spec
+    objective = spec.objective.model_copy(update={"given_metric": "f1", "label": "yes"})
+    console = Console(file=io.StringIO(), width=120)
+    board = Board(console, spec.model_copy(update={"objective": objective}))
+    board.report(SearchStarted("digits-search", search_document().entries[:4], 30, ""))
+    with console.capture() as shown:
+        console.print(board.render())
+    assert " f1[yes] " in shown.get()
 
 
 def test_the_summary_has_the_secondary_objective_with_its_unit_and_the_front(tmp_path: Path) -> None:

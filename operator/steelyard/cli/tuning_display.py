@@ -202,7 +202,7 @@ class Board:
         names, cells = header(self.spec), [row(entry, self.spec) for entry in entries[:rows]]
         shown = fitting_columns([names, *cells], self._importance(len(names)), self.console.width, gap=2)
         for column in shown:
-            table.add_column(names[column], no_wrap=True, overflow="ellipsis")
+            table.add_column(Text(names[column]), no_wrap=True, overflow="ellipsis")
         styles = {"Pruned": "dim", "Failed": "red"}
         for place, (entry, each) in enumerate(zip(entries, cells, strict=False)):
             style = styles.get(entry.state, "green" if place == 0 else None)

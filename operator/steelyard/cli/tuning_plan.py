@@ -83,7 +83,7 @@ def _lines(search: LocalSearch, trials: list[Values], size: int | None, standing
     if spec.algorithm.name in INDEPENDENT:
         return [*lines, f"and {left:,} more"]
     depend = "trial depends" if left == 1 else "trials depend"
-    return [*lines, f"{spec.algorithm.name} learns: the other {left:,} {depend} on the answers to these."]
+    return [*lines, f"{spec.algorithm.name} learns: the other {left:,} {depend} on the results of these."]
 
 
 def _first_trials(spec: TuningJobSpec, prior: int) -> int:
@@ -103,12 +103,12 @@ def _standing(search: LocalSearch) -> str:
     """What `run` would do with the log that is there."""
     state = SearchState.load(search)
     if state is None:
-        return "it was not begun yet"
+        return "it has not begun yet"
     dataset = search.tuning.spec.template.dataset
     digest, _ = sources_digest(dataset, search.template.resolve, state.source)
     _, prior_digest = load_prior(search, digest)
     if why := why_anew(state, inputs_of(search.tuning.spec, digest, prior_digest)):
-        return f"it begins anew ({len(state.entries)} answers are of no use): {why}"
+        return f"it begins anew ({len(state.entries)} results are of no use): {why}"
     return _progress(state, search.tuning.spec)
 
 
