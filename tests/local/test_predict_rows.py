@@ -60,6 +60,9 @@ def test_numbers_of_every_type(model: Path, predicted: Predictor, kind: pa.DataT
     assert (said.out, said.err) == (expected.out, expected.err)
 
 
+FAR = pa.table({"a.b": [0.5], "n": pa.array([10**7], pa.date32()), "town": ["Bern"]})
+"""A date of which Python has none."""
+
 STYLES: dict[str, tuple[dict[str, Any], Callable[[str], bytes]]] = {
     "semicolons": ({"delimiter": ";"}, lambda text: text.replace(",", ";").encode()),
     "Latin-1": ({"encoding": "ISO-8859-1"}, lambda text: text.encode("latin-1")),
@@ -124,8 +127,9 @@ def test_row_groups_and_empty_ones(model: Path, predicted: Predictor, tmp_path: 
         (as_parquet(table().drop(columns="n")), "rows lacks the column 'n', which the model was trained on"),
         (as_parquet(table().assign(n="many")), "row 1, column 'n': 'many' is not a number"),
         (gzip.compress(as_csv(table()))[:200], "rows is not a CSV file in UTF-8"),
+        (as_parquet(FAR), "column 'n' holds a date outside the years 1 to 9999"),
     ],
-    ids=["cut", "no rows", "no column", "no number", "cut gzip"],
+    ids=["cut", "no rows", "no column", "no number", "cut gzip", "far date"],
 )
 def test_what_is_wrong_is_said(model: Path, predicted: Predictor, content: bytes, said: str) -> None:
     with pytest.raises(DataError, match=said) as caught:

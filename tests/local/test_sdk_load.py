@@ -175,6 +175,14 @@ def test_every_kind_of_table_gives_the_same_predictions_and_counts(kind: str) ->
     assert [str(each.message) for each in found] == [str(each.message) for each in wanted]
 
 
+def test_a_date_of_arrow_that_python_has_not_is_told_with_its_column() -> None:
+    table = pa.Table.from_pandas(rows_of(FLATS)).slice(0, 1)
+    name = steelyard.load(FLATS / "model").features[0]
+    far = table.set_column(table.column_names.index(name), name, pa.array([10**7], pa.date32()))
+    with pytest.raises(steelyard.DataError, match=f"column '{name}' holds a date outside the years 1 to 9999"):
+        steelyard.load(FLATS / "model").predict(far)
+
+
 def test_no_rows_give_no_predictions() -> None:
     model = steelyard.load(FOREST / "model")
     empty = rows_of(FOREST).iloc[:0]

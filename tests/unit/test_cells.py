@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from steelyard.cells import csv_text, dates, missing, words
 from steelyard.cells.numbers import NumberStyle, guess_number_style, parse_number
 
+EAST, WEST = timezone(timedelta(hours=5)), timezone(timedelta(hours=-5))
 MARKS = [(".", None), (".", ","), (",", None), (",", "."), (".", " "), (",", " "), (".", "'")]
 AFFIXES = [(None, None), ("$", None), ("EUR", None), (None, "€"), ("£", "GBP"), (None, "%")]
 styles = st.builds(
@@ -150,6 +151,12 @@ def test_labels_that_look_alike_are_found():
 @pytest.mark.parametrize("cell", [None, math.nan, "", "  ", "\t", np.float64("nan"), np.datetime64("NaT"), "\u00a0"])
 def test_what_is_missing_everywhere(cell):
     assert missing.is_missing(cell)
+
+
+@pytest.mark.parametrize("moment", [datetime.min.replace(tzinfo=EAST), datetime.max.replace(tzinfo=WEST)])
+def test_a_moment_that_leaves_the_calendar_in_utc_is_no_date(moment):
+    assert dates.date_of(moment) is None
+    assert dates.parse_date(moment.isoformat()) is None
 
 
 @given(st.datetimes(datetime(1700, 1, 1), datetime(2200, 1, 1)))

@@ -83,7 +83,10 @@ def date_of(cell: object, form: str = ISO8601, missing: Container[str] = MISSING
     if is_missing(cell, missing):
         return math.nan
     if isinstance(cell, datetime):
-        return _seconds(cell)
+        try:
+            return _seconds(cell)
+        except OverflowError:  # Moved to UTC it is in no year of the calendar.
+            return None
     if isinstance(cell, date):
         return _seconds(datetime(cell.year, cell.month, cell.day))
     if isinstance(cell, time):

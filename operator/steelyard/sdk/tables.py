@@ -99,7 +99,10 @@ def _cells(name: str, column: Any) -> Cells:
     if hasattr(column, "isna"):  # pandas; what NumPy has no type for keeps its gaps in a list only.
         column = column.to_numpy() if isinstance(column.dtype, np.dtype) else column.tolist()
     elif hasattr(column, "to_pylist"):  # Arrow.
-        column = column.to_pylist()
+        try:
+            column = column.to_pylist()
+        except OverflowError:
+            raise DataError(f"column {name!r} holds a date outside the years 1 to 9999") from None
     elif hasattr(column, "to_list"):  # Polars.
         column = column.to_list()
     if isinstance(column, np.ndarray):

@@ -50,7 +50,7 @@ class ParquetRows:
         with _explained(self.name):
             for read in self.file.iter_batches(batch_size=BATCH_ROWS, columns=names, use_threads=False):
                 if read.num_rows:
-                    yield Batch(first_row, read.num_rows, {name: cells_of(read.column(name)) for name in names})
+                    yield Batch(first_row, read.num_rows, {name: cells_of(name, read.column(name)) for name in names})
                     first_row += read.num_rows
 
 
@@ -64,12 +64,16 @@ def _explained(name: str) -> Iterator[None]:
         raise DataError(f"{name} is not a whole Parquet file; it may have been cut off: {what}") from None
 
 
-def cells_of(array: Any) -> Sequence[Cell]:
-    """A column's cells as values of Python; timestamps to the microsecond."""
+def cells_of(column: str, array: Any) -> Sequence[Cell]:
+    """A column's cells as values of Python; timestamps to the microsecond. Raises DataError for a date that Python has
+    none for."""
     if pa.types.is_dictionary(array.type):
         array = array.dictionary_decode()
     if pa.types.is_timestamp(array.type):
         # Nanoseconds would need pandas.
         array = array.cast(pa.timestamp("us", array.type.tz), safe=False)
-    cells: list[Cell] = array.to_pylist()
+    try:
+        cells: list[Cell] = array.to_pylist()
+    except OverflowError:
+        raise DataError(f"column {column!r} holds a date outside the years 1 to 9999") from None
     return cells
