@@ -109,7 +109,7 @@ def test_status_list_and_trials_show_a_search_that_runs(
 ) -> None:
     steelyard("submit", hunt)
     code, output, _ = steelyard("trials", "hunt")
-    assert code == 0 and "has no answer yet" in output
+    assert code == 0 and "has no finished trial yet" in output
     write_status(jobs, searching(jobs), "hunt", "tuningjob")
 
     code, output, _ = steelyard("list")
@@ -118,7 +118,7 @@ def test_status_list_and_trials_show_a_search_that_runs(
     code, output, _ = steelyard("status", "hunt")
     shown = words(output)
     assert code == 0
-    assert "trials 4 asked: 1 running, 2 complete, 1 failed" in shown
+    assert "trials 4 created: 1 running, 2 complete, 1 failed" in shown
     assert "best trial 1: accuracy 0.95" in shown
     assert "model.mlp.hiddenUnits: [32, 16]" in shown
     assert "time left about 30 s" in shown

@@ -89,7 +89,7 @@ def lines_of(found: SearchDocument, entries: Sequence[Entry]) -> list[str]:
     """A search for a person, line by line."""
     spec = found.spec
     if not entries:
-        return [f"The search {found.name} has no answer yet."]
+        return [f"The search {found.name} has no finished trial yet."]
     lines = table(header(spec), [row(entry, spec) for entry in entries])
     if spec.objective.secondary:
         front = [entry.number for entry in front_of(found.entries, spec.objective.direction)]
