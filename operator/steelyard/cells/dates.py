@@ -64,9 +64,12 @@ def _parse_form(text: str, form: str) -> datetime:
     return moment.replace(year=1970) if is_time_only else moment
 
 
-def _seconds(moment: datetime) -> float:
+def _seconds(moment: datetime) -> float | None:
     if moment.tzinfo is not None:
-        moment = moment.astimezone(UTC).replace(tzinfo=None)
+        try:
+            moment = moment.astimezone(UTC).replace(tzinfo=None)
+        except OverflowError:  # In UTC it is in no year of the calendar.
+            return None
     return (moment - _EPOCH).total_seconds()
 
 
@@ -83,10 +86,7 @@ def date_of(cell: object, form: str = ISO8601, missing: Container[str] = MISSING
     if is_missing(cell, missing):
         return math.nan
     if isinstance(cell, datetime):
-        try:
-            return _seconds(cell)
-        except OverflowError:  # Moved to UTC it is in no year of the calendar.
-            return None
+        return _seconds(cell)
     if isinstance(cell, date):
         return _seconds(datetime(cell.year, cell.month, cell.day))
     if isinstance(cell, time):
