@@ -293,7 +293,9 @@ def test_what_is_trusted_is_what_the_models_are_made_of(diabetes: EstimatorJob) 
     random = np.random.default_rng(0)
     features, numbers = random.normal(size=(60, 3)), random.normal(size=60)
     trees = [{"algorithm": kind, "p": p} for kind in ("KDTree", "BallTree", "Auto") for p in (1, 2, 3)]
-    models = [{"nearestNeighbors": each} for each in trees] + [{kind: {}} for kind in ("lasso", "ridge", "elasticNet")]
+    models = [{"nearestNeighbors": each} for each in trees] + [
+        {kind: {}} for kind in ("lasso", "ridge", "elasticNet", "gradientBoosting")
+    ]
     for model in (FOREST, *models):
         estimator = build_estimator(diabetes.job(model).spec, "Regression", None).fit(features, numbers)
         needed |= set(skops.io.get_untrusted_types(data=skops.io.dumps(estimator)))
