@@ -180,6 +180,7 @@ def steelyard_seconds(case: Case, given: argparse.Namespace) -> float:
     from steelyard_trainer.models.networks import Shape, training_network
     from steelyard_trainer.training.batches import Batches, share
     from steelyard_trainer.training.checkpoints import Checkpoints
+    from steelyard_trainer.training.epoch_metrics import EpochMetrics
     from steelyard_trainer.training.loop import Loop, Validation
     from steelyard_trainer.training.optimizers import build_optimizer
     from steelyard_trainer.training.step import Stepper
@@ -209,6 +210,7 @@ def steelyard_seconds(case: Case, given: argparse.Namespace) -> float:
             checkpoints=Checkpoints(Path(folder), "benchmark"),
             metric="accuracy",
             metric_scale=1.0,
+            metrics=EpochMetrics((), None, more_labels, [str(label) for label in range(case.classes)]),
             report=clock.report,
             is_leaving=lambda: False,
         ).run()

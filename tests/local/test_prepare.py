@@ -69,8 +69,8 @@ def test_regression_keeps_the_target_in_its_own_unit_and_learns_its_scale_from_t
     _, values = datasets.load_diabetes(return_X_y=True)
     train = dataset.read("train")
     assert (dataset.task, dataset.classes, dataset.class_counts) == ("Regression", None, None)
-    assert train.targets.dtype == np.float32
-    np.testing.assert_allclose(train.targets, values[train.rows])
+    assert train.targets.dtype == np.float64
+    np.testing.assert_array_equal(train.targets, values[train.rows])
     assert dataset.preprocessing.target_mean == pytest.approx(values[train.rows].mean(), rel=1e-12)
     assert dataset.preprocessing.target_scale == pytest.approx(values[train.rows].std(), rel=1e-12)
 
