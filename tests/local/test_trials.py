@@ -313,7 +313,7 @@ def test_a_secondary_objective_is_that_of_the_candidate_that_would_be_published(
     job = job_on(best_trial.dataset, **trial(secondary="Size"), **SMALLER)
     context = StageContext("train", job, best_trial.workspace, best_trial.folder, "k", 0)
     value, second = judge_trial(context, best_trial.prepared(), None)
-    assert (value, second) == (candidate["metric"], candidate["bytes"])
+    assert (value.value, second) == (candidate["metric"], candidate["bytes"])
 
 
 def test_a_folder_without_a_model_of_these_data(tmp_path: Path, best_trial: FinishStage) -> None:
