@@ -479,7 +479,7 @@ OTHER_FILES = [
     ("t.zip", zipped("t.csv"), "is a zip archive, no CSV or Parquet file: unpack it"),
     ("t.csv", b"<!DOCTYPE html><html>404</html>", "is a web page (HTML)"),
     ("t.csv", b"\x00\x01\x02\x03\x99" * 99, "is binary, no text"),
-    ("t.csv.gz", gzip.compress(b'{"a": 1}'), "is JSON"),
+    ("t.csv.gz", gzip.compress(b'{"a": 1}', mtime=0), "is JSON"),
     ("t.csv", b"", "is empty"),
     ("t.csv", b"version https://git-lfs.github.com/spec/v1\noid sha256:1\n", "is a pointer of Git LFS"),
     ("t.csv", b"\x93NUMPY\x01", "is a NumPy array"),
