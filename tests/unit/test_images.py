@@ -72,6 +72,18 @@ def test_an_image_has_what_its_program_imports(image: str, lock: str) -> None:
     assert needed - set(pins(IMAGES / lock)) == set()
 
 
+def test_the_trainers_image_has_the_packages_of_ours_that_its_program_imports() -> None:
+    dockerfile, build = ((IMAGES / name).read_text() for name in ("trainer/Dockerfile", "build"))
+    copied = set(re.findall(r"^COPY operator/steelyard/(\w+) ", dockerfile, re.MULTILINE))
+    program = [IMAGES / "trainer" / "steelyard_trainer", *(ROOT / "operator" / "steelyard" / name for name in copied)]
+    needed: set[str] = set()
+    for file in (file for folder in program for file in folder.rglob("*.py")):
+        needed |= set(re.findall(r"^\s*from steelyard\.(\w+)", file.read_text(), re.MULTILINE))
+    assert needed == copied
+    # The archive's name is a digest of these.
+    assert f"{{__init__.py,py.typed,{','.join(sorted(copied))}}}" in build
+
+
 def test_the_operators_image_trains_nothing_and_the_trainers_has_no_cluster_client_and_no_sampler() -> None:
     # scikit-learn is there for the samplers of searches.
     assert not {"tensorflow-cpu", "tensorflow", "keras", "pandas", "pyarrow"} & set(pins(IMAGES / LOCKS[0]))
