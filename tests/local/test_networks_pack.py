@@ -140,7 +140,8 @@ def test_one_after_the_other_each_is_as_it_is_alone(wine: Path, tmp_path: Path) 
     assert all(np.array_equal(first[name], last[name]) for name in first)
     # One that won't be the best leaves no model.
     assert not Workspace(tmp_path / "pack" / "trial-4").model_file.exists()
-    assert {event["trial"] for event in pack.events() if event.get("unit") == "epochs"} == set(range(6))
+    # The third has no epoch to tell of: its first loss is no number.
+    assert {event["trial"] for event in pack.events() if event.get("unit") == "epochs"} == {0, 1, 3, 4, 5}
 
 
 def test_a_killed_and_a_late_trial_cost_only_themselves(wine: Path, tmp_path: Path) -> None:
