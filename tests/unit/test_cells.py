@@ -62,6 +62,12 @@ def test_plain_numbers_are_pythons(number):
     [
         ("1,234", {"thousands": ","}, 1234),
         ("1,23", {"thousands": ","}, None),
+        ("(1,234)", {"thousands": ","}, -1234),
+        ("($1,234.5)", {"prefix": "$", "thousands": ","}, -1234.5),
+        ("(5)", {}, None),
+        ("()", {"thousands": ","}, None),
+        ("\u22121.5", {}, -1.5),
+        ("\u2212\u22121", {}, None),
         ("12,34,567", {"thousands": ","}, None),
         ("1234", {"thousands": ","}, 1234),
         ("1,234.5", {"thousands": ","}, 1234.5),
@@ -94,6 +100,12 @@ def test_what_is_a_number_and_what_is_none(text, style, number):
         (["12A", "13", "14B"], {}, 1 / 3),
         (["$1,200.50", "unknown", "$7"], {"prefix": "$", "thousands": ","}, 2 / 3),
         (["", "NA", "5%"], {"suffix": "%"}, 1),
+        (["100kg", "5kg", "7.5 kg"], {"suffix": "kg"}, 1),
+        (["1,234 kg", "56 kg"], {"thousands": ",", "suffix": "kg"}, 1),
+        (["20 °C", "21.5 °C"], {"suffix": "°C"}, 1),
+        (["5 years", "1 year", "10 years", "3 years"], {"suffix": "years"}, 0.75),
+        (["$1,234", "($56)"], {"prefix": "$", "thousands": ","}, 1),
+        (["\u22125", "7"], {}, 1),
     ],
 )
 def test_guesses(values, style, share):
@@ -102,7 +114,8 @@ def test_guesses(values, style, share):
 
 
 @pytest.mark.parametrize(
-    "values", [["a", "b"], ["Q1", "Q2"], ["", "NA"], ["10-20", "20-30"], ["12:30"], ["1.2.3", "x"]]
+    "values",
+    [["a", "b"], ["Q1", "Q2"], ["", "NA"], ["10-20", "20-30"], ["12:30"], ["1.2.3", "x"], ["10A", "10B", "11C"]],
 )
 def test_words_are_no_numbers(values):
     found = guess_number_style(values)

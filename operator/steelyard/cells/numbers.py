@@ -26,6 +26,10 @@ for text nor for numbers without being asked."""
 PER_CENT = "%"
 _CURRENCIES = ("USD", "EUR", "GBP", "CHF", "JPY", "CNY", "INR", "CAD", "AUD", "SEK", "NOK", "DKK", "PLN", "R$", "Rs")
 _BLANKS = ("\u00a0", "\u202f", "\u2009")
+MINUS = "\u2212"
+"""The minus sign of typesetting; it counts as "-"."""
+_UNIT = re.compile(r"[0-9.,]\s*(°?[^\W\d_]{1,8}|°)$")
+"""What is measured with a unit behind it: 100kg, 5 years, 20 °C."""
 _PLAIN = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _WHOLE = re.compile(r"[+-]?\d+", re.ASCII)
 
@@ -60,7 +64,11 @@ class NumberStyle:
 
     def parse(self, text: str) -> float | None:
         """The text as a number (inf and what overflows included), or None where it is none in this style."""
-        text = text.strip()
+        text = text.strip().replace(MINUS, "-", 1)
+        if text[:1] == "(" and text[-1:] == ")" and not self.is_plain:
+            # As accountants write what is below zero.
+            number = self.parse(text[1:-1])
+            return None if number is None else -number
         if self.prefix or self.suffix:
             return self._parse_affixed(text)
         return self._parse_bare(text)
@@ -203,16 +211,20 @@ def _candidates(texts: Collection[str]) -> Iterable[NumberStyle]:
 
 
 def _affixes(texts: Collection[str]) -> list[tuple[str | None, str | None]]:
-    """(prefix, suffix) that occur, none first: currencies and the per cent sign."""
-    prefixes, suffixes = Counter[str](), Counter[str]()
+    """(prefix, suffix) that occur, none first: currencies, the per cent sign, and a unit that most have."""
+    prefixes, suffixes, units = Counter[str](), Counter[str](), Counter[str]()
     for text in texts:
         unsigned = text.lstrip("+-").lstrip()
         if (mark := _mark_at_start(unsigned)) is not None:
             prefixes[mark] += 1
         if (mark := _mark_at_end(text)) is not None:
             suffixes[mark] += 1
+        elif (unit := _UNIT.search(text)) is not None:
+            units[unit[1]] += 1
     chosen_prefixes = [None, *(mark for mark, _ in prefixes.most_common(2))]
-    chosen_suffixes = [None, *(mark for mark, _ in suffixes.most_common(2))]
+    # A letter behind a few is no unit: 12A among 12 and 13.
+    common_units = (unit for unit, count in units.most_common(2) if count >= MAYBE_NUMBERS * len(texts))
+    chosen_suffixes = [None, *(mark for mark, _ in suffixes.most_common(2)), *common_units]
     return [(prefix, suffix) for prefix in chosen_prefixes for suffix in chosen_suffixes]
 
 

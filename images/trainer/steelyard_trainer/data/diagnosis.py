@@ -15,7 +15,7 @@ from typing import IO, BinaryIO, NoReturn, cast
 from steelyard.api.errors import DataError
 from steelyard.cells.csv_text import LONGEST_CELL, CsvStyle, blanked, generated_names, named, open_text
 from steelyard.cells.messages import stray_word
-from steelyard.cells.numbers import MOSTLY_NUMBERS, NumberStyle
+from steelyard.cells.numbers import MINUS, MOSTLY_NUMBERS, NumberStyle
 from steelyard_trainer.data.sources import ReadAgain
 
 # How files begin that are given as CSV by mistake.
@@ -202,7 +202,7 @@ def diagnose(
             cell = record.cells[index]
             if cell in known:
                 continue
-            if (text := cell.strip()) in missing or text[:1] == "+":
+            if (text := cell.strip()) in missing or text[:1] in ("+", MINUS):
                 odd.add(names[index])
             if text in missing:
                 continue
