@@ -80,6 +80,59 @@ def test_an_old_word_of_the_end_does_not_end_it_again() -> None:
     assert cache.job(KEY) is not None
 
 
+@pytest.mark.parametrize("jobs_come_first", [True, False])
+def test_nothing_is_kept_of_a_finished_jobs_jobs_in_whatever_order_they_are_listed(jobs_come_first: bool) -> None:
+    cache = Cache()
+    complete = [stage_job(stage, "Complete") for stage in ("prepare", "train", "finish")]
+    if not jobs_come_first:
+        cache.put_job(body(status=OVER))
+    told = [cache.put_stage_job(job) for job in complete]
+    assert told == [KEY if jobs_come_first else None] * 3
+    if jobs_come_first:
+        cache.put_job(body(status=OVER))
+    assert cache.put_stage_job(replace(complete[0], resource_version="9")) is None, "it is counted on after the end"
+    assert cache.stage_jobs(KEY, UID) == {} and not cache._stage_jobs
+
+
+def test_a_job_that_ends_forgets_its_jobs_but_not_those_of_its_successor() -> None:
+    cache = Cache()
+    cache.put_job(body())
+    own = stage_job("prepare")
+    successors = stage_job("train", owner_uid="successor")
+    cache.put_stage_job(own)
+    cache.put_stage_job(successors)
+    cache.put_job(body("6", status=OVER))
+    assert cache.stage_jobs(KEY, UID) == {} and cache.stage_jobs(KEY, "successor") == {"train": successors}
+    cache.put_job(body("7", uid="successor"))
+    assert cache.put_stage_job(replace(own, owner_uid="successor", uid="new")) == KEY, "the name's former job is over"
+    assert cache.stage_jobs(KEY, "successor").keys() == {"prepare", "train"}
+
+
+def test_a_job_that_is_over_stays_so_whatever_is_said_of_it_before() -> None:
+    """The answer to the last write comes before the echoes of those that went before."""
+    cache = Cache()
+    cache.put_job(body("5"))
+    assert cache.put_job(body("9", status=OVER)) == KEY
+    assert cache.put_job(body("8")) is None and cache.put_job(body("9", status=OVER)) is None
+    assert cache.job(KEY) is None and cache.all_keys() == []
+
+
+def test_a_job_whose_end_was_taken_back_is_worked_on_again() -> None:
+    cache = Cache()
+    cache.put_job(body("5", status=OVER))
+    assert cache.put_job(body("6", status={})) == KEY
+    assert cache.job(KEY) is not None and cache.put_stage_job(stage_job("prepare")) == KEY
+
+
+def test_a_finished_job_that_is_gone_leaves_nothing() -> None:
+    cache = Cache()
+    cache.put_job(body(status=OVER))
+    cache.drop_job(*KEY, "successor")
+    assert cache._finished
+    cache.drop_job(*KEY, UID)
+    assert not cache._finished
+
+
 def test_jobs_of_stages_are_their_controllers() -> None:
     cache = Cache()
     own, foreign = stage_job("prepare"), stage_job("train", owner_uid="another")

@@ -104,6 +104,17 @@ def test_a_search_that_is_over_is_forgotten_with_its_children_until_its_spec_cha
     assert cache.tuning(KEY) is not None and cache.put_child(trial(1)) == KEY
 
 
+def test_a_finished_searchs_children_are_forgotten_that_were_listed_before_it() -> None:
+    cache = TuningCache()
+    assert cache.put_child(trial(0)) == KEY and cache.put_pack(pack(0, 2)) == KEY
+    cache.put_tuning(body_with(status=over(), resourceVersion="6"))
+    assert not cache._children and not cache._packs
+    assert cache.put_tuning(body_with(status={}, resourceVersion="5")) is None, "older than its end"
+    assert cache.tuning(KEY) is None and cache.put_child(trial(0)) is None
+    cache.drop_tuning(*KEY, UID)
+    assert not cache._finished
+
+
 def test_only_news_of_a_child_is_worth_a_look() -> None:
     cache = TuningCache()
     assert cache.put_child(trial(0)) == KEY

@@ -1,6 +1,9 @@
 """The latest that the watches said of each object. Imports the controller's observation only.
 
 A body that is older than the one that is kept is passed over: answers to our own writes come before their echoes.
+
+Of a job that is over a few words are kept and of its Jobs nothing, in whatever order they are listed: so thousands of
+finished jobs cost next to nothing.
 """
 
 from dataclasses import dataclass, field, replace
@@ -14,34 +17,54 @@ Key: TypeAlias = tuple[str, str]
 """Namespace and name of a TrainingJob."""
 
 
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """What is kept of a job of either kind that is over, or on its way out."""
+
+    uid: str
+    resource_version: str | None
+
+    @classmethod
+    def of(cls, body: dict[str, Any]) -> "Finished":
+        """From the body of a TrainingJob or a TuningJob."""
+        metadata = body["metadata"]
+        return cls(metadata["uid"], metadata.get("resourceVersion"))
+
+
 @dataclass
 class Cache:
-    """TrainingJobs that are not over, and the Jobs of stages."""
+    """TrainingJobs, and the Jobs of stages of those that are not over."""
 
     _jobs: dict[Key, dict[str, Any]] = field(default_factory=dict)
+    _finished: dict[Key, Finished] = field(default_factory=dict)
     _stage_jobs: dict[Key, dict[str, StageJob]] = field(default_factory=dict)
 
     def put_job(self, body: dict[str, Any]) -> Key | None:
-        """Takes a TrainingJob's body, and gives its key where that is news; one that is over is forgotten, since
-        nothing is to be done about it."""
+        """Takes a TrainingJob's body, and gives its key where that is news. Nothing is to be done about one that is
+        over: only `Finished` is kept of it, and its Jobs are forgotten."""
         metadata = body["metadata"]
         # Half of a body, and of no use here.
         metadata.pop("managedFields", None)
         key = (metadata["namespace"], metadata["name"])
-        known = self._jobs.get(key)
-        if known is not None and not is_newer(metadata, known["metadata"]):
+        if not is_news(metadata, self._jobs.get(key), self._finished.get(key)):
             return None
         if is_terminal(body.get("status") or {}) or "deletionTimestamp" in metadata:
             self._jobs.pop(key, None)
+            self._finished[key] = Finished.of(body)
+            self._forget_stage_jobs(key, metadata["uid"])
         else:
+            self._finished.pop(key, None)
             self._jobs[key] = body
         return key
 
     def drop_job(self, namespace: str, name: str, uid: str) -> None:
         """Forgets a TrainingJob that is gone, but not its successor of the same name."""
-        known = self._jobs.get((namespace, name))
+        key = (namespace, name)
+        known = self._jobs.get(key)
         if known is not None and known["metadata"]["uid"] == uid:
-            del self._jobs[namespace, name]
+            del self._jobs[key]
+        if is_of(self._finished.get(key), uid):
+            del self._finished[key]
 
     def job(self, key: Key) -> dict[str, Any] | None:
         """A TrainingJob that is not over."""
@@ -53,8 +76,10 @@ class Cache:
 
     def put_stage_job(self, stage_job: StageJob) -> Key | None:
         """Takes a stage's Job, and gives the key of its TrainingJob where it says anything new. Most changes of a Job
-        are of its pods' number, which nobody here asks for."""
+        are of its pods' number, which nobody here asks for; and nobody asks for those of a TrainingJob that is over."""
         key = (stage_job.namespace, stage_job.job)
+        if is_of(self._finished.get(key), stage_job.owner_uid):
+            return None
         siblings = self._stage_jobs.setdefault(key, {})
         known = siblings.get(stage_job.name)
         if (
@@ -79,14 +104,34 @@ class Cache:
         return key
 
     def stage_jobs(self, key: Key, uid: str) -> dict[StageName, StageJob]:
-        """The Jobs that the TrainingJob of this uid controls, by stage."""
+        """The Jobs that the TrainingJob of this uid controls, by stage; none where it is over."""
         return {job.stage: job for job in self._stage_jobs.get(key, {}).values() if job.owner_uid == uid}
 
+    def _forget_stage_jobs(self, key: Key, uid: str) -> None:
+        siblings = self._stage_jobs.pop(key, {})
+        if others := {name: job for name, job in siblings.items() if job.owner_uid != uid}:
+            self._stage_jobs[key] = others
 
-def is_newer(metadata: dict[str, Any], than: dict[str, Any]) -> bool:
-    """Whether one of two bodies' metadata is of another object, or of a later version of the same."""
-    version, known = metadata.get("resourceVersion"), than.get("resourceVersion")
-    return metadata["uid"] != than["uid"] or (version != known and not is_lower(version, known))
+
+def is_news(metadata: dict[str, Any], known: dict[str, Any] | None, finished: Finished | None) -> bool:
+    """Whether a job's metadata is of another object than is kept, or of a later version of the same.
+
+    Args:
+        metadata: of the body that has come.
+        known: the body that is kept, where the job is not over.
+        finished: what is kept of it, where it is.
+    """
+    if known is not None:
+        finished = Finished.of(known)
+    if finished is None or metadata["uid"] != finished.uid:
+        return True
+    version = metadata.get("resourceVersion")
+    return version != finished.resource_version and not is_lower(version, finished.resource_version)
+
+
+def is_of(finished: Finished | None, owner_uid: str) -> bool:
+    """Whether it is the end of just this owner, not of another one of the same name."""
+    return finished is not None and finished.uid == owner_uid
 
 
 def is_lower(version: str | None, than: str | None) -> bool:

@@ -16,7 +16,7 @@ _LONGEST_REASON = 256
 _INDEX_LABEL = "batch.kubernetes.io/job-completion-index"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class StageJob:
     """The Job of a stage."""
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from steelyard.controller.cache import Key, is_lower, is_newer
+from steelyard.controller.cache import Finished, Key, is_lower, is_news, is_of
 from steelyard.controller.draft import is_terminal
 from steelyard.controller.names import workspace_claim_name
 from steelyard.controller.tuning.facts import Child, Pack
@@ -19,8 +19,8 @@ class TuningCache:
     """TuningJobs that are not over, or whose spec has changed since, and their children."""
 
     _tunings: dict[Key, dict[str, Any]] = field(default_factory=dict)
-    _over: dict[Key, str] = field(default_factory=dict)
-    """The uids of those that are over: nobody asks for their children."""
+    _finished: dict[Key, Finished] = field(default_factory=dict)
+    """Those that are over: nobody asks for their children."""
     _children: dict[Key, dict[str, Child]] = field(default_factory=dict)
     _packs: dict[Key, dict[str, Pack]] = field(default_factory=dict)
 
@@ -29,16 +29,15 @@ class TuningCache:
         metadata = body["metadata"]
         metadata.pop("managedFields", None)
         key = (metadata["namespace"], metadata["name"])
-        known = self._tunings.get(key)
-        if known is not None and not is_newer(metadata, known["metadata"]):
+        if not is_news(metadata, self._tunings.get(key), self._finished.get(key)):
             return None
         if _is_over(body) or "deletionTimestamp" in metadata:
             self._tunings.pop(key, None)
             self._children.pop(key, None)
             self._packs.pop(key, None)
-            self._over[key] = metadata["uid"]
+            self._finished[key] = Finished.of(body)
         else:
-            self._over.pop(key, None)
+            self._finished.pop(key, None)
             self._tunings[key] = body
         return key
 
@@ -48,8 +47,8 @@ class TuningCache:
         known = self._tunings.get(key)
         if known is not None and known["metadata"]["uid"] == uid:
             del self._tunings[key]
-        if self._over.get(key) == uid:
-            del self._over[key]
+        if is_of(self._finished.get(key), uid):
+            del self._finished[key]
         for children in (self._children, self._packs):
             if known is None or known["metadata"]["uid"] == uid:
                 children.pop(key, None)
@@ -65,7 +64,7 @@ class TuningCache:
     def put_child(self, child: Child) -> Key | None:
         """Takes what a TrainingJob says of itself, and gives the key of its TuningJob where that is news."""
         key = (child.namespace, child.tuning_job)
-        if self._over.get(key) == child.owner_uid:
+        if is_of(self._finished.get(key), child.owner_uid):
             return None
         siblings = self._children.setdefault(key, {})
         known = siblings.get(child.name)
@@ -100,7 +99,7 @@ class TuningCache:
     def put_pack(self, pack: Pack) -> Key | None:
         """Takes a pack's Job, and gives the key of its TuningJob where it says anything new."""
         key = (pack.job.namespace, pack.job.job)
-        if self._over.get(key) == pack.job.owner_uid:
+        if is_of(self._finished.get(key), pack.job.owner_uid):
             return None
         siblings = self._packs.setdefault(key, {})
         known = siblings.get(pack.job.name)

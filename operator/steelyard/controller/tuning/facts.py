@@ -24,7 +24,7 @@ from steelyard.controller.names import (
 from steelyard.controller.observation import StageJob, controller_uid
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Question:
     """A question that was asked."""
 
@@ -56,7 +56,7 @@ def questions_of(metadata: dict[str, Any]) -> tuple[Question, ...]:
         return ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Child:
     """A TrainingJob of a search: the one that prepares the data, a trial, or the one that publishes the best model."""
 
@@ -130,7 +130,7 @@ def _report_of(status: Any) -> TrialReport | None:
         return None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Pack:
     """The Job of a pack: one pod that works off many trials."""
 
