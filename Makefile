@@ -90,15 +90,21 @@ format: .venv/.dev ## Format the code and mend what the linter can
 	$(BIN)/ruff check --fix .
 
 .PHONY: bench
-bench: .venv/.dev cluster-build ## Every benchmark at full size: about an hour, with 8 GiB of disk
+bench: .venv/.dev cluster-build ## Every benchmark at full size: about two hours, with 8 GiB of disk
 	$(BIN)/python benchmarks/training.py
 	$(BIN)/python benchmarks/prepare.py --gigabytes 2
 	$(BIN)/python benchmarks/grid_search.py
 	$(BIN)/python benchmarks/neighbors.py
 	$(BIN)/python benchmarks/packed_networks.py
+	$(MAKE) bench-tables
 	$(BIN)/python benchmarks/operator_load.py
 	$(BIN)/python benchmarks/tuning_load.py
 	$(BIN)/python benchmarks/packed_trials.py
+
+.PHONY: bench-tables
+bench-tables: .venv/.dev ## init and run on real tables beside scikit-learn; puts the packages that ship them into .venv
+	$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements-bench.lock
+	$(BIN)/python benchmarks/tables.py
 
 .PHONY: bench-small
 bench-small: .venv/.dev ## The benchmarks that need no cluster at a size that takes seconds: shows that they run, measures nothing
@@ -127,6 +133,7 @@ lock: ## Write the lock files from pyproject.toml; make lock UPGRADE=--upgrade t
 	@[ -x $(BIN)/uv ] || $(MAKE) setup
 	$(COMPILE) --extra operator --group dev --output-file requirements-dev.lock
 	$(COMPILE) --constraint requirements-dev.lock --output-file requirements.lock
+	$(COMPILE) --extra operator --group dev --group bench --constraint requirements-dev.lock --output-file requirements-bench.lock
 	set -e; for lock in $(IMAGE_LOCKS); do $(COMPILE_ANY) images/$$lock.in --constraint requirements-dev.lock --output-file images/$$lock.lock; done
 
 IMAGE_LOCKS = operator/requirements trainer/requirements-cpu trainer/requirements-gpu

