@@ -373,7 +373,7 @@ def test_a_changed_search_or_source_begins_anew_and_says_why(tmp_path: Path) -> 
     other = {"template": {"training": {"epochs": 3}}}
     run = run_search(tmp_path, tuning_job(tmp_path, **other), programs)
     message = run.of(SearchStarted)[0].message
-    kept = r"; the 6 answers of before are kept in (search\.[0-9a-f]{8}\.json)"
+    kept = r"; the 6 finished trials of before are kept in (search\.[0-9a-f]{8}\.json)"
     found = re.fullmatch(f"it begins anew: changed: template.training.epochs{kept}", message)
     assert found, message
     assert len(programs.started) == 7  # The data is the same.
@@ -382,7 +382,7 @@ def test_a_changed_search_or_source_begins_anew_and_says_why(tmp_path: Path) -> 
     # Taken back, no question is asked again.
     back = run_search(tmp_path, tuning_job(tmp_path), programs := Programs())
     message = back.of(SearchStarted)[0].message
-    assert re.fullmatch(f"it goes back to 6 answers: changed: template.training.epochs{kept}", message), message
+    assert re.fullmatch(f"it goes back to 6 finished trials: changed: template.training.epochs{kept}", message), message
     assert back.entries == first.entries and not [name for name in programs.started if name.isdecimal()]
     tuning = tuning_job(tmp_path, **other)
     (tmp_path / "table.csv").write_text((tmp_path / "table.csv").read_text() + "9,9,yes\n")

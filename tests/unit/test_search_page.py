@@ -117,7 +117,7 @@ def test_the_importance_names_the_parameter_that_decides() -> None:
 
 def test_too_few_answers_have_no_importance() -> None:
     document = search_document(6)
-    assert "Too few different answers to tell: 4, and 8 are needed." in search_page(document)
+    assert "Too few different results to tell: 4, and 8 are needed." in search_page(document)
 
 
 @pytest.mark.parametrize("value", [math.inf, -math.inf, math.nan])

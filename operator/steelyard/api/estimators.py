@@ -89,9 +89,9 @@ class NearestNeighbors(Part):
     """The majority, or the mean, of the most similar rows that were learned."""
 
     neighbors: Annotated[int, Field(ge=1, le=10**6)] = 5
-    """How many rows are asked."""
+    """How many rows are looked at."""
     algorithm: Literal["Auto", "KDTree", "BallTree", "Brute"] = "Auto"
-    """How they are found; the neighbours are the same. KDTree is for few features, BallTree for more, Brute computes
+    """How they are found; the neighbors are the same. KDTree is for few features, BallTree for more, Brute computes
     every distance."""
     weights: Literal["Uniform", "Distance"] = "Uniform"
     """Uniform: all count the same; Distance: by the inverse of their distance."""

@@ -82,7 +82,7 @@ class Model(ExactlyOneOf):
     logistic_regression: LogisticRegression | None = None
     """scikit-learn: logistic regression (classification)."""
     nearest_neighbors: NearestNeighbors | None = None
-    """scikit-learn: k nearest neighbours."""
+    """scikit-learn: k nearest neighbors."""
     gradient_boosting: GradientBoosting | None = None
     """scikit-learn: gradient boosting of decision trees, with histograms."""
 

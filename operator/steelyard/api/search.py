@@ -208,7 +208,7 @@ class Algorithm(Part):
     seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = 0
     """The same seed creates the same trials."""
     startup_trials: Annotated[int, Field(ge=1, le=10000)] | None = None
-    """TPE, GP: trials that are drawn at random before anything is learned from answers. Default: 10."""
+    """TPE, GP: trials that are drawn at random before anything is learned from results. Default: 10."""
     population_size: Annotated[int, Field(ge=2, le=1000)] | None = None
     """CMA-ES, NSGA-II: trials of a generation. Default: CMA-ES 4 + 3 ln(parameters), NSGA-II 20."""
 

@@ -141,7 +141,7 @@ class StepStatus(Part):
 
 
 class TrialStatus(Part):
-    """What a trial answered to its TuningJob."""
+    """The result of a trial."""
 
     number: Count
     """The trial's number, from 0."""
@@ -150,7 +150,7 @@ class TrialStatus(Part):
     value: float | None = None
     """The objective; where it was pruned, that of the step at which it ended."""
     standard_error: float | None = None
-    """The objective's standard error on the validation part; of folds it is not told."""
+    """The objective's standard error on the validation part; left out where there are folds."""
     secondary: float | None = None
     """The secondary objective: bytes, or microseconds a row."""
     epoch: Count | None = None
@@ -232,4 +232,4 @@ class TrainingJobStatus(Part):
     model: ModelStatus | None = None
     """The model that came out."""
     trial: TrialStatus | None = None
-    """What the job answered, where it is a trial of a TuningJob."""
+    """The result of the job, where it is a trial of a TuningJob."""

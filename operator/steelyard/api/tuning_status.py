@@ -47,7 +47,7 @@ class TrialCounts(Part):
     failed: Count = 0
     """Trials that failed; spec.maxFailedTrials bounds them."""
     repeated: Count = 0
-    """Trials whose values an earlier trial had already; its answer is theirs."""
+    """Trials whose values an earlier trial had already; its result is theirs."""
 
 
 class BestTrial(Part):
@@ -76,7 +76,7 @@ class TuningJobStatus(Part):
     """Pending, Preparing (the data), Searching, Finishing (compressing and publishing the best), Suspended, Complete or
     Failed."""
     progress: ShortText | None = None
-    """Answered trials of all, such as `12/30`."""
+    """Finished trials of all, such as `12/30`."""
     metric: ShortText | None = None
     """The best value so far, such as `accuracy 0.981`."""
     size: ShortText | None = None
@@ -106,7 +106,7 @@ class TuningJobStatus(Part):
     prior: Annotated[list[LogLine], Field(max_length=MOST_ENTRIES)] = []
     """The log of the search that spec.warmStart names, as it was when this one began."""
     log: Annotated[list[LogLine], Field(max_length=MOST_ENTRIES)] = []
-    """The answered trials, a line of JSON each, by number; `steelyard trials NAME` shows them."""
+    """The finished trials, a line of JSON each, by number; `steelyard trials NAME` shows them."""
     conditions: Annotated[
         list[TuningCondition],
         Field(

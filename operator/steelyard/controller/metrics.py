@@ -50,7 +50,7 @@ class Metrics:
         )
         self.trials_finished = Counter(
             "steelyard_trials_finished_total",
-            "Trials of searches that were answered, by how: Complete, Pruned, Failed, Repeated.",
+            "Trials of searches that finished, by how: Complete, Pruned, Failed, Repeated.",
             ["state"],
             registry=registry,
         )

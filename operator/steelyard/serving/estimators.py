@@ -41,7 +41,7 @@ TRUSTED_TYPES = (
 """What is in their skops files beside what skops trusts anyway; a file with anything else is not loaded."""
 ONNX_INPUT = "features"
 ONNX_BATCH_ROWS = 128
-"""ONNX's nearest neighbours keep all distances of a batch at a time."""
+"""ONNX's nearest neighbors keep all distances of a batch at a time."""
 
 
 def load_estimator(content: bytes) -> Any:

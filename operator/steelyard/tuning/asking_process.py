@@ -119,7 +119,7 @@ class AskingProcess:
             with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
                 return await self._exchange(request)
             self._abandon()
-        raise AskingError(f"the process that asks died {TRIES} times over trial {asked.number}")
+        raise AskingError(f"the process of the samplers died {TRIES} times over trial {asked.number}")
 
     async def close(self) -> None:
         """Ends the process. The next question starts another."""

@@ -19,7 +19,7 @@ class SearchStarted:
 
     job: str
     entries: tuple[Entry, ...]
-    """What is answered already, by number."""
+    """The trials that are finished already, by number."""
     max_trials: int
     message: str
     """Why it begins anew, where it had begun before; else empty."""
@@ -29,7 +29,7 @@ class SearchStarted:
         return {
             "event": "searchStarted",
             "job": self.job,
-            "answered": len(self.entries),
+            "finished": len(self.entries),
             "maxTrials": self.max_trials,
             "message": self.message,
         }

@@ -267,7 +267,7 @@ class SearchRunner:
 
 def _story_of(search: LocalSearch, before: SearchState, kept: SearchState | None, why: str) -> str:
     """What becomes of a log that is of no use to the manifest as it is now."""
-    story = f"it begins anew: {why}" if kept is None else f"it goes back to {len(kept.entries)} answers: {why}"
+    story = f"it begins anew: {why}" if kept is None else f"it goes back to {len(kept.entries)} finished trials: {why}"
     if not before.entries:
         return story
-    return f"{story}; the {len(before.entries)} answers of before are kept in {search.kept_file(before.inputs).name}"
+    return f"{story}; the {len(before.entries)} finished trials of before are kept in {search.kept_file(before.inputs).name}"

@@ -78,7 +78,7 @@ def _fronts(costs: NDArray[np.float64]) -> list[list[int]]:
 
 
 def _crowding(costs: NDArray[np.float64]) -> NDArray[np.float64]:
-    """How far each is from its neighbours on its front; the ends are infinitely far."""
+    """How far each is from its neighbors on its front; the ends are infinitely far."""
     if len(costs) <= 2:
         return np.full(len(costs), np.inf)
     distances = np.zeros(len(costs))

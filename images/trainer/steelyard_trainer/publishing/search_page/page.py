@@ -130,7 +130,7 @@ def _importance(document: SearchDocument, answers: Sequence[Entry]) -> str:
     importance = importance_of(document.spec.parameters, answers)
     title = "Importance of the parameters"
     if importance is None:
-        text = f"Too few different answers to tell: {len(answers)}, and {FEWEST_ANSWERS} are needed."
+        text = f"Too few different results to tell: {len(answers)}, and {FEWEST_ANSWERS} are needed."
         return _section(title, text, "")
     text = (
         "Each parameter's share of what a random forest learns of the objective (mean decrease in impurity). Of trials "
