@@ -23,7 +23,7 @@ from controller_support import (
 
 from steelyard.api.contract import ExitCode, Progress
 from steelyard.api.status import TrainingJobStatus
-from steelyard.controller.decide import DeleteJob, DeletePod, GiveUpPod, Happening, MakeChildren, StopJob, decide
+from steelyard.controller.decide import DeleteJob, DeletePod, Event, GiveUpPod, MakeChildren, StopJob, decide
 from steelyard.controller.draft import is_terminal
 from steelyard.controller.observation import text_of
 from steelyard.controller.policies.endings import Broken
@@ -39,7 +39,7 @@ PREPARE, TRAIN, FINISH = plan_of(JOB).stages
 def test_a_new_job_begins_with_its_first_stage_once_the_status_says_so() -> None:
     decision = decided(JOB, {})
     assert (decision.before, decision.after) == ([], [MakeChildren(PREPARE)])
-    assert decision.happenings == [Happening("StageStarted", "prepare begins")]
+    assert decision.events == [Event("StageStarted", "prepare begins")]
     status = decision.draft.status
     assert (status["startTime"], status["trainerImage"]) == (text_of(NOW), "trainer:1")
     assert (status["phase"], status["progress"]) == ("Preparing", "prepare")
@@ -50,12 +50,12 @@ def test_a_status_that_was_written_is_enough_to_go_on_from() -> None:
     """The operator died between the status and the children."""
     decision = decided(JOB, decided(JOB, {}).draft.status)
     assert decision.draft.changes() == {}
-    assert (decision.after, decision.happenings) == ([MakeChildren(PREPARE)], [])
+    assert (decision.after, decision.events) == ([MakeChildren(PREPARE)], [])
 
 
 def test_a_stage_that_runs_is_left_alone() -> None:
     decision = decided(JOB, begun(JOB, "prepare"), stage_job("prepare"))
-    assert (decision.before, decision.after, decision.happenings) == ([], [], [])
+    assert (decision.before, decision.after, decision.events) == ([], [], [])
     assert decision.draft.changes() == {} and not decision.needs_pods and decision.again_after is None
 
 
@@ -72,7 +72,7 @@ def test_a_result_ends_a_stage_and_begins_the_next_in_one_write() -> None:
     assert (train["name"], train["workers"], decision.draft.status["phase"]) == ("train", 2, "Training")
     assert conditions(decision) == {"Prepared": ("True", "Succeeded")}
     assert decision.after == [MakeChildren(TRAIN)]
-    assert decision.happenings == [Happening("StageStarted", "train begins with 2 workers")]
+    assert decision.events == [Event("StageStarted", "train begins with 2 workers")]
 
 
 def test_the_last_result_completes_the_job_and_shows_the_model() -> None:
@@ -80,7 +80,7 @@ def test_the_last_result_completes_the_job_and_shows_the_model() -> None:
     status = begun(JOB, "prepare", "train", "finish")
     decision = decided(JOB, status, stage_job("finish", "Complete"), pods=[chief])
     assert decision.is_over and decision.before == decision.after == []
-    assert decision.happenings == [Happening("Complete", "94 kB")]
+    assert decision.events == [Event("Complete", "94 kB")]
     done = decision.draft.status
     assert (done["phase"], done["progress"], done["completionTime"]) == ("Complete", "done", text_of(NOW))
     assert (done["metric"], done["size"]) == ("accuracy 0.972", "94 kB")
@@ -132,14 +132,14 @@ def test_a_job_that_was_deleted_is_waited_for_and_then_made_again() -> None:
     going = decided(JOB, status, stage_job("train", is_going=True))
     assert going.again_after and going.after == going.before == []
     gone = decided(JOB, status)
-    assert (gone.after, gone.happenings) == ([MakeChildren(TRAIN)], [])
+    assert (gone.after, gone.events) == ([MakeChildren(TRAIN)], [])
 
 
 def test_a_lost_result_makes_the_stage_run_again() -> None:
     status = begun(JOB, "prepare", "train")
     decision = decided(JOB, status, stage_job("train", "Complete"), pods=[])
     assert decision.before == [DeleteJob(stage_job("train", "Complete"))]
-    assert [happening.reason for happening in decision.happenings] == ["ResultLost"]
+    assert [event.reason for event in decision.events] == ["ResultLost"]
     assert decision.draft.changes() == {} and decision.again_after and not decision.is_over
 
 
@@ -157,7 +157,7 @@ def test_a_permanent_failure_ends_the_job_with_the_documents_words() -> None:
     decision = decided(JOB, begun(JOB, "prepare"), stage_job("prepare", "Failed"), pods=[bad])
     assert decision.is_over and decision.after == [] and decision.again_after is None
     assert conditions(decision) == {"Prepared": ("False", "InvalidData"), "Failed": ("True", "InvalidData")}
-    assert decision.happenings == [Happening("InvalidData", "row 7 has no target", is_warning=True)]
+    assert decision.events == [Event("InvalidData", "row 7 has no target", is_warning=True)]
     assert (decision.draft.status["phase"], decision.draft.status["completionTime"]) == ("Failed", text_of(NOW))
     assert "waitingSince" not in decision.draft.status
 
@@ -228,9 +228,9 @@ def test_a_job_that_lacks_something_says_so_in_the_words_of_who_knows() -> None:
     assert conditions(decision)["Waiting"] == ("True", "Unschedulable")
     status = decision.draft.status
     assert (status["phase"], status["progress"], status["waitingSince"]) == ("Waiting", "train", text_of(NOW))
-    assert decision.happenings == [Happening("Unschedulable", "train waits: a: 0/3 nodes", is_warning=True)]
+    assert decision.events == [Event("Unschedulable", "train waits: a: 0/3 nodes", is_warning=True)]
     again = decided(JOB, status, stage_job("train"), pods=[unschedulable()])
-    assert again.draft.changes() == {} and again.happenings == []
+    assert again.draft.changes() == {} and again.events == []
 
 
 def test_waiting_ends_when_all_pods_run() -> None:
@@ -249,7 +249,7 @@ def test_who_waits_too_long_fails(waited: float, is_over: bool) -> None:
     assert decision.is_over == is_over
     if is_over:
         assert conditions(decision)["Failed"] == ("True", "StartTimeout")
-        assert "0/3 nodes" in decision.happenings[-1].message
+        assert "0/3 nodes" in decision.events[-1].message
         assert decision.draft.changes()["waitingSince"] is None
 
 
@@ -305,8 +305,8 @@ def test_too_many_interruptions_fail_the_job(limit: int, is_over: bool) -> None:
     assert decision.is_over == is_over
     if is_over:
         assert conditions(decision)["Failed"] == ("True", "RetriesExhausted")
-        assert decision.happenings[-1].message.endswith("last: worker 1 is silent")
-        assert f"disruptionLimit is {limit}" in decision.happenings[-1].message
+        assert decision.events[-1].message.endswith("last: worker 1 is silent")
+        assert f"disruptionLimit is {limit}" in decision.events[-1].message
         assert decision.before == [StopJob(stage_job("train"))]
 
 

@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry
 
 from steelyard.controller.cache import Cache
 from steelyard.controller.cluster import post_event, words_about
-from steelyard.controller.decide import Happening
+from steelyard.controller.decide import Event
 from steelyard.controller.metrics import Metrics
 from steelyard.controller.policies.waiting import Wait
 from steelyard.controller.reconciler import Reconciler
@@ -63,6 +63,6 @@ def test_an_event_that_says_nothing_is_one_all_the_same(server: Server) -> None:
 
 def test_words_that_are_no_text_can_be_posted(server: Server) -> None:
     """A container's result document may hold half a character, as JSON can."""
-    happening = Happening("Complete", json.loads('"half \\ud800"'))
-    asyncio.run(post_event(server, {**MANIFEST, "metadata": METADATA}, happening, NOW))
+    event = Event("Complete", json.loads('"half \\ud800"'))
+    asyncio.run(post_event(server, {**MANIFEST, "metadata": METADATA}, event, NOW))
     assert server.asked == [("POST", "events")]

@@ -31,10 +31,10 @@ def test_a_suspended_job_ends_its_pods_and_says_so() -> None:
     decision = decided(PAUSED, status, running)
     assert (decision.before, decision.after) == ([StopJob(running)], [])
     assert conditions(decision)["Suspended"] == ("True", "Suspended") and decision.draft.status["phase"] == "Suspended"
-    assert [happening.reason for happening in decision.happenings] == ["Suspended"]
+    assert [event.reason for event in decision.events] == ["Suspended"]
     TrainingJobStatus.model_validate(decision.draft.status)
     again = decided(PAUSED, decision.draft.status, replace(running, is_suspended=True))
-    assert (again.before, again.after, again.draft.changes(), again.happenings) == ([], [], {}, [])
+    assert (again.before, again.after, again.draft.changes(), again.events) == ([], [], {}, [])
 
 
 def test_a_job_that_is_suspended_from_the_beginning_makes_nothing() -> None:

@@ -49,9 +49,9 @@ def test_a_new_search_makes_its_workspace_and_prepares_the_data() -> None:
     decision = decided(SEARCH, {})
     assert made(decision) == ["search-workspace", "search-data"] and decision.before == []
     assert decision.draft.status["startTime"] == decision.draft.status["activeSince"] == text_of(NOW)
-    assert [happening.reason for happening in decision.happenings] == ["SearchStarted"]
+    assert [event.reason for event in decision.events] == ["SearchStarted"]
     again = decided(SEARCH, decision.draft.status)
-    assert made(again) == made(decision) and again.draft.changes() == {} and again.happenings == []
+    assert made(again) == made(decision) and again.draft.changes() == {} and again.events == []
 
 
 def test_data_on_a_claim_of_the_users_needs_no_workspace_of_ours() -> None:
@@ -112,11 +112,11 @@ def test_an_answer_that_is_logged_is_never_taken_again() -> None:
 
 def test_a_new_best_is_told_and_shown() -> None:
     decision = decided(SEARCH, begun(SEARCH, answer(0)), trial(1, "Complete"))
-    assert [happening.reason for happening in decision.happenings] == ["NewBest"]
+    assert [event.reason for event in decision.events] == ["NewBest"]
     best = {"trial": 1, "value": 0.01, "parameters": {DROPOUT: "0.01", UNITS: "16"}}
     assert decision.draft.status["best"] == best
     worse = decided(SEARCH, begun(SEARCH, answer(0, 0.9)), trial(1, "Complete"))
-    assert worse.happenings == [] and worse.draft.status["best"]["trial"] == 0
+    assert worse.events == [] and worse.draft.status["best"]["trial"] == 0
 
 
 def test_the_time_that_is_left_is_told_by_the_trials_that_are_done() -> None:

@@ -11,7 +11,7 @@ from steelyard.api.loading import apply_overrides, parse_training_job
 from steelyard.api.search_log import TrialReport
 from steelyard.api.status import TrainingJobStatus
 from steelyard.api.training_job import TrainingJob
-from steelyard.controller.decide import Happening
+from steelyard.controller.decide import Event
 
 PREPARED = "dataset={uri: 'pvc://data/prepared', format: Prepared, target: t}"
 TRIAL = "trial={tuningJob: search, number: 3, metric: accuracy, goal: Maximize}"
@@ -130,7 +130,7 @@ def trial_that_ended(reason: str, report: object, **summary: Any) -> Any:
 def test_a_pruned_trial_is_complete_with_that_reason_and_its_report() -> None:
     report = TrialReport(3, "Pruned", 0.5, ((1, 0.25), (2, 0.5)), epoch=2, seconds=1.5)
     decision = trial_that_ended("Pruned", report.to_json(), epochs=2)
-    assert decision.is_over and decision.happenings == [Happening("Complete", "gave up after epoch 2")]
+    assert decision.is_over and decision.events == [Event("Complete", "gave up after epoch 2")]
     assert conditions(decision) == dict.fromkeys(("Trained", "Evaluated", "Complete"), ("True", "Pruned"))
     status = TrainingJobStatus.model_validate(decision.draft.status)
     assert status.trial is not None and status.trial.report == report

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from steelyard.api.contract import Progress, Reason, StageName
-from steelyard.controller.decide import Happening
+from steelyard.controller.decide import Event
 from steelyard.controller.names import CONTAINER, JOB_LABEL, STAGE_LABEL
 from steelyard.controller.observation import Pod, StageJob, controller_uid, text_of
 from steelyard.controller.policies.endings import Broken
@@ -233,14 +233,14 @@ async def newest_progress(api: Api, namespace: str, pod: Pod) -> Progress | None
     return None
 
 
-async def post_event(api: Requester, body: Object, happening: Happening, now: datetime) -> None:
-    """Tells a job's story. The name makes the same happening of a job come out once, however often it is told."""
+async def post_event(api: Requester, body: Object, event: Event, now: datetime) -> None:
+    """Posts an Event of a job. Its name makes the same Event come out once, however often it is posted."""
     metadata = body["metadata"]
     digest = hashlib.sha256(
-        "\0".join((metadata["uid"], happening.reason, happening.message)).encode(errors="replace")
+        "\0".join((metadata["uid"], event.reason, event.message)).encode(errors="replace")
     ).hexdigest()
     time = text_of(now)
-    event = {
+    document = {
         "apiVersion": "v1",
         "kind": "Event",
         "metadata": {"name": f"{metadata['name']}.{digest[:16]}", "namespace": metadata["namespace"]},
@@ -251,16 +251,16 @@ async def post_event(api: Requester, body: Object, happening: Happening, now: da
             "namespace": metadata["namespace"],
             "uid": metadata["uid"],
         },
-        "reason": happening.reason,
-        "message": happening.message[:_LONGEST_EVENT],
-        "type": "Warning" if happening.is_warning else "Normal",
+        "reason": event.reason,
+        "message": event.message[:_LONGEST_EVENT],
+        "type": "Warning" if event.is_warning else "Normal",
         "source": {"component": "steelyard"},
         "firstTimestamp": time,
         "lastTimestamp": time,
         "count": 1,
     }
     try:
-        await api.request("POST", path_of("events", metadata["namespace"]), event)
+        await api.request("POST", path_of("events", metadata["namespace"]), document)
     except ApiError as error:
         if error.reason != "AlreadyExists":
             raise

@@ -74,8 +74,8 @@ Action: TypeAlias = GiveUpPod | DeletePod | DeleteJob | StopJob | ResumeJob | Ma
 
 
 @dataclass(frozen=True)
-class Happening:
-    """Something that becomes an Event."""
+class Event:
+    """An Event of the job, as `kubectl describe` shows it."""
 
     reason: str
     message: str
@@ -91,7 +91,7 @@ class Decision:
     """What comes before the status is written: after a final status nobody looks at the job again."""
     after: list[Action] = field(default_factory=list)
     """What comes after it: from startTime on the spec can't change, so children are made of what was read."""
-    happenings: list[Happening] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
     needs_pods: bool = False
     """Whether the pods must be looked at before anything can be decided."""
     again_after: float | None = None
@@ -153,10 +153,10 @@ def _pause_or_go_on(decision: Decision, seen: Observation, stage: Stage | None) 
     draft, is_wanted = decision.draft, seen.job.spec.run_policy.suspend
     if is_wanted and draft.suspended_since is None:
         draft.suspend()
-        decision.happenings.append(Happening("Suspended", "the job is suspended (spec.runPolicy.suspend)"))
+        decision.events.append(Event("Suspended", "the job is suspended (spec.runPolicy.suspend)"))
     elif not is_wanted and draft.suspended_since is not None:
         draft.resume(stage.name if stage is not None else None)
-        decision.happenings.append(Happening("Resumed", "the job goes on"))
+        decision.events.append(Event("Resumed", "the job goes on"))
 
 
 def _advance(decision: Decision, seen: Observation, stage: Stage, now: datetime) -> Stage | None:
@@ -169,7 +169,7 @@ def _advance(decision: Decision, seen: Observation, stage: Stage, now: datetime)
     if draft.stage(stage.name) is None:
         draft.start_stage(stage)
         workers = f" with {stage.workers} workers" if stage.workers > 1 else ""
-        decision.happenings.append(Happening("StageStarted", f"{stage.name} begins{workers}"))
+        decision.events.append(Event("StageStarted", f"{stage.name} begins{workers}"))
     if job is None:
         decision.after.append(MakeChildren(stage))
         if seen.obstacle is not None:
@@ -195,7 +195,7 @@ def _advance(decision: Decision, seen: Observation, stage: Stage, now: datetime)
             return stages[following] if following < len(stages) else None
         case endings.Lost(message):
             decision.before.append(DeleteJob(job))
-            decision.happenings.append(Happening("ResultLost", f"{message}; {stage.name} runs again", is_warning=True))
+            decision.events.append(Event("ResultLost", f"{message}; {stage.name} runs again", is_warning=True))
             decision.again_after = CHECK_AGAIN_SECONDS
         case endings.Broken(reason, message):
             _fail(decision, seen, stage.name, reason, message)
@@ -253,7 +253,7 @@ def _wait(decision: Decision, seen: Observation, stage: Stage, wait: Wait, now: 
     """The job waits; or has waited too long."""
     draft = decision.draft
     if draft.waiting_since is None:
-        decision.happenings.append(Happening(wait.reason, f"{stage.name} waits: {wait.message}", is_warning=True))
+        decision.events.append(Event(wait.reason, f"{stage.name} waits: {wait.message}", is_warning=True))
     draft.wait(stage.name, wait.reason, wait.message)
     since = draft.waiting_since
     assert since is not None
@@ -297,7 +297,7 @@ def _complete(decision: Decision, seen: Observation) -> None:
     last = decision.draft.stage(name)
     assert last is not None
     decision.draft.complete(decision.draft.reason_of(name, seen.job), last["message"])
-    decision.happenings.append(Happening("Complete", last["message"]))
+    decision.events.append(Event("Complete", last["message"]))
     decision.after.clear()
     decision.is_over = True
 
@@ -305,7 +305,7 @@ def _complete(decision: Decision, seen: Observation) -> None:
 def _fail(decision: Decision, seen: Observation, stage: StageName | None, reason: str, message: str) -> Decision:
     """The end of a job: nothing is made any more, and what runs is stopped before the status says so."""
     decision.draft.fail(stage, seen.job, reason, message)
-    decision.happenings.append(Happening(reason, message, is_warning=True))
+    decision.events.append(Event(reason, message, is_warning=True))
     running = [job for job in seen.jobs.values() if job.outcome == "Running" and not job.is_going]
     decision.before = [StopJob(job) for job in running]
     decision.after.clear()

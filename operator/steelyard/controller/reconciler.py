@@ -23,8 +23,8 @@ from steelyard.controller.decide import (
     Decision,
     DeleteJob,
     DeletePod,
+    Event,
     GiveUpPod,
-    Happening,
     MakeChildren,
     Observation,
     ResumeJob,
@@ -305,8 +305,8 @@ class Reconciler:
                 await cluster.stop_job(self.api, job)
         draft = StatusDraft(body.get("status") or {}, metadata.get("generation", 1), _now())
         draft.fail(None, None, defect.reason, defect.message)
-        story = [Happening(defect.reason, defect.message, is_warning=True)]
-        decision = Decision(draft, happenings=story, is_over=True)
+        story = [Event(defect.reason, defect.message, is_warning=True)]
+        decision = Decision(draft, events=story, is_over=True)
         try:
             self.cache.put_job(await cluster.patch_status(self.api, body, draft.changes()))
         except ApiError as error:
@@ -324,8 +324,8 @@ class Reconciler:
         now = _now()
         # A trial that goes well is told of by its TuningJob: there may be thousands.
         is_trial = "trial" in (body.get("spec") or {})
-        happenings = [happening for happening in decision.happenings if happening.is_warning or not is_trial]
-        posts = (cluster.post_event(self.api, body, happening, now) for happening in happenings)
+        events = [event for event in decision.events if event.is_warning or not is_trial]
+        posts = (cluster.post_event(self.api, body, event, now) for event in events)
         for outcome in await asyncio.gather(*posts, return_exceptions=True):
             if isinstance(outcome, ApiError | ConnectionFailedError):
                 logger.debug("an Event could not be posted: %s", outcome)

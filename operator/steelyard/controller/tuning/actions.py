@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from steelyard.api.search_log import Entry
-from steelyard.controller.decide import Happening
+from steelyard.controller.decide import Event
 from steelyard.controller.tuning.draft import TuningDraft
 from steelyard.controller.tuning.facts import Child, Pack
 
@@ -70,7 +70,7 @@ class TuningDecision:
     """What comes before the status is written."""
     after: list[Action] = field(default_factory=list)
     """What comes after it."""
-    happenings: list[Happening] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
     entries: Mapping[int, Entry] = field(default_factory=dict)
     """The log with the answers that came just now."""
     new: list[Entry] = field(default_factory=list)

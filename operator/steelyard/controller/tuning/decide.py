@@ -12,7 +12,7 @@ from datetime import datetime
 from steelyard.api.contract import Reason
 from steelyard.api.errors import ConfigurationError
 from steelyard.api.search_log import Entry, TrialReport, best_of
-from steelyard.controller.decide import Happening
+from steelyard.controller.decide import Event
 from steelyard.controller.tuning import children
 from steelyard.controller.tuning.actions import (
     Action,
@@ -51,11 +51,11 @@ def decide(seen: SearchObservation, now: datetime) -> TuningDecision:
             decision.new, decision.is_over = [], True
             return decision
         draft.go_on()
-        decision.happenings.append(Happening("GoesOn", f"the search goes on: spec.maxTrials is {seen.spec.max_trials}"))
+        decision.events.append(Event("GoesOn", f"the search goes on: spec.maxTrials is {seen.spec.max_trials}"))
     is_new = draft.started is None
     if is_new:
         draft.start(seen.context.image)
-        decision.happenings.append(Happening("SearchStarted", _story_of(seen)))
+        decision.events.append(Event("SearchStarted", _story_of(seen)))
     if seen.defect is not None:
         _fail(decision, seen, seen.defect.reason, seen.defect.message)
         _take_answers(decision, seen, answers)
@@ -75,10 +75,10 @@ def _step(decision: TuningDecision, seen: SearchObservation, answers: Answers) -
     is_to_pause = seen.spec.run_policy.suspend
     if is_to_pause and not draft.is_suspended:
         draft.suspend()
-        decision.happenings.append(Happening("Suspended", "the search is suspended (spec.runPolicy.suspend)"))
+        decision.events.append(Event("Suspended", "the search is suspended (spec.runPolicy.suspend)"))
     elif draft.is_suspended and not is_to_pause:
         draft.resume()
-        decision.happenings.append(Happening("Resumed", "the search goes on"))
+        decision.events.append(Event("Resumed", "the search goes on"))
     _pause(decision, seen, is_to_pause)
     if not is_to_pause and not _is_too_late(decision, seen):
         if not draft.is_prepared:
@@ -99,7 +99,7 @@ def _take_answers(decision: TuningDecision, seen: SearchObservation, answers: An
     best = best_of(list(decision.entries.values()), seen.spec.objective.direction)
     if best is not None and best.number != (before.number if before else None):
         message = f"trial {best.number}: {seen.spec.objective.name} {best.value:.6g}"
-        decision.happenings.insert(0, Happening("NewBest", message))
+        decision.events.insert(0, Event("NewBest", message))
 
 
 def _asked_by(action: Action) -> tuple[int, ...]:
@@ -138,7 +138,7 @@ def _prepare(decision: TuningDecision, seen: SearchObservation) -> None:
         _fail(decision, seen, data.reason, f"{data.name}: {data.message}", "Prepared")
     elif data.outcome == "Complete":
         draft.prepared(data.message)
-        decision.happenings.append(Happening("Prepared", f"the data is prepared once for all trials: {data.message}"))
+        decision.events.append(Event("Prepared", f"the data is prepared once for all trials: {data.message}"))
 
 
 # --- the search -------------------------------------------------------------------------------------------------------
@@ -217,7 +217,7 @@ def _finish(decision: TuningDecision, seen: SearchObservation, end: End) -> None
     draft, context, child = decision.draft, seen.context, seen.best
     if not draft.is_searched:
         draft.searched(end)
-        decision.happenings.append(Happening("SearchEnded", f"{end.reason}: {end.message}"))
+        decision.events.append(Event("SearchEnded", f"{end.reason}: {end.message}"))
     best = best_of(list(decision.entries.values()), seen.spec.objective.direction)
     if best is None:
         count = len(decision.entries)
@@ -259,7 +259,7 @@ def _model_of(seen: SearchObservation, decision: TuningDecision, best: Entry) ->
 
 def _complete(decision: TuningDecision, message: str) -> None:
     decision.draft.complete(message)
-    decision.happenings.append(Happening("Complete", message))
+    decision.events.append(Event("Complete", message))
     decision.after.clear()
     decision.is_over = True
 
@@ -269,7 +269,7 @@ def _fail(
 ) -> None:
     """The end of a search: nothing is made any more. What runs pauses, so that a search with a mended spec goes on."""
     decision.draft.fail(reason, message, condition)
-    decision.happenings.append(Happening(reason, message, is_warning=True))
+    decision.events.append(Event(reason, message, is_warning=True))
     decision.before.clear()
     decision.after.clear()
     _pause(decision, seen, True)

@@ -17,7 +17,7 @@ from steelyard.api.search_log import Entry, Values
 from steelyard.controller import cluster
 from steelyard.controller.cache import Key
 from steelyard.controller.cluster import NotNowError, ObstacleError
-from steelyard.controller.decide import Happening
+from steelyard.controller.decide import Event
 from steelyard.controller.metrics import Metrics
 from steelyard.controller.policies.endings import Broken
 from steelyard.controller.settings import Settings
@@ -151,7 +151,7 @@ class TuningReconciler:
         try:
             seen, decision = await self._decide(seen)
         except AskingError as error:
-            await self._tell(body, known, [Happening("TrialNotCreated", str(error), is_warning=True)])
+            await self._tell(body, known, [Event("TrialNotCreated", str(error), is_warning=True)])
             raise NotNowError(str(error)) from None
         try:
             body = await self._carry_out(known.admitted, body, known, decision)
@@ -159,7 +159,7 @@ class TuningReconciler:
             return await self._start_over(key, known, seen, {refusal.number: refusal.defect}, None)
         except ObstacleError as obstacle:
             if obstacle.defect is None:
-                await self._tell(body, known, [Happening(obstacle.wait.reason, obstacle.wait.message, is_warning=True)])
+                await self._tell(body, known, [Event(obstacle.wait.reason, obstacle.wait.message, is_warning=True)])
                 raise NotNowError(f"{obstacle.wait.reason}: {obstacle.wait.message}") from None
             return await self._start_over(key, known, seen, {}, obstacle.defect)
         self._forget_answered(key, seen, decision)
@@ -266,7 +266,7 @@ class TuningReconciler:
         for action in decision.before:
             await self._do(context, action)
         body = await self._write(body, decision)
-        await self._tell(body, known, decision.happenings, is_over=decision.is_over)
+        await self._tell(body, known, decision.events, is_over=decision.is_over)
         for action in decision.after:
             if not _is_trial(action):
                 await self._do(context, action)
@@ -339,7 +339,7 @@ class TuningReconciler:
         """Fails a search that can't be run."""
         metadata = body["metadata"]
         draft = TuningDraft(body.get("status") or {}, metadata.get("generation", 1), _now())
-        story = [Happening(defect.reason, defect.message, is_warning=True)] if not draft.is_over else []
+        story = [Event(defect.reason, defect.message, is_warning=True)] if not draft.is_over else []
         if not draft.is_over:
             draft.fail(defect.reason, defect.message)
         try:
@@ -352,16 +352,14 @@ class TuningReconciler:
             self.cache.drop_tuning(metadata["namespace"], metadata["name"], metadata["uid"])
         await self._tell(body, known, story, is_over=True)
 
-    async def _tell(
-        self, body: Object, known: _Known, happenings: Sequence[Happening], *, is_over: bool = False
-    ) -> None:
+    async def _tell(self, body: Object, known: _Known, events: Sequence[Event], *, is_over: bool = False) -> None:
         """Posts Events. One that can't be posted is no error: the status says the same."""
         now = time.monotonic()
         if now - known.told_best < TELL_BEST_SECONDS and not is_over:
-            happenings = [happening for happening in happenings if happening.reason != "NewBest"]
-        if any(happening.reason == "NewBest" for happening in happenings):
+            events = [event for event in events if event.reason != "NewBest"]
+        if any(event.reason == "NewBest" for event in events):
             known.told_best = now
-        posts = (cluster.post_event(self.api, body, happening, _now()) for happening in happenings)
+        posts = (cluster.post_event(self.api, body, event, _now()) for event in events)
         for outcome in await asyncio.gather(*posts, return_exceptions=True):
             if isinstance(outcome, ApiError | ConnectionFailedError):
                 logger.debug("an Event could not be posted: %s", outcome)
