@@ -80,7 +80,7 @@ class Measured:
     peak_bytes: float
     """The operator's resident memory."""
     sampler_bytes: int
-    """That of the process that asks."""
+    """That of the process of the samplers."""
     errors: float
 
     @property
@@ -162,7 +162,7 @@ def asks(operator: OperatorProcess) -> dict[float, float]:
 
 
 def sampler_bytes(operator: OperatorProcess) -> int:
-    """The resident memory of the process that asks."""
+    """The resident memory of the process of the samplers."""
     assert operator.process is not None
     children = Path(f"/proc/{operator.process.pid}/task/{operator.process.pid}/children").read_text().split()
     statuses = [Path(f"/proc/{child}/status").read_text() for child in children]

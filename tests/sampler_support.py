@@ -52,7 +52,7 @@ def play(
     prior: Sequence[Entry] = (),
     asker: Asker | None = None,
 ) -> list[Entry]:
-    """The first questions of a search and their answers; if fresh, each by an asker of its own."""
+    """The first trials of a search and their results; if fresh, each by an asker of its own."""
     asker = asker or Asker(spec)
     entries: list[Entry] = []
     for number in range(count):

@@ -75,11 +75,11 @@ class Simulation:
                 everyone = {entry.number: entry.values for entry in self.log.values()}
                 everyone |= {other: values for other, (values, _) in asked.items()}
                 pending = [values for other, values in sorted(everyone.items()) if other not in told]
-                question = asker.ask(number, known, pending)
-                if question is None:
+                values = asker.ask(number, known, pending)
+                if values is None:
                     exhausted_at = number
                     break
-                asked[number] = question, self._trial(number, known)
+                asked[number] = values, self._trial(number, known)
             if asked:
                 number = min(asked)
                 yield self._answer(number, *asked.pop(number))

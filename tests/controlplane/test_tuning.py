@@ -107,7 +107,7 @@ def reasons(namespace: Kubectl, job: dict[str, Any]) -> set[str]:
 # --- searches that go well --------------------------------------------------------------------------------------------
 
 
-def test_a_search_answers_its_questions_and_publishes_the_best(namespace: Kubectl) -> None:
+def test_a_search_runs_its_trials_and_publishes_the_best(namespace: Kubectl) -> None:
     job = completed(namespace, "random")
     status = TuningJobStatus.model_validate(job["status"])
     entries = log_of(job)
@@ -177,10 +177,10 @@ def test_a_grid_is_worked_off_in_its_order(namespace: Kubectl) -> None:
     assert values == [(0.0, 16), (0.0, 32), (0.5, 16), (0.5, 32)]
 
 
-def test_an_asynchronous_search_says_what_each_question_knew(namespace: Kubectl) -> None:
+def test_an_asynchronous_search_says_what_each_trial_knew(namespace: Kubectl) -> None:
     entries = log_of(completed(namespace, "asynchronous"))
     assert [entry.number for entry in entries] == list(range(6))
-    # Two run at a time: a question waits for no answer but that of one of them.
+    # Two run at a time: a trial waits for no result but that of one of them.
     for entry in entries:
         assert entry.seen is not None and entry.seen == tuple(sorted(set(entry.seen)))
         assert entry.number - 1 <= len(entry.seen) <= entry.number and all(seen < entry.number for seen in entry.seen)
@@ -207,7 +207,7 @@ def test_trials_share_a_pod_where_that_is_said_or_they_are_short(
     assert job["status"].get("packed") is (True if name == "auto" else None)
 
 
-def test_packed_or_not_the_questions_are_the_same(namespace: Kubectl) -> None:
+def test_packed_or_not_the_trials_are_the_same(namespace: Kubectl) -> None:
     assert asked(completed(namespace, "packed")) == asked(completed(namespace, "auto"))
     assert asked(completed(namespace, "packed"))[:3] == asked(completed(namespace, "alone"))
 

@@ -41,7 +41,7 @@ def search_on(namespace: Kubectl, manifest: Path) -> dict[str, Any]:
 
 
 def same_trials(one: list[Entry], other: list[Entry]) -> None:
-    """Raises AssertionError where two logs differ: questions and states at all, figures by more than 1e-6."""
+    """Raises AssertionError where two logs differ: values and states at all, figures by more than 1e-6."""
     assert [(entry.number, entry.values, entry.state) for entry in one] == [
         (entry.number, entry.values, entry.state) for entry in other
     ]

@@ -67,7 +67,7 @@ def interrupt() -> None:
     os.kill(os.getpid(), signal.SIGINT)
 
 
-def test_the_data_is_prepared_once_the_questions_are_answered_and_the_best_is_published(tmp_path: Path) -> None:
+def test_the_data_is_prepared_once_the_trials_run_and_the_best_is_published(tmp_path: Path) -> None:
     programs = Programs()
     # One at a time, as of two either may end first.
     run = run_search(tmp_path, tuning_job(tmp_path, parallelTrials=1), programs)
@@ -140,9 +140,9 @@ def test_networks_share_a_process_with_the_threads_of_one_and_leave_their_models
     assert best["trained"] == {"uri": ".steelyard/search/trials/0002/trained"}
 
 
-def test_a_pack_takes_forty_questions_and_as_many_as_run_at_once_where_questions_need_answers(tmp_path: Path) -> None:
+def test_a_pack_takes_forty_trials_and_as_many_as_run_at_once_where_trials_need_results(tmp_path: Path) -> None:
     def rounds() -> list[int]:
-        """How many questions one process was given, at first and later."""
+        """How many trials one process was given, at first and later."""
         (pack,) = (tmp_path / ".steelyard/search/packs").iterdir()
         files = [pack / "pack.json", *sorted((pack / "rounds").iterdir())]
         return [len(json.loads(file.read_text())["trials"]) for file in files]
@@ -379,7 +379,7 @@ def test_a_changed_search_or_source_begins_anew_and_says_why(tmp_path: Path) -> 
     assert len(programs.started) == 7  # The data is the same.
     old = json.loads((tmp_path / ".steelyard/search" / found[1]).read_text())
     assert SearchDocument.from_json(old).entries == tuple(first.entries)
-    # Taken back, no question is asked again.
+    # Taken back, no trial is run again.
     back = run_search(tmp_path, tuning_job(tmp_path), programs := Programs())
     message = back.of(SearchStarted)[0].message
     assert re.fullmatch(f"it goes back to 6 finished trials: changed: template.training.epochs{kept}", message), message
@@ -433,7 +433,7 @@ def test_a_pack_that_can_not_be_started_is_explained(tmp_path: Path) -> None:
         run_search(tmp_path, tuning_job(tmp_path, model="randomForest", placement="Packed"), Programs())
 
 
-def test_how_many_run_at_once_may_change_where_no_question_depends_on_it(tmp_path: Path) -> None:
+def test_how_many_run_at_once_may_change_where_no_trial_depends_on_it(tmp_path: Path) -> None:
     first = run_search(tmp_path, tuning_job(tmp_path, parallelTrials=1, maxTrials=3), Programs())
     more = run_search(tmp_path, tuning_job(tmp_path, parallelTrials=3), Programs())
     assert more.of(SearchStarted)[0].message == "" and more.answers[:3] == first.answers
@@ -580,7 +580,7 @@ def test_values_that_make_no_job_fail_their_trial_with_the_field(
             raise ConfigurationError("spec.training.optimizer.momentum: Adam has no such setting")
         return trial_job(*given)
 
-    monkeypatch.setattr("steelyard.local.tuning.questions.trial_job", refuse)
+    monkeypatch.setattr("steelyard.local.tuning.suggestions.trial_job", refuse)
     run = run_search(tmp_path, tuning_job(tmp_path, maxTrials=3), Programs())
     assert [entry.state for entry in run.entries] == ["Complete", "Failed", "Complete"]
     assert "momentum" in run.entries[1].reason and run.error is None

@@ -17,7 +17,7 @@ from steelyard.controller.tuning.actions import Action, MakeChild, MakePack, Tun
 from steelyard.controller.tuning.admission import admit
 from steelyard.controller.tuning.decide import decide
 from steelyard.controller.tuning.draft import TuningDraft
-from steelyard.controller.tuning.facts import Child, Pack, Question
+from steelyard.controller.tuning.facts import Child, Pack, Suggestion
 from steelyard.controller.tuning.observation import SearchContext, SearchObservation
 
 NAME, UID = "search", "uid-search"
@@ -99,7 +99,7 @@ def child(name: str, outcome: Any = "Running", **fields: Any) -> Child:
         resource_version="1",
         tuning_job=NAME,
         owner_uid=UID,
-        question=None,
+        suggestion=None,
         search="",
         outcome=outcome,
         reason="",
@@ -118,13 +118,13 @@ def trial(number: int, outcome: Any = "Running", **fields: Any) -> Child:
     report = None
     if outcome == "Complete":
         report = TrialReport(number, "Complete", number / 100, seconds=1.0)
-    question = Question(number, answer(number).values)
-    return replace(child(f"{NAME}-{number}", outcome, question=question, report=report), **fields)
+    suggestion = Suggestion(number, answer(number).values)
+    return replace(child(f"{NAME}-{number}", outcome, suggestion=suggestion, report=report), **fields)
 
 
 def pack(first: int, count: int, outcome: Any = "Running", **fields: Any) -> Pack:
-    """A pack of questions over the forest."""
-    questions = tuple(Question(number, forest_values(number)) for number in range(first, first + count))
+    """A pack of trials over the forest."""
+    suggestions = tuple(Suggestion(number, forest_values(number)) for number in range(first, first + count))
     stage: Any = "pack"
     job = StageJob(
         namespace=NAMESPACE,
@@ -140,7 +140,7 @@ def pack(first: int, count: int, outcome: Any = "Running", **fields: Any) -> Pac
         message="",
         failed=0,
     )
-    return replace(Pack(job, "key", questions, False), **fields)
+    return replace(Pack(job, "key", suggestions, False), **fields)
 
 
 def _stage(name: Any) -> StageName:
@@ -149,7 +149,7 @@ def _stage(name: Any) -> StageName:
 
 
 def forest_values(number: int) -> Values:
-    """A question over the forest, in the grid's order."""
+    """Values of a trial over the forest, in the grid's order."""
     depth, trees = divmod(number, 3)
     return {
         "model.randomForest.nEstimators": [50, 100, 200][trees],
@@ -171,7 +171,7 @@ def observation(
 def decided(
     context: SearchContext, status: Mapping[str, Any], *children: Child, packs: Any = (), **fields: Any
 ) -> TuningDecision:
-    """What follows from it now. Questions are answered as `answer` and `forest_values` have them."""
+    """What follows from it now. Trials end as `answer` and `forest_values` have them."""
     seen = observation(context, status, *children, packs=packs, **fields)
     decision = decide(seen, NOW)
     while decision.ask:

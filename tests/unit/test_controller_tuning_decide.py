@@ -34,7 +34,7 @@ from steelyard.controller.tuning.actions import (
 )
 from steelyard.controller.tuning.decide import decide
 from steelyard.controller.tuning.draft import TuningDraft
-from steelyard.controller.tuning.facts import Question
+from steelyard.controller.tuning.facts import Suggestion
 from steelyard.controller.tuning.observation import PackEnding
 
 SEARCH = context_with()
@@ -62,7 +62,7 @@ def test_data_on_a_claim_of_the_users_needs_no_workspace_of_ours() -> None:
     assert isinstance(action, MakeChild) and action.body["spec"]["workspace"]["claimName"] == "scratch"
 
 
-def test_prepared_data_lets_the_first_questions_be_asked_in_the_same_write() -> None:
+def test_prepared_data_lets_the_first_trials_be_created_in_the_same_write() -> None:
     status = decided(SEARCH, {}).draft.status
     decision = decided(SEARCH, status, child("search-data", "Complete", message="1797 rows"))
     assert made(decision) == ["search-0", "search-1"]
@@ -77,10 +77,10 @@ def test_bad_data_fails_the_search_with_its_reason() -> None:
     assert decision.is_over and decision.after == []
 
 
-# --- questions and answers --------------------------------------------------------------------------------------------
+# --- trials and results ----------------------------------------------------------------------------------------------
 
 
-def test_an_answer_is_logged_and_the_next_question_asked_in_one_write() -> None:
+def test_a_result_is_logged_and_the_next_trial_created_in_one_write() -> None:
     decision = decided(SEARCH, begun(SEARCH), trial(0, "Complete"), trial(1))
     assert [entry.number for entry in decision.new] == [0]
     assert made(decision) == ["search-2"]
@@ -89,8 +89,8 @@ def test_an_answer_is_logged_and_the_next_question_asked_in_one_write() -> None:
     assert status["trials"] == {"created": 3, "running": 2, "complete": 1, "pruned": 0, "failed": 0, "repeated": 0}
 
 
-def test_a_question_waits_for_the_answers_that_it_is_asked_with() -> None:
-    """Question 2 knows the answer of trial 0, whoever finishes first."""
+def test_a_trial_waits_for_the_results_that_it_is_created_with() -> None:
+    """Trial 2 knows the result of trial 0, whoever finishes first."""
     decision = decided(SEARCH, begun(SEARCH), trial(0), trial(1, "Complete"))
     assert made(decision) == [] and len(decision.draft.status["log"]) == 1
     independent = context_with("algorithm.name=Random")
@@ -154,11 +154,11 @@ def test_a_trial_that_somebody_removed_is_asked_again() -> None:
     assert made(decided(SEARCH, begun(SEARCH, answer(0)), trial(2))) == ["search-1"]
 
 
-def test_a_trial_whose_question_nobody_can_read_is_removed_and_asked_again() -> None:
+def test_a_trial_whose_values_nobody_can_read_is_removed_and_created_again() -> None:
     spoilt = [
-        trial(0, question=None),
-        trial(0, "Complete", question=Question(0, {DROPOUT: 0.1, UNITS: 17})),
-        trial(0, question=Question(5, answer(0).values)),
+        trial(0, suggestion=None),
+        trial(0, "Complete", suggestion=Suggestion(0, {DROPOUT: 0.1, UNITS: 17})),
+        trial(0, suggestion=Suggestion(5, answer(0).values)),
     ]
     for one in spoilt:
         decision = decided(SEARCH, begun(SEARCH), one, trial(1))
@@ -179,7 +179,7 @@ def test_a_trial_that_the_api_server_refuses_has_failed() -> None:
     assert [(entry.number, entry.state, entry.reason) for entry in decision.new] == [(0, "Failed", "ChildRefused: no")]
 
 
-# --- the end of the questions -----------------------------------------------------------------------------------------
+# --- the end of the trials --------------------------------------------------------------------------------------------
 
 
 def test_nothing_left_to_ask_is_remembered_and_ends_the_search() -> None:
@@ -328,7 +328,7 @@ def reports(*numbers: int, defect: Broken | None = None) -> PackEnding:
     return PackEnding({number: TrialReport(number, "Complete", number / 100) for number in numbers}, defect)
 
 
-def test_many_questions_go_into_one_pod() -> None:
+def test_many_trials_go_into_one_pod() -> None:
     decision = decided(GRID, begun(GRID))
     (action,) = decision.after
     assert isinstance(action, MakePack) and action.numbers == tuple(range(12))
@@ -342,7 +342,7 @@ def test_the_pods_of_a_pack_are_looked_at_before_it_is_judged() -> None:
     assert decision.needs_pods == (ended,) and decision.draft.changes() == {}
 
 
-def test_a_pack_answers_its_questions_and_those_it_has_not_have_failed() -> None:
+def test_a_pack_reports_its_trials_and_those_it_has_not_have_failed() -> None:
     context = context_with(*FOREST, "placement=Packed", "maxFailedTrials=9")
     ended = pack(0, 4, "Complete")
     decision = decided(context, begun(context), packs=[ended], pack_endings={ended.job.uid: reports(0, 1, 3)})
@@ -375,7 +375,9 @@ def test_the_first_trials_decide_whether_the_others_share_a_pod(seconds: float, 
     assert made(first) == ["search-0", "search-1"] and "packed" not in first.draft.status
     answers = [replace(answer(number), values=forest_values(number), seconds=seconds) for number in range(2)]
     assert (
-        made(decided(context, begun(context, answers[0]), replace(trial(1), question=Question(1, forest_values(1)))))
+        made(
+            decided(context, begun(context, answers[0]), replace(trial(1), suggestion=Suggestion(1, forest_values(1))))
+        )
         == []
     )
     later = decided(context, begun(context, *answers))
@@ -404,7 +406,7 @@ def test_what_an_earlier_search_found_out_is_read_once_before_anything_else() ->
     assert made(decided(context, first.draft.status)) == ["search-workspace", "search-data"]
 
 
-def test_a_question_that_an_earlier_search_has_answered_needs_no_trial() -> None:
+def test_values_that_an_earlier_search_has_tried_need_no_trial() -> None:
     context = context_with("warmStart.tuningJob=earlier")
     known = answer(8, 0.7, values=answer(0).values)
     status = begun(context, prior=[known.encode(context.spec.parameters)])

@@ -35,14 +35,14 @@ from steelyard.controller.tuning import children
 from steelyard.controller.tuning.admission import admit
 from steelyard.controller.tuning.cache import TuningCache
 from steelyard.controller.tuning.draft import TuningDraft
-from steelyard.controller.tuning.facts import Child, Pack, Question, questions_of, questions_text
+from steelyard.controller.tuning.facts import Child, Pack, Suggestion, suggestions_of, suggestions_text
 from steelyard.controller.tuning.warm_start import prior_lines
 from steelyard.planning import plan
 from steelyard.tuning.search import End
 
 SEARCH = context_with()
 ALL = [answer(number) for number in range(6)]
-QUESTION = Question(0, answer(0).values)
+SUGGESTION = Suggestion(0, answer(0).values)
 
 
 # --- facts ------------------------------------------------------------------------------------------------------------
@@ -54,25 +54,25 @@ def from_server(body: dict[str, Any], **status: Any) -> dict[str, Any]:
     return {**body, "metadata": metadata, **({"status": status} if status else {})}
 
 
-def test_a_trial_remembers_its_question_and_says_its_answer() -> None:
-    question = Question(3, {DROPOUT: 0.1 + 0.2, UNITS: 64}, seen=(0, 2))
-    body = children.trial_child(SEARCH, question, [])
+def test_a_trial_remembers_its_values_and_says_its_result() -> None:
+    suggestion = Suggestion(3, {DROPOUT: 0.1 + 0.2, UNITS: 64}, seen=(0, 2))
+    body = children.trial_child(SEARCH, suggestion, [])
     status = {
         "conditions": [{"type": "Complete", "status": "True", "reason": "Pruned", "message": "worse"}],
         "trial": {"number": 3, "state": "Pruned", "value": 0.3, "steps": [{"step": 2, "value": 0.3}], "seconds": 1.5},
     }
     seen = Child.of(from_server(body, **status))
-    assert seen is not None and (seen.question, seen.outcome, seen.owner_uid) == (question, "Complete", UID)
+    assert seen is not None and (seen.suggestion, seen.outcome, seen.owner_uid) == (suggestion, "Complete", UID)
     assert seen.report is not None and (seen.report.state, seen.report.steps) == ("Pruned", ((2, 0.3),))
 
 
 @pytest.mark.parametrize("text", ["", "[", "[1]", '[["a", {}, null]]', "[[1, 2, 3]]", "{}", "[" * 100_000])
 def test_an_annotation_that_somebody_has_spoilt_asks_nothing(text: str) -> None:
-    assert questions_of({"annotations": {"steelyard.dev/trials": text}}) == ()
+    assert suggestions_of({"annotations": {"steelyard.dev/trials": text}}) == ()
 
 
 def test_a_report_that_is_none_is_passed_over() -> None:
-    body = children.trial_child(SEARCH, QUESTION, [])
+    body = children.trial_child(SEARCH, SUGGESTION, [])
     seen = Child.of(from_server(body, trial={"number": "x"}))
     assert seen is not None and seen.report is None
 
@@ -208,14 +208,14 @@ def test_all_objects_belong_to_the_search() -> None:
     end: Any = End("Succeeded", "all")  # type: ignore[arg-type]
     entries = {entry.number: entry for entry in ALL}
     forest = context_with(*FOREST)
-    questions = [Question(number, forest_values(number)) for number in range(12)]
+    suggestions = [Suggestion(number, forest_values(number)) for number in range(12)]
     bodies = [
         children.workspace_claim(SEARCH),
         children.data_child(SEARCH),
-        children.trial_child(SEARCH, QUESTION, []),
+        children.trial_child(SEARCH, SUGGESTION, []),
         *(action.body for action in children.best_children(SEARCH, ALL[5], entries, end, None)),
-        children.pack_of(forest, questions, {}).config_map,
-        children.pack_job(forest, children.pack_of(forest, questions, {}).config_map),
+        children.pack_of(forest, suggestions, {}).config_map,
+        children.pack_job(forest, children.pack_of(forest, suggestions, {}).config_map),
     ]
     for body in bodies:
         (owner,) = body["metadata"]["ownerReferences"]
@@ -240,7 +240,7 @@ def job_of(body: dict[str, Any], settings: Settings | None = None) -> JobContext
 
 
 def test_children_are_jobs_that_can_be_run_with_the_image_that_the_search_began_with() -> None:
-    for body in (children.data_child(SEARCH), children.trial_child(SEARCH, QUESTION, [])):
+    for body in (children.data_child(SEARCH), children.trial_child(SEARCH, SUGGESTION, [])):
         context = job_of(body)
         assert (context.image, context.tuning_job) == ("trainer:1", NAME)
         manifest = {**body, "metadata": {"name": body["metadata"]["name"]}}
@@ -248,7 +248,7 @@ def test_children_are_jobs_that_can_be_run_with_the_image_that_the_search_began_
 
 
 def test_pods_of_a_search_share_a_node_where_its_workspace_has_one() -> None:
-    context = job_of(children.trial_child(SEARCH, QUESTION, []))
+    context = job_of(children.trial_child(SEARCH, SUGGESTION, []))
     (stage,) = plan(context.job, source_digest="", trainer_version="").stages
     template = pod_template(context, stage)
     (term,) = template["spec"]["affinity"]["podAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
@@ -258,8 +258,8 @@ def test_pods_of_a_search_share_a_node_where_its_workspace_has_one() -> None:
 
 def test_a_pack_is_a_pod_like_a_trials() -> None:
     context = context_with(*FOREST, "template.template.resources.train={limits: {cpu: '3'}}", "parallelTrials=4")
-    questions = [Question(number, forest_values(number)) for number in range(5)]
-    config_map = children.pack_of(context, questions, {}).config_map
+    suggestions = [Suggestion(number, forest_values(number)) for number in range(5)]
+    config_map = children.pack_of(context, suggestions, {}).config_map
     job = children.pack_job(context, config_map)
     trials = json.loads(config_map["data"]["pack.json"])["trials"]
     assert [one["spec"]["trial"]["number"] for one in trials] == [0, 1, 2, 3, 4]
@@ -272,7 +272,7 @@ def test_a_pack_is_a_pod_like_a_trials() -> None:
     assert json.loads(values["STEELYARD_CLAIMS"] or "") == {"search-workspace": "/steelyard/claims/search-workspace"}
     assert pod["securityContext"]["runAsNonRoot"] and container["securityContext"]["readOnlyRootFilesystem"]
     seen = Pack.of(from_server(job))
-    assert seen is not None and seen.questions == tuple(questions) and seen.key == values["STEELYARD_STAGE_KEY"]
+    assert seen is not None and seen.suggestions == tuple(suggestions) and seen.key == values["STEELYARD_STAGE_KEY"]
 
 
 @pytest.mark.parametrize(
@@ -289,13 +289,13 @@ def test_a_pack_of_networks_has_memory_for_each_process_and_each_trial_its_own_w
 ) -> None:
     given = () if resources is None else (f"template.template.resources.train={resources}",)
     context = context_with("placement=Packed", *given)
-    questions = [Question(number, answer(number).values) for number in (3, 4)]
-    config_map = children.pack_of(context, questions, {}).config_map
+    suggestions = [Suggestion(number, answer(number).values) for number in (3, 4)]
+    config_map = children.pack_of(context, suggestions, {}).config_map
     (container,) = children.pack_job(context, config_map)["spec"]["template"]["spec"]["containers"]
     values = {each["name"]: each.get("value") for each in container["env"]}
     assert container["resources"] == expected and values["STEELYARD_PACK_PROCESSES"] == processes
     # Where a pod of the trial's own would work, and with as many threads.
-    alone = job_of(children.trial_child(context, questions[0], []))
+    alone = job_of(children.trial_child(context, suggestions[0], []))
     (stage,) = plan(alone.job, source_digest="", trainer_version="").stages
     (container,) = pod_template(alone, stage)["spec"]["containers"]
     own = {each["name"]: each.get("value") for each in container["env"]}
@@ -310,18 +310,18 @@ def test_a_pack_has_no_more_trials_than_its_result_and_its_file_have_room_for() 
     assert 5 < trials_of_a_pack(folds.spec) < 20
     weights = json.dumps({"strategy": "Explicit", "weights": {f"{n:04}{'x' * 900}": 1.5 for n in range(250)}})
     large = context_with(*FOREST, f"template.training.classWeights={weights}")
-    questions = [Question(number, forest_values(number)) for number in range(12)]
-    config_map = children.pack_of(large, questions, {}).config_map
+    suggestions = [Suggestion(number, forest_values(number)) for number in range(12)]
+    config_map = children.pack_of(large, suggestions, {}).config_map
     job = children.pack_job(large, config_map)
-    assert len(questions_of(job["metadata"])) == len(questions_of(config_map["metadata"])) == 3
+    assert len(suggestions_of(job["metadata"])) == len(suggestions_of(config_map["metadata"])) == 3
     assert len(config_map["data"]["pack.json"]) < 1_000_000
     (container,) = job["spec"]["template"]["spec"]["containers"]
     assert "spec" not in {mount["name"] for mount in container["volumeMounts"]}
 
 
-def test_questions_are_kept_bit_for_bit() -> None:
-    question = Question(7, {DROPOUT: 0.1 + 0.2, UNITS: None}, (0, 1, 5))
-    assert questions_of({"annotations": {"steelyard.dev/trials": questions_text([question])}}) == (question,)
+def test_suggestions_are_kept_bit_for_bit() -> None:
+    suggestion = Suggestion(7, {DROPOUT: 0.1 + 0.2, UNITS: None}, (0, 1, 5))
+    assert suggestions_of({"annotations": {"steelyard.dev/trials": suggestions_text([suggestion])}}) == (suggestion,)
 
 
 # --- what is let in ---------------------------------------------------------------------------------------------------
@@ -344,7 +344,7 @@ def test_what_can_not_be_run_is_refused_with_the_field(overrides: list[str], set
 
 def test_the_claim_of_a_search_need_be_in_no_list() -> None:
     settings = Settings(trainer_image="trainer:1", allowed_claims="data,models")  # type: ignore[arg-type]
-    body = from_server(children.trial_child(SEARCH, QUESTION, []))
+    body = from_server(children.trial_child(SEARCH, SUGGESTION, []))
     refused = admit_training_job(body, settings)
     assert isinstance(refused, Broken) and "'search-workspace' may not be used here" in refused.message
     assert not isinstance(admit_training_job(body, settings, ["search-workspace"]), Broken)
@@ -355,11 +355,11 @@ def test_the_claim_of_a_search_need_be_in_no_list() -> None:
 
 
 def test_a_child_that_runs_is_told_from_one_that_pauses() -> None:
-    body = from_server(children.trial_child(SEARCH, QUESTION, []))
+    body = from_server(children.trial_child(SEARCH, SUGGESTION, []))
     body["spec"]["runPolicy"] = {"suspend": True}
     seen = Child.of(body)
     assert (
         seen is not None
         and seen.is_suspended
-        and seen == replace(child("search-0"), uid="uid-search-0", question=QUESTION, is_suspended=True)
+        and seen == replace(child("search-0"), uid="uid-search-0", suggestion=SUGGESTION, is_suspended=True)
     )

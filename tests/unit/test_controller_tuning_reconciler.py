@@ -144,7 +144,7 @@ def test_the_status_says_that_it_began_before_anything_is_made() -> None:
     assert server.made == ["search-workspace", "search-data"] and server.events == ["SearchStarted"]
 
 
-def test_each_question_is_asked_with_what_it_may_know() -> None:
+def test_each_trial_is_created_with_what_it_may_know() -> None:
     asks = Asks()
     body = body_with("parallelTrials=3", status=begun(SEARCH, answer(0), answer(1)))
     reconciler, server = reconciler_of(body, trial(2, "Complete"), trial(3), asks=asks)
@@ -155,7 +155,7 @@ def test_each_question_is_asked_with_what_it_may_know() -> None:
     }, "what is in the log is not kept a second time"
 
 
-def test_a_question_that_can_not_be_asked_is_told_and_tried_again() -> None:
+def test_a_trial_that_can_not_be_created_is_told_and_tried_again() -> None:
     reconciler, server = reconciler_of(body_with(status=begun(SEARCH)), asks=Asks(AskingError("the sampler failed")))
     with pytest.raises(NotNowError, match="the sampler failed"):
         reconciled(reconciler)
@@ -202,7 +202,7 @@ def test_a_trial_that_was_made_before_a_crash_is_found_and_counts() -> None:
     server.found[made.name] = {"metadata": {**metadata, "ownerReferences": [owner]}}
     reconciled(again)
     found = next(child for child in again.cache.children(KEY, UID) if child.name == made.name)
-    assert found.question is not None and found.question.values == answer(7).values, "its own question, not today's"
+    assert found.suggestion is not None and found.suggestion.values == answer(7).values, "its own values, not today's"
 
 
 def test_a_trial_whose_end_no_watch_told_of_is_missed_in_time() -> None:

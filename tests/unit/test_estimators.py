@@ -33,7 +33,7 @@ from steelyard_trainer.estimators.scores import predictions_of, score
 from steelyard_trainer.estimators.trial import Answered, Rows, run_trial
 from steelyard_trainer.estimators.units import (
     VALIDATION,
-    Question,
+    PackedTrial,
     Unit,
     UnitAnswer,
     answered_too,
@@ -363,7 +363,7 @@ def test_a_file_that_holds_something_else_is_not_loaded(tmp_path: Path) -> None:
 
 
 class Data:
-    """What a question needs of a dataset here."""
+    """What a packed trial needs of a dataset here."""
 
     folder = Path("prepared")
     preprocessing = Preprocessing((), "t", "Regression")
@@ -378,23 +378,23 @@ class Data:
         return self.preprocessing.classes
 
 
-def question(number: int, forest: dict[str, Any] | None = None, folds: int | None = 2, **trial: Any) -> Question:
+def packed_trial(number: int, forest: dict[str, Any] | None = None, folds: int | None = 2, **trial: Any) -> PackedTrial:
     model = {"ridge": {"alpha": float(number)}} if forest is None else {"randomForest": forest}
     metric = "r2" if forest is None else "accuracy"
     described = {"tuningJob": "t", "number": number, "metric": metric, "goal": "Maximize", **trial}
     evaluation = {"crossValidation": {"folds": folds}} if folds else {}
-    return Question(number, spec(model, publish=[], trial=described, evaluation=evaluation), Data())  # type: ignore[arg-type]
+    return PackedTrial(number, spec(model, publish=[], trial=described, evaluation=evaluation), Data())  # type: ignore[arg-type]
 
 
 def test_forests_that_differ_in_their_trees_only_are_one_unit_per_fold_and_the_longest_come_first() -> None:
-    questions = [
-        question(0),
-        question(1, {"nEstimators": 50, "maxDepth": 3}),
-        question(2, {"nEstimators": 50}),
-        question(3, {"nEstimators": 200}),
-        question(4, {"nEstimators": 100, "maxDepth": 3}),
+    trials = [
+        packed_trial(0),
+        packed_trial(1, {"nEstimators": 50, "maxDepth": 3}),
+        packed_trial(2, {"nEstimators": 50}),
+        packed_trial(3, {"nEstimators": 200}),
+        packed_trial(4, {"nEstimators": 100, "maxDepth": 3}),
     ]
-    assert [(unit.numbers, unit.part) for unit in units_of(questions)] == [
+    assert [(unit.numbers, unit.part) for unit in units_of(trials)] == [
         ((2, 3), 1),
         ((2, 3), 2),
         ((1, 4), 1),
@@ -405,16 +405,16 @@ def test_forests_that_differ_in_their_trees_only_are_one_unit_per_fold_and_the_l
 
 
 def test_a_forest_answers_for_every_bound_on_its_depth_that_it_ends_above() -> None:
-    questions = [
-        question(0, {"nEstimators": 9}),
-        question(1, {"nEstimators": 5}),
-        question(2, {"nEstimators": 9, "maxDepth": 12}),
-        question(3, {"nEstimators": 5, "maxDepth": 11}),
-        question(4, {"nEstimators": 9, "maxDepth": 10}),  # Where it may have been stopped.
-        question(5, {"nEstimators": 7, "maxDepth": 30}),  # Of other trees than any that was scored.
-        question(6, {"nEstimators": 9, "maxDepth": 30, "minSamplesLeaf": 2}),
+    trials = [
+        packed_trial(0, {"nEstimators": 9}),
+        packed_trial(1, {"nEstimators": 5}),
+        packed_trial(2, {"nEstimators": 9, "maxDepth": 12}),
+        packed_trial(3, {"nEstimators": 5, "maxDepth": 11}),
+        packed_trial(4, {"nEstimators": 9, "maxDepth": 10}),  # Where it may have been stopped.
+        packed_trial(5, {"nEstimators": 7, "maxDepth": 30}),  # Of other trees than any that was scored.
+        packed_trial(6, {"nEstimators": 9, "maxDepth": 30, "minSamplesLeaf": 2}),
     ]
-    found = units_of(questions)
+    found = units_of(trials)
     # What may answer for others comes before those.
     assert [unit.numbers for unit in found if unit.part == 1] == [(0, 1), (6,), (5,), (2,), (4,), (3,)]
     first = found[0]
@@ -431,23 +431,27 @@ def test_a_forest_answers_for_every_bound_on_its_depth_that_it_ends_above() -> N
 
 def test_a_forest_with_a_deadline_is_grown_alone_as_another_might_outlive_it() -> None:
     policy = {"activeDeadlineSeconds": 60}
-    questions = [question(0, {"nEstimators": 5}), question(1, {"nEstimators": 9})]
-    assert len(units_of(questions)) == 2
+    trials = [packed_trial(0, {"nEstimators": 5}), packed_trial(1, {"nEstimators": 9})]
+    assert len(units_of(trials)) == 2
     bounded = [
         replace(each, spec=each.spec.model_copy(update={"run_policy": RunPolicy.model_validate(policy)}))
-        for each in questions
+        for each in trials
     ]
     assert [(unit.numbers, unit.part) for unit in units_of(bounded)] == [((1,), 1), ((1,), 2), ((0,), 1), ((0,), 2)]
 
 
 def test_a_trial_that_may_give_up_is_worked_off_alone_and_as_a_whole() -> None:
     limits = [{"step": 1, "value": 0.5}]
-    units = units_of([question(0, {"nEstimators": 5}, limits=limits), question(1, {"nEstimators": 9}, limits=limits)])
+    units = units_of(
+        [packed_trial(0, {"nEstimators": 5}, limits=limits), packed_trial(1, {"nEstimators": 9}, limits=limits)]
+    )
     assert sorted((unit.numbers, unit.part) for unit in units) == [((0,), None), ((1,), None)]
 
 
 def test_without_folds_the_validation_part_is_scored() -> None:
-    (unit,) = units_of([question(0, {"nEstimators": 5}, folds=None), question(1, {"nEstimators": 9}, folds=None)])
+    (unit,) = units_of(
+        [packed_trial(0, {"nEstimators": 5}, folds=None), packed_trial(1, {"nEstimators": 9}, folds=None)]
+    )
     assert (unit.numbers, unit.part) == ((0, 1), VALIDATION)
 
 
@@ -460,9 +464,9 @@ def test_a_score_on_the_validation_part_that_is_no_number_is_an_error(model: dic
     job = spec(model, publish=[], trial=asked)
     with pytest.raises(DataError, match="rmse of the validation part is inf: it is not defined on so few rows, or too"):
         run_trial(job, rows, lambda _steps: None)
-    questions = tuple(Question(number, job, rows.dataset) for number in range(2 if "randomForest" in model else 1))
+    trials = tuple(PackedTrial(number, job, rows.dataset) for number in range(2 if "randomForest" in model else 1))
     with pytest.raises(DataError, match="rmse of the validation part is inf"):
-        work_off(Unit(questions, VALIDATION, "family", math.inf), rows)
+        work_off(Unit(trials, VALIDATION, "family", math.inf), rows)
     finite = spec(model, publish=[], trial={**asked, "metric": "mae"})
     assert run_trial(finite, rows, lambda _steps: None).report.value == pytest.approx(1e200)
 
@@ -471,7 +475,7 @@ def test_a_report_without_a_value_is_no_score_of_0(monkeypatch: pytest.MonkeyPat
     nothing = Answered(TrialReport(0, "Failed", reason="it failed"), "", None)
     monkeypatch.setattr(units, "run_trial", lambda *_: nothing)
     with pytest.raises(AssertionError):
-        work_off(Unit((question(0, folds=None),), VALIDATION, 0, math.inf), Rows(Data()))  # type: ignore[arg-type]
+        work_off(Unit((packed_trial(0, folds=None),), VALIDATION, 0, math.inf), Rows(Data()))  # type: ignore[arg-type]
 
 
 def test_the_secondary_objective_s_metric_is_a_number_too() -> None:
@@ -483,7 +487,7 @@ def test_the_secondary_objective_s_metric_is_a_number_too() -> None:
 
 
 def test_a_report_has_the_folds_in_order_and_their_mean() -> None:
-    report = report_of(question(3), {2: Figure(0.75, 0.0), 1: Figure(0.5, 0.0)}, 1.5)
+    report = report_of(packed_trial(3), {2: Figure(0.75, 0.0), 1: Figure(0.5, 0.0)}, 1.5)
     assert (report.number, report.state, report.value) == (3, "Complete", 0.625)
     assert report.steps == ((1, 0.5), (2, 0.75))
 

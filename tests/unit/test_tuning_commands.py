@@ -60,7 +60,7 @@ def write_search(folder: Path, **spec: Any) -> Path:
 
 
 def answer(file: Path, count: int, *, state: str = "Complete", ended: str = "") -> None:
-    """Leaves the log of a run that has answered so many questions."""
+    """Leaves the log of a run that has finished so many trials."""
     manifest = load_manifest(file)
     assert isinstance(manifest, TuningJob)
     search = LocalSearch.of(manifest, file)

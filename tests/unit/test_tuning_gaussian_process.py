@@ -11,7 +11,7 @@ from sampler_support import cube, spec_of
 from steelyard.api.search_log import Entry, State
 from steelyard.tuning.asking import Asker
 from steelyard.tuning.samplers import gaussian_process
-from steelyard.tuning.samplers.base import Question
+from steelyard.tuning.samplers.base import SuggestRequest
 
 
 def log_gains(*z: float) -> list[float]:
@@ -60,8 +60,8 @@ def test_more_to_gain_ranks_first_without_a_jump() -> None:
 def losses(values: list[float], states: dict[int, State] | None = None) -> list[float]:
     spec = spec_of(cube(1), "GP", objective={"metric": "rmse"})
     entries = [Entry(place, {}, (states or {}).get(place, "Complete"), value) for place, value in enumerate(values)]
-    question = Question(spec, Asker(spec).space, len(values), tuple(entries), (), (), initial=0)
-    return [float(loss) for loss in gaussian_process._losses(question, entries)]
+    request = SuggestRequest(spec, Asker(spec).space, len(values), tuple(entries), (), (), initial=0)
+    return [float(loss) for loss in gaussian_process._losses(request, entries)]
 
 
 def test_worse_trials_stay_apart_where_most_are_equally_good() -> None:

@@ -878,9 +878,9 @@ def test_a_condition_names_values_as_the_search_has_them(parent: str, named: str
     parameters = [searching(parent, hanging_on(path, f"[{named}]")), "template.training.optimizer.name=SGD"]
     first = f"initialTrials=[{{{path}: {named}, model.mlp.dropout: 0.25}}]"
     spec = parse_tuning_job(manifest("mlp", *parameters, first)).spec
-    (question,) = Asker(spec).initial
-    assert question == {path: own, "model.mlp.dropout": 0.25}
-    assert type(question[path]) is type(own)
+    (values,) = Asker(spec).initial
+    assert values == {path: own, "model.mlp.dropout": 0.25}
+    assert type(values[path]) is type(own)
     assert [len(Space(spec.parameters).active({path: value})) for value in (own, float(named))] == [2, 2]
     found = problems("mlp", searching(parent, hanging_on(path, f"[{named}, {own!r}]")), parameters[1])
     assert found == {"spec.parameters[1].when.values[1]": f"{own!r} is given twice"}

@@ -14,7 +14,7 @@ from sampler_support import cube, play, some_answer, spec_of
 from steelyard.api.search_log import Entry, State, Values
 from steelyard.api.tuning_job import TuningJobSpec
 from steelyard.tuning.asking import Asker
-from steelyard.tuning.samplers.base import Question
+from steelyard.tuning.samplers.base import SuggestRequest
 from steelyard.tuning.samplers.generations import generations
 from steelyard.tuning.samplers.tpe import TpeSampler
 
@@ -72,12 +72,12 @@ def search(algorithm: str, *, parallel: int = 1, seed: int = 3, **fields: Any) -
     )
 
 
-def questions(entries: list[Entry]) -> list[Values]:
+def values_of(entries: list[Entry]) -> list[Values]:
     return [entry.values for entry in entries]
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
-def test_every_question_lies_in_the_space_and_none_is_asked_twice(algorithm: str) -> None:
+def test_every_suggestion_lies_in_the_space_and_none_is_made_twice(algorithm: str) -> None:
     spec = search(algorithm, parallel=4)
     asker = Asker(spec)
 
@@ -102,7 +102,7 @@ def test_a_parameter_exists_only_where_its_condition_holds(algorithm: str) -> No
 
     assert {"a.inner" in entry.values for entry in entries} == {True, False}
     assert {"model.outer" in entry.values for entry in entries} == {True, False}
-    for values in questions(entries):
+    for values in values_of(entries):
         assert ("model.outer" in values) == values["model.flag"]
         assert ("a.inner" in values) == (values.get("model.outer") in (0.1, 0.2))
 
@@ -130,8 +130,8 @@ def test_it_does_not_matter_what_was_asked_before(algorithm: str) -> None:
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
-def test_another_seed_asks_other_questions(algorithm: str) -> None:
-    one, other = (questions(play(search(algorithm, seed=seed), 15, some_answer)) for seed in (1, 2))
+def test_another_seed_suggests_other_values(algorithm: str) -> None:
+    one, other = (values_of(play(search(algorithm, seed=seed), 15, some_answer)) for seed in (1, 2))
 
     assert (one == other) == (algorithm == "Grid")
 
@@ -145,7 +145,7 @@ def test_answers_matter(algorithm: str) -> None:
 
     one, other = (play(search(algorithm), 30, answer) for answer in (some_answer, opposite))
 
-    assert questions(one) != questions(other)
+    assert values_of(one) != values_of(other)
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
@@ -197,7 +197,7 @@ def test_what_an_initial_trial_leaves_out_is_taken_from_the_template() -> None:
     spec = spec_of(parameters, initial_trials=[{}, {"model.mlp.dropout": 0.5}])
 
     first = {"model.mlp.dropout": 0.25, "model.mlp.activation": "gelu", "training.epochs": 50}
-    assert questions(play(spec, 2, some_answer)) == [first, {**first, "model.mlp.dropout": 0.5}]
+    assert values_of(play(spec, 2, some_answer)) == [first, {**first, "model.mlp.dropout": 0.5}]
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
@@ -231,12 +231,12 @@ def test_an_earlier_search_is_learned_from(algorithm: str) -> None:
 
     with_it, without = (play(spec, 4, some_answer, prior=known) for known in (prior, []))
 
-    assert questions(with_it) != questions(without)
+    assert values_of(with_it) != values_of(without)
     assert with_it == play(spec, 4, some_answer, prior=prior, is_fresh=True)
 
 
 @pytest.mark.parametrize("algorithm", LEARNING)
-def test_pending_questions_and_odd_values_do_no_harm(algorithm: str) -> None:
+def test_pending_trials_and_odd_values_do_no_harm(algorithm: str) -> None:
     spec = search(algorithm)
     entries = play(spec, 24, some_answer)
     strange = [
@@ -253,7 +253,7 @@ def test_pending_questions_and_odd_values_do_no_harm(algorithm: str) -> None:
     assert Asker(spec).space.contains(values)
 
 
-def test_gp_does_not_ask_beside_a_pending_question_nor_beside_one_that_failed() -> None:
+def test_gp_suggests_nothing_beside_a_pending_trial_nor_beside_one_that_failed() -> None:
     spec = spec_of(cube(2), "GP")
     known = play(spec_of(cube(2), "QMC"), 16, lambda number, values: Entry(number, values, "Complete", -values["x.0"]))
     alone = Asker(spec).ask(16, known, [])
@@ -290,8 +290,8 @@ def test_tpe_forgets_what_ran_as_soon_as_it_has_asked(monkeypatch: pytest.Monkey
     held: list[Generator[Values, None, None]] = []
     samplers: list[TpeSampler] = []
 
-    def holding(sampler: TpeSampler, question: Question) -> Generator[Values, None, None]:
-        held.append(proposals(sampler, question))
+    def holding(sampler: TpeSampler, request: SuggestRequest) -> Generator[Values, None, None]:
+        held.append(proposals(sampler, request))
         samplers.append(sampler)
         return held[-1]
 
@@ -345,9 +345,9 @@ def test_generations_are_told_by_the_log() -> None:
     entries = [
         Entry(number, {}, "Failed" if number == 2 else "Complete", None if number == 2 else 1.0) for number in range(14)
     ]
-    question = Question(spec, Asker(spec).space, 16, tuple(entries), (), (), initial=1)
+    request = SuggestRequest(spec, Asker(spec).space, 16, tuple(entries), (), (), initial=1)
 
-    numbers = [[entry.number for entry in generation] for generation in generations(question, 4)]
+    numbers = [[entry.number for entry in generation] for generation in generations(request, 4)]
 
     # 0 is initial, 2 failed: 1, 3, 4, 5 are the first four. 8 is the first that was asked knowing 5.
     assert numbers == [[1, 3, 4, 5], [8, 9, 10, 11]]
@@ -357,9 +357,9 @@ def test_generations_of_an_asynchronous_search_go_by_what_was_seen() -> None:
     spec = search("CMA-ES", parallel=3, asynchronous=True)
     seen = [(), (), (), (0,), (0, 2), (0, 2, 3), (0,), (0,), (0,)]
     entries = [Entry(number, {}, "Complete", 1.0, seen=one) for number, one in enumerate(seen)]
-    question = Question(spec, Asker(spec).space, 9, tuple(entries), (), (), initial=0)
+    request = SuggestRequest(spec, Asker(spec).space, 9, tuple(entries), (), (), initial=0)
 
-    numbers = [[entry.number for entry in generation] for generation in generations(question, 3)]
+    numbers = [[entry.number for entry in generation] for generation in generations(request, 3)]
 
     assert numbers == [[0, 1, 2]], "5 alone was asked when a generation was complete: 0, 2 and 3, as far as it had seen"
 
@@ -368,7 +368,9 @@ def test_another_process_asks_the_same() -> None:
     """Whatever the order of its sets is, and however many threads reckon."""
     variables = {"PYTHONHASHSEED": "7", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     folder = Path(__file__).parent
-    program = f"import sys; sys.path.insert(0, {str(folder)!r}); import test_tuning_samplers as t; t.print_questions()"
+    program = (
+        f"import sys; sys.path.insert(0, {str(folder)!r}); import test_tuning_samplers as t; t.print_suggestions()"
+    )
 
     finished = subprocess.run(
         [sys.executable, "-c", program],
@@ -378,7 +380,7 @@ def test_another_process_asks_the_same() -> None:
         timeout=300,
     )
 
-    assert json.loads(finished.stdout) == _learned_questions()
+    assert json.loads(finished.stdout) == _learned_suggestions()
 
 
 def test_libraries_are_imported_when_they_are_needed() -> None:
@@ -391,8 +393,8 @@ def test_libraries_are_imported_when_they_are_needed() -> None:
     assert finished.stdout.decode().strip() == "[]"
 
 
-def _learned_questions() -> dict[str, Values | None]:
-    """The question that follows on many answers, of each algorithm."""
+def _learned_suggestions() -> dict[str, Values | None]:
+    """The values that follow on many results, of each algorithm."""
     asked: dict[str, Values | None] = {}
     for algorithm in ALGORITHMS:
         known = play(search("Random" if algorithm != "CMA-ES" else algorithm, seed=9), 40, some_answer)
@@ -402,5 +404,5 @@ def _learned_questions() -> dict[str, Values | None]:
     return asked
 
 
-def print_questions() -> None:
-    print(json.dumps(_learned_questions()))
+def print_suggestions() -> None:
+    print(json.dumps(_learned_suggestions()))

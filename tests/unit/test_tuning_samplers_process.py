@@ -1,4 +1,4 @@
-"""The process that asks beside an event loop: it may die at any moment, and nobody notices but by the time."""
+"""The process of the samplers beside an event loop: it may die at any moment, and nobody notices but by the time."""
 
 import asyncio
 import json
@@ -84,19 +84,19 @@ def test_it_asks_what_an_asker_asks_whatever_happens_to_it() -> None:
     with_process(body)
 
 
-def test_a_process_that_is_killed_in_the_middle_of_a_question_is_replaced() -> None:
+def test_a_process_that_is_killed_in_the_middle_of_a_request_is_replaced() -> None:
     spec = spec_of()
 
     async def body(process: AskingProcess) -> None:
         await process.ask("a", json_of(spec), 0, [], [])
         pid = process.pid
         assert pid is not None
-        os.kill(pid, signal.SIGSTOP)  # It has the question, and does not answer.
-        question = asyncio.create_task(process.ask("a", json_of(spec), 1, [], [{"training.batchSize": 16}]))
+        os.kill(pid, signal.SIGSTOP)  # It has the request, and does not answer.
+        suggestion = asyncio.create_task(process.ask("a", json_of(spec), 1, [], [{"training.batchSize": 16}]))
         await asyncio.sleep(0.2)
-        assert not question.done()
+        assert not suggestion.done()
         os.kill(pid, signal.SIGKILL)
-        assert await question == Asker(spec).ask(1, [], [{"training.batchSize": 16}])
+        assert await suggestion == Asker(spec).ask(1, [], [{"training.batchSize": 16}])
         assert process.pid not in (None, pid)
 
     with_process(body)
@@ -143,7 +143,7 @@ def _grid(field: str) -> list[dict[str, Any]]:
     return [{"path": f"model.mlp.{field}", "type": "Categorical", "values": values}]
 
 
-def test_the_last_question_is_none() -> None:
+def test_the_last_suggestion_is_none() -> None:
     spec = spec_of("Grid", parameters=_grid("dropout"))
     entries = play(spec, 5, some_answer)
 
@@ -154,7 +154,7 @@ def test_the_last_question_is_none() -> None:
     with_process(body)
 
 
-def test_a_question_that_fails_says_why_and_the_next_is_asked() -> None:
+def test_a_request_that_fails_says_why_and_the_next_is_served() -> None:
     spec = spec_of()
     entries = play(spec, 6, some_answer)
 
@@ -169,7 +169,7 @@ def test_a_question_that_fails_says_why_and_the_next_is_asked() -> None:
     with_process(body)
 
 
-def test_a_question_that_takes_too_long_is_given_up_and_so_is_one_that_is_cancelled() -> None:
+def test_a_request_that_takes_too_long_is_given_up_and_so_is_one_that_is_cancelled() -> None:
     spec = spec_of()
 
     async def body(process: AskingProcess) -> None:
@@ -181,11 +181,11 @@ def test_a_question_that_takes_too_long_is_given_up_and_so_is_one_that_is_cancel
         with pytest.raises(AskingError, match=r"trial 1 was not created within 0\.3 seconds"):
             await process.ask("a", json_of(spec), 1, [], [])
         process._timeout_seconds = 60.0
-        question = asyncio.create_task(process.ask("a", json_of(spec), 1, [], []))
+        suggestion = asyncio.create_task(process.ask("a", json_of(spec), 1, [], []))
         await asyncio.sleep(0.05)
-        question.cancel()
+        suggestion.cancel()
         with pytest.raises(asyncio.CancelledError):
-            await question
+            await suggestion
         assert await process.ask("a", json_of(spec), 2, [], []) == Asker(spec).ask(2, [], [])
 
     with_process(body)
@@ -210,17 +210,17 @@ def test_an_idle_process_ends_and_gives_its_memory_back() -> None:
     with_process(body, idle_seconds=0.2)
 
 
-def test_the_event_loop_goes_on_while_a_question_is_asked() -> None:
+def test_the_event_loop_goes_on_while_values_are_suggested() -> None:
     spec = spec_of("GP")
     entries = play(spec, 12, some_answer)
 
     async def body(process: AskingProcess) -> None:
-        question = asyncio.create_task(process.ask("a", json_of(spec), 12, lines_of(spec, entries), []))
+        suggestion = asyncio.create_task(process.ask("a", json_of(spec), 12, lines_of(spec, entries), []))
         turns = 0
-        while not question.done():
+        while not suggestion.done():
             await asyncio.sleep(0.01)
             turns += 1
         assert turns > 10, "the process takes at least a second to start, and imports scikit-learn"
-        assert await question == Asker(spec).ask(12, entries, [])
+        assert await suggestion == Asker(spec).ask(12, entries, [])
 
     with_process(body)

@@ -1,4 +1,4 @@
-"""The space of a search: its values, its combinations and their order, and the identity of a question."""
+"""The space of a search: its values, its combinations and their order, and when two trials' values are the same."""
 
 import itertools
 import re
@@ -180,7 +180,7 @@ def test_true_is_not_1_and_1_is_1_0() -> None:
     assert space.by_path["x"].index(True) == 1
 
 
-def test_a_question_survives_the_log() -> None:
+def test_values_survive_the_log() -> None:
     parameters = [
         Parameter(path="a", type="Double", min=1e-5, max=1, log=True),
         Parameter(path="b", type="Double", min=0.1, max=0.9, step=0.1),
@@ -244,7 +244,7 @@ def test_a_condition_counts_the_combinations_that_the_manifest_s_rule_counts() -
         {"a": 2, "b": 2},
     ),
 )
-def test_what_is_no_question_of_the_space(values: Values) -> None:
+def test_values_outside_of_the_space(values: Values) -> None:
     space = space_of(
         {"path": "a", "type": "Int", "min": 0, "max": 2},
         {"path": "b", "type": "Int", "min": 0, "max": 2, "when": {"path": "a", "values": [0, 1]}},

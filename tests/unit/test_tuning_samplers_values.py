@@ -1,4 +1,4 @@
-"""Numbers as a user writes them and as steps are reckoned: one value, and one question."""
+"""Numbers as a user writes them and as steps are reckoned: one value, and one trial."""
 
 from typing import get_args
 

@@ -96,14 +96,14 @@ def test_so_many_are_asked_as_may_run() -> None:
     spec = search(parallelTrials=3)
     assert next_step(spec, {}, []) == NextStep((0, 1, 2))
     assert next_step(spec, {}, [0, 1, 2]) == NextStep()
-    # 1 and 2 are there, 0 is not: question 3 must know it, and waits.
+    # 1 and 2 are there, 0 is not: trial 3 must know it, and waits.
     assert next_step(spec, {1: answer(1), 2: answer(2)}, [0]) == NextStep()
     assert next_step(spec, {0: answer(0)}, [1, 2]) == NextStep((3,))
     assert next_step(spec, log_of(0.1, 0.2, 0.3), []) == NextStep((3, 4, 5))
     assert next_step(spec, log_of(0.1, 0.2, 0.3), [3]) == NextStep((4, 5))
 
 
-def test_a_question_knows_the_answers_by_number() -> None:
+def test_a_trial_knows_the_results_by_number() -> None:
     spec = search(parallelTrials=3)
     log = log_of(*[0.5] * 6)
     assert [entry.number for entry in known_to(spec, log, 5)] == [0, 1, 2]
@@ -137,20 +137,20 @@ def test_asynchronous_does_not_wait() -> None:
     assert next_step(spec, {1: answer(1)}, [0]) == NextStep((2,))
 
 
-def test_a_question_is_none_of_those_whose_answers_it_must_not_know() -> None:
+def test_a_trial_is_none_of_those_whose_results_it_must_not_know() -> None:
     spec = search(parallelTrials=2)
     log = {number: answer(number) for number in (0, 1, 3)}
-    questions = {number: {DROPOUT: number / 10} for number in range(5)}
+    suggestions = {number: {DROPOUT: number / 10} for number in range(5)}
     known = known_to(spec, log, 2)
     assert [entry.number for entry in known] == [0]
-    assert pending_to(spec, questions, known, 2) == [questions[1]]
-    # Question 2 was lost, and is asked again when 3 is answered and 4 asked.
+    assert pending_to(spec, suggestions, known, 2) == [suggestions[1]]
+    # Trial 2 was lost, and is created again when 3 is finished and 4 created.
     free = search(parallelTrials=2, asynchronous=True)
     known = known_to(free, log, 2)
-    assert pending_to(free, questions, known, 2) == [questions[3], questions[4]]
+    assert pending_to(free, suggestions, known, 2) == [suggestions[3], suggestions[4]]
 
 
-def test_questions_whose_trials_were_lost_are_asked_first() -> None:
+def test_trials_that_were_lost_are_created_first() -> None:
     grid = search(algorithm={"name": "Random"}, parallelTrials=2)
     log = {1: answer(1), 4: answer(4)}
     assert next_step(grid, log, []) == NextStep((0, 2))
@@ -165,20 +165,20 @@ def test_questions_whose_trials_were_lost_are_asked_first() -> None:
     assert next_step(grid, log | {7: answer(7)}, []).end is not None
 
 
-def test_a_lost_question_waits_for_the_answers_it_was_asked_with() -> None:
+def test_a_lost_trial_waits_for_the_results_it_was_created_with() -> None:
     learning = search(algorithm={"name": "TPE"}, parallelTrials=2)
     assert next_step(learning, {0: answer(0), 4: answer(4)}, []) == NextStep((1, 2))
-    # There is room for one, but question 3 must know the answer to 1.
+    # There is room for one, but trial 3 must know the result of 1.
     assert next_step(learning, {0: answer(0), 2: answer(2), 4: answer(4)}, [1]) == NextStep()
 
 
-def test_a_lost_question_for_which_no_combination_is_left_is_not_asked_for_ever() -> None:
+def test_a_lost_trial_for_which_no_combination_is_left_is_not_created_for_ever() -> None:
     grid = search(algorithm={"name": "Random"}, parallelTrials=2)
     step = next_step(grid, {0: answer(0), 2: answer(2)}, [], exhausted_at=1)
     assert step.end is not None and step.end.reason == Reason.SPACE_EXHAUSTED
 
 
-def test_all_questions_are_answered() -> None:
+def test_all_trials_are_finished() -> None:
     spec = search(maxTrials=3, parallelTrials=2)
     assert next_step(spec, log_of(0.1, 0.2), []).ask == (2,)
     assert next_step(spec, log_of(0.1, 0.2), []).end is None
@@ -191,7 +191,7 @@ def test_all_questions_are_answered() -> None:
     assert next_step(search(maxTrials=5, parallelTrials=2), log_of(0.1, 0.2, 0.3), []) == NextStep((3, 4))
 
 
-def test_of_one_question_not_all_are_answered() -> None:
+def test_of_one_trial_not_all_are_finished() -> None:
     end = next_step(search(maxTrials=1), log_of(0.5), []).end
     assert end is not None
     assert end.message == "the 1 trial (spec.maxTrials) is finished"
@@ -216,9 +216,9 @@ def test_the_target_is_reached_by_being_equal(metric: str, worse: float, good: f
     assert next_step(spec, {0: answer(0, good, "Pruned"), 1: answer(1, None, "Failed")}, []) == NextStep((2,))
 
 
-def test_the_target_ends_the_search_at_the_question_that_knows_it() -> None:
+def test_the_target_ends_the_search_at_the_trial_that_knows_it() -> None:
     spec = search(objective={"metric": "accuracy", "target": 0.9}, parallelTrials=2)
-    # Question 2 knows the answer to 0 only, whatever else is there.
+    # Trial 2 knows the result of 0 only, whatever else is there.
     assert next_step(spec, log_of(0.1, 0.95), []) == NextStep((2,))
     assert next_step(spec, log_of(0.1, 0.95), [2]).end is not None
 
@@ -238,7 +238,7 @@ def test_no_improvement_counts_trials_in_a_row_but_for_failed_ones() -> None:
 def test_an_answer_that_is_missing_may_be_the_improvement() -> None:
     spec = search(maxTrialsWithoutImprovement=3, parallelTrials=2)
     log = log_of(0.5, 0.4, 0.3, 0.2)
-    # Question 6 is to know 0 to 4; 4 runs.
+    # Trial 6 is to know 0 to 4; 4 runs.
     assert next_step(spec, log | {5: answer(5, 0.1)}, [4]) == NextStep()
     assert next_step(spec, log | {4: answer(4, 0.6), 5: answer(5, 0.1)}, []) == NextStep((6, 7))
     assert next_step(spec, log | {4: answer(4, 0.4), 5: answer(5, 0.1)}, []).end is not None
@@ -265,7 +265,7 @@ def test_too_many_failed_end_it_at_once() -> None:
     assert end.has_failed
 
 
-def test_the_space_is_exhausted_from_the_question_that_found_nothing_left() -> None:
+def test_the_space_is_exhausted_from_the_trial_that_found_nothing_left() -> None:
     spec = search(parallelTrials=3)
     assert next_step(spec, log_of(0.1), [1], exhausted_at=3) == NextStep((2,))
     assert next_step(spec, log_of(0.1, 0.2), [2], exhausted_at=3).ask == ()
@@ -280,7 +280,7 @@ def _values_of(seed: int) -> list[float]:
 
 
 def _numbers_asked(spec: TuningJobSpec, seed: int, order: random.Random) -> tuple[int, dict[int, list[int]]]:
-    """Runs a search whose trials end in any order; how many were asked, and what each question knew."""
+    """Runs a search whose trials end in any order; how many were created, and what each knew."""
     values, log, running, knew = _values_of(seed), {}, [], {}
     while True:
         step = next_step(spec, log, running)
@@ -332,7 +332,7 @@ steps = st.lists(st.tuples(st.integers(1, 400), doubles), max_size=8).map(
 
 
 @st.composite
-def questions(draw: st.DrawFn) -> dict[str, Any]:
+def suggestions(draw: st.DrawFn) -> dict[str, Any]:
     values: dict[str, Any] = {
         RATE: draw(st.floats(1e-5, 0.1)),
         UNITS: draw(st.sampled_from([[32], [64], [128, 64]])),
@@ -349,7 +349,7 @@ def questions(draw: st.DrawFn) -> dict[str, Any]:
 def entries(draw: st.DrawFn) -> Entry:
     return Entry(
         number=draw(st.integers(0, 9999)),
-        values=draw(questions()),
+        values=draw(suggestions()),
         state=draw(st.sampled_from(["Complete", "Pruned", "Failed", "Repeated"])),
         value=draw(st.none() | doubles),
         steps=draw(steps),

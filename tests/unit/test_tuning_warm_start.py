@@ -1,4 +1,4 @@
-"""What a search learns from an earlier one, and when it may not; how many questions may be asked at once."""
+"""What a search learns from an earlier one, and when it may not; how many trials may be created at once."""
 
 from dataclasses import replace
 from typing import Any
@@ -67,7 +67,7 @@ def test_what_is_outside_of_the_new_ranges_is_left_out_and_the_rest_has_the_new_
         (search({"model": {"randomForest": {"maxDepth": 3}}}), "template.model.randomForest.maxDepth"),
     ],
 )
-def test_answers_to_other_questions_are_refused(other: TuningJobSpec, says: str) -> None:
+def test_results_of_other_searches_are_refused(other: TuningJobSpec, says: str) -> None:
     with pytest.raises(ConfigurationError) as refused:
         prior_of(search(), "earlier", other, [answer(0)])
     assert refused.value.message.startswith("spec.warmStart.tuningJob: ") and says in refused.value.message
@@ -88,7 +88,7 @@ def test_what_no_answer_depends_on_may_be_another() -> None:
     assert prior_of(search(), "earlier", other, [answer(0)]) == [answer(0)]
 
 
-def test_a_known_question_is_answered_as_it_was() -> None:
+def test_known_values_have_the_result_that_they_had() -> None:
     prior = [answer(3, 0.7, "Pruned"), answer(4, 0.8)]
     assert answered_before(prior, 0, answer(3).values) is None
     assert answered_before(prior, 0, answer(5).values) is None

@@ -14,8 +14,8 @@ from steelyard.cli.output import OutputFormat, print_json
 from steelyard.cli.trial_table import answered, numbered, short_names, shown
 from steelyard.local.source import sources_digest
 from steelyard.local.tuning.job import LocalSearch
-from steelyard.local.tuning.questions import load_prior
 from steelyard.local.tuning.state import SearchState, inputs_of, why_anew
+from steelyard.local.tuning.suggestions import load_prior
 from steelyard.tuning.asking import Asker
 from steelyard.tuning.search import INDEPENDENT, next_step
 

@@ -10,7 +10,7 @@ from steelyard.local.job import LocalJob
 from steelyard.local.source import sources_findings
 from steelyard.local.targets import publish_problems
 from steelyard.local.tuning.job import LocalSearch
-from steelyard.local.tuning.questions import load_prior
+from steelyard.local.tuning.suggestions import load_prior
 
 
 def validate(

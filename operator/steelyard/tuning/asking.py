@@ -1,7 +1,8 @@
-"""The next question of a search: one interface to all algorithms. Imports the api; NumPy and the like on first use.
+"""The values of a search's next trial: one interface to all algorithms. Imports the api; NumPy and the like on first
+use.
 
-A question is a pure function of the search, its number, and what it is asked with. Nothing that only a process has goes
-into it: after a restart, and on another machine, it is the same.
+The values are a pure function of the search, the trial's number, and the results that are known. Nothing that only a
+process has goes into them: after a restart, and on another machine, they are the same.
 """
 
 import importlib
@@ -20,7 +21,7 @@ from steelyard.api.tuning_job import TuningJobSpec
 from steelyard.tuning.space import Key, Space
 
 if TYPE_CHECKING:
-    from steelyard.tuning.samplers.base import Question, Sampler
+    from steelyard.tuning.samplers.base import Sampler, SuggestRequest
 
 _SAMPLERS: dict[AlgorithmName, tuple[str, str]] = {
     "Grid": ("grid", "GridSampler"),
@@ -41,7 +42,7 @@ SOME = 64
 
 @dataclass(frozen=True)
 class _Checked:
-    """An entry of the log, and whether its values are a question of this space."""
+    """An entry of the log, and whether its values are of this space."""
 
     told: Entry
     entry: Entry
@@ -51,7 +52,7 @@ class _Checked:
 
 
 class Asker:
-    """Asks the questions of one search."""
+    """Finds the values of one search's trials."""
 
     def __init__(self, spec: TuningJobSpec) -> None:
         """An asker of this search, which needs no log to begin in the middle of it."""
@@ -62,26 +63,26 @@ class Asker:
 
     @cached_property
     def initial(self) -> tuple[Values, ...]:
-        """The first questions: spec.initialTrials, completed, each once."""
+        """The first trials' values: spec.initialTrials, completed, each once."""
         if not self.spec.initial_trials:
             return ()
         template = self.spec.template.model_dump(mode="json", by_alias=True)
         whole = (completed(self.spec.parameters, given, template) for given in self.spec.initial_trials)
-        questions: dict[Key, Values] = {}
+        distinct: dict[Key, Values] = {}
         for values in map(self.space.normal, whole):
-            questions.setdefault(self.space.key(values), values)
-        return tuple(questions.values())
+            distinct.setdefault(self.space.key(values), values)
+        return tuple(distinct.values())
 
     def ask(
         self, number: int, known: Sequence[Entry], pending: Sequence[Values], prior: Sequence[Entry] = ()
     ) -> Values | None:
-        """The question of that number; None where every combination is known or pending.
+        """The values of the trial of that number; None where every combination is known or pending.
 
         Args:
             number: from 0.
-            known: the answers that the question is asked with.
-            pending: the questions before this one whose answers it must not know.
-            prior: what a search that this one starts from found out. What that one has asked is asked again only where
+            known: the results that they are found with.
+            pending: the values of trials before this one whose results it must not know.
+            prior: what a search that this one starts from found out. What that one has tried is tried again only where
                 nothing else is left.
         """
         checked, before = self._checked(known, self._known), self._checked(prior, self._prior)
@@ -92,13 +93,13 @@ class Asker:
         earlier = seen | {one.key for one in before if one.is_of_space}
         for taken in (earlier, seen):
             if self._may_be_left(taken):
-                question = self._question(number, _of_space(checked), pending, _of_space(before))
-                if (values := self._new(question, taken)) is not None:
+                request = self._request(number, _of_space(checked), pending, _of_space(before))
+                if (values := self._new(request, taken)) is not None:
                     return values
         return None
 
     def _checked(self, entries: Sequence[Entry], before: dict[int, _Checked]) -> list[_Checked]:
-        """The entries with what is often needed of them; kept for the next question."""
+        """The entries with what is often needed of them; kept for the next trial."""
         checked: list[_Checked] = []
         for entry in entries:
             one = before.get(entry.number)
@@ -111,17 +112,17 @@ class Asker:
         return checked
 
     def _normal(self, values: Values) -> Values:
-        """A question as this space has it, so that the same one has the same key, whoever wrote it; one that is none of
-        this space as it is."""
+        """Values as this space has them, so that the same ones have the same key, whoever wrote them; those that are
+        none of this space as they are."""
         return self.space.normal(values) if self.space.contains(values) else values
 
-    def _question(
+    def _request(
         self, number: int, known: Sequence[Entry], pending: Sequence[Values], prior: Sequence[Entry]
-    ) -> "Question":
-        from steelyard.tuning.samplers.base import Question
+    ) -> "SuggestRequest":
+        from steelyard.tuning.samplers.base import SuggestRequest
 
         by_number = tuple(sorted(known, key=lambda entry: entry.number))
-        return Question(self.spec, self.space, number, by_number, tuple(pending), tuple(prior), len(self.initial))
+        return SuggestRequest(self.spec, self.space, number, by_number, tuple(pending), tuple(prior), len(self.initial))
 
     @cached_property
     def _sampler(self) -> "Sampler":
@@ -137,21 +138,21 @@ class Asker:
     def _any_new(self, taken: set[Key], places: Iterable[int]) -> bool:
         return _first_new(map(self.space.combination, places), self.space, taken) is not None
 
-    def _new(self, question: "Question", taken: set[Key]) -> Values | None:
+    def _new(self, request: "SuggestRequest", taken: set[Key]) -> Values | None:
         """The first proposal that is not taken; where all are, the new combination that is nearest to the first."""
         # Closed here: one that is left to itself may find the interpreter gone when it tidies up.
-        with closing(self._sampler.proposals(question)) as proposals:
+        with closing(self._sampler.proposals(request)) as proposals:
             first = next(proposals, None)
             if first is None:
                 return None
             if (values := _first_new(itertools.chain([first], proposals), self.space, taken)) is not None:
                 return values
-        return self._nearest(first, question, taken)
+        return self._nearest(first, request, taken)
 
-    def _nearest(self, wanted: Values, question: "Question", taken: set[Key]) -> Values | None:
+    def _nearest(self, wanted: Values, request: "SuggestRequest", taken: set[Key]) -> Values | None:
         """A new combination near another; of a large space, the nearest of some. Of equally near ones any."""
         combinations = self.space.combinations
-        chance = random.Random(f"{question.spec.algorithm.seed} {question.number}")
+        chance = random.Random(f"{request.spec.algorithm.seed} {request.number}")
         if combinations is None:
             draws = (self.space.at([chance.random() for _ in self.space.dimensions]) for _ in range(10_000))
             return _first_new(draws, self.space, taken)
@@ -165,7 +166,7 @@ class Asker:
         return min(near, key=lambda values: self._distance(wanted, values), default=None)
 
     def _distance(self, one: Values, other: Values) -> float:
-        """How far two questions are apart: a category that differs counts as the whole width of a range."""
+        """How far two trials' values are apart: a category that differs counts as the whole width of a range."""
         distance = 0.0
         for dimension in self.space.dimensions:
             path = dimension.path

@@ -1,4 +1,4 @@
-"""Asks the questions of all searches in one process beside this one, so that no event loop waits for a sampler, and the
+"""Runs the samplers of all searches in one process beside this one, so that no event loop waits for them, and the
 memory of their libraries is given back when nobody asks. Imports the api only.
 
 The process knows nothing that it was not told: when it dies, the next one is told again.
@@ -18,21 +18,21 @@ from steelyard.api.search_log import Entry, Values
 
 IDLE_SECONDS = 300.0
 TIMEOUT_SECONDS = 120.0
-"""How long one question may take, the start of the process included: on a busy machine that alone takes seconds."""
+"""How long one request may take, the start of the process included: on a busy machine that alone takes seconds."""
 MOST_SEARCHES = 8
 """Searches that the process remembers; of others it is told anew."""
 TRIES = 3
-"""Processes that may die over one question."""
+"""Processes that may die over one request."""
 _LONGEST_ANSWER = 2**24
 
 
 class AskingError(RuntimeError):
-    """A question could not be asked. That is no mistake of the user's; trying again later may help."""
+    """The values of a trial could not be found. That is no mistake of the user's; trying again later may help."""
 
 
 @dataclass(frozen=True)
 class _Asked:
-    """A question, as `AskingProcess.ask` takes it."""
+    """A request, as `AskingProcess.ask` takes it."""
 
     uid: str
     spec: str
@@ -60,7 +60,7 @@ class AskingProcess:
 
         Args:
             idle_seconds: the process ends when nothing was asked for so long.
-            timeout_seconds: a process that takes longer over a question is killed.
+            timeout_seconds: a process that takes longer over a request is killed.
         """
         self._idle_seconds = idle_seconds
         self._timeout_seconds = timeout_seconds
@@ -84,14 +84,14 @@ class AskingProcess:
         pending: Sequence[Values],
         prior: Sequence[Entry] = (),
     ) -> Values | None:
-        """The question of that number, as `Asker.ask` has it. Only entries that are new go to the process.
+        """The values of the trial of that number, as `Asker.ask` has them. Only entries that are new go to the process.
 
         Args:
             uid: what tells one search from another.
             spec_json: the search's spec.
             number: from 0.
-            known: the answers that the question is asked with, as `Entry.encode` has them.
-            pending: the questions before this one whose answers it must not know.
+            known: the results that they are found with, as `Entry.encode` has them.
+            pending: the values of trials before this one whose results it must not know.
             prior: what a search that this one starts from found out.
 
         Raises:
@@ -102,7 +102,7 @@ class AskingProcess:
             try:
                 answer = await self._answer(_Asked(uid, spec_json, number, known, pending, prior))
             except BaseException:
-                # Cancelled, or too late: an answer that comes after all must not be taken for another question's.
+                # Cancelled, or too late: an answer that comes after all must not be taken for another request's.
                 self._abandon()
                 raise
             finally:
@@ -122,14 +122,14 @@ class AskingProcess:
         raise AskingError(f"the process of the samplers died {TRIES} times over trial {asked.number}")
 
     async def close(self) -> None:
-        """Ends the process. The next question starts another."""
+        """Ends the process. The next request starts another."""
         async with self._turn:
             self._stay()
             self._abandon()
             await asyncio.gather(*(process.wait() for process in self._killed))
 
     def _request(self, asked: _Asked) -> dict[str, Any]:
-        """What the process is not told yet, and the question."""
+        """What the process is not told yet, and the request."""
         request: dict[str, Any] = {"uid": asked.uid, "number": asked.number, "pending": list(asked.pending)}
         told = self._told.get(asked.uid)
         if told is None or told.spec != asked.spec or told.prior != list(asked.prior):

@@ -1,5 +1,5 @@
-"""`python -m steelyard.tuning.asking_worker`: asks the questions of searches, in a process of its own, for as long as
-it is asked to. Imports the api and what samplers import.
+"""`python -m steelyard.tuning.asking_worker`: runs the samplers of searches, in a process of its own, for as long as it
+is asked to. Imports the api and what samplers import.
 
 A request is a line of JSON on standard input, an answer one on standard output. `asking_process` is the other side.
 """
@@ -31,7 +31,7 @@ class Worker:
         self._searches: dict[str, _Search] = {}
 
     def answer(self, request: dict[str, Any]) -> dict[str, Any]:
-        """The question, under "values"; or what went wrong, under "error"."""
+        """The values, under "values"; or what went wrong, under "error"."""
         try:
             return {"values": self._ask(request)}
         except Exception as error:  # noqa: BLE001 - whatever it is, the other searches go on

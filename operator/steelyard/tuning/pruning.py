@@ -1,7 +1,7 @@
 """When a trial gives up: the rules of pruning, as limits that are fixed when the trial is asked. Pure. Imports the api
 only.
 
-Each rule is a function of the answers that the question was asked with, and judges a step by values of that step only.
+Each rule is a function of the results that the trial was created with, and judges a step by values of that step only.
 """
 
 import math
@@ -33,7 +33,7 @@ def stops_for(spec: TuningJobSpec, number: int, known: Sequence[Entry]) -> Stops
     Args:
         spec: the search.
         number: the trial's.
-        known: the answers that its question is asked with.
+        known: the results that it is created with.
     """
     if spec.template.evaluation.cross_validation is not None:  # Trials on folds leave no model.
         folds, goal = spec.template.evaluation.cross_validation.folds, spec.objective.direction
@@ -59,7 +59,7 @@ def _stops_of_epochs(spec: TuningJobSpec, pruning: Pruning, number: int, known: 
 
 
 def _values_by_step(known: Sequence[Entry]) -> dict[int, list[float]]:
-    """What the trials that ran had at each step; a repeated question says nothing new."""
+    """What the trials that ran had at each step; a repeated one says nothing new."""
     at_step: dict[int, list[float]] = {}
     for entry in known:
         if entry.state in ("Complete", "Pruned"):

@@ -1,6 +1,6 @@
-"""The state machine of a search: which questions are asked now, and whether it is over. Pure. Imports the api only.
+"""The state machine of a search: which trials are created now, and whether it is over. Pure. Imports the api only.
 
-Question n is asked with the results of the trials 0 to n - parallelTrials, by number and not by who finished first. So
+Trial n is created with the results of the trials 0 to n - parallelTrials, by number and not by who finished first. So
 the log alone says what was known when, and a search is the same wherever it runs and however often it is interrupted.
 """
 
@@ -16,12 +16,12 @@ from steelyard.api.tuning_job import TuningJobSpec
 from steelyard.tuning.placement import first_trials, is_packed
 
 INDEPENDENT: frozenset[AlgorithmName] = frozenset({"Grid", "Random", "QMC"})
-"""The algorithms that learn nothing from answers."""
+"""The algorithms that learn nothing from results."""
 
 
 @dataclass(frozen=True)
 class End:
-    """Why no further question is asked."""
+    """Why no further trial is created."""
 
     reason: Reason
     message: str
@@ -33,10 +33,10 @@ class NextStep:
     """What a runner is to do now."""
 
     ask: tuple[int, ...] = ()
-    """The numbers of the questions that may be asked now, ascending. First those that were asked before, and whose
-    trials were lost: later ones wait for their answers."""
+    """The numbers of the trials that may be created now, ascending. First those that were created before and lost:
+    later ones wait for their results."""
     end: End | None = None
-    """No question is left to be asked. The search is over as soon as nothing runs; at once, where it has failed."""
+    """No trial is left to be created. The search is over as soon as nothing runs; at once, where it has failed."""
 
 
 def next_step(
@@ -52,9 +52,9 @@ def next_step(
     Args:
         spec: the search.
         entries: the log, by number.
-        running: the numbers of the questions that are asked and not answered.
+        running: the numbers of the trials that run.
         minutes: for how long the search has run.
-        exhausted_at: the number of a question for which no combination was left.
+        exhausted_at: the number of a trial for which no combination was left.
     """
     failed = [entry for entry in entries.values() if entry.state == "Failed"]
     if len(failed) > spec.max_failed_trials:
@@ -73,7 +73,7 @@ def next_step(
     lost = [number for number in lost if exhausted_at is None or number < exhausted_at]
     ask = [number for number in lost if is_askable(spec, entries, number)][:room]
     for number in itertools.count(first_new):
-        # Before all is known that a question is to be asked with, nothing says that it is not to be asked.
+        # Before all is known that a trial is created with, nothing says that it is not to be created.
         if not is_askable(spec, entries, number):
             break
         if (end := _end_before(spec, entries, number, minutes, exhausted_at)) is not None:
@@ -85,12 +85,12 @@ def next_step(
 
 
 def room_for(spec: TuningJobSpec, entries: Mapping[int, Entry], running: Collection[int], minutes: float = 0.0) -> int:
-    """How many questions may be asked beside those that run.
+    """How many trials may be created beside those that run.
 
     Args:
         spec: the search.
         entries: the log, by number.
-        running: the numbers of the questions that are asked and not answered.
+        running: the numbers of the trials that run.
         minutes: for how long the search has run.
     """
     packed = is_packed(spec, entries)
@@ -119,7 +119,7 @@ def _until_time_is_up(spec: TuningJobSpec, entries: Mapping[int, Entry], minutes
 
 
 def known_to(spec: TuningJobSpec, entries: Mapping[int, Entry], number: int) -> list[Entry]:
-    """The answers that a question is asked with, by number; those of an asynchronous search: all that are there."""
+    """The results that a trial is created with, by number; those of an asynchronous search: all that are there."""
     known = [entry for entry in entries.values() if entry.number < number]
     if not spec.asynchronous:
         known = [entry for entry in known if entry.number <= number - spec.parallel_trials]
@@ -127,30 +127,30 @@ def known_to(spec: TuningJobSpec, entries: Mapping[int, Entry], number: int) -> 
 
 
 def pending_to(
-    spec: TuningJobSpec, questions: Mapping[int, Values], known: Sequence[Entry], number: int
+    spec: TuningJobSpec, suggestions: Mapping[int, Values], known: Sequence[Entry], number: int
 ) -> list[Values]:
-    """The questions whose answers a question must not know, by number: it is not to be one of them.
+    """The values of the trials whose results a trial must not know, by number: it is not to have the same.
 
     Args:
         spec: the search.
-        questions: all that were asked, by number.
-        known: the answers that the question is asked with.
-        number: the question's.
+        suggestions: the values of all that were created, by number.
+        known: the results that the trial is created with.
+        number: the trial's.
     """
     told = {entry.number for entry in known}
-    # Where all is asked in the order of numbers, none after this one was there when it was asked first.
-    later = questions.keys() if spec.asynchronous else (other for other in questions if other < number)
-    return [questions[other] for other in sorted(later) if other not in told and other != number]
+    # Where all are created in the order of numbers, none after this one was there when it was created first.
+    later = suggestions.keys() if spec.asynchronous else (other for other in suggestions if other < number)
+    return [suggestions[other] for other in sorted(later) if other not in told and other != number]
 
 
 def is_independent(spec: TuningJobSpec) -> bool:
-    """Whether no question, and no trial's end, depends on an answer."""
+    """Whether no trial's values, and no trial's end, depend on another's result."""
     waits_for_answers = spec.objective.target is not None or spec.max_trials_without_improvement is not None
     return spec.algorithm.name in INDEPENDENT and spec.pruning is None and not waits_for_answers
 
 
 def is_askable(spec: TuningJobSpec, entries: Mapping[int, Entry], number: int) -> bool:
-    """Whether all is known that a question is to be asked with."""
+    """Whether all is known that a trial is to be created with."""
     if spec.asynchronous or is_independent(spec):
         return True
     return all(earlier in entries for earlier in range(number - spec.parallel_trials + 1))
@@ -159,7 +159,7 @@ def is_askable(spec: TuningJobSpec, entries: Mapping[int, Entry], number: int) -
 def _end_before(
     spec: TuningJobSpec, entries: Mapping[int, Entry], number: int, minutes: float, exhausted_at: int | None
 ) -> End | None:
-    """Why this question is not asked; None where it is."""
+    """Why this trial is not created; None where it is."""
     if exhausted_at is not None and number >= exhausted_at:
         return End(Reason.SPACE_EXHAUSTED, f"every combination is known after {exhausted_at} trials")
     known = known_to(spec, entries, number)

@@ -23,7 +23,7 @@ from steelyard.api.search_space import (
 )
 
 Key: TypeAlias = Hashable
-"""The identity of a question."""
+"""The identity of a trial's values."""
 
 DIGITS = 8
 """Digits of a range that a Double's value has: more say nothing about a model, make the log long, and differ between
@@ -70,7 +70,7 @@ class Dimension:
         return index_of(self.parameter, value)
 
     def normal(self, value: Any) -> Any:
-        """The value as a question has it: 3 for an Int of 3.0; None-like `NOTHING` where it is out of the range."""
+        """The value as a trial has it: 3 for an Int of 3.0; None-like `NOTHING` where it is out of the range."""
         if not contains(self.parameter, value):
             return NOTHING
         return float(value) if self.size is None else own_value(self.parameter, value)
@@ -115,7 +115,7 @@ NOTHING: Any = object()
 
 
 class Space:
-    """All questions that a search may ask."""
+    """All values that a search's trials may have together."""
 
     def __init__(self, parameters: Sequence[Parameter]) -> None:
         """The space of these parameters, whose conditions have no cycle."""
@@ -130,13 +130,13 @@ class Space:
 
     @property
     def combinations(self) -> int | None:
-        """How many different questions there are; None where they are not finitely many."""
+        """How many combinations there are; None where they are not finitely many."""
         if any(dimension.size is None for dimension in self.dimensions):
             return None
         return self._counting.total
 
     def combination(self, index: int) -> Values:
-        """A question by its place in Grid's order: that of scikit-learn's ParameterGrid, by the names of the
+        """A combination by its place in Grid's order: that of scikit-learn's ParameterGrid, by the names of the
         parameters, the last one's value changing fastest. Raises IndexError where there is none."""
         if self.combinations is None or not 0 <= index < self.combinations:
             raise IndexError(f"there is no combination {index}; there are {self.combinations}")
@@ -156,17 +156,17 @@ class Space:
         return frozenset(existing)
 
     def contains(self, values: Mapping[str, Any]) -> bool:
-        """Whether this is a question of this space: each parameter that exists has one of its values, no other has."""
+        """Whether these are values of this space: each parameter that exists has one of its values, no other has."""
         if values.keys() != (self.active(values) if self.has_conditions else self.by_path.keys()):
             return False
         return all(self.by_path[path].normal(value) is not NOTHING for path, value in values.items())
 
     def key(self, values: Mapping[str, Any]) -> Key:
-        """What two questions have in common only where they are one. true is not 1; 1 is 1.0."""
+        """What two trials' values have in common only where they are the same. true is not 1; 1 is 1.0."""
         return key_of(values)
 
     def at(self, units: Sequence[float]) -> Values:
-        """The question at a point of the unit cube, whose sides are the parameters in the order of the manifest."""
+        """The values at a point of the unit cube, whose sides are the parameters in the order of the manifest."""
         places = {dimension.path: unit for dimension, unit in zip(self.dimensions, units, strict=True)}
         values: Values = {}
         for dimension in self.in_order:
@@ -175,15 +175,15 @@ class Space:
         return self._in_manifest_order(values)
 
     def units(self, values: Mapping[str, Any]) -> list[float]:
-        """The point of the unit cube where a question lies; 0.5 for parameters that do not exist."""
+        """The point of the unit cube where values lie; 0.5 for parameters that do not exist."""
         return [
             dimension.unit(values[dimension.path]) if dimension.path in values else 0.5 for dimension in self.dimensions
         ]
 
     def normal(self, values: Mapping[str, Any]) -> Values:
-        """A question, or a part of one, that a user wrote or another search asked, with the values as this space has
-        them: 3 for an Int of 3.0; 0.1 + 2 * 0.1 for 0.3, where it has steps of 0.1 from 0.1 on. Raises ValueError where
-        a parameter never has its value."""
+        """Values, all of a trial or some, that a user wrote or another search had, as this space has them: 3 for an Int
+        of 3.0; 0.1 + 2 * 0.1 for 0.3, where it has steps of 0.1 from 0.1 on. Raises ValueError where a parameter never
+        has its value."""
         normal = {path: self.by_path[path].normal(value) for path, value in values.items()}
         for path, value in normal.items():
             if value is NOTHING:
@@ -208,7 +208,7 @@ class _Grid:
     """The combinations of a finite space, one of each, in the order of ParameterGrid.
 
     A combination is a row of indices by path. A parameter that does not exist has index 0: so the first of all rows
-    that say the same question stands for it.
+    of the same values stands for them.
     """
 
     def __init__(self, space: Space) -> None:
@@ -224,7 +224,7 @@ class _Grid:
         self.total = self._count({})
 
     def combination(self, index: int) -> Values:
-        """The question at that place."""
+        """The combination at that place."""
         if not self._has_conditions:
             return self._of_product(index)
         fixed: dict[str, int] = {}
@@ -318,7 +318,7 @@ def _is_met(child: Dimension, parent: Dimension, value: Any) -> bool:
 
 
 def key_of(values: Mapping[str, Any]) -> Key:
-    """What two questions have in common only where they are one, of whose values both are a space's own."""
+    """What two trials' values have in common only where they are the same, both as a space has them."""
     return frozenset((path, _identity(value)) for path, value in values.items())
 
 

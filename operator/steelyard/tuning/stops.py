@@ -1,7 +1,7 @@
 """When a trial gives up, what it reports and whether it leaves a model, fixed when it is asked. Imports the api only.
 
 A trial decides by itself: it stops at once, and at the same step however fast anybody reads what it says. So a rule of
-pruning is turned into limits, by the answers that the question was asked with.
+pruning is turned into limits, by the results that the trial was created with.
 """
 
 from dataclasses import dataclass

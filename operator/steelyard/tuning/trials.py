@@ -44,11 +44,11 @@ def data_job(tuning: TuningJob, workspace: dict[str, Any] | None = None) -> Trai
 def trial_job(
     tuning: TuningJob, number: int, values: Values, stops: Stops, dataset: str, workspace: dict[str, Any] | None = None
 ) -> TrainingJob:
-    """The trial that answers a question.
+    """The job of a trial.
 
     Args:
         tuning: the search.
-        number: the question's.
+        number: the trial's.
         values: what it asks.
         stops: when the trial gives up, and what it reports.
         dataset: the URI of the prepared data.

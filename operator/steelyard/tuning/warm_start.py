@@ -45,7 +45,7 @@ def prior_of(spec: TuningJobSpec, name: str, other: TuningJobSpec, log: Sequence
         log: the earlier one's.
 
     Raises:
-        ConfigurationError: its answers are to other questions.
+        ConfigurationError: its results are of other parameters, another template or another objective.
     """
     own, paths = (sorted(parameter.path for parameter in each.parameters) for each in (spec, other))
     if own != paths:
@@ -75,12 +75,12 @@ def prior_of(spec: TuningJobSpec, name: str, other: TuningJobSpec, log: Sequence
 def answered_before(
     prior: Sequence[Entry], number: int, values: Values, seen: tuple[int, ...] | None = None
 ) -> Entry | None:
-    """What an earlier search has answered to the same question; None where it was not asked.
+    """The result that an earlier search has of the same values; None where it has none.
 
     Args:
         prior: the earlier search's answers.
-        number: the question's.
-        values: the question.
+        number: the trial's.
+        values: the trial's.
         seen: the answers that it was asked with, where the search is asynchronous.
     """
     key = key_of(values)

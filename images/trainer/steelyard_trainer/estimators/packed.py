@@ -13,7 +13,15 @@ from steelyard.api.training_job import TrainingJob
 from steelyard_trainer.data.reading import PreparedDataset
 from steelyard_trainer.estimators.pool import ForkedPool
 from steelyard_trainer.estimators.trial import Rows
-from steelyard_trainer.estimators.units import Question, Unit, UnitAnswer, answered_too, report_of, units_of, work_off
+from steelyard_trainer.estimators.units import (
+    PackedTrial,
+    Unit,
+    UnitAnswer,
+    answered_too,
+    report_of,
+    units_of,
+    work_off,
+)
 from steelyard_trainer.evaluation.metrics import Figure
 from steelyard_trainer.pool import Failure
 from steelyard_trainer.reports import Reports
@@ -33,8 +41,8 @@ class EstimatorsOfPack:
 
     def work_off(self, jobs: Mapping[int, TrainingJob]) -> None:
         """Returns when every one of these trials, which have no report, has one."""
-        questions = [question for number, job in jobs.items() if (question := self._question(number, job)) is not None]
-        units = units_of(questions)
+        trials = [trial for number, job in jobs.items() if (trial := self._trial(number, job)) is not None]
+        units = units_of(trials)
         pool: ForkedPool[Unit, UnitAnswer] = ForkedPool(
             self.processes, self._is_wanted, self._seconds_left, work=self._work
         )
@@ -43,25 +51,25 @@ class EstimatorsOfPack:
             if isinstance(answer, UnitAnswer):
                 answers += answered_too(unit, answer, units)
             for answered, found in answers:
-                for question in answered.questions:
-                    if self._is_open(question.number, answered.part):
-                        self._take(question, answered, found)
+                for trial in answered.trials:
+                    if self._is_open(trial.number, answered.part):
+                        self._take(trial, answered, found)
 
-    def _question(self, number: int, job: TrainingJob) -> Question | None:
+    def _trial(self, number: int, job: TrainingJob) -> PackedTrial | None:
         """A trial that is to be worked off; None where it has failed already."""
         try:
             dataset = PreparedDataset.of(replace(self.reports.stage, job=job))
             rows = self._rows.setdefault(dataset.folder, Rows(dataset))
-            question = Question(number, job.spec, dataset)
+            trial = PackedTrial(number, job.spec, dataset)
             # Read here, before there are processes, which then share it.
-            rows.load(question.folds)
+            rows.load(trial.folds)
         except SteelyardError as error:
             self.reports.finish(TrialReport(number, "Failed", reason=error.message))
             return None
-        return question
+        return trial
 
     def _work(self, unit: Unit) -> UnitAnswer:
-        return work_off(unit, self._rows[unit.questions[0].dataset.folder])
+        return work_off(unit, self._rows[unit.trials[0].dataset.folder])
 
     def _is_wanted(self, unit: Unit) -> bool:
         return any(self._is_open(number, unit.part) for number in unit.numbers)
@@ -72,13 +80,13 @@ class EstimatorsOfPack:
 
     def _seconds_left(self, unit: Unit) -> float:
         """How long a unit may take, by its trial's deadline; one of several trials has none."""
-        return min(question.deadline - self._seconds.get(question.number, 0.0) for question in unit.questions)
+        return min(trial.deadline - self._seconds.get(trial.number, 0.0) for trial in unit.trials)
 
-    def _take(self, question: Question, unit: Unit, answer: UnitAnswer | Failure) -> None:
-        number = question.number
+    def _take(self, trial: PackedTrial, unit: Unit, answer: UnitAnswer | Failure) -> None:
+        number = trial.number
         if isinstance(answer, Failure):
             # One that is late took as long as it may: a part is given what those before it have left.
-            self.reports.fail(number, answer, question.deadline)
+            self.reports.fail(number, answer, trial.deadline)
         elif answer.report is not None:
             self.reports.finish(answer.report)
         else:
@@ -86,5 +94,5 @@ class EstimatorsOfPack:
             scores = self._scores.setdefault(number, {})
             scores[unit.part] = answer.scores[number]
             self._seconds[number] = self._seconds.get(number, 0.0) + answer.seconds[number]
-            if len(scores) == max(1, question.folds):
-                self.reports.finish(report_of(question, scores, self._seconds[number]))
+            if len(scores) == max(1, trial.folds):
+                self.reports.finish(report_of(trial, scores, self._seconds[number]))

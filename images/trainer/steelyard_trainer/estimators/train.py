@@ -31,7 +31,7 @@ _NOT_IN_SUMMARY = ("key", "kind", "reason", "message", "dataset")
 
 
 def train_estimator(context: StageContext) -> Outcome:
-    """Fits the model, or answers a trial's question.
+    """Fits the model, or runs a trial.
 
     Args:
         context: the stage, its attempt taken.

@@ -100,7 +100,7 @@ class Answered:
 
 
 def run_trial(spec: TrainingJobSpec, rows: Rows, tell: Tell) -> Answered:
-    """Answers a trial's question.
+    """Runs a trial.
 
     Args:
         spec: of a job that is a trial.

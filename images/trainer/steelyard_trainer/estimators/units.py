@@ -35,7 +35,7 @@ _DEPTH_OF_PURE_LEAVES = 20
 
 
 @dataclass(frozen=True)
-class Question:
+class PackedTrial:
     """A trial of a pack, as far as it is valid."""
 
     number: int
@@ -66,7 +66,7 @@ class Unit:
     """Trials that are one but for their number of trees, or a single one; on one fold, on the validation part, or as a
     whole."""
 
-    questions: tuple[Question, ...]
+    trials: tuple[PackedTrial, ...]
     part: int | None
     """A fold, from 1; VALIDATION; None: the trial as a whole, which answers with a report."""
     family: Hashable
@@ -77,7 +77,7 @@ class Unit:
     @property
     def numbers(self) -> tuple[int, ...]:
         """The trials'."""
-        return tuple(question.number for question in self.questions)
+        return tuple(trial.number for trial in self.trials)
 
 
 @dataclass(frozen=True)
@@ -93,18 +93,18 @@ class UnitAnswer:
     """How deep the forest has grown, where it is one."""
 
 
-def units_of(questions: Sequence[Question]) -> list[Unit]:
+def units_of(trials: Sequence[PackedTrial]) -> list[Unit]:
     """The work of some trials, the longest first and what belongs together next to each other; of equally long ones
     first those that may answer for others."""
-    groups: dict[Any, list[Question]] = {}
-    for question in questions:
-        groups.setdefault((_family_of(question), _depth_bound(question)), []).append(question)
+    groups: dict[Any, list[PackedTrial]] = {}
+    for trial in trials:
+        groups.setdefault((_family_of(trial), _depth_bound(trial)), []).append(trial)
     units = [
         Unit(tuple(group), part, family, bound)
         for (family, bound), group in groups.items()
         for part in _parts(group[0])
     ]
-    return sorted(units, key=lambda unit: (-max(map(_length, unit.questions)), -unit.depth_bound))
+    return sorted(units, key=lambda unit: (-max(map(_length, unit.trials)), -unit.depth_bound))
 
 
 def answered_too(unit: Unit, answer: UnitAnswer, units: Sequence[Unit]) -> Iterator[tuple[Unit, UnitAnswer]]:
@@ -125,33 +125,33 @@ def answered_too(unit: Unit, answer: UnitAnswer, units: Sequence[Unit]) -> Itera
             yield other, UnitAnswer(scores, dict.fromkeys(scores, 0.0))
 
 
-def _parts(question: Question) -> list[int | None]:
-    if question.is_one_piece:
+def _parts(trial: PackedTrial) -> list[int | None]:
+    if trial.is_one_piece:
         return [None]
-    return list(range(1, question.folds + 1)) or [VALIDATION]
+    return list(range(1, trial.folds + 1)) or [VALIDATION]
 
 
-def _family_of(question: Question) -> Hashable:
+def _family_of(trial: PackedTrial) -> Hashable:
     """The same for forests that differ in their number of trees and the bound on their depth only; any other trial's
     own."""
-    spec = question.spec
+    spec = trial.spec
     assert spec.trial is not None
-    if spec.model.random_forest is None or question.is_one_piece or question.deadline < math.inf:
-        return question.number
+    if spec.model.random_forest is None or trial.is_one_piece or trial.deadline < math.inf:
+        return trial.number
     forest = spec.model.random_forest.model_copy(update={"n_estimators": 1, "max_depth": None})
     settings = [part.model_dump_json() for part in (forest, spec.training, spec.evaluation)]
-    return (*settings, spec.trial.measure, question.dataset.folder)
+    return (*settings, spec.trial.measure, trial.dataset.folder)
 
 
-def _depth_bound(question: Question) -> float:
+def _depth_bound(trial: PackedTrial) -> float:
     """How deep a forest's trees may be; infinite where nothing bounds them."""
-    forest = question.spec.model.random_forest
+    forest = trial.spec.model.random_forest
     return math.inf if forest is None or forest.max_depth is None else forest.max_depth
 
 
-def _length(question: Question) -> float:
+def _length(trial: PackedTrial) -> float:
     """How long a trial takes, roughly, in a unit of its own."""
-    forest = question.spec.model.random_forest
+    forest = trial.spec.model.random_forest
     if forest is None:
         return 0.0
     return forest.n_estimators * min(forest.max_depth or _DEPTH_OF_PURE_LEAVES, _DEPTH_OF_PURE_LEAVES)
@@ -166,25 +166,25 @@ def work_off(unit: Unit, rows: Rows) -> UnitAnswer:
     """
     began = time.monotonic()
     if unit.part is None:
-        report = run_trial(unit.questions[0].spec, rows, lambda _steps: None).report
+        report = run_trial(unit.trials[0].spec, rows, lambda _steps: None).report
         return UnitAnswer({}, {}, report)
     scores, depth = _on_validation(unit, rows) if unit.part == VALIDATION else _on_fold(unit, unit.part, rows)
     return UnitAnswer(scores, _shares(unit, time.monotonic() - began), depth=depth)
 
 
-def report_of(question: Question, scores: Mapping[int, Figure], seconds: float) -> TrialReport:
+def report_of(trial: PackedTrial, scores: Mapping[int, Figure], seconds: float) -> TrialReport:
     """The report of a trial whose parts are all there.
 
     Args:
-        question: the trial.
+        trial: the trial.
         scores: by part.
         seconds: how long they took together.
     """
-    trial = question.spec.trial
-    assert trial is not None
-    if question.folds == 0:
-        return validation_report(trial, scores[VALIDATION], seconds)
-    return fold_report(trial, [(fold, scores[fold].value) for fold in sorted(scores)], seconds)
+    asked = trial.spec.trial
+    assert asked is not None
+    if trial.folds == 0:
+        return validation_report(asked, scores[VALIDATION], seconds)
+    return fold_report(asked, [(fold, scores[fold].value) for fold in sorted(scores)], seconds)
 
 
 def _on_fold(unit: Unit, fold: int, rows: Rows) -> tuple[dict[int, Figure], int | None]:
@@ -195,8 +195,8 @@ def _on_fold(unit: Unit, fold: int, rows: Rows) -> tuple[dict[int, Figure], int 
     if largest.spec.model.random_forest is None:
         return {largest.number: Figure(score_fold(largest.spec, folds, fold - 1, [measure])[measure.name], 0.0)}, None
     by_size, depth = nested_scores(largest.spec, folds, fold - 1, measure, sorted(set(_sizes(unit))))
-    sized = zip(unit.questions, _sizes(unit), strict=True)
-    scores = {question.number: Figure(by_size[size], 0.0) for question, size in sized}
+    sized = zip(unit.trials, _sizes(unit), strict=True)
+    scores = {trial.number: Figure(by_size[size], 0.0) for trial, size in sized}
     return scores, depth
 
 
@@ -218,24 +218,24 @@ def _on_validation(unit: Unit, rows: Rows) -> tuple[dict[int, Figure], int | Non
     assert largest.spec.trial is not None
     measure = largest.spec.trial.measure
     scores = {
-        question.number: score_in(figures_of(outputs[size], rows, "validation", [measure]), measure)
-        for question, size in zip(unit.questions, sizes, strict=True)
+        trial.number: score_in(figures_of(outputs[size], rows, "validation", [measure]), measure)
+        for trial, size in zip(unit.trials, sizes, strict=True)
     }
     return scores, depth_of(forest)
 
 
-def _largest(unit: Unit) -> Question:
-    return max(unit.questions, key=_length)
+def _largest(unit: Unit) -> PackedTrial:
+    return max(unit.trials, key=_length)
 
 
 def _sizes(unit: Unit) -> list[int]:
     """The number of trees of each trial of a unit of several forests."""
-    forests = [question.spec.model.random_forest for question in unit.questions]
+    forests = [trial.spec.model.random_forest for trial in unit.trials]
     return [forest.n_estimators for forest in forests if forest is not None]
 
 
 def _shares(unit: Unit, seconds: float) -> dict[int, float]:
-    if len(unit.questions) == 1:
-        return {unit.questions[0].number: seconds}
+    if len(unit.trials) == 1:
+        return {unit.trials[0].number: seconds}
     sizes = _sizes(unit)
-    return {question.number: seconds * size / sum(sizes) for question, size in zip(unit.questions, sizes, strict=True)}
+    return {trial.number: seconds * size / sum(sizes) for trial, size in zip(unit.trials, sizes, strict=True)}

@@ -17,7 +17,7 @@ class MakeChild:
     resource: str
     body: dict[str, Any]
     number: int | None = None
-    """The question, where it is a trial's TrainingJob."""
+    """The trial's number, where it is a trial's TrainingJob."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class TuningDecision:
     new: list[Entry] = field(default_factory=list)
     """Those answers."""
     ask: tuple[int, ...] = ()
-    """Questions that must be asked before anything can be decided."""
+    """The numbers of trials whose values must be found before anything can be decided."""
     needs_prior: bool = False
     """Whether the log of an earlier search must be read before anything can be decided."""
     needs_pods: tuple[Pack, ...] = ()

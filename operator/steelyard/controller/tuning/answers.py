@@ -1,9 +1,9 @@
-"""What children have answered, and which questions still run. Pure; imports the api and the controller's pure parts."""
+"""The results of children, and which trials still run. Pure; imports the api and the controller's pure parts."""
 
 from dataclasses import dataclass, field
 
 from steelyard.api.search_log import Entry, TrialReport, Values
-from steelyard.controller.tuning.facts import Child, Pack, Question
+from steelyard.controller.tuning.facts import Child, Pack, Suggestion
 from steelyard.controller.tuning.observation import SearchObservation
 from steelyard.tuning.trials import trial_name
 
@@ -15,7 +15,7 @@ class Answers:
     new: list[Entry] = field(default_factory=list)
     """By number."""
     running: dict[int, Values] = field(default_factory=dict)
-    """The questions that are asked and not answered."""
+    """The values of the trials that run, by number."""
     useless: list[Child] = field(default_factory=list)
     """TrainingJobs of which nobody can tell what they answer: they are asked again."""
     lost: list[Pack] = field(default_factory=list)
@@ -30,28 +30,28 @@ def answers_of(seen: SearchObservation) -> Answers:
     for child in seen.trials:
         _take_trial(answers, seen, child)
     for pack in seen.packs:
-        if any(question.number not in seen.entries for question in pack.questions):
+        if any(suggestion.number not in seen.entries for suggestion in pack.suggestions):
             _take_pack(answers, seen, pack)
     for number, defect in seen.refused.items():
         values = seen.asked.get(number)
         if values is not None:
-            answers.new.append(_failed(Question(number, values), f"{defect.reason}: {defect.message}"))
+            answers.new.append(_failed(Suggestion(number, values), f"{defect.reason}: {defect.message}"))
     answers.new.sort(key=lambda entry: entry.number)
     return answers
 
 
 def _take_trial(answers: Answers, seen: SearchObservation, child: Child) -> None:
-    question = child.question
+    suggestion = child.suggestion
     if not child.name.removeprefix(f"{seen.context.name}-").isdecimal():
         return  # Somebody's own, whatever it is.
-    if question is None or child.name != trial_name(seen.context.name, question.number):
+    if suggestion is None or child.name != trial_name(seen.context.name, suggestion.number):
         answers.useless.append(child)
-    elif question.number in seen.entries:
+    elif suggestion.number in seen.entries:
         return
     elif child.outcome == "Running":
-        answers.running[question.number] = question.values
+        answers.running[suggestion.number] = suggestion.values
     else:
-        entry = _answer(child, question)
+        entry = _answer(child, suggestion)
         if _fits(seen, entry):
             answers.new.append(entry)
         else:
@@ -59,7 +59,7 @@ def _take_trial(answers: Answers, seen: SearchObservation, child: Child) -> None
 
 
 def _fits(seen: SearchObservation, entry: Entry) -> bool:
-    """Whether the log can hold it: somebody may have edited what a child remembers of its question."""
+    """Whether the log can hold it: somebody may have edited what a child remembers of its trial."""
     try:
         entry.encode(seen.spec.parameters)
     except ValueError:
@@ -67,32 +67,32 @@ def _fits(seen: SearchObservation, entry: Entry) -> bool:
     return True
 
 
-def _answer(child: Child, question: Question) -> Entry:
+def _answer(child: Child, suggestion: Suggestion) -> Entry:
     if child.outcome == "Failed":
-        return _failed(question, f"{child.reason}: {child.message}")
-    if child.report is None or child.report.number != question.number:
-        return _failed(question, "it ended well, but left no report of this trial")
-    return Entry.of(child.report, question.values, question.seen)
+        return _failed(suggestion, f"{child.reason}: {child.message}")
+    if child.report is None or child.report.number != suggestion.number:
+        return _failed(suggestion, "it ended well, but left no report of this trial")
+    return Entry.of(child.report, suggestion.values, suggestion.seen)
 
 
-def _failed(question: Question, reason: str) -> Entry:
-    report = TrialReport(question.number, "Failed", reason=" ".join(reason.split()))
-    return Entry.of(report, question.values, question.seen)
+def _failed(suggestion: Suggestion, reason: str) -> Entry:
+    report = TrialReport(suggestion.number, "Failed", reason=" ".join(reason.split()))
+    return Entry.of(report, suggestion.values, suggestion.seen)
 
 
 def _take_pack(answers: Answers, seen: SearchObservation, pack: Pack) -> None:
-    open_questions = [question for question in pack.questions if question.number not in seen.entries]
+    open_suggestions = [suggestion for suggestion in pack.suggestions if suggestion.number not in seen.entries]
     if pack.is_running:
-        answers.running |= {question.number: question.values for question in open_questions}
+        answers.running |= {suggestion.number: suggestion.values for suggestion in open_suggestions}
         return
     ending = seen.pack_endings.get(pack.job.uid)
     if ending is None or ending.is_lost:
         (answers.ended if ending is None else answers.lost).append(pack)
-        answers.running |= {question.number: question.values for question in open_questions}
+        answers.running |= {suggestion.number: suggestion.values for suggestion in open_suggestions}
         return
     defect = ending.defect
     reason = f"{defect.reason}: {defect.message}" if defect else f"{pack.job.name} left no report of this trial"
-    for question in open_questions:
-        report = ending.reports.get(question.number)
-        entry = _failed(question, reason) if report is None else Entry.of(report, question.values, question.seen)
+    for suggestion in open_suggestions:
+        report = ending.reports.get(suggestion.number)
+        entry = _failed(suggestion, reason) if report is None else Entry.of(report, suggestion.values, suggestion.seen)
         answers.new.append(entry)

@@ -29,7 +29,7 @@ from steelyard.controller.names import (
 )
 from steelyard.controller.pods import JobContext, pod_template, threads_of
 from steelyard.controller.tuning.actions import MakeChild, MakePack
-from steelyard.controller.tuning.facts import Question, questions_of, questions_text
+from steelyard.controller.tuning.facts import Suggestion, suggestions_of, suggestions_text
 from steelyard.controller.tuning.observation import SearchContext
 from steelyard.planning import Stage
 from steelyard.tuning.placement import leaves_models
@@ -59,19 +59,19 @@ def data_child(context: SearchContext) -> dict[str, Any]:
     return _training_job(context, data_job(context.tuning, context.workspace), "data")
 
 
-def trial_child(context: SearchContext, question: Question, known: Sequence[Entry]) -> dict[str, Any]:
-    """The TrainingJob that answers a question.
+def trial_child(context: SearchContext, suggestion: Suggestion, known: Sequence[Entry]) -> dict[str, Any]:
+    """The TrainingJob of a trial.
 
     Args:
         context: the search.
-        question: what is asked.
+        suggestion: the trial's number and values.
         known: the answers that it was asked with.
 
     Raises:
         ConfigurationError: its values make no valid job.
     """
-    body = _training_job(context, _trial(context, question, known), "trial")
-    body["metadata"]["annotations"] = {TRIALS_ANNOTATION: questions_text([question])}
+    body = _training_job(context, _trial(context, suggestion, known), "trial")
+    body["metadata"]["annotations"] = {TRIALS_ANNOTATION: suggestions_text([suggestion])}
     return body
 
 
@@ -84,7 +84,7 @@ def best_children(
         context: the search.
         best: the best trial.
         entries: the log.
-        end: why no further question was asked.
+        end: why no further trial was created.
         trained: the URI of the folder with the trial's own model; None where there is none.
 
     Raises:
@@ -112,33 +112,33 @@ def model_of_trial(context: SearchContext, number: int) -> str:
 # --- packs ------------------------------------------------------------------------------------------------------------
 
 
-def pack_of(context: SearchContext, questions: Sequence[Question], entries: Mapping[int, Entry]) -> MakePack:
-    """What works off many questions; of many large ones only the first.
+def pack_of(context: SearchContext, suggestions: Sequence[Suggestion], entries: Mapping[int, Entry]) -> MakePack:
+    """What works off many trials; of many large ones only the first.
 
     Args:
         context: the search.
-        questions: at least one; their values make valid jobs.
+        suggestions: at least one; their values make valid jobs.
         entries: the log.
     """
     jobs: list[TrainingJob] = []
     size = 0
-    for question in questions:
-        job = _trial(context, question, known_to(context.spec, entries, question.number))
+    for suggestion in suggestions:
+        job = _trial(context, suggestion, known_to(context.spec, entries, suggestion.number))
         size += len(_compact(job.to_manifest()).encode())
         if jobs and size > _LARGEST_PACK_BYTES:
             break
         jobs.append(job)
-    taken = questions[: len(jobs)]
+    taken = suggestions[: len(jobs)]
     name = pack_name(context.name, taken[0].number)
     document: dict[str, Any] = {"trials": [job.to_manifest() for job in jobs]}
     if leaves_models(context.spec):
         # As a trial's own pods name it.
-        folders = {question.number: trial_name(context.name, question.number) for question in taken}
+        folders = {suggestion.number: trial_name(context.name, suggestion.number) for suggestion in taken}
         document["workspaces"] = {str(number): f"{WORKSPACE_FOLDER}/{folder}" for number, folder in folders.items()}
     text = _compact(document)
     config_map = _config_map(context, name, "pack", {PACK_FILE: text})
-    config_map["metadata"]["annotations"] = {TRIALS_ANNOTATION: questions_text(taken)}
-    return MakePack(config_map, tuple(question.number for question in taken))
+    config_map["metadata"]["annotations"] = {TRIALS_ANNOTATION: suggestions_text(taken)}
+    return MakePack(config_map, tuple(suggestion.number for suggestion in taken))
 
 
 def pack_job(context: SearchContext, config_map: dict[str, Any]) -> dict[str, Any]:
@@ -148,7 +148,7 @@ def pack_job(context: SearchContext, config_map: dict[str, Any]) -> dict[str, An
         ConfigurationError, ValueError, KeyError, IndexError: somebody else has made the ConfigMap.
     """
     name, text = config_map["metadata"]["name"], config_map["data"][PACK_FILE]
-    questions = questions_of(config_map["metadata"])
+    suggestions = suggestions_of(config_map["metadata"])
     first = parse_training_job(json.loads(text)["trials"][0], source=name)
     key = hashlib.sha256("\0".join((context.uid, name, text)).encode()).hexdigest()
     stage = Stage(name=cast(StageName, PACK_STAGE), key=key, workers=1, inputs={})
@@ -157,7 +157,7 @@ def pack_job(context: SearchContext, config_map: dict[str, Any]) -> dict[str, An
     job = JobContext(own, context.namespace, context.uid, context.image, context.settings, tuning_job=context.name)
     template = pod_template(job, stage)
     # For whoever looks at the pod.
-    template["metadata"].setdefault("annotations", {})[TRIALS_ANNOTATION] = questions_text(questions)
+    template["metadata"].setdefault("annotations", {})[TRIALS_ANNOTATION] = suggestions_text(suggestions)
     pod, container = template["spec"], template["spec"]["containers"][0]
     _leave_out_large_spec(pod, container)
     pod["volumes"].append({"name": "pack", "configMap": {"name": name}})
@@ -169,7 +169,7 @@ def pack_job(context: SearchContext, config_map: dict[str, Any]) -> dict[str, An
     container["env"] += [{"name": str(variable), "value": value} for variable, value in values.items()]
     metadata = _metadata(context, name, "pack")
     metadata["labels"][STAGE_LABEL] = PACK_STAGE
-    metadata["annotations"] = {STAGE_KEY_ANNOTATION: key, TRIALS_ANNOTATION: questions_text(questions)}
+    metadata["annotations"] = {STAGE_KEY_ANNOTATION: key, TRIALS_ANNOTATION: suggestions_text(suggestions)}
     spec = {
         "completions": 1,
         "parallelism": 1,
@@ -214,9 +214,9 @@ def _leave_out_large_spec(pod: dict[str, Any], container: dict[str, Any]) -> Non
 # --- details ----------------------------------------------------------------------------------------------------------
 
 
-def _trial(context: SearchContext, question: Question, known: Sequence[Entry]) -> TrainingJob:
-    stops = stops_for(context.spec, question.number, known)
-    return trial_job(context.tuning, question.number, question.values, stops, context.dataset, context.workspace)
+def _trial(context: SearchContext, suggestion: Suggestion, known: Sequence[Entry]) -> TrainingJob:
+    stops = stops_for(context.spec, suggestion.number, known)
+    return trial_job(context.tuning, suggestion.number, suggestion.values, stops, context.dataset, context.workspace)
 
 
 def _training_job(context: SearchContext, job: TrainingJob, component: str) -> dict[str, Any]:

@@ -2,8 +2,8 @@
 call, no sampler.
 
 As for TrainingJobs each decision starts from what is in the cluster. Where something must be found out first (the next
-questions, a pack's pods, an earlier search's log) the decision says so, and is made again with what was found. Imports
-tuning, the api and the controller's pure parts.
+values of trials, a pack's pods, an earlier search's log) the decision says so, and is made again with what was found.
+Imports tuning, the api and the controller's pure parts.
 """
 
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ from steelyard.controller.tuning.actions import (
 )
 from steelyard.controller.tuning.answers import Answers, answers_of
 from steelyard.controller.tuning.draft import TuningDraft
-from steelyard.controller.tuning.facts import Question
+from steelyard.controller.tuning.facts import Suggestion
 from steelyard.controller.tuning.observation import SearchObservation
 from steelyard.tuning.placement import first_packed, is_packed, leaves_models
 from steelyard.tuning.search import End, known_to, next_step
@@ -103,13 +103,13 @@ def _take_answers(decision: TuningDecision, seen: SearchObservation, answers: An
 
 
 def _asked_by(action: Action) -> tuple[int, ...]:
-    """The questions that are answered by what an action makes."""
+    """The numbers of the trials of what an action makes."""
     if isinstance(action, MakePack):
         return action.numbers
     return (action.number,) if isinstance(action, MakeChild) and action.number is not None else ()
 
 
-# --- before the first question ----------------------------------------------------------------------------------------
+# --- before the first trial -------------------------------------------------------------------------------------------
 
 
 def _story_of(seen: SearchObservation) -> str:
@@ -173,7 +173,7 @@ def _ask(decision: TuningDecision, seen: SearchObservation, wanted: Sequence[int
         return
     # Those that a pod each is for come first, then packs.
     alone = [number for number in wanted if not packed or number < first_packed(seen.spec)]
-    questions: list[Question] = []
+    suggestions: list[Suggestion] = []
     for number in alone or wanted:
         values = seen.asked[number]
         if values is None:
@@ -182,10 +182,10 @@ def _ask(decision: TuningDecision, seen: SearchObservation, wanted: Sequence[int
             break
         known = known_to(seen.spec, decision.entries, number)
         told = tuple(entry.number for entry in known) if seen.spec.asynchronous else None
-        question = Question(number, values, told)
+        suggestion = Suggestion(number, values, told)
         if (entry := answered_before(seen.prior, number, values, told)) is None:
             try:
-                body = children.trial_child(seen.context, question, known)
+                body = children.trial_child(seen.context, suggestion, known)
             except ConfigurationError as error:
                 entry = Entry.of(TrialReport(number, "Failed", reason=_one_line(error)), values, told)
         if entry is not None:
@@ -193,13 +193,13 @@ def _ask(decision: TuningDecision, seen: SearchObservation, wanted: Sequence[int
         elif alone:
             decision.after.append(MakeChild("trainingjobs", body, number))
         else:
-            questions.append(question)
-    if questions:
-        decision.after.append(children.pack_of(seen.context, questions, decision.entries))
+            suggestions.append(suggestion)
+    if suggestions:
+        decision.after.append(children.pack_of(seen.context, suggestions, decision.entries))
 
 
 def _add(decision: TuningDecision, entry: Entry) -> None:
-    """An answer that no trial was needed for: the next question may be asked at once."""
+    """A result that no trial was needed for: the next one may be created at once."""
     decision.entries = {**decision.entries, entry.number: entry}
     decision.new.append(entry)
     decision.again_after = 0.0
@@ -213,7 +213,7 @@ def _one_line(error: ConfigurationError) -> str:
 
 
 def _finish(decision: TuningDecision, seen: SearchObservation, end: End) -> None:
-    """All questions are answered: the best model is made and published."""
+    """All trials are finished: the best model is made and published."""
     draft, context, child = decision.draft, seen.context, seen.best
     if not draft.is_searched:
         draft.searched(end)

@@ -105,7 +105,7 @@ class TuningDraft:
         self.status["phase"] = "Searching"
 
     def searched(self, end: End) -> None:
-        """No further question is asked."""
+        """No further trial is created."""
         if not self.is_searched:
             self._condition("Searched", "False" if end.has_failed else "True", end.reason, end.message)
             self.status["phase"] = "Finishing"

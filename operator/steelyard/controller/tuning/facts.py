@@ -25,8 +25,8 @@ from steelyard.controller.observation import StageJob, controller_uid
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
-    """A question that was asked."""
+class Suggestion:
+    """A trial's number and the values of its parameters."""
 
     number: int
     values: Values
@@ -38,18 +38,18 @@ class Question:
         return [self.number, self.values, None if self.seen is None else list(self.seen)]
 
 
-def questions_text(questions: Sequence[Question]) -> str:
+def suggestions_text(suggestions: Sequence[Suggestion]) -> str:
     """What TRIALS_ANNOTATION holds."""
-    document = [question.to_json() for question in questions]
+    document = [suggestion.to_json() for suggestion in suggestions]
     return json.dumps(document, separators=(",", ":"), ensure_ascii=False)
 
 
-def questions_of(metadata: dict[str, Any]) -> tuple[Question, ...]:
+def suggestions_of(metadata: dict[str, Any]) -> tuple[Suggestion, ...]:
     """What a child answers; nothing where it says nothing that can be understood: somebody may have edited it."""
     try:
         document = json.loads((metadata.get("annotations") or {}).get(TRIALS_ANNOTATION) or "[]")
         return tuple(
-            Question(int(number), dict(values), None if seen is None else tuple(map(int, seen)))
+            Suggestion(int(number), dict(values), None if seen is None else tuple(map(int, seen)))
             for number, values, seen in document
         )
     except (ValueError, TypeError, RecursionError):
@@ -67,7 +67,7 @@ class Child:
     tuning_job: str
     """The name of the TuningJob that it belongs to."""
     owner_uid: str
-    question: Question | None
+    suggestion: Suggestion | None
     """What it answers, where it is a trial."""
     search: str
     """The ConfigMap with the search whose best model it publishes; empty for all others."""
@@ -101,7 +101,7 @@ class Child:
                 outcome = condition["type"]
                 reason, message = condition.get("reason", ""), condition.get("message", "")
         spec = body.get("spec") or {}
-        questions = questions_of(metadata)
+        suggestions = suggestions_of(metadata)
         search = (metadata.get("annotations") or {}).get(SEARCH_ANNOTATION, "")
         return cls(
             namespace=metadata["namespace"],
@@ -110,7 +110,7 @@ class Child:
             resource_version=metadata.get("resourceVersion", ""),
             tuning_job=tuning_job,
             owner_uid=owner,
-            question=questions[0] if questions else None,
+            suggestion=suggestions[0] if suggestions else None,
             search=search,
             outcome=outcome,
             reason=reason,
@@ -137,7 +137,7 @@ class Pack:
     job: StageJob
     key: str
     """What its result document is to name."""
-    questions: tuple[Question, ...]
+    suggestions: tuple[Suggestion, ...]
     is_suspended: bool
 
     @property
@@ -155,4 +155,4 @@ class Pack:
             return None
         job = StageJob.of_stage(body, tuning_job, cast(StageName, PACK_STAGE))
         key = (metadata.get("annotations") or {}).get(STAGE_KEY_ANNOTATION, "")
-        return cls(job, key, questions_of(metadata), job.is_suspended)
+        return cls(job, key, suggestions_of(metadata), job.is_suspended)

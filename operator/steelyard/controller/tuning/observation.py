@@ -88,7 +88,7 @@ class SearchObservation:
     prior_lines: Sequence[str] | None = None
     """The same as `prior`, just read from the earlier search; None where nobody looked."""
     asked: Mapping[int, Values | None] = field(default_factory=dict)
-    """The questions that were asked just now; None where no combination is left."""
+    """The values that were found just now, by the trial's number; None where no combination is left."""
     refused: Mapping[int, Broken] = field(default_factory=dict)
     """The trials that the API server refused just now."""
     defect: Broken | None = None

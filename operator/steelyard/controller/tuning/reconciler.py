@@ -49,7 +49,7 @@ TELL_BEST_SECONDS = 30.0
 LOOK_AFTER_SECONDS = 300.0
 """How often it is looked whether what runs is still there."""
 MOST_ROUNDS = 10_000
-"""Of questions in one reconcile: each is answered by an earlier search, or refused."""
+"""Of trials in one reconcile whose result an earlier search has, or whose values are refused."""
 
 logger = logging.getLogger(__name__)
 
@@ -64,7 +64,7 @@ class _TrialRefusedError(Exception):
 
 
 class Asks(Protocol):
-    """Asks the questions of searches, off the event loop."""
+    """Finds the values of the next trial, off the event loop."""
 
     async def ask(
         self,
@@ -235,10 +235,10 @@ class TuningReconciler:
         raise AssertionError("a search never comes to a decision")
 
     async def _ask(self, seen: SearchObservation, decision: TuningDecision) -> dict[int, Values | None]:
-        """Asks questions, each knowing of those before it."""
-        questions = {child.question.number: child.question.values for child in seen.trials if child.question}
-        questions |= {each.number: each.values for pack in seen.packs for each in pack.questions}
-        questions |= {entry.number: entry.values for entry in decision.entries.values()}
+        """Finds the values of trials, each knowing of those before it."""
+        suggestions = {child.suggestion.number: child.suggestion.values for child in seen.trials if child.suggestion}
+        suggestions |= {each.number: each.values for pack in seen.packs for each in pack.suggestions}
+        suggestions |= {entry.number: entry.values for entry in decision.entries.values()}
         asked: dict[int, Values | None] = {}
         lines = dict(zip(seen.entries, seen.status.get("log") or (), strict=True))
         lines |= {entry.number: entry.encode(seen.spec.parameters) for entry in decision.new}
@@ -248,7 +248,7 @@ class TuningReconciler:
             else:
                 told = known_to(seen.spec, decision.entries, number)
                 known = [lines[entry.number] for entry in told]
-                pending = pending_to(seen.spec, questions, told, number)
+                pending = pending_to(seen.spec, suggestions, told, number)
                 context = seen.context
                 with self.metrics.ask_seconds.time():
                     values = await self.asks.ask(context.uid, context.spec_json, number, known, pending, seen.prior)
@@ -256,7 +256,7 @@ class TuningReconciler:
             if values is None:
                 # Where nothing is left for one, nothing is left for those after it.
                 return asked | {later: None for later in decision.ask if later > number}
-            questions[number] = values
+            suggestions[number] = values
         return asked
 
     # --- carrying out -------------------------------------------------------------------------------------------------
@@ -331,8 +331,8 @@ class TuningReconciler:
     def _forget_answered(self, key: Key, seen: SearchObservation, decision: TuningDecision) -> None:
         """What the log holds now need not be kept a second time."""
         numbers = decision.entries.keys()
-        trials = [child for child in seen.trials if child.question and child.question.number in numbers]
-        packs = [pack for pack in seen.packs if all(question.number in numbers for question in pack.questions)]
+        trials = [child for child in seen.trials if child.suggestion and child.suggestion.number in numbers]
+        packs = [pack for pack in seen.packs if all(suggestion.number in numbers for suggestion in pack.suggestions)]
         self.cache.drop_answered(key, trials, packs)
 
     async def _refuse(self, body: Object, known: _Known, defect: Broken) -> None:

@@ -37,7 +37,7 @@ class SearchStarted:
 
 @dataclass(frozen=True)
 class TrialStarted:
-    """A question was asked, and its trial begins."""
+    """A trial begins."""
 
     number: int
     values: Values
@@ -68,7 +68,7 @@ class TrialTold:
 
 @dataclass(frozen=True)
 class TrialEnded:
-    """A question is answered."""
+    """A trial is finished."""
 
     entry: Entry
     metric: str
@@ -83,7 +83,7 @@ class TrialEnded:
 
 @dataclass(frozen=True)
 class NewBest:
-    """An answer is better than all before it."""
+    """A result is better than all before it."""
 
     entry: Entry
     metric: str
@@ -95,7 +95,7 @@ class NewBest:
 
 @dataclass(frozen=True)
 class SearchEnded:
-    """No further question is asked."""
+    """No further trial is created."""
 
     job: str
     reason: str
@@ -122,7 +122,7 @@ SearchReport = Callable[[SearchEvent], None]
 
 
 def entry_to_json(entry: Entry, metric: str) -> dict[str, Any]:
-    """An answered question as JSON values, in full."""
+    """A finished trial as JSON values, in full."""
     document: dict[str, Any] = {
         "trial": entry.number,
         "state": entry.state,

@@ -1,4 +1,4 @@
-"""A round of questions that one process works off, which loads the data once. Imports local, planning and the api."""
+"""A round of trials that one process works off, which loads the data once. Imports local, planning and the api."""
 
 import hashlib
 import json
@@ -22,7 +22,7 @@ from steelyard.planning import Stage
 
 @dataclass
 class PackRun:
-    """A process that works off questions, and stays for further rounds of them. `start` begins it, `go_on` gives it
+    """A process that works off trials, and stays for further rounds of them. `start` begins it, `go_on` gives it
     more, `poll` looks, `end` ends it. For the main thread only."""
 
     job: LocalJob

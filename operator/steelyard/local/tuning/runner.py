@@ -29,8 +29,8 @@ from steelyard.local.source import sources_digest
 from steelyard.local.targets import check_publish_targets
 from steelyard.local.tuning.events import SearchEnded, SearchReport, SearchStarted
 from steelyard.local.tuning.job import LocalSearch
-from steelyard.local.tuning.questions import Questions, check_measure, load_prior
 from steelyard.local.tuning.state import SearchState, inputs_of, why_anew
+from steelyard.local.tuning.suggestions import Suggestions, check_measure, load_prior
 from steelyard.local.tuning.summary import best_to_json, counts_of
 from steelyard.local.tuning.trials import Trials
 from steelyard.tuning.placement import is_packed
@@ -95,8 +95,8 @@ class SearchRunner:
             # A manifest with a mistake costs no answer: first all that may be wrong is found out.
             self._prepare_data(force)
             self._begin(replaced)
-            questions = Questions(self.search, self._prior)
-            self._trials = Trials(self.search, self._state, questions, self.report, self.launch, self.pause_factor)
+            suggestions = Suggestions(self.search, self._prior)
+            self._trials = Trials(self.search, self._state, suggestions, self.report, self.launch, self.pause_factor)
             try:
                 end = self._search()
             finally:
@@ -270,4 +270,5 @@ def _story_of(search: LocalSearch, before: SearchState, kept: SearchState | None
     story = f"it begins anew: {why}" if kept is None else f"it goes back to {len(kept.entries)} finished trials: {why}"
     if not before.entries:
         return story
-    return f"{story}; the {len(before.entries)} finished trials of before are kept in {search.kept_file(before.inputs).name}"
+    kept_in = search.kept_file(before.inputs).name
+    return f"{story}; the {len(before.entries)} finished trials of before are kept in {kept_in}"

@@ -20,7 +20,7 @@ from steelyard.planning import changed_inputs
 from steelyard.tuning.search import INDEPENDENT
 from steelyard.tuning.warm_start import answer_inputs
 
-# What neither a question nor a trial's answer depends on. It may change while a search goes on.
+# What neither a trial's values nor its result depend on. It may change while a search goes on.
 _FREE = (
     "best",
     "maxFailedTrials",
@@ -42,12 +42,12 @@ class SearchState:
     inputs: dict[str, Any]
     """What the log depends on: with other inputs it is that of another search."""
     entries: dict[int, Entry] = field(default_factory=dict)
-    """The answered questions, by number."""
+    """The finished trials, by number."""
     seconds: float = 0.0
     """For how long the search has run, in all runs together."""
     source: SourceRecord | None = None
     ended: str = ""
-    """Why no further question was asked."""
+    """Why no further trial was created."""
 
     @property
     def document(self) -> SearchDocument:
@@ -115,7 +115,7 @@ class SearchState:
 
 
 def inputs_of(spec: TuningJobSpec, source_digest: str, prior_digest: str | None) -> dict[str, Any]:
-    """All that the questions and answers of a search depend on.
+    """All that the values and results of a search depend on.
 
     Args:
         spec: the search.
@@ -126,7 +126,7 @@ def inputs_of(spec: TuningJobSpec, source_digest: str, prior_digest: str | None)
     for name in _FREE:
         inputs.pop(name, None)
     if spec.algorithm.name in INDEPENDENT and spec.pruning is None:
-        inputs.pop("parallelTrials")  # How many run at once changes no question, and no answer.
+        inputs.pop("parallelTrials")  # How many run at once changes no values, and no result.
     inputs["objective"].pop("target", None)
     own = {"source": source_digest, "prior": prior_digest, "trainer": __version__}
     return inputs | {"template": answer_inputs(spec)} | own

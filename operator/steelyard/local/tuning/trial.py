@@ -43,7 +43,7 @@ class TrialRun:
     _pauses_until: float = field(init=False, default=0.0)
 
     def start(self) -> TrialReport | None:
-        """Begins the trial, where a run before has left no report of this very question.
+        """Begins the trial, where a run before has left no report of these very values.
 
         Returns:
             The report, if there is one already.

@@ -16,26 +16,26 @@ from steelyard.local.source import source_digest
 from steelyard.local.tuning.events import NewBest, SearchReport, TrialEnded, TrialStarted, TrialTold
 from steelyard.local.tuning.job import LocalSearch
 from steelyard.local.tuning.pack import PackRun
-from steelyard.local.tuning.questions import Question, Questions
 from steelyard.local.tuning.state import SearchState
+from steelyard.local.tuning.suggestions import Suggestion, Suggestions
 from steelyard.local.tuning.trial import TrialRun, shortened
 from steelyard.tuning.warm_start import answered_before
 
 
 @dataclass
 class Trials:
-    """The questions that are asked and not answered, and what answers them. For the main thread only."""
+    """The trials that run, and their processes. For the main thread only."""
 
     search: LocalSearch
     state: SearchState
     """Gets the answers, and is saved with each."""
-    questions: Questions
+    suggestions: Suggestions
     report: SearchReport
     launch: Launch
     pause_factor: float
     exhausted_at: int | None = field(init=False, default=None)
-    """The number of the first question for which no combination was left."""
-    _asked: dict[int, Question] = field(init=False, default_factory=dict)
+    """The number of the first trial for which no combination was left."""
+    _asked: dict[int, Suggestion] = field(init=False, default_factory=dict)
     _runs: dict[int, TrialRun] = field(init=False, default_factory=dict)
     _waiting: dict[int, TrainingJob] = field(init=False, default_factory=dict)
     """Trials that a pack has left open, and for which too many others run."""
@@ -51,11 +51,11 @@ class Trials:
 
     @property
     def asked(self) -> dict[int, Values]:
-        """The questions that are asked and not answered."""
-        return {number: question.values for number, question in self._asked.items()}
+        """The values of the trials that run, by number."""
+        return {number: suggestion.values for number, suggestion in self._asked.items()}
 
     def ask(self, numbers: Sequence[int], *, is_packed: bool) -> None:
-        """Asks these questions, which is to say that their trials begin; fewer where no combination is left.
+        """Begins trials of these numbers; fewer where no combination is left.
 
         Args:
             numbers: ascending.
@@ -66,17 +66,19 @@ class Trials:
         """
         jobs: dict[int, TrainingJob] = {}
         for number in numbers:
-            question = self.questions.ask(number, self.state.entries, self.asked)
-            if question is None:
+            suggestion = self.suggestions.ask(number, self.state.entries, self.asked)
+            if suggestion is None:
                 self.exhausted_at = number
                 break
-            self._asked[number] = question
-            if (entry := answered_before(self.questions.prior, number, question.values, question.seen)) is not None:
+            self._asked[number] = suggestion
+            if (
+                entry := answered_before(self.suggestions.prior, number, suggestion.values, suggestion.seen)
+            ) is not None:
                 self._take_down([entry])
                 continue
-            self.report(TrialStarted(number, question.values, is_packed))
+            self.report(TrialStarted(number, suggestion.values, is_packed))
             try:
-                jobs[number] = self.questions.trial(question)
+                jobs[number] = self.suggestions.trial(suggestion)
             except ConfigurationError as error:
                 self._record([TrialReport(number, "Failed", reason=shortened(error.message))])
         if is_packed and jobs:
@@ -169,8 +171,8 @@ class Trials:
     def _record(self, reports: Sequence[TrialReport]) -> None:
         entries = []
         for report in reports:
-            question = self._asked[report.number]
-            entries.append(Entry.of(report, question.values, question.seen))
+            suggestion = self._asked[report.number]
+            entries.append(Entry.of(report, suggestion.values, suggestion.seen))
         self._take_down(entries, {report.number: report.reason for report in reports})
 
     def _take_down(self, entries: Sequence[Entry], reasons: Mapping[int, str] | None = None) -> None:

@@ -12,12 +12,12 @@ from steelyard.api.tuning_job import TuningJobSpec
 from steelyard.tuning.space import Space
 
 ATTEMPTS = 15
-"""Proposals of one question before the asker takes any that is new."""
+"""Proposals for one trial before the asker takes any that is new."""
 
 
 @dataclass(frozen=True)
-class Question:
-    """All that a question is asked with."""
+class SuggestRequest:
+    """All that the values of the next trial are found with."""
 
     spec: TuningJobSpec
     space: Space
@@ -25,18 +25,18 @@ class Question:
     known: tuple[Entry, ...]
     """By number."""
     pending: tuple[Values, ...]
-    """Questions that are asked and not answered."""
+    """The values of the trials that run."""
     prior: tuple[Entry, ...]
     """What an earlier search over the same space found out."""
     initial: int
-    """How many questions are initialTrials: the algorithm's first one has this number."""
+    """How many trials are initialTrials: the algorithm's first one has this number."""
 
     def seed(self, attempt: int) -> int:
-        """A seed that no other attempt of this or another question has, from 0 to 2^32 - 1."""
+        """A seed that no other attempt of this or another trial has, from 0 to 2^32 - 1."""
         return int(np.random.SeedSequence([self.spec.algorithm.seed, self.number, attempt]).generate_state(1)[0])
 
     def random(self, attempt: int) -> np.random.Generator:
-        """A source of random numbers that no other attempt of this or another question has."""
+        """A source of random numbers that no other attempt of this or another trial has."""
         return np.random.default_rng([self.spec.algorithm.seed, self.number, attempt])
 
     def loss(self, entry: Entry) -> float:
@@ -52,7 +52,7 @@ class Question:
 
     @property
     def first(self) -> list[Entry]:
-        """Those of them that the algorithm did not ask itself: of the earlier search, and of initialTrials."""
+        """Those of them that the algorithm did not suggest itself: of the earlier search, and of initialTrials."""
         own = (entry for entry in self.known if entry.number < self.initial)
         return [entry for entry in (*self.prior, *own) if has_value(entry)]
 
@@ -77,7 +77,7 @@ def has_value(entry: Entry) -> bool:
 class Sampler(Protocol):
     """An algorithm."""
 
-    def proposals(self, question: Question) -> Generator[Values, None, None]:
-        """What might be asked, the best first. The asker takes the first that is new: neither known nor pending, and
+    def proposals(self, request: SuggestRequest) -> Generator[Values, None, None]:
+        """What might be tried, the best first. The asker takes the first that is new: neither known nor pending, and
         closes it then."""
         ...

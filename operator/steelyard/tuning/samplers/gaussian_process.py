@@ -15,7 +15,7 @@ from sklearn.gaussian_process.kernels import ConstantKernel, Matern
 from threadpoolctl import ThreadpoolController
 
 from steelyard.api.search_log import Entry, Values
-from steelyard.tuning.samplers.base import Question
+from steelyard.tuning.samplers.base import SuggestRequest
 from steelyard.tuning.samplers.likelihood import Settings, fit
 from steelyard.tuning.samplers.random import RandomSampler
 from steelyard.tuning.space import Space
@@ -42,19 +42,19 @@ class GaussianProcessSampler:
         self._threads = ThreadpoolController()
         self._listed: Array | None = None
 
-    def proposals(self, question: Question) -> Generator[Values, None, None]:
+    def proposals(self, request: SuggestRequest) -> Generator[Values, None, None]:
         """The points with the highest expected improvement, the highest first."""
-        if len(question.observed) < (question.spec.algorithm.startup_trials or STARTUP_TRIALS):
-            yield from RandomSampler().proposals(question)
+        if len(request.observed) < (request.spec.algorithm.startup_trials or STARTUP_TRIALS):
+            yield from RandomSampler().proposals(request)
             return
         with self._threads.limit(limits=1):
-            points = self._ranked(question)
+            points = self._ranked(request)
         for point in points:
-            yield question.space.at(point.tolist())
+            yield request.space.at(point.tolist())
 
-    def _ranked(self, question: Question) -> Array:
-        space, chance = question.space, question.random(0)
-        surrogate = _Surrogate(question)
+    def _ranked(self, request: SuggestRequest) -> Array:
+        space, chance = request.space, request.random(0)
+        surrogate = _Surrogate(request)
         if (listed := self._all(space)) is not None:
             return _best(listed, surrogate.improvement(listed), PROPOSALS)
         points = _candidates(space, surrogate.best_points, chance)
@@ -74,19 +74,19 @@ class GaussianProcessSampler:
 class _Surrogate:
     """What is expected of the objective, between 0 and 1 on every side; less is better."""
 
-    def __init__(self, question: Question) -> None:
-        self._space = question.space
-        entries = useful(question, MOST_RESULTS)
-        points = np.array([question.space.units(entry.values) for entry in entries])
-        losses = _losses(question, entries)
-        few = _spread(question, entries, MOST_FOR_SETTINGS)
-        features, owners = _features(question.space, points)
+    def __init__(self, request: SuggestRequest) -> None:
+        self._space = request.space
+        entries = useful(request, MOST_RESULTS)
+        points = np.array([request.space.units(entry.values) for entry in entries])
+        losses = _losses(request, entries)
+        few = _spread(request, entries, MOST_FOR_SETTINGS)
+        features, owners = _features(request.space, points)
         self._settings = fit(features[few], owners, losses[few])
         self._scales = self._settings.length_scales[owners]
         self.best_points = points[np.argsort(losses, kind="stable")[:5]]
         self._process = self._regressor(features, losses)
-        features = self._believe(question, features, losses)
-        # The best of what is believed, too: beyond that, a pending question has nothing to gain.
+        features = self._believe(request, features, losses)
+        # The best of what is believed, too: beyond that, a pending trial has nothing to gain.
         self._best = float(self._process.predict(features / self._scales).min())
 
     def _regressor(self, features: Array, losses: Array) -> GaussianProcessRegressor:
@@ -95,14 +95,14 @@ class _Surrogate:
         process = GaussianProcessRegressor(kernel, alpha=settings.variance * settings.noise, optimizer=None)
         return process.fit(features / self._scales, losses)
 
-    def _believe(self, question: Question, features: Array, losses: Array) -> Array:
-        """What is asked and not answered is taken to be as expected, what failed as bad as the worst: so that it is not
-        asked nearby once more. All that the process then stands on."""
-        pending = [question.space.units(values) for values in question.pending]
-        failed = [question.space.units(entry.values) for entry in question.failed[-MOST_FOR_SETTINGS:]]
+    def _believe(self, request: SuggestRequest, features: Array, losses: Array) -> Array:
+        """What runs is taken to be as expected, what failed as bad as the worst: so that nothing is tried nearby once
+        more. All that the process then stands on."""
+        pending = [request.space.units(values) for values in request.pending]
+        failed = [request.space.units(entry.values) for entry in request.failed[-MOST_FOR_SETTINGS:]]
         if not pending and not failed:
             return features
-        more, _ = _features(question.space, np.array(pending + failed))
+        more, _ = _features(request.space, np.array(pending + failed))
         expected = self._process.predict(more / self._scales)
         expected[len(pending) :] = losses.max()
         features = np.vstack([features, more])
@@ -127,21 +127,21 @@ def _log_gain(z: Array) -> Array:
     return np.where(z > FAR, np.log(np.maximum(z, 1.0)) + 0.5 * np.log(2 * np.pi), factor - 0.5 * near**2)
 
 
-def useful(question: Question, most: int) -> list[Entry]:
+def useful(request: SuggestRequest, most: int) -> list[Entry]:
     """At most so many results: the best half of them and the latest, in order."""
-    entries = question.observed
+    entries = request.observed
     if len(entries) <= most:
         return entries
-    best = sorted(range(len(entries)), key=lambda place: question.rank_loss(entries[place]))
+    best = sorted(range(len(entries)), key=lambda place: request.rank_loss(entries[place]))
     kept = set(best[: most // 2])
     latest = (place for place in reversed(range(len(entries))) if place not in kept)
     kept.update(place for place, _ in zip(latest, range(most - len(kept)), strict=False))
     return [entries[place] for place in sorted(kept)]
 
 
-def _spread(question: Question, entries: Sequence[Entry], most: int) -> list[int]:
+def _spread(request: SuggestRequest, entries: Sequence[Entry], most: int) -> list[int]:
     """The places of at most so many: the best half, and others in equal distances."""
-    order = sorted(range(len(entries)), key=lambda place: question.rank_loss(entries[place]))
+    order = sorted(range(len(entries)), key=lambda place: request.rank_loss(entries[place]))
     if len(order) <= most:
         return sorted(order)
     others = sorted(order[most // 2 :])
@@ -149,10 +149,10 @@ def _spread(question: Question, entries: Sequence[Entry], most: int) -> list[int
     return sorted(order[: most // 2] + [others[int(place * step)] for place in range(most - most // 2)])
 
 
-def _losses(question: Question, entries: Sequence[Entry]) -> Array:
+def _losses(request: SuggestRequest, entries: Sequence[Entry]) -> Array:
     """With mean 0 and deviation 1. A pruned trial is no better than the median of the others; what is very bad is cut
     off: how bad exactly says nothing of where it is good."""
-    losses = np.array([question.loss(entry) for entry in entries]) / 4.0  # Differences of the largest have room.
+    losses = np.array([request.loss(entry) for entry in entries]) / 4.0  # Differences of the largest have room.
     is_pruned = np.array([entry.state == "Pruned" for entry in entries])
     median = float(np.median(losses[~is_pruned])) if not is_pruned.all() else float(losses.max())
     losses -= median

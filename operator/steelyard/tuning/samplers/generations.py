@@ -3,20 +3,20 @@
 from collections import Counter
 
 from steelyard.api.search_log import Entry
-from steelyard.tuning.samplers.base import Question, has_value
+from steelyard.tuning.samplers.base import SuggestRequest, has_value
 
 
-def generations(question: Question, size: int) -> list[list[Entry]]:
-    """The generations that are complete when a question is asked, the first one first; the question belongs to the one
+def generations(request: SuggestRequest, size: int) -> list[list[Entry]]:
+    """The generations that are complete when a trial is created, the first one first; the trial belongs to the one
     after them.
 
     A generation is complete with `size` trials that have a value and were asked when all generations before it, and not
     it itself, were complete. The earliest by number count. A trial that fails is made up for by another one.
     """
-    parallel = question.spec.parallel_trials
+    parallel = request.spec.parallel_trials
     of: dict[int, int] = {}
     members: list[list[Entry]] = [[]]
-    waiting = [entry for entry in question.known if entry.number >= question.initial]
+    waiting = [entry for entry in request.known if entry.number >= request.initial]
     arrived = 0
     counts: Counter[int] = Counter()
     current = 0
@@ -38,7 +38,7 @@ def generations(question: Question, size: int) -> list[list[Entry]]:
 
 
 def _generation(seen: tuple[int, ...], of: dict[int, int], size: int) -> int:
-    """The generation of a question that was asked knowing these answers."""
+    """The generation of a trial that was created knowing these results."""
     counts = Counter(of[number] for number in seen if number in of)
     generation = 0
     while counts[generation] >= size:

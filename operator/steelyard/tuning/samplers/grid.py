@@ -3,13 +3,13 @@
 from collections.abc import Generator
 
 from steelyard.api.search_log import Values
-from steelyard.tuning.samplers.base import Question
+from steelyard.tuning.samplers.base import SuggestRequest
 
 
 class GridSampler:
     """All combinations in the order of scikit-learn's ParameterGrid."""
 
-    def proposals(self, question: Question) -> Generator[Values, None, None]:
+    def proposals(self, request: SuggestRequest) -> Generator[Values, None, None]:
         """The combinations, from the first."""
-        for index in range(question.space.combinations or 0):
-            yield question.space.combination(index)
+        for index in range(request.space.combinations or 0):
+            yield request.space.combination(index)

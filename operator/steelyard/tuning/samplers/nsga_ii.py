@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from steelyard.api.search_log import Entry, Values
-from steelyard.tuning.samplers.base import ATTEMPTS, Question, has_value
+from steelyard.tuning.samplers.base import ATTEMPTS, SuggestRequest, has_value
 from steelyard.tuning.samplers.generations import generations
 from steelyard.tuning.samplers.random import RandomSampler
 
@@ -28,25 +28,25 @@ MUTATION_INDEX = 20.0
 class NsgaIISampler:
     """Children of the trials that few others beat in both objectives, and that lie apart from each other."""
 
-    def proposals(self, question: Question) -> Generator[Values, None, None]:
+    def proposals(self, request: SuggestRequest) -> Generator[Values, None, None]:
         """Children; before the first generation is complete, random draws."""
-        size = question.spec.algorithm.population_size or POPULATION_SIZE
-        complete = generations(question, size)
-        parents = question.first
-        if not complete and sum(map(has_value, question.prior)) < 2:
-            yield from RandomSampler().proposals(question)
+        size = request.spec.algorithm.population_size or POPULATION_SIZE
+        complete = generations(request, size)
+        parents = request.first
+        if not complete and sum(map(has_value, request.prior)) < 2:
+            yield from RandomSampler().proposals(request)
             return
         for generation in complete:
-            parents = survivors(question, parents + generation, size)
-        parents = survivors(question, parents, size)
-        points = np.array([question.space.units(entry.values) for entry in parents])
+            parents = survivors(request, parents + generation, size)
+        parents = survivors(request, parents, size)
+        points = np.array([request.space.units(entry.values) for entry in parents])
         for attempt in range(ATTEMPTS):
-            yield question.space.at(_child(question, points, question.random(attempt)).tolist())
+            yield request.space.at(_child(request, points, request.random(attempt)).tolist())
 
 
-def survivors(question: Question, entries: Sequence[Entry], size: int) -> list[Entry]:
+def survivors(request: SuggestRequest, entries: Sequence[Entry], size: int) -> list[Entry]:
     """The best so many, the best first: front after front; of the last front those that lie most apart."""
-    costs = np.array([_costs(question, entry) for entry in entries])
+    costs = np.array([_costs(request, entry) for entry in entries])
     chosen: list[int] = []
     for front in _fronts(costs):
         if len(chosen) >= size:
@@ -56,9 +56,9 @@ def survivors(question: Question, entries: Sequence[Entry], size: int) -> list[E
     return [entries[one] for one in chosen[:size]]
 
 
-def _costs(question: Question, entry: Entry) -> tuple[float, float]:
+def _costs(request: SuggestRequest, entry: Entry) -> tuple[float, float]:
     """What is to be small. A pruned trial has no secondary objective, and is beaten by all that have."""
-    return question.loss(entry), float("inf") if entry.secondary is None else entry.secondary
+    return request.loss(entry), float("inf") if entry.secondary is None else entry.secondary
 
 
 def _fronts(costs: NDArray[np.float64]) -> list[list[int]]:
@@ -92,11 +92,11 @@ def _crowding(costs: NDArray[np.float64]) -> NDArray[np.float64]:
     return distances
 
 
-def _child(question: Question, parents: NDArray[np.float64], chance: np.random.Generator) -> NDArray[np.float64]:
+def _child(request: SuggestRequest, parents: NDArray[np.float64], chance: np.random.Generator) -> NDArray[np.float64]:
     """A point of the unit cube."""
     one, other = (parents[_tournament(len(parents), chance)] for _ in range(2))
     child = one.copy()
-    is_category = np.array([dimension.is_categorical for dimension in question.space.dimensions])
+    is_category = np.array([dimension.is_categorical for dimension in request.space.dimensions])
     if chance.random() < CROSSOVER:
         mixed = np.where(is_category, other, _between(one, other, chance))
         child = np.where(chance.random(len(child)) < 0.5, mixed, child)

@@ -1,8 +1,8 @@
 """Tree-structured Parzen estimators (Bergstra et al., 2011), all parameters together, by Optuna. Imports the api, NumPy
 and Optuna.
 
-The study is made from the log, and the sampler anew for each question: so nothing is forgotten that only Optuna has. A
-study is kept for the next question, which only adds what became known since; it is the same as one made anew.
+The study is made from the log, and the sampler anew for each trial: so nothing is forgotten that only Optuna has. A
+study is kept for the next trial, which only adds what became known since; it is the same as one made anew.
 """
 
 import warnings
@@ -17,7 +17,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from steelyard.api.search_log import Entry, Values
 from steelyard.api.search_space import exists
 from steelyard.tuning.distributions import distribution_of_range
-from steelyard.tuning.samplers.base import ATTEMPTS, Question
+from steelyard.tuning.samplers.base import ATTEMPTS, SuggestRequest
 from steelyard.tuning.samplers.random import RandomSampler
 from steelyard.tuning.space import Dimension, Space
 
@@ -33,64 +33,64 @@ class TpeSampler:
     def __init__(self) -> None:
         self._study: _Study | None = None
 
-    def proposals(self, question: Question) -> Generator[Values, None, None]:
+    def proposals(self, request: SuggestRequest) -> Generator[Values, None, None]:
         """Draws of Optuna's sampler. One that is refused counts as running then, which keeps the next off it."""
-        if len(question.observed) < (question.spec.algorithm.startup_trials or STARTUP_TRIALS):
-            yield from RandomSampler().proposals(question)
+        if len(request.observed) < (request.spec.algorithm.startup_trials or STARTUP_TRIALS):
+            yield from RandomSampler().proposals(request)
             return
-        if self._study is None or not self._study.leads_to(question):
-            self._study = _Study(question)
+        if self._study is None or not self._study.leads_to(request):
+            self._study = _Study(request)
         study = self._study
-        study.add(question)
+        study.add(request)
         try:
             for attempt in range(ATTEMPTS):
-                yield study.ask(question, attempt)
+                yield study.ask(request, attempt)
         finally:
             study.forget_running()
 
 
 class _Study:
-    """Optuna's study of a search. Trials that run are in it for one question only."""
+    """Optuna's study of a search. Trials that run are in it for one request only."""
 
-    def __init__(self, question: Question) -> None:
+    def __init__(self, request: SuggestRequest) -> None:
         optuna.logging.set_verbosity(optuna.logging.ERROR)
-        objective = question.spec.objective
+        objective = request.spec.objective
         self._has_two = objective.secondary is not None
         goal = StudyDirection.MAXIMIZE if objective.direction == "Maximize" else StudyDirection.MINIMIZE
         directions = [goal, StudyDirection.MINIMIZE] if self._has_two else [goal]
         self._study = optuna.create_study(study_name="search", directions=directions)
-        self._distributions = {dimension.path: _distribution(dimension) for dimension in question.space.dimensions}
+        self._distributions = {dimension.path: _distribution(dimension) for dimension in request.space.dimensions}
         self._finished: list[Entry] = []
         self._running: list[int] = []
         self._forgotten = 0
 
-    def leads_to(self, question: Question) -> bool:
-        """Whether all that it knows, the question knows, too, and in this order."""
-        finished = self._of_use(question)[: len(self._finished)]
+    def leads_to(self, request: SuggestRequest) -> bool:
+        """Whether all that it knows, the request knows, too, and in this order."""
+        finished = self._of_use(request)[: len(self._finished)]
         return self._forgotten < MOST_FORGOTTEN and finished == self._finished
 
-    def _of_use(self, question: Question) -> list[Entry]:
+    def _of_use(self, request: SuggestRequest) -> list[Entry]:
         """The trials with all objectives."""
-        return [entry for entry in question.observed if not self._has_two or entry.secondary is not None]
+        return [entry for entry in request.observed if not self._has_two or entry.secondary is not None]
 
-    def add(self, question: Question) -> None:
-        """What the question knows more, and what runs. Failed trials count as running for ever: as bad, without a
+    def add(self, request: SuggestRequest) -> None:
+        """What the request knows more, and what runs. Failed trials count as running for ever: as bad, without a
         value."""
         self.forget_running()
-        for entry in self._of_use(question)[len(self._finished) :]:
-            self._study.add_trial(_finished(entry, question.space, self._distributions, 1 + self._has_two))
+        for entry in self._of_use(request)[len(self._finished) :]:
+            self._study.add_trial(_finished(entry, request.space, self._distributions, 1 + self._has_two))
             self._finished.append(entry)
-        without = [entry for entry in question.observed if self._has_two and entry.secondary is None]
-        for values in (*(entry.values for entry in [*question.failed, *without]), *question.pending):
-            self._study.add_trial(_running(values, question.space, self._distributions))
+        without = [entry for entry in request.observed if self._has_two and entry.secondary is None]
+        for values in (*(entry.values for entry in [*request.failed, *without]), *request.pending):
+            self._study.add_trial(_running(values, request.space, self._distributions))
             self._running.append(len(self._finished) + self._forgotten + len(self._running))
 
-    def ask(self, question: Question, attempt: int) -> Values:
+    def ask(self, request: SuggestRequest, attempt: int) -> Values:
         """A draw, which runs from then on."""
-        self._study.sampler = _sampler(question.seed(attempt), question.space.has_conditions)
+        self._study.sampler = _sampler(request.seed(attempt), request.space.has_conditions)
         trial = self._study.ask()
         self._running.append(trial.number)
-        return _suggested(trial, question.space, self._distributions)
+        return _suggested(trial, request.space, self._distributions)
 
     def forget_running(self) -> None:
         """Optuna's sampler passes over trials that have failed."""

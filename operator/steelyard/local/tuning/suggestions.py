@@ -1,4 +1,4 @@
-"""What a search asks: its next question, and the trial that answers it. Imports tuning, the api and local."""
+"""The values of a search's next trial, and the job that it is. Imports tuning, the api and local."""
 
 import hashlib
 import json
@@ -22,19 +22,19 @@ from steelyard.tuning.warm_start import FIELD, prior_of
 
 
 @dataclass(frozen=True)
-class Question:
-    """A question that was asked."""
+class Suggestion:
+    """A trial's number, the values of its parameters, and when it gives up."""
 
     number: int
     values: Values
     stops: Stops
     seen: tuple[int, ...] | None
-    """The answers that it was asked with, where the search is asynchronous."""
+    """The numbers of the results that it was created with, where the search is asynchronous."""
 
 
 @dataclass
-class Questions:
-    """Asks the questions of one search; the same ones whenever it is asked."""
+class Suggestions:
+    """Finds the values of one search's trials; the same ones whenever it is asked."""
 
     search: LocalSearch
     prior: Sequence[Entry] = ()
@@ -44,13 +44,13 @@ class Questions:
     def __post_init__(self) -> None:
         self._asker = Asker(self.search.tuning.spec)
 
-    def ask(self, number: int, entries: Mapping[int, Entry], running: Mapping[int, Values]) -> Question | None:
-        """A question; None where no combination is left.
+    def ask(self, number: int, entries: Mapping[int, Entry], running: Mapping[int, Values]) -> Suggestion | None:
+        """The values of a trial; None where no combination is left.
 
         Args:
             number: its number.
             entries: the log.
-            running: the questions that are asked and not answered.
+            running: the values of the trials that run, by number.
         """
         spec = self.search.tuning.spec
         known = known_to(spec, entries, number)
@@ -59,11 +59,13 @@ class Questions:
         if values is None:
             return None
         stops = stops_for(spec, number, known)
-        return Question(number, values, stops, tuple(entry.number for entry in known) if spec.asynchronous else None)
+        return Suggestion(number, values, stops, tuple(entry.number for entry in known) if spec.asynchronous else None)
 
-    def trial(self, question: Question) -> TrainingJob:
-        """The job that answers a question. Raises ConfigurationError where its values make no valid job."""
-        return trial_job(self.search.tuning, question.number, question.values, question.stops, self.search.dataset_uri)
+    def trial(self, suggestion: Suggestion) -> TrainingJob:
+        """The job of a trial. Raises ConfigurationError where its values make no valid job."""
+        return trial_job(
+            self.search.tuning, suggestion.number, suggestion.values, suggestion.stops, self.search.dataset_uri
+        )
 
 
 def check_measure(measure: Measure, prepared: Path) -> None:
