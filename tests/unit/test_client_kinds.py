@@ -1,7 +1,7 @@
 """The client's submit, get, list and delete take jobs of both kinds. The API server is a dictionary here; a real one is
 asked in tests/controlplane."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +64,9 @@ class Server:
         if path.endswith("/namespaces/lab"):
             return {}
         raise ApiError(404, "NotFound", f"{path} not found")
+
+    def pages(self, path: str) -> Iterator[list[dict[str, Any]]]:
+        yield self.request("GET", path)["items"]
 
 
 def connected(server: Server) -> Client:

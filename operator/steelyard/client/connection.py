@@ -2,10 +2,10 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
+from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
-from steelyard.kube import Api, exec_output
+from steelyard.kube import Api, exec_output, pages
 from steelyard.kube.errors import Object
 
 _T = TypeVar("_T")
@@ -47,6 +47,10 @@ class Connection:
     ) -> Object:
         """See `Requester.request`."""
         return self._wait_for(self._api.request(method, path, body, query=query))
+
+    def pages(self, path: str, query: Mapping[str, str] | None = None) -> Iterator[list[Object]]:
+        """See `kube.pages`."""
+        return self._iterate(pages(self._api, path, query))
 
     def lines(self, path: str, *, query: dict[str, str]) -> Iterator[str]:
         """See `Api.lines`."""

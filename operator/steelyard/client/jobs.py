@@ -13,8 +13,6 @@ from steelyard.client.kinds import TRAINING_JOB, Kind, kind_of, problems_on_a_cl
 from steelyard.kube import ApiError, path_of
 from steelyard.kube.errors import Object
 
-_PAGE = "500"
-
 
 def create_job(connection: Connection, job: TrainingJob | TuningJob, namespace: str) -> tuple[Object, bool]:
     """Makes a job; one that is there already and equal is left as it is.
@@ -84,14 +82,9 @@ def delete_job(connection: Connection, name: str, namespace: str, kind: Kind = T
 
 def list_jobs(connection: Connection, namespace: str | None, kind: Kind = TRAINING_JOB) -> Iterator[Object]:
     """The jobs of a namespace, or of all, in the order of their names. Raises SteelyardError."""
-    query = {"limit": _PAGE}
     with explained(namespace or ""):
-        while True:
-            page = connection.request("GET", path_of(kind.resource, namespace), query=query)
-            yield from page["items"]
-            if not (more := page["metadata"].get("continue")):
-                return
-            query["continue"] = more
+        for page in connection.pages(path_of(kind.resource, namespace)):
+            yield from page
 
 
 def job_of(document: Mapping[str, Any]) -> TrainingJob:

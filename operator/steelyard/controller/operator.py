@@ -30,7 +30,7 @@ from steelyard.controller.tuning.cache import TuningCache
 from steelyard.controller.tuning.facts import Child, Pack
 from steelyard.controller.tuning.reconciler import TuningReconciler
 from steelyard.controller.work_queue import WorkQueue
-from steelyard.kube import Api, ApiError, ConnectionFailedError, Requester, path_of
+from steelyard.kube import PAGE_SIZE, Api, ApiError, ConnectionFailedError, Requester, pages, path_of
 
 GROUP, VERSION, PLURAL, TUNINGS = "steelyard.dev", "v1alpha1", "trainingjobs", "tuningjobs"
 WATCH_SECONDS = 300
@@ -38,6 +38,10 @@ TUNING_RECONCILERS = 4
 """How many searches are reconciled at once."""
 STOP_SECONDS = 20.0
 """How long reconciles that are under way may take to end by themselves."""
+
+LIST_AGAIN_SECONDS = 5.0
+IDLE_SECONDS = 0.1
+"""How long kopf keeps an object's body after the handler is done. Its default of 5 s kept all that a start lists."""
 
 logger = logging.getLogger(__name__)
 
@@ -181,34 +185,59 @@ class Operator:
         await self.leadership.acquire()
         end_when_lost_in_a_stop(self.leadership, ExitCode.TRY_AGAIN)
         self.metrics.is_leader.set(1)
+        # From now on, however long the rest takes: a Lease that is not renewed is soon another replica's.
+        holding = asyncio.create_task(self.leadership.hold(), name="hold")
+        working = asyncio.create_task(self._work_all(), name="work")
+        try:
+            done, _ = await asyncio.wait({holding, working}, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            self.metrics.is_leader.set(0)
+            await _end(working, holding)
+
+    async def _work_all(self) -> None:
+        """Works on both queues, once it is known what there is."""
         await self._fill_cache()
         lanes = [
             *[_Lane(self.queue, self.reconciler.reconcile)] * self.settings.reconcilers,
             *[_Lane(self.tuning_queue, self.tuning_reconciler.reconcile)] * TUNING_RECONCILERS,
         ]
         workers = [asyncio.create_task(self._work(lane), name=f"worker-{i}") for i, lane in enumerate(lanes)]
-        holding = asyncio.create_task(self.leadership.hold(), name="hold")
         try:
-            done, _ = await asyncio.wait({holding, *workers}, return_when=asyncio.FIRST_COMPLETED)
+            done, _ = await asyncio.wait(workers, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 task.result()
         finally:
-            self.metrics.is_leader.set(0)
-            await _end(*workers, holding)
+            await _end(*workers)
 
     async def _fill_cache(self) -> None:
         """Reads all stages' Jobs once, so that none is made for which the watch was merely slower."""
-        for namespace in self.settings.namespaces or (None,):
-            answer = await self.api.request("GET", path_of("jobs", namespace), query={"labelSelector": MANAGED_BY})
-            for body in answer["items"]:
-                if (stage_job := StageJob.of(body)) is not None:
-                    self.cache.put_stage_job(stage_job)
-                elif (pack := Pack.of(body)) is not None:
-                    self.tuning_cache.put_pack(pack)
+        while True:
+            try:
+                await self._read_stage_jobs()
+                break
+            except (ApiError, ConnectionFailedError) as error:
+                # One page of many that an overloaded server does not answer must not cost the leadership.
+                if isinstance(error, ApiError) and not error.is_passing:
+                    raise
+                logger.warning("%s; the Jobs are listed again in %.0f s", error, LIST_AGAIN_SECONDS)
+                await asyncio.sleep(LIST_AGAIN_SECONDS)
         for key in self.cache.all_keys():
             self.queue.add(key)
         for key in self.tuning_cache.all_keys():
             self.tuning_queue.add(key)
+
+    async def _read_stage_jobs(self) -> None:
+        for namespace in self.settings.namespaces or (None,):
+            async for page in pages(self.api, path_of("jobs", namespace), {"labelSelector": MANAGED_BY}):
+                while page:  # None is to be held while the next page comes.
+                    body = page.pop()
+                    if (stage_job := StageJob.of(body)) is not None:
+                        self.cache.put_stage_job(stage_job)
+                    elif (pack := Pack.of(body)) is not None:
+                        self.tuning_cache.put_pack(pack)
+                self._beat()
 
     async def _work(self, lane: "_Lane") -> None:
         while True:
@@ -222,8 +251,11 @@ class Operator:
                 await asyncio.shield(reconcile)
             finally:
                 lane.queue.done(key)
-                if self.heartbeat is not None:
-                    self.heartbeat.beat()
+                self._beat()
+
+    def _beat(self) -> None:
+        if self.heartbeat is not None:
+            self.heartbeat.beat()
 
     async def _reconcile(self, lane: "_Lane", key: Key) -> None:
         self.metrics.reconciles.inc()
@@ -283,6 +315,8 @@ def kopf_settings() -> kopf.OperatorSettings:
     settings.persistence.diffbase_storage = _NoDiffs()
     settings.persistence.progress_storage = kopf.MultiProgressStorage([])
     settings.watching.label_selectors["batch", "v1", "jobs"] = MANAGED_BY
+    settings.watching.chunk_size = PAGE_SIZE
+    settings.queueing.idle_timeout = IDLE_SECONDS
     # A watch that is silent for ever would otherwise not be noticed.
     settings.watching.server_timeout = WATCH_SECONDS
     settings.watching.client_timeout = WATCH_SECONDS + 30

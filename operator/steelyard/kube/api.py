@@ -243,6 +243,7 @@ def _error_of(status: int, text: str) -> ApiError:
             document.get("reason") or "",
             document.get("message") or text,
             tuple(details.get("causes") or ()),
+            (document.get("metadata") or {}).get("continue") or "",
         )
     except (ValueError, AttributeError):
         return ApiError(status, "", text.strip()[:1000])

@@ -12,7 +12,9 @@ Object: TypeAlias = dict[str, Any]
 class ApiError(Exception):
     """The API server refused a request."""
 
-    def __init__(self, status: int, reason: str, message: str, causes: tuple[Object, ...] = ()) -> None:
+    def __init__(
+        self, status: int, reason: str, message: str, causes: tuple[Object, ...] = (), continue_token: str = ""
+    ) -> None:
         super().__init__(f"{status} {reason}: {message}")
         self.status = status
         """The HTTP status, such as 404."""
@@ -22,6 +24,8 @@ class ApiError(Exception):
         """The server's words."""
         self.causes = causes
         """The server's list of what is wrong: {"field", "message", "reason"} each."""
+        self.continue_token = continue_token
+        """Where a list took too long (status 410): by what the rest of it can be had; else empty."""
 
     @property
     def is_passing(self) -> bool:
