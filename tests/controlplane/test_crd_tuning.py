@@ -13,8 +13,8 @@ from cluster.simulation import SimulatedCluster
 from crd_support import by_field, install_crds, refusals, tuning_manifest
 
 from steelyard.api.errors import ManifestError
-from steelyard.api.loading import parse_tuning_job
 from steelyard.api.search_log import Entry
+from steelyard.api.search_manifest import parse_tuning_job
 from steelyard.api.tuning_status import MOST_ENTRIES, TuningJobStatus
 
 Node = dict[str, Any]

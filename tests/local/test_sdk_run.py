@@ -15,7 +15,7 @@ import pytest
 from process_support import processes_under, wait_for_none_under
 
 import steelyard
-from steelyard.api.loading import parse_manifest
+from steelyard.api.search_manifest import parse_manifest
 from steelyard.api.training_job import TrainingJob
 
 GENEROUS_SECONDS = 300

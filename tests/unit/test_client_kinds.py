@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from steelyard.api.errors import ConfigurationError, ManifestError
-from steelyard.api.loading import parse_manifest
+from steelyard.api.search_manifest import parse_manifest
 from steelyard.client import Client, JobHandle, JobNotFoundError, SearchHandle
 from steelyard.kube import ApiError
 

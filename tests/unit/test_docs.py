@@ -8,9 +8,9 @@ import pytest
 import yaml
 
 from steelyard.api.contract import Env, ExitCode, Reason
-from steelyard.api.loading import parse_manifest
 from steelyard.api.reference import main, references
 from steelyard.api.schema import schema_of
+from steelyard.api.search_manifest import parse_manifest
 from steelyard.api.training_job import TrainingJob
 from steelyard.api.tuning_job import TuningJob
 

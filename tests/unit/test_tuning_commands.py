@@ -14,9 +14,9 @@ from typer.testing import CliRunner
 
 from steelyard.api.contract import Reason
 from steelyard.api.errors import ConfigurationError, SteelyardError
-from steelyard.api.loading import load_manifest
 from steelyard.api.search import Objective
 from steelyard.api.search_log import Entry, SearchDocument, TrialReport, short_error
+from steelyard.api.search_manifest import load_manifest
 from steelyard.api.status import TrialStatus
 from steelyard.api.tuning_job import TuningJob, TuningJobSpec
 from steelyard.api.tuning_status import TuningJobStatus

@@ -11,11 +11,12 @@ import pytest
 from steelyard.api.clusters import search_cluster_problems
 from steelyard.api.contract import ExitCode, Reason
 from steelyard.api.errors import ManifestError
-from steelyard.api.loading import apply_overrides, load_manifest, parse_manifest, parse_tuning_job
+from steelyard.api.loading import apply_overrides
 from steelyard.api.metrics import Measure
 from steelyard.api.schema import schema_of
 from steelyard.api.search import Parameter
 from steelyard.api.search_log import Entry, TrialReport
+from steelyard.api.search_manifest import load_manifest, parse_manifest, parse_tuning_job
 from steelyard.api.search_space import completed, contains, exists, parents_first, size_of
 from steelyard.api.status import TrialStatus
 from steelyard.api.training_job import TrainingJob

@@ -1,6 +1,5 @@
 """What every part of the manifest shares: strictness, camelCase names, exactly-one-of. Imports pydantic only."""
 
-from collections.abc import Sequence
 from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -64,10 +63,3 @@ def refuse(field: str, message: str, **context: object) -> PydanticCustomError:
         message: what is wrong and what is allowed; may name keys of `context` in braces.
     """
     return PydanticCustomError("cross_field", message, {"field": field, **context})
-
-
-def refuse_all(errors: Sequence[PydanticCustomError]) -> PydanticCustomError:
-    """Several errors of `refuse` as one, for a validator that finds more than one mistake."""
-    mistakes = [(str((error.context or {})["field"]), error.message()) for error in errors]
-    text = "; ".join(f"{field}: {message}" for field, message in mistakes)
-    return PydanticCustomError("cross_fields", "{text}", {"text": text, "mistakes": mistakes})

@@ -29,7 +29,7 @@ OF_OBJECTIVE_METRIC = [
         f"{OBJECTIVE_METRIC} != ''",
         "nothing says what is searched for; name a metric here, or as template.evaluation.metric",
         "objective.metric",
-        "_objective",
+        "_searches_for_something",
     ),
     *(
         Rule(

@@ -16,8 +16,7 @@ from steelyard.api.estimator_rules import ESTIMATORS
 from steelyard.api.metrics import METRICS_OF_TASK, Task
 from steelyard.api.model import NETWORKS, TASK_OF_MODEL
 from steelyard.api.schema import one_line
-from steelyard.api.search import EPOCH_PRUNING
-from steelyard.api.search_rules import NO_CONDITIONS, ONE_OBJECTIVE
+from steelyard.api.search import EPOCH_PRUNING, NO_CONDITIONS, ONE_OBJECTIVE
 from steelyard.api.tuning_job import TUNING_NAME_PATTERN, TuningJobSpec, TuningMetadata
 
 MUTABLE = ("maxTrials", "runPolicy")

@@ -88,19 +88,11 @@ def problems_of(error: ValidationError, root: type[BaseModel]) -> list[Problem]:
     """Pydantic's errors in the words of the manifest, one per field."""
     problems: dict[str, list[str]] = {}
     for item in error.errors(include_url=False):
-        for path, message in _explain_all(dict(item), schema_of(root)):
-            messages = problems.setdefault(path, [])
-            if message not in messages:
-                messages.append(message)
+        path, message = _explain(dict(item), schema_of(root))
+        messages = problems.setdefault(path, [])
+        if message not in messages:
+            messages.append(message)
     return [Problem(path, "; ".join(messages)) for path, messages in problems.items()]
-
-
-def _explain_all(item: dict[str, Any], schema: Schema) -> list[tuple[str, str]]:
-    """The paths and messages of one of pydantic's errors, which may stand for several of a validator's."""
-    if item["type"] != "cross_fields":
-        return [_explain(item, schema)]
-    path = f"{schema.find(item['loc'])[0]}." if item["loc"] else ""
-    return [(f"{path}{field}", message) for field, message in item["ctx"]["mistakes"]]
 
 
 def _explain(item: dict[str, Any], schema: Schema) -> tuple[str, str]:

@@ -1,16 +1,15 @@
 """What goes with scikit-learn's models, and what with networks, across the fields of a TrainingJob. Imports the api
 only."""
 
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from steelyard.api.base import refuse
+from steelyard.api.dataset import Dataset
+from steelyard.api.metrics import Task
 from steelyard.api.model import TASK_OF_MODEL, Model
-from steelyard.api.outcome import BASELINE, CANDIDATES_OF_ESTIMATORS, CANDIDATES_OF_NETWORKS
+from steelyard.api.outcome import BASELINE, CANDIDATES_OF_ESTIMATORS, CANDIDATES_OF_NETWORKS, Compression, Evaluation
 from steelyard.api.training import Training
-
-if TYPE_CHECKING:
-    from steelyard.api.metrics import Task
-    from steelyard.api.training_job import TrainingJobSpec
+from steelyard.api.trial import Trained
 
 FIELDS_OF_NETWORKS = ("epochs", "batch_size", "optimizer", "learning_rate_schedule", "early_stopping", "checkpoint")
 """Of `spec.training`: what only a network has."""
@@ -21,7 +20,41 @@ ESTIMATORS = tuple(
 )
 
 
-def check_estimator(spec: "TrainingJobSpec") -> None:
+class Spec(Protocol):
+    """What is looked at of a TrainingJobSpec, whose validators call these checks."""
+
+    @property
+    def dataset(self) -> Dataset:
+        """See TrainingJobSpec."""
+        ...
+
+    @property
+    def model(self) -> Model:
+        """See TrainingJobSpec."""
+        ...
+
+    @property
+    def training(self) -> Training:
+        """See TrainingJobSpec."""
+        ...
+
+    @property
+    def evaluation(self) -> Evaluation:
+        """See TrainingJobSpec."""
+        ...
+
+    @property
+    def compression(self) -> Compression | None:
+        """See TrainingJobSpec."""
+        ...
+
+    @property
+    def trained(self) -> Trained | None:
+        """See TrainingJobSpec."""
+        ...
+
+
+def check_estimator(spec: Spec) -> None:
     """Refuses what a model of scikit-learn does not have. Raises PydanticCustomError."""
     training = spec.training
     if training.workers != 1:
@@ -61,7 +94,7 @@ def check_estimator(spec: "TrainingJobSpec") -> None:
             )
 
 
-def check_network(spec: "TrainingJobSpec") -> None:
+def check_network(spec: Spec) -> None:
     """Refuses what a network does not have. Raises PydanticCustomError."""
     if spec.evaluation.cross_validation is not None:
         raise refuse(
@@ -79,7 +112,7 @@ def check_network(spec: "TrainingJobSpec") -> None:
             )
 
 
-def check_model(model: Model, task: "Task") -> None:
+def check_model(model: Model, task: Task) -> None:
     """Refuses a model that does not have the task. Raises PydanticCustomError."""
     if (own := TASK_OF_MODEL.get(model.kind, task)) != task:
         raise refuse("model", "{kind} is for {own}, but the task is {task}", kind=model.kind, own=own, task=task)

@@ -1,5 +1,7 @@
-"""From a file to a TrainingJob or a TuningJob: YAML or JSON, `--set` overrides, and errors that say where. Imports the
-api only."""
+"""From a file to a TrainingJob: YAML or JSON, `--set` overrides, and errors that say where. Imports the api only.
+
+A manifest that may be a TuningJob is read by `search_manifest`.
+"""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -74,11 +76,6 @@ def load_training_job(path: Path, overrides: Sequence[str] = ()) -> TrainingJob:
         ManifestError: it is no valid TrainingJob.
     """
     return parse_training_job(apply_overrides(read_manifest(path), overrides), source=str(path))
-
-
-def load_manifest(path: Path, overrides: Sequence[str] = ()) -> TrainingJob | TuningJob:
-    """Reads a manifest of either kind; otherwise as `load_training_job`."""
-    return parse_manifest(apply_overrides(read_manifest(path), overrides), source=str(path))
 
 
 def read_manifest(path: Path) -> dict[str, Any]:
@@ -202,30 +199,20 @@ def parse_training_job(manifest: dict[str, Any], *, source: str = "the manifest"
     Raises:
         ManifestError: with every mistake that could be found at once.
     """
-    return _parse(TrainingJob, manifest, source)
+    return parse_as(TrainingJob, manifest, source)
 
 
-def parse_tuning_job(manifest: dict[str, Any], *, source: str = "the manifest") -> TuningJob:
-    """Validates a manifest of a TuningJob; otherwise as `parse_training_job`."""
-    return _parse(TuningJob, manifest, source)
+def parse_as(kind: type[_Job], manifest: dict[str, Any], source: str) -> _Job:
+    """The manifest as one of this kind, as far as its model says whether it is valid.
 
+    Args:
+        kind: the class.
+        manifest: JSON values.
+        source: what to call it in an error.
 
-def parse_manifest(manifest: dict[str, Any], *, source: str = "the manifest") -> TrainingJob | TuningJob:
-    """Validates a manifest of either kind; otherwise as `parse_training_job`."""
-    match manifest.get("kind"):
-        case "TrainingJob":
-            return parse_training_job(manifest, source=source)
-        case "TuningJob":
-            return parse_tuning_job(manifest, source=source)
-        case None:
-            problem = "this field is needed, but it is missing"
-        case other:
-            problem = f"{other if isinstance(other, str) else repr(other):.60} is not known"
-    mistake = Problem("kind", f"{problem}; allowed: TrainingJob, TuningJob")
-    raise ManifestError([mistake], source=source, advice=advice(manifest, ["kind"]))
-
-
-def _parse(kind: type[_Job], manifest: dict[str, Any], source: str) -> _Job:
+    Raises:
+        ManifestError: with every mistake that could be found at once.
+    """
     try:
         return kind.model_validate(manifest)
     except ValidationError as error:

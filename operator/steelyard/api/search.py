@@ -27,6 +27,10 @@ ALGORITHM_SETTINGS: dict[str, tuple[str, ...]] = {
     "QMC": (),
     "NSGA-II": ("population_size",),
 }
+ONE_OBJECTIVE = ("GP", "CMA-ES")
+"""The algorithms that can't search for a front."""
+NO_CONDITIONS = ("GP", "CMA-ES", "QMC")
+"""They draw all parameters at once; Optuna's would draw the others at random and say nothing of it."""
 EPOCH_PRUNING: frozenset[PruningName] = frozenset({"Median", "SuccessiveHalving", "Hyperband"})
 """The rules that look at epochs; PairedFolds looks at folds."""
 PRUNING_SETTINGS: dict[str, tuple[str, ...]] = {

@@ -2,49 +2,43 @@
 
 import math
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pydantic_core import PydanticCustomError
 
-from steelyard.api.base import refuse, refuse_all
+from steelyard.api.base import refuse
+from steelyard.api.errors import Problem
+from steelyard.api.log_sizes import LOG_LIMIT_BYTES, entry_bytes_at_most, log_bytes_at_most
 from steelyard.api.metrics import AT_MOST_ONE, METRICS_OF_TASK
 from steelyard.api.model import TASK_OF_MODEL
-from steelyard.api.search import EPOCH_PRUNING, Parameter, Pruning, same_value
+from steelyard.api.search import EPOCH_PRUNING, NO_CONDITIONS, ONE_OBJECTIVE, Parameter, Pruning, same_value
 from steelyard.api.search_paths import find
 from steelyard.api.search_space import contains, count_of, own_value, size_of
 from steelyard.api.search_steps import grace_of, most_looks
 from steelyard.api.search_values import check_alone, check_initial_trials, check_together, check_type, words_of
 from steelyard.api.trial import MOST_REPORTS
-
-if TYPE_CHECKING:
-    from steelyard.api.tuning_job import TuningJobSpec
+from steelyard.api.tuning_job import TuningJobSpec
 
 LARGEST_GRID = 10_000
-ONE_OBJECTIVE = ("GP", "CMA-ES")
-NO_CONDITIONS = ("GP", "CMA-ES", "QMC")
-"""They draw all parameters at once; Optuna's would draw the others at random and say nothing of it."""
 
 Errors = Iterator[PydanticCustomError]
 
 
-def check_search(spec: "TuningJobSpec") -> None:
-    """Refuses a search that can't be run, with all its mistakes. Raises PydanticCustomError."""
-    if spec.objective.given_metric is None:
-        raise refuse(
-            "objective.metric",
-            "nothing says what is searched for; name a metric here, or as template.evaluation.metric",
-        )
+def search_problems(spec: TuningJobSpec) -> list[Problem]:
+    """Why a search can't be run, by field from the manifest's root, all its mistakes; none where it can."""
     errors = [error for check in _CHECKS for error in check(spec)]
     spaces = [*_paths(spec), *_conditions(spec)]
     errors += spaces or [*_types(spec)] or [*_space(spec)]
-    if errors:
-        raise refuse_all(errors)
+    messages: dict[str, list[str]] = {}
+    for error in errors:
+        messages.setdefault(f"spec.{(error.context or {})['field']}", []).append(error.message())
+    return [Problem(field, "; ".join(dict.fromkeys(those))) for field, those in messages.items()]
 
 
 # --- the parts beside the parameters ----------------------------------------------------------------------------------
 
 
-def _objective(spec: "TuningJobSpec") -> Errors:
+def _objective(spec: TuningJobSpec) -> Errors:
     metric, target = spec.objective.metric, spec.objective.target
     task = spec.template.task or TASK_OF_MODEL.get(spec.template.model.kind)
     if task is not None and metric not in METRICS_OF_TASK[task]:
@@ -67,7 +61,7 @@ def _objective(spec: "TuningJobSpec") -> Errors:
     yield from _secondary(spec)
 
 
-def _required_metrics(spec: "TuningJobSpec") -> Errors:
+def _required_metrics(spec: TuningJobSpec) -> Errors:
     """Where only the data says what the task is, the gates' metrics and the objective are of the same one at least."""
     metric = spec.objective.metric
     own = next(metrics for metrics in METRICS_OF_TASK.values() if metric in metrics)
@@ -83,7 +77,7 @@ def _required_metrics(spec: "TuningJobSpec") -> Errors:
             return
 
 
-def _secondary(spec: "TuningJobSpec") -> Errors:
+def _secondary(spec: TuningJobSpec) -> Errors:
     """Of the secondary objective, or its absence."""
     if spec.objective.secondary is None:
         if spec.algorithm.name == "NSGA-II":
@@ -118,7 +112,7 @@ def _secondary(spec: "TuningJobSpec") -> Errors:
         )
 
 
-def _algorithm(spec: "TuningJobSpec") -> Errors:
+def _algorithm(spec: TuningJobSpec) -> Errors:
     name = spec.algorithm.name
     if name == "CMA-ES":
         if len(spec.parameters) < 2:
@@ -139,7 +133,7 @@ def _algorithm(spec: "TuningJobSpec") -> Errors:
                 )
 
 
-def _pruning(spec: "TuningJobSpec") -> Errors:
+def _pruning(spec: TuningJobSpec) -> Errors:
     if spec.pruning is not None and spec.pruning.name in EPOCH_PRUNING:
         yield from _epoch_pruning(spec, spec.pruning)
     elif spec.pruning is not None:
@@ -155,7 +149,7 @@ def _pruning(spec: "TuningJobSpec") -> Errors:
             )
 
 
-def _epoch_pruning(spec: "TuningJobSpec", pruning: Pruning) -> Errors:
+def _epoch_pruning(spec: TuningJobSpec, pruning: Pruning) -> Errors:
     """Of the rules that look at epochs."""
     name, model = pruning.name, spec.template.model
     if model.is_estimator:
@@ -194,7 +188,7 @@ def _epoch_pruning(spec: "TuningJobSpec", pruning: Pruning) -> Errors:
             )
 
 
-def _counts(spec: "TuningJobSpec") -> Errors:
+def _counts(spec: TuningJobSpec) -> Errors:
     if spec.parallel_trials > spec.max_trials:
         yield refuse(
             "parallelTrials",
@@ -202,9 +196,6 @@ def _counts(spec: "TuningJobSpec") -> Errors:
             parallel=spec.parallel_trials,
             most=spec.max_trials,
         )
-    # The log's module needs the whole spec, which needs this one.
-    from steelyard.api.log_sizes import LOG_LIMIT_BYTES, entry_bytes_at_most, log_bytes_at_most
-
     if (size := log_bytes_at_most(spec)) > LOG_LIMIT_BYTES:
         each = entry_bytes_at_most(spec)
         yield refuse(
@@ -219,7 +210,7 @@ def _counts(spec: "TuningJobSpec") -> Errors:
         )
 
 
-def _template(spec: "TuningJobSpec") -> Errors:
+def _template(spec: TuningJobSpec) -> Errors:
     template = spec.template
     for field, is_given in (
         ("onlyPrepare", template.only_prepare),
@@ -247,13 +238,13 @@ def _template(spec: "TuningJobSpec") -> Errors:
         yield refuse("trialSeed", "PerTrial sets training.seed, which is a parameter; allowed: Fixed")
 
 
-_CHECKS: tuple[Callable[["TuningJobSpec"], Errors], ...] = (_objective, _algorithm, _pruning, _counts, _template)
+_CHECKS: tuple[Callable[[TuningJobSpec], Errors], ...] = (_objective, _algorithm, _pruning, _counts, _template)
 
 
 # --- the parameters ---------------------------------------------------------------------------------------------------
 
 
-def _paths(spec: "TuningJobSpec") -> Errors:
+def _paths(spec: TuningJobSpec) -> Errors:
     template = json_of(spec)
     for index, parameter in enumerate(spec.parameters):
         field = f"parameters[{index}].path"
@@ -279,7 +270,7 @@ def _paths(spec: "TuningJobSpec") -> Errors:
                 )
 
 
-def _conditions(spec: "TuningJobSpec") -> Errors:
+def _conditions(spec: TuningJobSpec) -> Errors:
     by_path = {parameter.path: parameter for parameter in spec.parameters}
     for index, parameter in enumerate(spec.parameters):
         if (condition := parameter.when) is None:
@@ -335,7 +326,7 @@ def _is_in_cycle(parameter: Parameter, by_path: dict[str, Parameter]) -> bool:
     return False
 
 
-def _types(spec: "TuningJobSpec") -> Errors:
+def _types(spec: TuningJobSpec) -> Errors:
     """Of paths that lead somewhere, and conditions that can be followed."""
     template = json_of(spec)
     by_path = {parameter.path: parameter for parameter in spec.parameters}
@@ -345,7 +336,7 @@ def _types(spec: "TuningJobSpec") -> Errors:
         yield from [*check_type(parameter, node, field)] or check_alone(parameter, by_path, template, field)
 
 
-def _space(spec: "TuningJobSpec") -> Errors:
+def _space(spec: TuningJobSpec) -> Errors:
     """Of parameters each of which is fine."""
     yield from check_together(spec.parameters, json_of(spec))
     whole = spec.template.model_dump(mode="json", by_alias=True)
@@ -369,7 +360,7 @@ def _space(spec: "TuningJobSpec") -> Errors:
         )
 
 
-def json_of(spec: "TuningJobSpec") -> dict[str, Any]:
+def json_of(spec: TuningJobSpec) -> dict[str, Any]:
     """The template's spec as JSON values; what was not given stays out."""
     template: dict[str, Any] = spec.template.model_dump(mode="json", by_alias=True, exclude_unset=True)
     return template

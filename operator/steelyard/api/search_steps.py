@@ -5,10 +5,8 @@ A function of the search and the trial's number alone, so that the log need not 
 """
 
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from steelyard.api.tuning_job import TuningJobSpec
+from steelyard.api.tuning_job import TuningJobSpec
 
 LOOKS = 10
 """How often Median looks where everyEpochs is left out."""
@@ -24,7 +22,7 @@ MOST_TURNS = 10_000
 _EPOCHS = "training.epochs"
 
 
-def budget_of(spec: "TuningJobSpec") -> int:
+def budget_of(spec: TuningJobSpec) -> int:
     """The most steps that a trial may have: its folds, or its epochs."""
     cross_validation = spec.template.evaluation.cross_validation
     if cross_validation is not None:
@@ -37,13 +35,13 @@ def budget_of(spec: "TuningJobSpec") -> int:
     return spec.template.training.epochs
 
 
-def grace_of(spec: "TuningJobSpec") -> int:
+def grace_of(spec: TuningJobSpec) -> int:
     """The epochs that every trial is given: graceEpochs, or its default. The search has a rule that looks at epochs."""
     assert spec.pruning is not None
     return spec.pruning.grace_epochs or -(-budget_of(spec) // GRACE_SHARE)
 
 
-def looks_of(spec: "TuningJobSpec", number: int) -> tuple[int, ...]:
+def looks_of(spec: TuningJobSpec, number: int) -> tuple[int, ...]:
     """The steps at which the rule of pruning judges a trial, ascending, all before the last step of all.
 
     Args:
@@ -60,17 +58,17 @@ def looks_of(spec: "TuningJobSpec", number: int) -> tuple[int, ...]:
     return _rungs(budget, grace, pruning.reduction_factor or REDUCTION_FACTOR)[bracket_of(spec, number) :]
 
 
-def most_looks(spec: "TuningJobSpec") -> int:
+def most_looks(spec: TuningJobSpec) -> int:
     """How many looks a trial has at most: Hyperband's first ladder has the most, and its first trial is on it."""
     return len(looks_of(spec, 0))
 
 
-def report_steps(spec: "TuningJobSpec", number: int) -> tuple[int, ...]:
+def report_steps(spec: TuningJobSpec, number: int) -> tuple[int, ...]:
     """The epochs whose values a trial reports. Of folds all are reported anyway."""
     return () if spec.template.evaluation.cross_validation is not None else looks_of(spec, number)
 
 
-def bracket_of(spec: "TuningJobSpec", number: int) -> int:
+def bracket_of(spec: TuningJobSpec, number: int) -> int:
     """Which of Hyperband's ladders a trial is on: from 0, which begins at the first rung; each next one begins a rung
     later. 0 under any other rule."""
     pruning = spec.pruning

@@ -1,5 +1,7 @@
-"""The TuningJob: a search over a TrainingJob's fields, as a whole, and what only the whole can say. Imports the api
-only."""
+"""The TuningJob: a search over a TrainingJob's fields, as a whole. Imports the api only.
+
+Whether the search that it describes can be run is said by `search_rules`, which `search_manifest` calls.
+"""
 
 from typing import Annotated, Any, Literal, Self
 
@@ -7,7 +9,6 @@ from pydantic import Field, model_validator
 
 from steelyard.api.base import Part, refuse
 from steelyard.api.search import Algorithm, Choice, FieldPath, Objective, Parameter, Pruning
-from steelyard.api.search_rules import check_search
 from steelyard.api.training_job import Metadata, TrainingJobSpec
 
 TUNING_NAME_PATTERN = r"^[a-z]([-a-z0-9]{0,32}[a-z0-9])?$"
@@ -113,8 +114,12 @@ class TuningJobSpec(Part):
         return {**given, "objective": {**decides, **objective}} if "metric" in decides else given
 
     @model_validator(mode="after")
-    def _search_is_possible(self) -> Self:
-        check_search(self)
+    def _searches_for_something(self) -> Self:
+        if self.objective.given_metric is None:
+            raise refuse(
+                "objective.metric",
+                "nothing says what is searched for; name a metric here, or as template.evaluation.metric",
+            )
         return self
 
     @property

@@ -5,7 +5,7 @@ import shlex
 from rich.console import Console
 
 from steelyard import __version__
-from steelyard.api.loading import load_manifest
+from steelyard.api.search_manifest import load_manifest
 from steelyard.api.tuning_job import TuningJob
 from steelyard.cli.output import (
     ClaimOption,

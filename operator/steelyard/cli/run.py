@@ -7,7 +7,7 @@ from rich.console import Console
 
 from steelyard.api.contract import Reason
 from steelyard.api.errors import SteelyardError
-from steelyard.api.loading import load_manifest
+from steelyard.api.search_manifest import load_manifest
 from steelyard.api.tuning_job import TuningJob
 from steelyard.cli.display import display
 from steelyard.cli.fitting import say

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from steelyard.api.contract import Reason
 from steelyard.api.errors import ConfigurationError, SteelyardError
-from steelyard.api.loading import load_manifest
 from steelyard.api.search_log import SearchDocument
+from steelyard.api.search_manifest import load_manifest
 from steelyard.api.tuning_job import TuningJob
 from steelyard.cli.cluster import connected
 from steelyard.local.job import WORKSPACES

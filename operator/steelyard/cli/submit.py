@@ -8,7 +8,7 @@ from rich.console import Console
 
 from steelyard.api.contract import ExitCode, Reason, StageName
 from steelyard.api.errors import SteelyardError
-from steelyard.api.loading import load_manifest
+from steelyard.api.search_manifest import load_manifest
 from steelyard.api.status import TrainingJobStatus
 from steelyard.api.tuning_job import TuningJob
 from steelyard.cli.cluster import (

@@ -2,7 +2,7 @@
 
 from steelyard.api.contract import ExitCode, Reason
 from steelyard.api.errors import ManifestError, Problem, SteelyardError
-from steelyard.api.loading import load_manifest
+from steelyard.api.search_manifest import load_manifest
 from steelyard.api.tuning_job import TuningJob
 from steelyard.cli.output import ClaimOption, ManifestArgument, OutputFormat, OutputOption, SetOption, print_json
 from steelyard.local.claims import parse_claims

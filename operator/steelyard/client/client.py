@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Any, Literal, TypeVar, overload
 
 from steelyard.api.errors import ConfigurationError, SteelyardError
-from steelyard.api.loading import load_manifest, parse_manifest
+from steelyard.api.search_manifest import load_manifest, parse_manifest
 from steelyard.api.training_job import TrainingJob
 from steelyard.api.tuning_job import TuningJob
 from steelyard.client.connection import Connection

@@ -6,7 +6,8 @@ from typing import Any, Literal, TypeAlias
 
 from steelyard.api.clusters import cluster_problems, search_cluster_problems
 from steelyard.api.errors import Problem
-from steelyard.api.loading import parse_training_job, parse_tuning_job
+from steelyard.api.loading import parse_training_job
+from steelyard.api.search_manifest import parse_tuning_job
 from steelyard.api.training_job import TrainingJob
 from steelyard.api.tuning_job import TuningJob
 

@@ -11,7 +11,8 @@ from typing import Any, TypeAlias
 
 from steelyard.api.contract import ExitCode, Reason
 from steelyard.api.errors import ConfigurationError, DataError, SteelyardError
-from steelyard.api.loading import parse_manifest, put_values, read_manifest
+from steelyard.api.loading import put_values, read_manifest
+from steelyard.api.search_manifest import parse_manifest
 from steelyard.api.training_job import TrainingJob
 from steelyard.api.tuning_job import TuningJob
 from steelyard.cli.searches import read_search

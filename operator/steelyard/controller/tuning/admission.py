@@ -6,7 +6,7 @@ from typing import Any
 from steelyard.api.clusters import search_cluster_problems
 from steelyard.api.contract import Reason
 from steelyard.api.errors import ConfigurationError, ManifestError
-from steelyard.api.loading import parse_tuning_job
+from steelyard.api.search_manifest import parse_tuning_job
 from steelyard.controller.admission import manifest_of, not_allowed
 from steelyard.controller.policies.endings import Broken
 from steelyard.controller.settings import Settings
