@@ -43,9 +43,9 @@ _MODULE_OF = {name: module for module, names in _MODULES.items() for name in nam
 def __getattr__(name: str) -> Any:
     """Loads a name when it is first used (PEP 562)."""
     if name == "__version__":
-        from importlib.metadata import version
+        from steelyard.api.version import package_version
 
-        value: Any = version("steelyard")
+        value: Any = package_version()
     elif name in _MODULE_OF:
         value = getattr(import_module(_MODULE_OF[name]), name)
     else:

@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from steelyard import __version__
 from steelyard.api.contract import ExitCode
 from steelyard.api.errors import SteelyardError, explain_os_error
+from steelyard.api.version import package_version
 from steelyard.cli.cluster import PANEL
 from steelyard.cli.delete import delete
 from steelyard.cli.export_study import export_study
@@ -61,7 +61,7 @@ for cluster_command in (submit, list_jobs, status, logs, fetch, delete):
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        print(f"steelyard {__version__}")
+        print(f"steelyard {package_version()}")
         raise typer.Exit
 
 

@@ -4,9 +4,9 @@ import shlex
 
 from rich.console import Console
 
-from steelyard import __version__
 from steelyard.api.search_manifest import load_manifest
 from steelyard.api.tuning_job import TuningJob
+from steelyard.api.version import package_version
 from steelyard.cli.output import (
     ClaimOption,
     ManifestArgument,
@@ -44,7 +44,7 @@ def plan(
     state = job.load_state()
     dataset = job.job.spec.dataset
     digest, _ = sources_digest(dataset, job.resolve, state.source if state else None)
-    stages = plan_stages(job.job, source_digest=digest, trainer_version=__version__)
+    stages = plan_stages(job.job, source_digest=digest, trainer_version=package_version())
     records = state.stages if state else {}
     decisions = decide(stages, records, files_present(job, records))
     if output is OutputFormat.JSON:

@@ -14,10 +14,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NoReturn
 
-from steelyard import __version__
 from steelyard.api.contract import Env, ExitCode, Notice, Progress, Reason, Result, StageName
 from steelyard.api.errors import ConfigurationError, SteelyardError
 from steelyard.api.installing import install_command
+from steelyard.api.version import package_version
 from steelyard.local.beginning import failures_reported, make_workspace
 from steelyard.local.decisions import Decision, decide, files_present, with_search
 from steelyard.local.events import Report, RunEnded, StageEnded, StageRetried, StageSkipped, StageStarted
@@ -98,7 +98,7 @@ class LocalRunner:
         spec = self.job.job.spec
         check_publish_targets(self.job)
         digest, self._state.source = sources_digest(spec.dataset, self.job.resolve, self._state.source)
-        stages = plan(self.job.job, source_digest=digest, trainer_version=__version__)
+        stages = plan(self.job.job, source_digest=digest, trainer_version=package_version())
         if self.search is not None:
             stages = with_search(stages, self.search)
         # The memory first: a folder with anything else in it and no memory is nobody's workspace.

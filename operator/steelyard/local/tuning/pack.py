@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
-from steelyard import __version__
 from steelyard.api.contract import Env, Notice, Progress, StageName
 from steelyard.api.search_log import TrialReport
 from steelyard.api.training_job import TrainingJob
+from steelyard.api.version import package_version
 from steelyard.local.files import write_json
 from steelyard.local.follower import Answer, Told
 from steelyard.local.job import LocalJob
@@ -57,7 +57,7 @@ class PackRun:
         pack_file = workspace.root / "pack.json"
         write_json(pack_file, document)
         write_json(workspace.spec_file, self.job.job.to_manifest())
-        inputs = [__version__, self.source_digest, document["trials"]]
+        inputs = [package_version(), self.source_digest, document["trials"]]
         key = hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
         # No stage of a job, but started and read like one.
         stage = Stage(name=cast(StageName, "pack"), key=key, workers=1, inputs={})

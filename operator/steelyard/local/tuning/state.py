@@ -8,11 +8,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from steelyard import __version__
 from steelyard.api.contract import Reason
 from steelyard.api.errors import ConfigurationError
 from steelyard.api.search_log import Entry, SearchDocument
 from steelyard.api.tuning_job import TuningJobSpec
+from steelyard.api.version import package_version
 from steelyard.local.files import write_json
 from steelyard.local.state import SourceRecord
 from steelyard.local.tuning.job import LocalSearch
@@ -128,7 +128,7 @@ def inputs_of(spec: TuningJobSpec, source_digest: str, prior_digest: str | None)
     if spec.algorithm.name in INDEPENDENT and spec.pruning is None:
         inputs.pop("parallelTrials")  # How many run at once changes no values, and no result.
     inputs["objective"].pop("target", None)
-    own = {"source": source_digest, "prior": prior_digest, "trainer": __version__}
+    own = {"source": source_digest, "prior": prior_digest, "trainer": package_version()}
     return inputs | {"template": answer_inputs(spec)} | own
 
 

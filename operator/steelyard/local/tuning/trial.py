@@ -5,9 +5,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from steelyard import __version__
 from steelyard.api.contract import Notice, Progress, Reason, Result
 from steelyard.api.search_log import TrialReport
+from steelyard.api.version import package_version
 from steelyard.local.files import write_json
 from steelyard.local.job import LocalJob
 from steelyard.local.processes import Launch, StageProcess
@@ -54,7 +54,7 @@ class TrialRun:
         workspace = self.job.workspace
         workspace.logs.mkdir(parents=True, exist_ok=True)
         workspace.results.mkdir(exist_ok=True)
-        stages = plan(self.job.job, source_digest=self.source_digest, trainer_version=__version__).stages
+        stages = plan(self.job.job, source_digest=self.source_digest, trainer_version=package_version()).stages
         self._stage = stages[-1]
         found = StageRun(self.job, self._stage, self.launch).read_result()
         if found is not None and (report := _report_in(found, self.number)) is not None:

@@ -1,0 +1,10 @@
+"""The version of this package. Imports the standard library only."""
+
+from functools import cache
+from importlib.metadata import version
+
+
+@cache
+def package_version() -> str:
+    """The version of the package `steelyard`, such as 0.1.0."""
+    return version("steelyard")
