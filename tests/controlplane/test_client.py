@@ -97,7 +97,7 @@ def test_jobs_are_listed_with_how_they_stand(
     jobs: Kubectl, client: Client, steelyard: Steelyard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert steelyard("list")[1] == f"There are no TrainingJobs in the namespace {jobs.namespace}.\n"
-    monkeypatch.setattr("steelyard.client.jobs._PAGE", "2")
+    monkeypatch.setattr("steelyard.kube.lists.PAGE_SIZE", 2)
     for name in ("c", "a", "e", "b", "d"):
         client.submit(yaml.safe_load(MANIFEST) | {"metadata": {"name": name}})
     write_status(jobs, COMPLETE, "b")
