@@ -22,12 +22,16 @@ class OwnKernel(KernelSpecManager):
         return KernelSpec(argv=argv, display_name=kernel_name, language="python")
 
 
-def executed(notebook: Path) -> nbformat.NotebookNode:
-    """The notebook with its outputs. Raises CellExecutionError where a cell fails."""
+def executed(notebook: Path, *, allow_errors: bool = False) -> nbformat.NotebookNode:
+    """The notebook with its outputs. Raises CellExecutionError where a cell fails, unless that is allowed."""
     document = nbformat.read(notebook, as_version=4)
     kernel = AsyncKernelManager(kernel_spec_manager=OwnKernel())
     client = NotebookClient(
-        document, km=kernel, timeout=GENEROUS_SECONDS, resources={"metadata": {"path": str(notebook.parent)}}
+        document,
+        km=kernel,
+        timeout=GENEROUS_SECONDS,
+        resources={"metadata": {"path": str(notebook.parent)}},
+        allow_errors=allow_errors,
     )
     client.execute()
     return document
@@ -45,6 +49,17 @@ def test_the_notebook_runs_and_shows_its_progress_in_place(tmp_path: Path) -> No
         (result,) = [output for output in each if output.output_type == "execute_result"]
         assert f"The {job} is done" in result.data["text/html"]
     assert (tmp_path / "models/wine/model.onnx").exists() and (tmp_path / "models/wine-search/search.html").exists()
+
+
+def test_a_mistake_is_the_cells_own_line_and_a_message(tmp_path: Path) -> None:
+    cells = ["import steelyard", "folder = 'nowhere'\nsteelyard.load(folder)"]
+    document = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+    file = tmp_path / "mistake.ipynb"
+    nbformat.write(document, file)
+    found = executed(file, allow_errors=True)
+    (error,) = [output for output in found.cells[1].outputs if output.output_type == "error"]
+    assert error.traceback[0] == "Cell In[2], line 2\n    steelyard.load(folder)\n"
+    assert error.traceback[1].startswith("ConfigurationError: ") and len(error.traceback) == 2
 
 
 def test_it_is_shipped_without_outputs() -> None:

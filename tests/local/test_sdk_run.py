@@ -154,9 +154,11 @@ def test_mistakes_are_the_librarys_own_errors(tmp_path: Path) -> None:
     with pytest.raises(steelyard.DataError, match="a list is no table"):
         steelyard.run(manifest(), [1])  # type: ignore[arg-type]
     assert list(tmp_path.iterdir()) == []
-    with pytest.raises(steelyard.DataError, match=r"(?s)rent.*log: ") as caught:
-        steelyard.run(manifest(), table().drop(columns="rent"), progress=False)
-    assert caught.value.exit_code == 65
+    gap = table().astype({"rent": object}).set_index(pd.Index(range(1000, 1120)))
+    gap.iloc[3, 2] = None
+    with pytest.raises(steelyard.DataError, match=r"(?s)rent.*row 4 \(index 1003\).*log: ") as caught:
+        steelyard.run(manifest(), gap, progress=False)
+    assert caught.value.exit_code == 65 and "input.parquet" not in caught.value.message
 
 
 def test_only_the_main_thread_may_run_a_job(tmp_path: Path) -> None:

@@ -14,6 +14,8 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from steelyard.api.contract import Progress
+from steelyard.api.instead import MODELS
+from steelyard.api.model import Model
 from steelyard.cli.display import LiveTable
 from steelyard.cli.fitting import fitting_columns, fitting_parts, program, quiet_keys, say
 from steelyard.cli.main import app, main
@@ -194,7 +196,18 @@ def said(*arguments: str) -> tuple[int, str]:
         ("dataset.uri=photo.png", "images are not read"),
         ("dataset.uri=rows.jsonl", "pandas: DataFrame.to_parquet"),
         ("model.keras.path=net.keras", "a network is model: {mlp: {hiddenUnits: [64]}}"),
-        ("model.xgboost.depth=3", "models of your own are not trained"),
+        ("model.pytorch.file=3", "models of your own are not trained"),
+        ("model.xgboost.depth=3", "boosted trees are model: {gradientBoosting: {}}"),
+        ("model.LGBMClassifier={}", "boosted trees are model: {gradientBoosting: {}}"),
+        ("model.hist_gradient_boosting={}", "boosted trees are model: {gradientBoosting: {}}"),
+        ("model.rf={}", "trees are model: {randomForest: {}}"),
+        ("model.decisionTree={}", "trees are model: {randomForest: {}}"),
+        ("model.DecisionTreeClassifier={}", "trees are model: {randomForest: {}}"),
+        ("model.KNeighborsClassifier={}", "model: {nearestNeighbors: {}}"),
+        ("model.logistic={}", "model: {logisticRegression: {}}"),
+        ("model.neuralNetwork={}", "a network is model: {mlp: {hiddenUnits: [64]}}"),
+        ("model.svm={}", "there is no model svm; there are mlp and linear (networks), gradientBoosting"),
+        ("model.naiveBayes={}", "there is no model naiveBayes; there are mlp"),
         ("training.gpus=1", "spec.template.resources.train.limits"),
         ("gpus=1", "spec.template.resources.train.limits"),
         ("publish=[{uri: s3://bucket/model}]", "publish to a folder, and copy it to s3://bucket/model"),
@@ -208,6 +221,11 @@ def test_a_manifest_with_what_is_not_there(command: str, override: str, instead:
     assert code == 78
     assert errors.count("\n  instead: ") == 1 and instead in errors
     assert "Traceback" not in errors
+
+
+def test_the_models_that_there_are_are_told_without_exception() -> None:
+    names = {info.alias for info in Model.model_fields.values()}
+    assert names == set(re.findall(r"[a-zA-Z]+", MODELS)) - {"and", "networks", "regression", "classification"}
 
 
 @pytest.mark.parametrize(

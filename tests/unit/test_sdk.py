@@ -17,8 +17,9 @@ import pytest
 from rich.text import Text
 
 import steelyard
-from steelyard.api.loading import put_values
+from steelyard.api.loading import parse_training_job, put_values
 from steelyard.api.workspace import Workspace
+from steelyard.sdk.early import check_table, in_words_of_the_table
 from steelyard.sdk.model import typed_labels
 from steelyard.sdk.progress import as_mime, in_notebook
 from steelyard.sdk.results import facts_of
@@ -233,3 +234,86 @@ def test_what_rich_shows_becomes_html_for_a_notebook() -> None:
         shown["text/html"].startswith("<pre") and "a &lt; b" in shown["text/html"] and "color: #" in shown["text/html"]
     )
     assert not in_notebook()
+
+
+# --- mistakes ---------------------------------------------------------------------------------------------------------
+
+
+def job_of(**spec: Any) -> dict[str, Any]:
+    fields = {"dataset": {"target": "price"}, "model": {"ridge": {}}} | spec
+    return {"apiVersion": "steelyard.dev/v1alpha1", "kind": "TrainingJob", "metadata": {"name": "j"}, "spec": fields}
+
+
+NAMES_THAT_ARE_NONE = {
+    "target": ({"target": "Price "}, "spec.dataset.target", steelyard.DataError),
+    "exclude": ({"target": "price", "exclude": ["sise"]}, "spec.dataset.exclude[0]", steelyard.ConfigurationError),
+    "categorical": ({"target": "price", "categorical": ["sise"]}, "categorical[0]", steelyard.ConfigurationError),
+    "numbers": ({"target": "price", "numbers": {"sise": {}}}, "dataset.numbers.sise", steelyard.ConfigurationError),
+    "dates": ({"target": "price", "dates": {"sise": "ISO8601"}}, "dataset.dates.sise", steelyard.ConfigurationError),
+    "split": ({"target": "price", "split": {"group": "sise"}}, "dataset.split.group", steelyard.ConfigurationError),
+}
+
+
+@pytest.mark.parametrize("kind", NAMES_THAT_ARE_NONE)
+@pytest.mark.parametrize("call", ["run", "tune"])
+def test_a_column_that_is_none_is_told_before_anything_starts(
+    kind: str, call: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    dataset, field, error = NAMES_THAT_ARE_NONE[kind]
+    manifest = job_of(dataset=dataset)
+    if call == "tune":
+        parameter = {"path": "model.ridge.alpha", "type": "Double", "min": 1, "max": 2}
+        spec = {"template": manifest["spec"], "objective": {"metric": "r2"}, "parameters": [parameter], "maxTrials": 2}
+        manifest = manifest | {"kind": "TuningJob", "spec": spec}
+        field = field.replace("spec.", "spec.template.")
+    with pytest.raises(steelyard.SteelyardError) as caught:
+        getattr(steelyard, call)(manifest, {"size": [1.5, 2.5], "price": [3.5, 4.5]})
+    assert type(caught.value) is error and field in caught.value.message
+    assert "the table has no column" in caught.value.message and "parquet" not in caught.value.message
+    assert "did you mean 'price'?" in caught.value.message or "did you mean 'size'?" in caught.value.message
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "price", [[1.5, 2.0], np.arange(30), pd.Series([0.5, None]), pl.Series([0.5, 1.0]).to_numpy()], ids=str
+)
+def test_a_metric_of_labels_for_a_target_of_numbers_is_told_before_anything_starts(
+    price: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    data = {"size": list(range(len(price))), "price": price}
+    with pytest.raises(steelyard.ConfigurationError, match=r"spec\.evaluation\.metric: rocAuc is no metric of Regress"):
+        steelyard.run(job_of(evaluation={"metric": "rocAuc"}), data)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_may_be_labels_is_left_to_prepare() -> None:
+    dataset = {"uri": "a.csv", "target": "price"}
+    spec = parse_training_job(job_of(dataset=dataset, evaluation={"metric": "rocAuc"})).spec
+    for price in ([1, 2], [1.0, 2.0], [True, False], ["a", "1.5"], np.array(["a"], dtype=object), [None, 1.5]):
+        check_table(spec, {"size": [1, 2], "price": price})
+
+
+def test_errors_are_about_the_table_and_its_index(tmp_path: Path) -> None:
+    file = tmp_path / "input.parquet"
+    frame = pd.DataFrame({"a": range(2000)}, index=range(5, 2005))
+    message = f"{file}, row 1,204, column 'a': no number; 3 rows"
+    assert in_words_of_the_table(message, file, frame) == (
+        "the table, row 1,204 (index 1208), column 'a': no number; 3 rows"
+    )
+    for data in ({"a": [1]}, pa.table({"a": [1]}), pl.DataFrame({"a": [1]}), frame.head(0)):
+        assert in_words_of_the_table("input.parquet, row 1: x", file, data) == "the table, row 1: x"
+
+
+def test_a_notebook_shows_the_users_lines_and_the_message_only(tmp_path: Path) -> None:
+    module = tmp_path / "mine.py"
+    module.write_text("import steelyard\n\n\ndef go():\n    return steelyard.load('nowhere')\n")
+    code = compile(module.read_text(), str(module), "exec")
+    names: dict[str, Any] = {}
+    exec(code, names)
+    with pytest.raises(steelyard.SteelyardError) as caught:
+        names["go"]()
+    *_, mine, message = caught.value._render_traceback_()
+    assert mine == f"{module}, line 5\n    return steelyard.load('nowhere')\n"
+    assert message == f"ConfigurationError: {caught.value.message}"

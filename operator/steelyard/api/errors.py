@@ -14,6 +14,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from steelyard.api.contract import ExitCode, Reason
+from steelyard.api.own_lines import own_lines
 from steelyard.api.schema import Node, Schema, schema_of
 
 
@@ -25,6 +26,10 @@ class SteelyardError(Exception):
         self.message = message
         self.reason = reason
         self.exit_code = int(exit_code)
+
+    def _render_traceback_(self) -> list[str]:
+        """What IPython shows, in place of all the source that the error came through."""
+        return own_lines(self)
 
 
 class ConfigurationError(SteelyardError):

@@ -19,9 +19,21 @@ _DOWNLOADS = {
     "http": "curl -O {uri}",
     "https": "curl -O {uri}",
 }
-_FRAMEWORKS = ("keras", "tensorflow", "tf", "pytorch", "torch", "xgboost", "lightgbm", "catboost", "sklearn", "script")
+_FRAMEWORKS = ("keras", "tensorflow", "tf", "pytorch", "torch", "sklearn", "script")
 _GPUS = ("gpu", "gpus", "numGpus", "accelerator", "accelerators", "device", "nvidia.com/gpu")
 _OTHER_JOBS = ("PyTorchJob", "TFJob", "XGBoostJob", "MPIJob", "JAXJob", "PaddleJob", "TrainJob", "Job", "RayJob")
+_BOOSTING = ("xgboost", "xgb", "lightgbm", "lgbm", "catboost", "gbm", "gbdt", "gbt", "gbrt", "boosting", "adaboost")
+_FORESTS = ("rf", "forest", "forests", "randomforests", "decisiontree", "tree", "extratrees", "cart", "bagging")
+_NETWORKS = ("nn", "dnn", "ann", "neuralnetwork", "neuralnet", "network", "perceptron", "dense", "deeplearning")
+_NEIGHBORS = ("knn", "kneighbors", "neighbors", "kneighborsclassifier", "kneighborsregressor")
+_LOGISTIC = ("logistic", "logit", "logreg")
+_OTHER_MODELS = ("svm", "svc", "svr", "linearsvc", "linearsvr", "naivebayes", "gaussiannb", "nb", "bayes")
+_OTHER_MODELS += ("gaussianprocess", "lda", "qda", "glm", "poisson", "lightfm", "prophet", "arima", "ensemble")
+_OTHER_MODELS += ("linearregression", "ols", "lm", "sgd", "stacking", "voting", "kmeans", "pca", "tabnet", "automl")
+MODELS = (
+    "mlp and linear (networks), gradientBoosting, randomForest, ridge, lasso, elasticNet (regression), "
+    "logisticRegression (classification) and nearestNeighbors"
+)
 
 _LEARNS_FROM_TABLES = "Steelyard learns from tables, a row for each example: CSV or Parquet"
 
@@ -93,8 +105,29 @@ def instead_of_field(path: str) -> str:
         )
     if name in _FRAMEWORKS:
         return "a network is model: {mlp: {hiddenUnits: [64]}}; code and models of your own are not trained"
+    if instead := _instead_of_model(name):
+        return instead
     if name in ("cnn", "image", "images", "resnet", "transformer", "lstm"):
         return f"there are networks for tables only (mlp, linear). {_LEARNS_FROM_TABLES}"
+    return ""
+
+
+def _instead_of_model(name: str) -> str:
+    """Of a model that other libraries have; empty where it is none."""
+    plain = re.sub(r"[^a-z]", "", name.lower())
+    plain = re.sub(r"(classifier|regressor|classification|regression)$", "", plain) or plain
+    if plain in _BOOSTING or plain.startswith(("hist", "gradientboost", "xgb", "lgbm")):
+        return f"boosted trees are model: {{gradientBoosting: {{}}}}, which is scikit-learn's; {name} is not built in"
+    if plain in _FORESTS:
+        return "trees are model: {randomForest: {}}"
+    if plain in _NETWORKS:
+        return "a network is model: {mlp: {hiddenUnits: [64]}}"
+    if plain in _NEIGHBORS:
+        return "k nearest neighbors are model: {nearestNeighbors: {}}"
+    if plain in _LOGISTIC:
+        return "logistic regression is model: {logisticRegression: {}}"
+    if plain in _OTHER_MODELS or name.lower() in _OTHER_MODELS:
+        return f"there is no model {name}; there are {MODELS}"
     return ""
 
 
@@ -111,7 +144,8 @@ def advice(manifest: Mapping[str, Any], paths: list[str]) -> list[str]:
             found.append(instead_of_kind(manifest.get("kind")))
         elif re.search(r"dataset\.(uri|testUri|format)$", path):
             field = "testUri" if path.endswith("testUri") else "uri"
-            found.append(instead_of_source(str(_at(manifest, path.rpartition(".")[0]).get(field))))
+            uri = _at(manifest, path.rpartition(".")[0]).get(field)
+            found.append("" if uri is None else instead_of_source(str(uri)))
         elif re.search(r"publish\[\d+\]\.uri$", path):
             found.append(_instead_of_target(_at(manifest, path.rpartition(".")[0])))
         else:

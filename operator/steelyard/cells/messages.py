@@ -1,7 +1,11 @@
-"""What is said of cells that can't be read as their column is, alike by `validate` and by the stage prepare.
+"""What is said of cells that can't be read as their column is, and of columns that are not there, alike by `validate`
+and by the stage prepare.
 
 Imports yaml, the api and this package.
 """
+
+import difflib
+from collections.abc import Iterable
 
 import yaml
 
@@ -12,6 +16,13 @@ from steelyard.cells.numbers import LARGEST_WHOLE, Guess
 def shortened(text: str, limit: int = 60) -> str:
     """The text in quotes, cut where it is long."""
     return repr(text if len(text) <= limit else text[:limit] + "...")
+
+
+def nearest(name: str, names: Iterable[str]) -> str:
+    """ "; did you mean 'NAME'?" for the most similar of the names, or nothing."""
+    by_folded = {candidate.strip().casefold(): candidate for candidate in names}
+    near = difflib.get_close_matches(name.strip().casefold(), by_folded, n=1, cutoff=0.6)
+    return f"; did you mean {by_folded[near[0]]!r}?" if near else ""
 
 
 def flow(value: object) -> str:

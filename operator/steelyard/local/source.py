@@ -5,7 +5,7 @@ import gzip
 import hashlib
 import json
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,6 +17,7 @@ from steelyard.api.errors import DataError, Problem
 from steelyard.api.uris import ClaimUri, is_claim_uri
 from steelyard.api.workspace import DATASET_FILE, PREPROCESSING_FILE
 from steelyard.cells.manifest import csv_style
+from steelyard.cells.messages import nearest
 from steelyard.local.file_kinds import kind_of
 from steelyard.local.first_rows import FirstRows, cell_problems
 from steelyard.local.state import SourceRecord
@@ -186,26 +187,34 @@ def _csv_findings(dataset: Dataset, path: Path) -> list[Finding]:
         row, cells = head.ragged
         where = "in the first row" if row == 1 else f"in row {row:,}"
         findings.append(_data("uri", f"{path} has {len(header)} columns, but {cells} cells {where}"))
-    findings += _names_findings(dataset, path, header)
+    findings += names_findings(dataset, str(path), header)
     if not findings:
         findings = [_data(field, f"{path}, {message}") for field, message in cell_problems(dataset, head)]
     return findings
 
 
-def _names_findings(dataset: Dataset, path: Path, header: list[str]) -> list[Finding]:
-    """The columns that the manifest names and the table has not."""
+def names_findings(dataset: Dataset, table: str, header: Sequence[str]) -> list[Finding]:
+    """The columns that the manifest names and the table has not.
+
+    Args:
+        dataset: `spec.dataset`.
+        table: what to call it.
+        header: the names of its columns.
+    """
     findings = []
     there = f"the columns are {_listed(header)}"
+
+    def absent(name: str) -> str:
+        return f"{table} has no column '{name}'{nearest(name, header)}; {there}"
+
     if dataset.target not in header:
-        findings.append(_data("target", f"{path} has no column '{dataset.target}'; {there}"))
+        findings.append(_data("target", absent(dataset.target)))
     if dataset.split.by is not None and dataset.split.by[1] not in header:
         by, name = dataset.split.by
-        findings.append(_configuration(f"split.{by}", f"{path} has no column '{name}'; {there}"))
+        findings.append(_configuration(f"split.{by}", absent(name)))
     named = [(f"{field}[{index}]", name) for field in _LISTS for index, name in enumerate(getattr(dataset, field))]
     named += [(f"{field}.{name}", name) for field in _MAPS for name in getattr(dataset, field)]
-    findings += [
-        _configuration(field, f"{path} has no column '{name}'; {there}") for field, name in named if name not in header
-    ]
+    findings += [_configuration(field, absent(name)) for field, name in named if name not in header]
     if set(header) <= {dataset.target, *dataset.exclude, *(dataset.split.by or ())[1:]}:
         findings.append(_configuration("exclude", f"no feature is left beside the target; {there}"))
     return findings
@@ -248,5 +257,5 @@ def _open_bytes(path: Path) -> Iterator[IO[bytes]]:
         yield gzip.GzipFile(fileobj=file) if path.name.lower().endswith(".gz") else file  # type: ignore[misc]
 
 
-def _listed(names: list[str], limit: int = 20) -> str:
+def _listed(names: Sequence[str], limit: int = 20) -> str:
     return ", ".join(names[:limit]) + (f" and {len(names) - limit} more" if len(names) > limit else "")

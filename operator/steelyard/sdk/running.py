@@ -2,16 +2,19 @@
 cli's displays and this package.
 """
 
+import re
 import threading
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from steelyard.api.contract import ExitCode, Reason
 from steelyard.api.errors import ConfigurationError, DataError, SteelyardError
 from steelyard.api.loading import put_values, read_manifest
+from steelyard.api.own_lines import own_lines
 from steelyard.api.search_manifest import parse_manifest
 from steelyard.api.training_job import TrainingJob
 from steelyard.api.tuning_job import TuningJob
@@ -24,10 +27,21 @@ from steelyard.local.runner import LocalRunner, StageError
 from steelyard.local.tuning.job import LocalSearch
 from steelyard.local.tuning.runner import SearchRunner
 from steelyard.local.tuning.state import SearchState
+from steelyard.sdk.early import check_table, in_words_of_the_table
 from steelyard.sdk.progress import job_progress, search_progress
 from steelyard.sdk.results import RunResult, TuneResult, facts_of
 from steelyard.sdk.source import with_source, write_source
 from steelyard.sdk.tables import Table
+
+_CALLED = {
+    "run the same command again": "call it again",
+    r"--workspace\b": "workspace=",
+    r"--claim ([^ =]+)=DIR": r'claims={"\1": DIR}',
+    r"--claim ([^ =]+)=\.\.\.": r"claims, \1",
+    r"--force\b": "force=True",
+    r"`steelyard run`": "steelyard.run",
+}
+"""What the command's messages advise to type, and what stands for it in Python; the keys are patterns."""
 
 Manifest: TypeAlias = str | Path | Mapping[str, Any] | TrainingJob | TuningJob
 """A manifest's file, or the manifest as a dictionary or as a model of the API."""
@@ -69,9 +83,11 @@ def run(
     """
     document, base = _read(manifest, overrides)
     where, folders = _path(workspace), _folders(claims)
-    job = LocalJob.of(_training_job(document, data), base, where, folders)
-    with _explained():
+    with _explained(spoken := _Spoken(data)):
+        job = LocalJob.of(_training_job(document, data), base, where, folders)
+        spoken.file = job.workspace.input_file
         if data is not None:
+            check_table(job.job.spec, data)
             job.load_state()
             uri = _uri(write_source(data, job.workspace), job.base_dir)
             job = LocalJob.of(_training_job(with_source(document, uri)), base, where, folders)
@@ -96,9 +112,11 @@ def tune(
     """
     document, base = _read(manifest, overrides)
     where, folders = _path(workspace), _folders(claims)
-    search = LocalSearch.of(_tuning_job(document, data), base, where, folders)
-    with _explained():
+    with _explained(spoken := _Spoken(data)):
+        search = LocalSearch.of(_tuning_job(document, data), base, where, folders)
+        spoken.file = search.workspace.input_file
         if data is not None:
+            check_table(search.tuning.spec.template, data, "spec.template")
             search.check_workspace()
             SearchState.load(search)
             uri = _uri(write_source(data, search.workspace), search.base_dir)
@@ -177,8 +195,32 @@ def _uri(file: Path, base_dir: Path) -> str:
     return str(file.relative_to(base_dir) if file.is_relative_to(base_dir) else file)
 
 
+class _Interrupted(KeyboardInterrupt):
+    """Which a notebook shows without the library's source."""
+
+    def _render_traceback_(self) -> list[str]:
+        return own_lines(self)
+
+
+@dataclass
+class _Spoken:
+    """A message of the command's, for those who called it from Python."""
+
+    data: Table | None
+    file: Path | None = None
+    """Where the table is written to, once that is known."""
+
+    def __call__(self, message: str) -> str:
+        """The message; what it names as options are arguments here."""
+        if self.data is not None and self.file is not None:
+            message = in_words_of_the_table(message, self.file, self.data)
+        for typed, called in _CALLED.items():
+            message = re.sub(typed, called, message)
+        return message
+
+
 @contextmanager
-def _explained() -> Iterator[None]:
+def _explained(spoken: _Spoken) -> Iterator[None]:
     """What ends a run, as Python's users expect it: by the kind of error, and an interruption as such."""
     if threading.current_thread() is not threading.main_thread():
         raise ConfigurationError(
@@ -191,10 +233,12 @@ def _explained() -> Iterator[None]:
     except SteelyardError as error:
         if error.reason == Reason.INTERRUPTED and error.exit_code == 130:
             what = error.message.partition(";")[0]
-            raise KeyboardInterrupt(f"{what}; the same call goes on where it stopped") from None
-        if not isinstance(error, StageError):
+            raise _Interrupted(f"{what}; the same call goes on where it stopped") from None
+        message = spoken(error.message)
+        if isinstance(error, StageError):
+            message += f"\nlog: {error.log}"
+        elif message == error.message:
             raise
-        message = f"{error.message}\nlog: {error.log}"
         if error.exit_code == ExitCode.DATA:
             raise DataError(message, reason=error.reason) from None
         if error.exit_code == ExitCode.CONFIGURATION:

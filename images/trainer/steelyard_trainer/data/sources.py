@@ -23,12 +23,12 @@ from steelyard.api.uris import is_claim_uri
 from steelyard.cells.column import meaning_of
 from steelyard.cells.dates import ISO8601
 from steelyard.cells.manifest import column_style, default_style, missing_numbers
-from steelyard.cells.messages import refuse_large
+from steelyard.cells.messages import nearest, refuse_large
 from steelyard.cells.numbers import PLAIN, NumberStyle
 from steelyard.cells.words import text_of
 from steelyard_trainer.contract import StageContext
 from steelyard_trainer.data.reading import ROW
-from steelyard_trainer.data.words import listed, nearest
+from steelyard_trainer.data.words import listed
 
 ColumnKind = Literal["Number", "Category", "Date"]
 

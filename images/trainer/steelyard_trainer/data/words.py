@@ -1,14 +1,6 @@
-"""Words in messages: names near another, and lists. Imports the standard library."""
+"""Lists in messages. Imports the standard library."""
 
-import difflib
-from collections.abc import Collection, Iterable
-
-
-def nearest(name: str, names: Iterable[str]) -> str:
-    """ "; did you mean 'NAME'?" for the most similar of the names, or nothing."""
-    by_folded = {candidate.strip().casefold(): candidate for candidate in names}
-    near = difflib.get_close_matches(name.strip().casefold(), by_folded, n=1, cutoff=0.6)
-    return f"; did you mean {by_folded[near[0]]!r}?" if near else ""
+from collections.abc import Collection
 
 
 def listed(names: Collection[str], limit: int = 40) -> str:
