@@ -27,7 +27,17 @@ _FORESTS = ("rf", "forest", "forests", "randomforests", "decisiontree", "tree", 
 _NETWORKS = ("nn", "dnn", "ann", "neuralnetwork", "neuralnet", "network", "perceptron", "dense", "deeplearning")
 _NEIGHBORS = ("knn", "kneighbors", "neighbors", "kneighborsclassifier", "kneighborsregressor")
 _LOGISTIC = ("logistic", "logit", "logreg")
-_OTHER_MODELS = ("svm", "svc", "svr", "linearsvc", "linearsvr", "naivebayes", "gaussiannb", "nb", "bayes")
+_OTHER_MODELS: tuple[str, ...] = (
+    "svm",
+    "svc",
+    "svr",
+    "linearsvc",
+    "linearsvr",
+    "naivebayes",
+    "gaussiannb",
+    "nb",
+    "bayes",
+)
 _OTHER_MODELS += ("gaussianprocess", "lda", "qda", "glm", "poisson", "lightfm", "prophet", "arima", "ensemble")
 _OTHER_MODELS += ("linearregression", "ols", "lm", "sgd", "stacking", "voting", "kmeans", "pca", "tabnet", "automl")
 MODELS = (
