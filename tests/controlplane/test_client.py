@@ -128,7 +128,8 @@ def test_status_shows_stages_conditions_candidates_and_the_model(
         "phase Complete",
         "published pvc://models/tiny",
         f"digest {DIGEST}",
-        "chosen Int8, 94,208 bytes, 6.5 us a row: 0.274 of float32 (344,064 bytes), 0.001 less accuracy on the "
+        "chosen Int8, 94,208 bytes, 6.5 us a row (one row at a time): 0.274 of float32 (344,064 bytes), "
+        "0.001 less accuracy on the "
         "validation part",
         "test accuracy 0.972 ± 0.009",
         "float32 344,064 0.972 12.5",

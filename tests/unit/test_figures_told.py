@@ -7,6 +7,7 @@ from controller_support import NOW, SUMMARY_OF_FINISH, begun, job_with, plan_of,
 
 from steelyard.api.status import TrainingJobStatus
 from steelyard.cli.outcome import outcome_lines
+from steelyard.cli.score import trained_on
 from steelyard.cli.status import model_lines
 from steelyard.controller.draft import StatusDraft
 
@@ -54,3 +55,18 @@ def test_no_line_of_figures_is_wider_than_a_terminal() -> None:
         lines = outcome_lines({"metrics": metrics, **({"naive": naive} if naive else {})}, [])
         assert max(map(len, lines)) <= 80
         assert all(f"{name} 0.9877 ± 0.0025" in "\n".join(lines) for name in names)
+
+
+@pytest.mark.parametrize(
+    ("uri", "name", "is_it"),
+    [
+        ("data/sales.csv", "sales.csv", True),
+        ("pvc://data/sales.parquet", "sales.parquet", True),
+        ("sklearn:digits", "digits.csv", True),
+        ("data/sales.csv", "new.csv", False),
+        ("sales", "ales", False),
+    ],
+)
+def test_rows_that_are_named_as_the_training_table_are_no_test(uri: str, name: str, is_it: bool) -> None:
+    assert trained_on({"manifest": {"spec": {"dataset": {"uri": uri}}}}, name) == (name if is_it else "")
+    assert trained_on({}, name) == ""

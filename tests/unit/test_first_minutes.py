@@ -17,10 +17,12 @@ from steelyard.api.contract import Progress
 from steelyard.api.instead import MODELS
 from steelyard.api.model import Model
 from steelyard.cli.display import LiveTable
-from steelyard.cli.fitting import fitting_columns, fitting_parts, program, quiet_keys, say
+from steelyard.cli.fitting import fitting_columns, fitting_parts, program, quiet_keys, say, told, wrapped
 from steelyard.cli.main import app, main
 from steelyard.cli.next_commands import next_commands, next_heading
-from steelyard.local.events import StageEnded, StageSkipped, StageStarted
+from steelyard.cli.outcome import outcome_lines
+from steelyard.cli.output import print_error, print_told
+from steelyard.local.events import RunEnded, StageEnded, StageSkipped, StageStarted
 from steelyard.local.job import LocalJob
 
 ROOT = Path(__file__).parents[2]
@@ -92,6 +94,43 @@ def test_on_a_terminal_long_lines_end_between_words_and_commands_stay_whole() ->
     assert last == command
 
 
+def test_what_is_told_breaks_no_word_and_goes_on_further_in() -> None:
+    mistake = "  spec.training.batchSize: 1.5 is not allowed; allowed: a whole number of 1 to 65536"
+    said = f"the manifest is not valid:\n{mistake}"
+    lines = told(said, 40).split("\n")
+    assert lines[:2] == ["the manifest is not valid:", "  spec.training.batchSize: 1.5 is not"]
+    assert all(line.startswith("    ") for line in lines[2:]) and all(len(line) <= 40 for line in lines)
+    assert " ".join(line.strip() for line in lines) == " ".join(said.replace("\n", " ").split())
+    assert told("one\n\ntwo", 40) == "one\n\ntwo"
+
+
+@pytest.mark.parametrize("command", ["predict", "error"])
+def test_what_is_told_on_a_terminal_fits_it(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = io.StringIO()
+    monkeypatch.setattr(shown, "isatty", lambda: True)
+    monkeypatch.setattr("sys.stderr", shown)
+    monkeypatch.setenv("COLUMNS", "50")
+    (print_told if command == "predict" else print_error)("  " + "some words of an error that is long " * 4)
+    assert max(map(len, shown.getvalue().splitlines())) <= 50
+
+
+def test_the_digest_stays_in_one_line_of_80_characters() -> None:
+    lines = outcome_lines({"digest": "sha256:" + "0" * 64}, [])
+    assert wrapped(lines[0], 80) == lines and len(lines[0]) <= 80
+
+
+def test_what_ran_when_the_run_ended_is_stopped() -> None:
+    events = [
+        StageStarted("train", 1, 1, ""),
+        Progress("train", 58, 400, "epochs", {}),
+        RunEnded("j", "Interrupted", "interrupted", 130, 1.0, ""),
+    ]
+    prepare, train, finish = fitted(
+        100, [StageStarted("prepare", 1, 1, ""), StageEnded("prepare", "", "", 0, 1.0), *events]
+    )
+    assert "done" in prepare and "stopped" in train and "runs" not in train and "waits" in finish
+
+
 def test_columns_that_matter_less_are_left_out_whole() -> None:
     cells = [["TRIAL", "STATE", "accuracy", "learningRate", "SECONDS"], ["1", "Complete", "0.9", "0.001", "12.0"]]
     importance = [0, 2, 3, 1, 4]
@@ -133,8 +172,8 @@ def test_what_comes_next_can_be_pasted(
     spec = {"dataset": dataset, "model": {"linear": {}}}
     document = {"apiVersion": "steelyard.dev/v1alpha1", "kind": "TrainingJob", "metadata": {"name": "j"}, "spec": spec}
     manifest.write_text(json.dumps(document))
-    verify, predict = next_commands(LocalJob.load(manifest), "jobs/my models", "sha256:0")
-    assert verify == "  steelyard verify 'jobs/my models' --digest sha256:0"
+    verify, predict = next_commands(LocalJob.load(manifest), "jobs/my models")
+    assert verify == "  steelyard verify 'jobs/my models'"
     assert predict == f"  steelyard predict 'jobs/my models' --input {rows}"
     assert ("stands for a table of yours" in next_heading([verify, predict])) == (rows == "ROWS.csv")
 

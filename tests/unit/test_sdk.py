@@ -4,6 +4,7 @@ import datetime
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -213,7 +214,48 @@ def test_a_result_is_shown_as_tables() -> None:
     found = steelyard.TuneResult(
         **vars(result_of()), metric="r2", best_trial=3, best_value=0.5, best_parameters={"x": 1}, trials=trials
     )
-    assert "best trial: 3, r2 0.5" in found._repr_html_() and "and 2 more" in found._repr_html_()
+    shown = re.sub("</?t[^>]*>", "|", found._repr_html_())
+    assert "|best trial||3|" in shown and "|r2||0.5 in the search, 0.5 ± 0.01 on the test part|" in shown
+    assert "|x||1|" in shown and "and 2 more" in shown and "|0.03|" in shown
+    again = replace(found, trials_are_shown=True)._repr_html_()
+    assert "0.03" not in again and "pandas.DataFrame(result.trials)" in again
+
+
+def test_a_searches_objective_comes_before_the_other_metrics() -> None:
+    figures = {"mae": 1.0, "rmse": 1355.1}
+    errors = {"mae": 0.1, "rmse": 130.4}
+    summary = {"metrics": {"mae": [1.0, 0.1], "rmse": [1355.1, 130.4]}}
+    found = steelyard.TuneResult(
+        **vars(result_of(metrics=figures, standard_errors=errors, naive_metrics={}, summary=summary)),
+        metric="rmse",
+        best_trial=3,
+        best_value=1411.0,
+        best_parameters={"model.ridge.alpha": 1},
+        trials=[],
+    )
+    html = found._repr_html_()
+    assert html.index("rmse</td>") < html.index("mae</td>") and "1,411 in the search, 1,355 ± 130 on the test" in html
+    assert str(found).splitlines()[1:4] == [
+        "best trial  3",
+        "rmse        1,411 in the search, 1,355 ± 130 on the test part",
+        "alpha       1",
+    ]
+    assert "test        rmse 1,355 ± 130, mae 1 ± 0.1" in str(found)
+
+
+def test_a_manifest_needs_no_kind_where_the_call_says_it() -> None:
+    data = {"size": [1.5, 2.5], "price": [3.5, 4.5]}
+    for call in (steelyard.run, steelyard.tune):
+        with pytest.raises(steelyard.ManifestError) as caught:
+            call({"dataset": {"target": "price"}, "model": {"ridge": {}}}, data)
+        assert {"metadata", "spec", "dataset", "model"} <= {problem.path for problem in caught.value.problems}
+        assert "instead: dataset and model belong under spec, as in spec: {dataset: ..., model: ...}" in str(
+            caught.value
+        )
+    with pytest.raises(steelyard.DataError, match="has no column 'prize'"):
+        steelyard.run(
+            {"metadata": {"name": "j"}, "spec": {"dataset": {"target": "prize"}, "model": {"ridge": {}}}}, data
+        )
 
 
 def test_facts_come_from_what_is_published_and_else_from_the_summary() -> None:
@@ -224,7 +266,7 @@ def test_facts_come_from_what_is_published_and_else_from_the_summary() -> None:
     assert facts_of(summary, [])["naive_metrics"] == {} and facts_of(summary, [])["doubts"] == []
     facts = facts_of(summary, [Path("none"), FOREST / "model"])
     assert facts["metrics"]["accuracy"] == 1.0 and facts["standard_errors"]["accuracy"] == 0.0
-    assert facts["candidates"][0]["name"] in ("None", "Baseline") and "accuracy" in facts["candidates"][0]
+    assert facts["candidates"][0]["name"] == "skops" and "accuracy" in facts["candidates"][0]
 
 
 def test_what_rich_shows_becomes_html_for_a_notebook() -> None:

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ from steelyard.cli.tuning_display import Board, SearchLines, describe_search
 from steelyard.cli.tuning_run import best_lines, search_summary
 from steelyard.local.events import RunEnded
 from steelyard.local.source import source_digest
-from steelyard.local.tuning.events import NewBest, SearchStarted, TrialEnded
+from steelyard.local.tuning.events import NewBest, SearchStarted, TrialEnded, TrialStarted
 from steelyard.local.tuning.job import LocalSearch
 from steelyard.local.tuning.state import SearchState, inputs_of
 from steelyard.local.tuning.summary import best_to_json, counts_of
@@ -194,6 +195,16 @@ def test_the_live_table_names_the_class_that_a_metric_is_of() -> None:
     with console.capture() as shown:
         console.print(board.render())
     assert " f1[yes] " in shown.get()
+
+
+def test_what_ran_when_the_search_ended_is_stopped() -> None:
+    console = Console(file=io.StringIO(), width=120)
+    board = Board(console, search_document().spec)
+    board.report(TrialStarted(1, {}, is_packed=False))
+    board.report(RunEnded("j", "Interrupted", "interrupted", 130, 1.0, ""))
+    with console.capture() as shown:
+        console.print(board.render())
+    assert "1 stopped" in shown.get() and re.search(r"trial 1  0:00  stopped", shown.get())
 
 
 def test_the_summary_has_the_secondary_objective_with_its_unit_and_the_front(tmp_path: Path) -> None:

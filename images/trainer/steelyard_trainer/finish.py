@@ -5,8 +5,7 @@ for networks only, scikit-learn and ONNX for scikit-learn's models only.
 import tempfile
 from pathlib import Path
 
-from steelyard.api.outcome import BASELINE, Candidate
-from steelyard.api.training_job import TrainingJobSpec
+from steelyard.api.outcome import BASELINE
 from steelyard_trainer.begin import begin
 from steelyard_trainer.compression.choice import Choice
 from steelyard_trainer.compression.weighing import Bench, baseline_name, weigh
@@ -81,8 +80,9 @@ def finish(context: StageContext) -> Outcome:
     places = [context.show(uri) for uri in targets]
     where = f"published to {' and '.join(places)}" if places else "published nowhere, as the manifest asks"
     figure = judged.figures["test"][primary.name]
+    shown = baseline_name(spec) if name == BASELINE else name
     return Outcome(
-        f"{_shown(name, spec)}, {sizes.chosen:,} bytes, {primary.name} {figure} on the test part; {where}",
+        f"{shown}, {sizes.chosen:,} bytes, {primary.name} {figure} on the test part; {where}",
         {
             "chosen": name,
             "bytes": sizes.chosen,
@@ -109,11 +109,6 @@ def _bench(context: StageContext, dataset: PreparedDataset, trained: TrainedFold
     assert trained is not None
     measures = tuple(context.job.spec.told_measures(dataset.task))
     return Workbench(trained.model_file, context.workspace.finished, dataset, measures, context.check_attempt)
-
-
-def _shown(name: Candidate, spec: TrainingJobSpec) -> str:
-    """What a candidate is called in the result's message."""
-    return "skops" if name == BASELINE and spec.model.is_estimator else name
 
 
 def _short(choice: Choice, primary: str) -> list[dict[str, object]]:

@@ -45,6 +45,10 @@ MODELS = (
     "logisticRegression (classification) and nearestNeighbors"
 )
 
+_OF_A_SPEC: tuple[str, ...] = ("dataset", "model", "task", "training", "evaluation", "compression", "publish")
+_OF_A_SPEC += ("template", "objective", "parameters", "algorithm", "maxTrials")
+"""What people write at the top of a manifest, and belongs under spec."""
+
 _LEARNS_FROM_TABLES = "Steelyard learns from tables, a row for each example: CSV or Parquet"
 
 
@@ -149,6 +153,9 @@ def advice(manifest: Mapping[str, Any], paths: list[str]) -> list[str]:
         paths: the fields that are wrong, from the root.
     """
     found: list[str] = []
+    if astray := [path for path in paths if path in _OF_A_SPEC]:
+        fields = ", ".join(f"{name}: ..." for name in astray)
+        found.append(f"{' and '.join(astray)} belong under spec, as in spec: {{{fields}}}")
     for path in paths:
         if path == "kind":
             found.append(instead_of_kind(manifest.get("kind")))

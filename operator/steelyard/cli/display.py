@@ -142,6 +142,7 @@ class LiveTable:
     def report(self, event: Event) -> None:
         """Takes the event into the table, and prints above it what has no place in it."""
         if isinstance(event, RunEnded):
+            self._end()
             return
         row = next((row for row in self._rows.values() if row.stage == event.stage), None)
         if row is None:
@@ -163,6 +164,12 @@ class LiveTable:
                 row.ended = time.monotonic()
             case Notice():
                 self._lines.report(event)
+
+    def _end(self) -> None:
+        """Nothing runs any more: what did is stopped, as by Ctrl-C."""
+        for row in self._rows.values():
+            if row.began is not None and row.ended is None and row.state not in ("done", "failed", "skipped"):
+                row.state, row.style, row.ended = "stopped", "yellow", time.monotonic()
 
     def render(self) -> RenderableType:
         """The table as it is now."""

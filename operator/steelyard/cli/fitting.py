@@ -75,6 +75,15 @@ def say(console: "Console", text: str) -> None:
     console.print("\n".join(lines), markup=False, highlight=False, soft_wrap=True)
 
 
+def told(text: str, width: int) -> str:
+    """What is told on standard error: no word is broken, and a line goes on two blanks further in than it began."""
+    lines = []
+    for line in text.split("\n"):
+        indent = line[: len(line) - len(line.lstrip())]
+        lines += _wrap(line, width, f"{indent}  ") or [""]
+    return "\n".join(lines)
+
+
 def wrapped(line: str, width: int) -> list[str]:
     """A line as lines that end between words; see `say`."""
     if line.startswith("  ") or len(line) <= width:
@@ -83,10 +92,15 @@ def wrapped(line: str, width: int) -> list[str]:
     is_named = line[11:12] == " " and line[12:13] not in ("", " ") and line[:12].strip().isalpha()
     if is_named and " " not in line[12:]:
         return [line]
+    return _wrap(line, width, " " * 12 if is_named else "  ")
+
+
+def _wrap(line: str, width: int, indent: str) -> list[str]:
+    """A line as lines that end between words; all but the first begin with the indent."""
     return textwrap.wrap(
         line,
         width,
-        subsequent_indent=" " * 12 if is_named else "  ",
+        subsequent_indent=indent,
         break_long_words=False,
         break_on_hyphens=False,
         replace_whitespace=False,

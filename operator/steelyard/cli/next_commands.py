@@ -11,19 +11,17 @@ from steelyard.local.job import LocalJob
 _ANY_ROWS = "ROWS.csv"
 
 
-def next_commands(job: LocalJob, folder: str, digest: str | None) -> list[str]:
+def next_commands(job: LocalJob, folder: str) -> list[str]:
     """What to do with a published model: lines that can be pasted as they are.
 
     Args:
         job: what published it.
         folder: where it lies, as it is typed here.
-        digest: its digest, where it is known.
     """
     run, model = shlex.quote(program()), shlex.quote(folder)
-    check = f" --digest {digest}" if digest else ""
     rows = _rows(job)
     table = _ANY_ROWS if rows is None else shlex.quote(typed(rows))
-    return [f"  {run} verify {model}{check}", f"  {run} predict {model} --input {table}"]
+    return [f"  {run} verify {model}", f"  {run} predict {model} --input {table}"]
 
 
 def next_heading(commands: Sequence[str]) -> str:

@@ -4,10 +4,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from steelyard.api.figures import duration, number, with_error
 from steelyard.api.outcome import BASELINE
 
 _BASELINES = (BASELINE, "None")
-"""What the model without compression is called; "None" in jobs of before that name."""
+"""What the model without compression is called in JSON; "None" in jobs of before that name."""
 
 _COLUMNS = 80
 """The width that every terminal has."""
@@ -24,7 +25,8 @@ def outcome_lines(found: Mapping[str, Any], published: Sequence[str]) -> list[st
         published: the places, as the user can type them.
     """
     lines = [f"published   {place}" for place in published]
-    lines += [f"digest      {found['digest']}"] if "digest" in found else []
+    # One blank less, and it would not fit: 80 characters with what is to be copied in one line.
+    lines += [f"digest  {found['digest']}"] if "digest" in found else []
     lines += [f"chosen      {_chosen(found)}"] if "chosen" in found else []
     lines += _test_lines(found)
     lines += [f"doubtful    {doubt}" for doubt in found.get("doubts", [])]
@@ -39,12 +41,12 @@ def typed(folder: Path) -> str:
 
 def _test_lines(found: Mapping[str, Any]) -> list[str]:
     """What decides, beside a model that ignores the features; then the other metrics."""
-    metrics = {name: f"{name} {value:.4g}{_error(error)}" for name, (value, error) in found.get("metrics", {}).items()}
+    metrics = {name: f"{name} {with_error(value, error)}" for name, (value, error) in found.get("metrics", {}).items()}
     naive, decides = found.get("naive"), found.get("metric")
     if naive is not None and decides in metrics:
         label = naive.get("label")
         says = f"the mean, {naive.get('mean', 0.0):.6g}" if label is None else f"'{label}'"
-        metrics[decides] += f" (always saying {says}: {naive['value']:.4g})"
+        metrics[decides] += f" (always saying {says}: {number(naive['value'])})"
     shown = list(metrics.values())
     lines = [shown[0], *_wrapped(shown[1:])] if naive and shown else _wrapped(shown)
     return [f"{'' if number else 'test':<{_INDENT}}{line}" for number, line in enumerate(lines)]
@@ -61,19 +63,16 @@ def _wrapped(figures: Sequence[str]) -> list[str]:
     return lines
 
 
-def _error(error: float | None) -> str:
-    return "" if error is None else f" ± {error:.2g}"
-
-
 def _chosen(found: Mapping[str, Any]) -> str:
     """The chosen candidate against the model without compression."""
     name, size, baseline, drop = (found.get(key) for key in ("chosen", "bytes", "baselineBytes", "metricDrop"))
     if name is None or not size or not baseline:
         return str(name)
     time = _time(_candidate(found, name))
+    time += " (one row at a time)" if time else ""
     if name in _BASELINES:
         return f"{_baseline(found)}, {size:,} bytes{time}{_other_end(found)}"
-    cost = "at the same" if not drop else f"{abs(drop):.4g} {'less' if drop > 0 else 'more'}"
+    cost = "at the same" if not drop else f"{number(abs(drop))} {'less' if drop > 0 else 'more'}"
     return (
         f"{name}, {size:,} bytes{time}: {size / baseline:.3f} of {_baseline(found)} ({baseline:,} bytes), "
         f"{cost} {found.get('metric', 'metric')} on the validation part{_other_end(found)}"
@@ -92,7 +91,7 @@ def _other_end(found: Mapping[str, Any]) -> str:
     other = min(within, key=lambda each: float(each[key]))
     if other[key] >= chosen[key]:
         return ""
-    name = _baseline(found) if other["name"] in _BASELINES else other["name"]
+    name = shown_name(other["name"], found.get("baseline"))
     return f"\n{'':<12}the {word} within the budget: {name}, {other['bytes']:,} bytes{_time(other)}"
 
 
@@ -104,12 +103,21 @@ def _candidate(found: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 def _time(candidate: Mapping[str, Any]) -> str:
     """How long a candidate takes; nothing where that was not measured."""
     latency = candidate.get("latencyMicroseconds")
-    return f", {latency:,.1f} us a row" if latency else ""
+    return f", {duration(latency)} a row" if latency else ""
+
+
+def shown_name(name: str, baseline: str | None) -> str:
+    """What a candidate is called where a person reads: the model without compression by its form, float32 or skops.
+
+    Args:
+        name: as JSON has it.
+        baseline: what the result's `baseline` says.
+    """
+    return (baseline or "float32") if name in _BASELINES else name
 
 
 def _baseline(found: Mapping[str, Any]) -> str:
-    """What the model without compression is called: float32, or, of scikit-learn's, skops."""
-    return str(found.get("baseline", "float32"))
+    return shown_name(BASELINE, found.get("baseline"))
 
 
 def _candidate_lines(found: Mapping[str, Any]) -> list[str]:
@@ -119,16 +127,13 @@ def _candidate_lines(found: Mapping[str, Any]) -> list[str]:
         return []
     metric = str(found.get("metric", "metric"))
     width = max(12, len(metric) + 2)
-    lines = ["", f"{'candidate':<14}{'bytes':>12}{metric:>{width}}{'us/row':>10}"]
+    lines = ["", f"{'candidate':<14}{'bytes':>12}{metric:>{width}}{'one row':>10}"]
     for each in candidates:
-        name = _baseline(found) if each["name"] in _BASELINES else each["name"]
-        cells = (_cell(each.get("bytes"), ","), _cell(each.get("metric"), ".4g"))
-        latency = _cell(each.get("latencyMicroseconds"), ".1f")
+        name = shown_name(each["name"], found.get("baseline"))
+        size, value, latency = (each.get(key) for key in ("bytes", "metric", "latencyMicroseconds"))
+        cells = ("-" if size is None else f"{size:,}", "-" if value is None else number(value))
+        time = "-" if latency is None else duration(latency)
         note = "  loses too much" if each.get("withinBudget") is False else ""
         note = "  can't be made" if each.get("bytes") is None and each.get("withinBudget") is False else note
-        lines.append(f"{name:<14}{cells[0]:>12}{cells[1]:>{width}}{latency:>10}{note}")
+        lines.append(f"{name:<14}{cells[0]:>12}{cells[1]:>{width}}{time:>10}{note}")
     return lines
-
-
-def _cell(value: float | None, form: str) -> str:
-    return "-" if value is None else format(value, form)

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from steelyard.cli.fitting import wrapped
+from steelyard.cli.fitting import told
 
 
 class OutputFormat(StrEnum):
@@ -65,9 +65,12 @@ def print_json(document: Mapping[str, Any]) -> None:
 
 def print_error(message: str) -> None:
     """Prints `error: MESSAGE` on standard error."""
+    print_told(f"error: {message}")
+
+
+def print_told(text: str) -> None:
+    """Prints a text on standard error; on a terminal its lines end between words."""
     sys.stdout.flush()
-    lines = f"error: {message}".split("\n")
     if sys.stderr.isatty():
-        width = shutil.get_terminal_size().columns
-        lines = [part for line in lines for part in wrapped(line, width)]
-    print("\n".join(lines), file=sys.stderr, flush=True)
+        text = told(text, shutil.get_terminal_size().columns)
+    print(text, file=sys.stderr, flush=True)

@@ -14,8 +14,10 @@ from typing import IO, TYPE_CHECKING, Annotated, Any
 import typer
 
 from steelyard.api.errors import ConfigurationError, DataError
-from steelyard.cli.output import OutputFormat, print_json
-from steelyard.cli.score import Score
+from steelyard.api.figures import number
+from steelyard.api.published import CARD_FILE
+from steelyard.cli.output import OutputFormat, print_json, print_told
+from steelyard.cli.score import Score, trained_on
 from steelyard.serving.findings import findings, without_other
 from steelyard.serving.published import Predictions, PublishedModel
 from steelyard.serving.rows import Batch, Rows, open_rows
@@ -62,14 +64,14 @@ def predict(
         raise ConfigurationError(f"--to {output_file} is the input itself; name another file")
     published = PublishedModel.load(model)
     for note in published.notes:
-        _note(note)
+        print_told(note)
     preprocessing = published.preprocessing
     needed = [column.name for column in preprocessing.columns]
     with open_rows(input_file, preprocessing.csv, needed) as rows:
         _check_columns(rows, preprocessing)
         if strict:
             _refuse_what_is_new(rows, published)
-        run = _Run(published, rows)
+        run = _Run(model, published, rows)
         kept: list[dict[str, Any]] = []
         with _destination(output_file, output) as file:
             if file:
@@ -85,6 +87,7 @@ def predict(
 class _Run:
     """One reading of the rows, and what there is to tell of them afterwards."""
 
+    folder: Path
     published: PublishedModel
     rows: Rows
     count: int = 0
@@ -98,8 +101,8 @@ class _Run:
     def write(self, file: IO[str]) -> None:
         """Writes a line for each row; the first only when the first rows have passed."""
         writer = csv.writer(file, lineterminator="\n")
-        for number, predictions in enumerate(self._predictions()):
-            if number == 0:
+        for place, predictions in enumerate(self._predictions()):
+            if place == 0:
                 writer.writerow(_header(self._preprocessing))
             writer.writerows(_lines(self._preprocessing, predictions))
 
@@ -134,13 +137,18 @@ class _Run:
         """Says what was done to cells and, to people, the score."""
         found = _found_in_all(self._tally, self._score, self._preprocessing)
         for line in findings(found, self._preprocessing, self.count):
-            _note(line)
+            print_told(line)
         score = self._score
         if to_people and score.rows:
             missing = f" (the target is missing in {score.without_target:,} others)" if score.without_target else ""
-            _note(f"{score.name} {score.value:.6g} on {score.rows:,} rows{missing}")
+            print_told(f"{score.name} {number(score.value, 6)} on {score.rows:,} rows{missing}")
+            if source := trained_on(self.published.report, self.rows.name):
+                print_told(
+                    f"that is no test: {source} is what the model was trained on; how good it is on other rows is in "
+                    f"{self.folder / CARD_FILE}"
+                )
         elif to_people and score.without_target:
-            _note(f"not compared with the target {self._preprocessing.target!r}: it is missing in all rows")
+            print_told(f"not compared with the target {self._preprocessing.target!r}: it is missing in all rows")
 
 
 def _refuse_what_is_new(rows: Rows, published: PublishedModel) -> None:
@@ -183,7 +191,7 @@ def _check_columns(rows: Rows, preprocessing: "Preprocessing") -> None:
             f"{rows.name} lacks {_listed(absent)}, which the model was trained on; it has {_listed(header)}"
         )
     if unused := [name for name in header if name not in (*names, preprocessing.target)]:
-        _note(f"not used: {_listed(unused)}")
+        print_told(f"not used: {_listed(unused)}")
 
 
 @contextmanager
@@ -231,8 +239,3 @@ def _documents(preprocessing: "Preprocessing", predictions: Predictions) -> Iter
 def _listed(names: list[str], limit: int = 20) -> str:
     more = f" and {len(names) - limit} more" if len(names) > limit else ""
     return ("the column " if len(names) == 1 else "the columns ") + ", ".join(map(repr, names[:limit])) + more
-
-
-def _note(message: str) -> None:
-    sys.stdout.flush()
-    print(message, file=sys.stderr, flush=True)

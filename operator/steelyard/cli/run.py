@@ -91,5 +91,5 @@ def summary(ended: RunEnded, job: LocalJob) -> str:
         return f"{head}\n\n{ended.message}"
     if not folders:
         return "\n".join([*lines, "", "Nothing was published, as the manifest asks."])
-    commands = next_commands(job, folders[0], found.get("digest"))
+    commands = next_commands(job, folders[0])
     return "\n".join([*lines, "", next_heading(commands), *commands])

@@ -1,7 +1,7 @@
 """How well predictions agree with the target, where the rows have it. Imports serving and the api."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +10,22 @@ from steelyard.serving.tally import Found
 
 if TYPE_CHECKING:
     from steelyard.serving.preprocessing import Preprocessing
+
+
+def trained_on(report: Mapping[str, Any], name: str) -> str:
+    """The rows' name, where the table that the model was trained on has the same; else empty.
+
+    Args:
+        report: the model's steelyard.json.
+        name: of the file with the rows.
+    """
+    try:
+        uri = str(report["manifest"]["spec"]["dataset"]["uri"])
+    except (KeyError, TypeError):
+        return ""
+    scheme, _, data_set = uri.partition(":")
+    names = {f"{data_set}.csv"} if scheme == "sklearn" else {uri.rpartition("/")[2]}
+    return name if name in names else ""
 
 
 @dataclass

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from steelyard.api.figures import with_error
 from steelyard.api.search_log import Entry, SearchDocument, best_of, error_of, front_of, within_error_of
 from steelyard.cli.cluster import ContextOption, NamespaceOption, table
 from steelyard.cli.output import print_json
@@ -111,11 +112,11 @@ def lines_of(found: SearchDocument, entries: Sequence[Entry]) -> list[str]:
 def _best_line(found: SearchDocument, best: Entry) -> str:
     """The best answer, its standard error, and how many others can't be told from it by that."""
     objective, error = found.spec.objective, error_of(best)
-    line = f"best: trial {best.number}, {objective.name} {metric(best.value)}"
-    if error is None:
-        return line
+    line = f"best: trial {best.number}, {objective.name} "
+    if error is None or best.value is None:
+        return line + metric(best.value)
     others = numbered(len(within_error_of(best, found.entries, objective.direction)), "other trial")
-    return f"{line} ± {error:.2g}; within one standard error of it: {others}"
+    return f"{line}{with_error(best.value, error, 5)}; within one standard error of it: {others}"
 
 
 def _print_csv(found: SearchDocument, entries: Sequence[Entry]) -> None:

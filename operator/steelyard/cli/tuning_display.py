@@ -114,6 +114,8 @@ class Running:
     began: float
     values: str
     progress: str = "starts"
+    ended: float | None = None
+    """When it was stopped, with the search."""
 
 
 @dataclass
@@ -126,6 +128,7 @@ class Board:
     _running: dict[int, Running] = field(default_factory=dict)
     _stage: str = ""
     _began: float = field(default_factory=time.monotonic)
+    _ended: float | None = None
 
     def __post_init__(self) -> None:
         self._lines = SearchLines(self.console, self.spec)
@@ -159,10 +162,19 @@ class Board:
             case StageEnded(exit_code=0) | SearchEnded():
                 self._stage = ""
                 self._lines.report(event)
+            case RunEnded():
+                self._end()
             case NewBest() | StageSkipped():
                 pass
             case _:
                 self._lines.report(event)
+
+    def _end(self) -> None:
+        """Nothing runs any more: what did is stopped, as by Ctrl-C."""
+        self._ended = self._ended or time.monotonic()
+        self._stage = self._stage.replace(": runs", ": stopped")
+        for trial in self._running.values():
+            trial.progress, trial.ended = "stopped", self._ended
 
     def render(self) -> RenderableType:
         """The table as it is now."""
@@ -174,7 +186,7 @@ class Board:
         if self._entries:
             parts.append(self._table(max(LEAST_ROWS, most - len(running))))
         for number, trial in running:
-            whole = f"trial {number}  {_clock(trial.began)}  {trial.progress}  {trial.values}"
+            whole = f"trial {number}  {_clock(trial.began, trial.ended)}  {trial.progress}  {trial.values}"
             line = fitting_parts(whole, self.console.width)
             parts.append(Text(line, style="cyan", no_wrap=True, overflow="ellipsis"))
         if len(self._running) > len(running):
@@ -185,13 +197,13 @@ class Board:
         answered = len(self._entries)
         line = Table.grid(padding=(0, 2))
         states = [entry.state for entry in self._entries.values()]
-        counts = [f"{len(self._running)} run"] if self._running else []
+        counts = [f"{len(self._running)} {'run' if self._ended is None else 'stopped'}"] if self._running else []
         counts += [f"{states.count(state)} {state.lower()}" for state in ("Pruned", "Failed") if state in states]
         line.add_row(
             Text("trials", style="bold"),
             progress_bar(answered, self.spec.max_trials, 20),
             Text(f"{answered:,}/{self.spec.max_trials:,}", no_wrap=True),
-            Text(_clock(self._began), style="dim"),
+            Text(_clock(self._began, self._ended), style="dim"),
             Text(", ".join(counts), style="dim", no_wrap=True, overflow="ellipsis"),
         )
         return line
@@ -221,6 +233,6 @@ class Board:
         return [0, 2, *range(3, values), *range(values, columns - 1), 1, columns - 1]
 
 
-def _clock(began: float) -> str:
-    minutes, seconds = divmod(int(time.monotonic() - began), 60)
+def _clock(began: float, ended: float | None = None) -> str:
+    minutes, seconds = divmod(int((ended or time.monotonic()) - began), 60)
     return f"{minutes}:{seconds:02}"

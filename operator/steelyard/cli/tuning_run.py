@@ -1,6 +1,7 @@
 """`steelyard run` of a TuningJob: a search on this machine. Imports rich, local and the api."""
 
 import shlex
+from typing import Any
 
 from rich.console import Console
 
@@ -39,13 +40,24 @@ def search_summary(ended: RunEnded, search: LocalSearch) -> str:
         head = f"The search {ended.job} is finished already; nothing was done (--force does it all again)."
     found = ended.summary
     folders = [typed(folder) for folder in search.template.publish_folders]
-    lines = [head, "", *best_lines(found, search.tuning.spec.objective.secondary), *outcome_lines(found, folders)]
+    lines = [
+        head,
+        "",
+        *best_lines(found, search.tuning.spec.objective.secondary),
+        *outcome_lines(_objective_first(found, search.tuning.spec.objective.name), folders),
+    ]
     following = [f"  {shlex.quote(program())} trials {shlex.quote(typed(search.workspace.root))}"]
     if folders:
-        following += next_commands(search.template, folders[0], found.get("digest"))
+        following += next_commands(search.template, folders[0])
     else:
         lines += ["", "Nothing was published, as the manifest asks."]
     return "\n".join([*lines, "", next_heading(following), *following])
+
+
+def _objective_first(found: dict[str, Any], name: str) -> dict[str, Any]:
+    """The summary with the objective before the other metrics."""
+    metrics = found.get("metrics", {})
+    return {**found, "metrics": {name: metrics[name], **metrics}} if name in metrics else found
 
 
 def best_lines(found: dict[str, object], secondary: str | None = None) -> list[str]:

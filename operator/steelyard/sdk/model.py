@@ -60,14 +60,9 @@ class Model:
         return self._published.preprocessing.task
 
     @property
-    def classes(self) -> npt.NDArray[Any]:
-        """The labels in the order of `predict_proba`'s columns, of the type that `predict` gives.
-
-        Raises:
-            ConfigurationError: it is a regression, which has none.
-        """
-        if self._classes is None:
-            raise ConfigurationError("the model is of a regression, which has no classes; use predict")
+    def classes(self) -> npt.NDArray[Any] | None:
+        """The labels in the order of `predict_proba`'s columns, of the type that `predict` gives; None of a
+        regression."""
         return self._classes
 
     @property

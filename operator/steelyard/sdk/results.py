@@ -7,8 +7,9 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from steelyard.api.figures import number, with_error
 from steelyard.api.published import REPORT_FILE
-from steelyard.cli.outcome import outcome_lines, typed
+from steelyard.cli.outcome import outcome_lines, shown_name, typed
 
 
 @dataclass(frozen=True, repr=False)
@@ -33,7 +34,8 @@ class RunResult:
     """What was weighed, each as a flat record: name, bytes, latencyMicroseconds, the metrics on the validation part,
     withinBudget and more. `pandas.DataFrame(result.candidates)` is a table of them."""
     chosen: str | None
-    """The name of the candidate that was published."""
+    """The name of the candidate that was published; `float32` or `skops` is the model as it was trained, the baseline,
+    which is called `Baseline` in manifests and JSON."""
     digest: str | None
     """The published model's: `sha256:` and the SHA-256 of its SHA256SUMS."""
     is_new: bool
@@ -48,7 +50,7 @@ class RunResult:
     """The result document of the last stage."""
 
     def __repr__(self) -> str:
-        figures = [f"{name} {value:.4g}" for name, value in self.metrics.items()]
+        figures = [f"{name} {number(value)}" for name, value in self.metrics.items()]
         figures.append("no model" if self.model is None else typed(self.model))
         return f"<{type(self).__name__} {self.name}: {', '.join(figures)}>"
 
@@ -60,7 +62,8 @@ class RunResult:
         return "\n".join([_heading(f"The job {self.name} is done."), *self._tables()])
 
     def _tables(self) -> list[str]:
-        facts = [("published", typed(folder)) for folder in self.published] or [("published", "nothing")]
+        facts = [*self._found()]
+        facts += [("published", typed(folder)) for folder in self.published] or [("published", "nothing")]
         facts += [("digest", self.digest)] if self.digest else []
         facts += [("chosen", self.chosen)] if self.chosen else []
         facts += [("doubtful", doubt) for doubt in self.doubts]
@@ -72,6 +75,10 @@ class RunResult:
             rows = [[_cell(each.get(name)) for name in names] for each in self.candidates]
             html.append(_table(names, rows))
         return html
+
+    def _found(self) -> list[tuple[str, str]]:
+        """What a search has found, name by name."""
+        return []
 
     def _metric_rows(self) -> list[list[str]]:
         return [
@@ -96,26 +103,44 @@ class TuneResult(RunResult):
     """All that have answered, the best first, each as a flat record: trial, state, the metric, epoch, seconds, each
     parameter by its path, reason. `pandas.DataFrame(result.trials)` is a table of them."""
 
+    trials_are_shown: bool = False
+    """Whether the notebook has shown them already, while they ran."""
+
     def __str__(self) -> str:
-        best = [f"  {path}: {value}" for path, value in self.best_parameters.items()]
         folders = [typed(folder) for folder in self.published]
-        head = f"The search {self.name} is done: {self.message}."
-        return "\n".join([head, f"best trial: {self._best()}", *best, *outcome_lines(self.summary, folders)])
+        best = [f"{name:<12}{value}" for name, value in self._found()]
+        figures = self.summary.get("metrics", {})
+        first = {self.metric: figures[self.metric]} if self.metric in figures else {}
+        lines = outcome_lines({**self.summary, "metrics": first | figures}, folders)
+        return "\n".join([f"The search {self.name} is done: {self.message}.", *best, *lines])
 
     def _repr_html_(self) -> str:
+        html = [_heading(f"The search {self.name} is done: {self.message}."), *self._tables()]
+        if self.trials_are_shown:
+            return "\n".join([*html, _heading("all trials: pandas.DataFrame(result.trials)")])
         names = list(
             dict.fromkeys(name for each in self.trials for name, cell in each.items() if cell not in (None, ""))
         )
         rows = [[_cell(each.get(name, "")) for name in names] for each in self.trials[:SHOWN_TRIALS]]
-        html = [_heading(f"The search {self.name} is done: {self.message}."), _heading(f"best trial: {self._best()}")]
-        html += [*self._tables(), _table(names, rows)]
+        html.append(_table(names, rows))
         if len(self.trials) > SHOWN_TRIALS:
             html.append(_heading(f"and {len(self.trials) - SHOWN_TRIALS} more"))
         return "\n".join(html)
 
-    def _best(self) -> str:
-        value = "" if self.best_value is None else f", {self.metric} {self.best_value:.5g}"
-        return "none" if self.best_trial is None else f"{self.best_trial}{value}"
+    def _found(self) -> list[tuple[str, str]]:
+        if self.best_trial is None:
+            return [("best trial", "none")]
+        found = [("best trial", str(self.best_trial))]
+        if self.best_value is not None:
+            test = self.metrics.get(self.metric)
+            on_test = (
+                "" if test is None else f", {with_error(test, self.standard_errors.get(self.metric))} on the test part"
+            )
+            found.append((self.metric, f"{number(self.best_value)} in the search{on_test}"))
+        return found + [(path.rpartition(".")[2], str(value)) for path, value in self.best_parameters.items()]
+
+    def _metric_rows(self) -> list[list[str]]:
+        return sorted(super()._metric_rows(), key=lambda row: row[0] != self.metric)
 
 
 SHOWN_TRIALS = 10
@@ -135,14 +160,17 @@ def facts_of(summary: Mapping[str, Any], published: Sequence[Path]) -> dict[str,
     naive = summary.get("naive") or {}
     naive_metrics = {str(summary["metric"]): naive["value"]} if "value" in naive and "metric" in summary else {}
     choice = report.get("choice", {})
+    baseline = choice.get("baseline", summary.get("baseline"))
     candidates = [_flat(each) for each in choice.get("candidates", summary.get("candidates", []))]
+    candidates = [each | {"name": shown_name(each["name"], baseline)} for each in candidates]
+    chosen = choice.get("chosen", summary.get("chosen"))
     return {
         "metrics": {name: value for name, (value, _) in metrics.items()},
         "standard_errors": {name: error for name, (_, error) in metrics.items() if error is not None},
         "naive_metrics": report.get("naive", {}).get("test", naive_metrics),
         "doubts": list(report.get("doubts", summary.get("doubts", []))),
         "candidates": candidates,
-        "chosen": choice.get("chosen", summary.get("chosen")),
+        "chosen": None if chosen is None else shown_name(chosen, baseline),
         "digest": summary.get("digest"),
     }
 
@@ -178,9 +206,7 @@ def _cell(value: Any) -> str:
         return "-"
     if isinstance(value, bool) or not isinstance(value, int | float):
         return str(value)
-    if isinstance(value, int) or abs(value) >= 1000:
-        return f"{value:,.0f}"
-    return f"{value + 0.0:.4g}"  # Without the sign of a zero.
+    return f"{value:,}" if isinstance(value, int) else number(value)
 
 
 def _table(header: Sequence[str] | None, rows: Sequence[Sequence[str]]) -> str:

@@ -16,7 +16,7 @@ from steelyard.api.errors import ConfigurationError, DataError, SteelyardError
 from steelyard.api.loading import put_values, read_manifest
 from steelyard.api.own_lines import own_lines
 from steelyard.api.search_manifest import parse_manifest
-from steelyard.api.training_job import TrainingJob
+from steelyard.api.training_job import API_VERSION, TrainingJob
 from steelyard.api.tuning_job import TuningJob
 from steelyard.cli.searches import read_search
 from steelyard.cli.trial_table import best_first, record
@@ -28,7 +28,7 @@ from steelyard.local.tuning.job import LocalSearch
 from steelyard.local.tuning.runner import SearchRunner
 from steelyard.local.tuning.state import SearchState
 from steelyard.sdk.early import check_table, in_words_of_the_table
-from steelyard.sdk.progress import job_progress, search_progress
+from steelyard.sdk.progress import in_notebook, job_progress, search_progress
 from steelyard.sdk.results import RunResult, TuneResult, facts_of
 from steelyard.sdk.source import with_source, write_source
 from steelyard.sdk.tables import Table
@@ -64,8 +64,8 @@ def run(
     To be called in the main thread.
 
     Args:
-        manifest: the manifest's file, or the manifest as a dictionary or a TrainingJob. Relative paths in it are
-            relative to the file's folder, else to the current one.
+        manifest: the manifest's file, or the manifest as a dictionary or a TrainingJob; a dictionary needs no
+            apiVersion and no kind. Relative paths in it are relative to the file's folder, else to the current one.
         data: the table, in place of `dataset.uri`, which may then be left out: a pandas or Polars DataFrame, an Arrow
             table or a dictionary of columns. It is written to the workspace, without its index. An equal table is not
             prepared again.
@@ -81,7 +81,7 @@ def run(
         DataError: the data is at fault (exit code 65).
         SteelyardError: anything else, such as a model that is not good enough; `reason` says what.
     """
-    document, base = _read(manifest, overrides)
+    document, base = _read(manifest, overrides, "TrainingJob")
     where, folders = _path(workspace), _folders(claims)
     with _explained(spoken := _Spoken(data)):
         job = LocalJob.of(_training_job(document, data), base, where, folders)
@@ -110,7 +110,7 @@ def tune(
 
     Otherwise as `run`; `data` stands for `template.dataset.uri`. With `force` all answers are forgotten.
     """
-    document, base = _read(manifest, overrides)
+    document, base = _read(manifest, overrides, "TuningJob")
     where, folders = _path(workspace), _folders(claims)
     with _explained(spoken := _Spoken(data)):
         search = LocalSearch.of(_tuning_job(document, data), base, where, folders)
@@ -135,18 +135,22 @@ def tune(
         best_value=best.get("value"),
         best_parameters=dict(best.get("parameters") or {}),
         trials=[record(entry, found.spec) for entry in entries],
+        trials_are_shown=progress and in_notebook(),
     )
 
 
-def _read(manifest: Manifest, overrides: Mapping[str, Any] | None) -> tuple[dict[str, Any], Path]:
-    """The manifest as JSON values, and the file that it lies in, or would lie in. Raises ConfigurationError."""
+def _read(manifest: Manifest, overrides: Mapping[str, Any] | None, kind: str) -> tuple[dict[str, Any], Path]:
+    """The manifest as JSON values, and the file that it lies in, or would lie in. Raises ConfigurationError.
+
+    A dictionary need not say what the call says: that it is of this kind, and of the one version there is.
+    """
     if isinstance(manifest, str | Path):
         path = Path(manifest)
         document: Mapping[str, Any] = read_manifest(path)
     elif isinstance(manifest, TrainingJob | TuningJob):
         path, document = Path.cwd() / "manifest", manifest.to_manifest()
     elif isinstance(manifest, Mapping):
-        path, document = Path.cwd() / "manifest", manifest
+        path, document = Path.cwd() / "manifest", {"apiVersion": API_VERSION, "kind": kind, **manifest}
     else:
         raise ConfigurationError(
             f"a {type(manifest).__name__} is no manifest; allowed: its file, a dictionary, a TrainingJob or a TuningJob"

@@ -6,6 +6,7 @@ The choice is made on the validation part; the test part has no say in it.
 from dataclasses import dataclass
 from typing import Any
 
+from steelyard.api.figures import duration
 from steelyard.api.metrics import Measure
 from steelyard.api.outcome import BASELINE, Candidate, CompressionObjective
 from steelyard_trainer.evaluation.metrics import Figure, Figures
@@ -119,7 +120,9 @@ def choose(
         elif candidate not in within:
             verdict = f"rejected: {primary.name} " + allowed.format(drop=drop, relation="more than")
         elif candidate is best:
-            verdict = f"chosen: {_superlative(objective)} within the budget"
+            verdict = "chosen: the only candidate"
+            if len(measured) > 1:
+                verdict = f"chosen: {_superlative(objective)} within the budget"
         elif _is_slow(candidate, fastest, objective):
             name = baseline_name if fastest is baseline else fastest.name
             verdict = (
@@ -176,8 +179,8 @@ def _other_end(best: Measured, fastest: Measured, within: list[Measured], baseli
         return ""
     name = baseline_name if other.name == BASELINE else other.name
     return (
-        f"; it takes {best.latency_microseconds:,.1f} microseconds a row; the {word} within the budget is {name}: "
-        f"{other.bytes:,} bytes, {other.latency_microseconds:,.1f} microseconds"
+        f"; it takes {duration(best.latency_microseconds)} for one row; the {word} within the budget is {name}: "
+        f"{other.bytes:,} bytes, {duration(other.latency_microseconds)}"
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from steelyard.api.figures import with_error
 from steelyard.api.metrics import Measure, Task, basic_measures
 from steelyard_trainer.evaluation.formulas import Floats, clipped, log_loss, of_labels, of_numbers, of_ranking
 from steelyard_trainer.evaluation.sampling import (
@@ -29,7 +30,7 @@ class Figure:
     """Of the value, for the choice of rows; 0 for a single row."""
 
     def __str__(self) -> str:
-        return f"{self.value:.6g} ± {self.standard_error:.2g}"
+        return with_error(self.value, self.standard_error, 6)
 
     def to_json(self) -> dict[str, float]:
         """The figure as JSON values."""

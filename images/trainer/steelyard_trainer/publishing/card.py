@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
+from steelyard.api.figures import number, with_error
 from steelyard.api.metrics import measure_named
 from steelyard.api.outcome import BASELINE
 from steelyard.api.published import (
@@ -74,8 +75,8 @@ def _metrics(report: dict[str, Any]) -> str:
     rows = [["metric", *splits, "without features", "meaning"]]
     for name in splits["test"]:
         figures = [splits[split][name] for split in splits]
-        shown = [f"{figure['value']:.4g} ± {figure['standardError']:.2g}" for figure in figures]
-        rows.append([name, *shown, f"{naive[name]:.4g}", measure_named(name).meaning])
+        shown = [with_error(figure["value"], figure["standardError"]) for figure in figures]
+        rows.append([name, *shown, number(naive[name]), measure_named(name).meaning])
     return _table(rows)
 
 
@@ -196,7 +197,7 @@ def _candidates(choice: dict[str, Any]) -> str:
     rows = [["candidate", "bytes", "µs a row", f"{metric} (validation)", "drop", "verdict"]]
     for candidate in choice["candidates"]:
         figures = candidate["validation"]
-        shown = f"{figures[metric]['value']:.4g} ± {figures[metric]['standardError']:.2g}" if figures else "-"
+        shown = with_error(figures[metric]["value"], figures[metric]["standardError"]) if figures else "-"
         drop = "-" if candidate["drop"] is None else f"{candidate['drop']:.4g}"
         cost = ["-", "-"]
         if candidate["bytes"] is not None:

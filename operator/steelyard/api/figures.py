@@ -1,0 +1,36 @@
+"""How figures are written for people: with the digits that tell and without exponents. Imports the standard library."""
+
+import math
+
+
+def number(value: float, digits: int = 4) -> str:
+    """A figure with so many significant digits, such as 0.9741, 1,355 or 130,000; what lies before the point is whole.
+
+    Args:
+        value: any number; very small and very large ones have an exponent.
+        digits: significant ones, at least.
+    """
+    value = value + 0.0  # Without the sign of a zero.
+    if not math.isfinite(value) or (value and not 1e-4 <= abs(value) < 1e15):
+        return f"{value:.{digits}g}"
+    if abs(value) >= 10 ** (digits - 1):
+        return f"{value:,.0f}"
+    return f"{value:,.{digits}g}"
+
+
+def with_error(value: float, error: float | None, digits: int = 4) -> str:
+    """A figure and, if it is known, its standard error with two significant digits: 0.9741 ± 0.012, 1,355 ± 130."""
+    return number(value, digits) if error is None else f"{number(value, digits)} ± {_rounded(error)}"
+
+
+def duration(microseconds: float) -> str:
+    """A short time, such as 8.3 us, 120 us or 6.1 ms."""
+    for factor, unit in ((1.0, "us"), (1e3, "ms")):
+        if microseconds < 995 * factor:
+            return f"{_rounded(microseconds / factor)} {unit}"
+    return f"{_rounded(microseconds / 1e6)} s"
+
+
+def _rounded(value: float) -> str:
+    """With two significant digits."""
+    return number(float(f"{value:.2g}"), 2)
