@@ -190,6 +190,9 @@ def test_a_class_with_fewer_rows_than_the_split_needs(tmp_path):
     message = _fails(tmp_path, DataError, "class 'perhaps' has only 1 row when the test part is cut off")
     for way_out in ("merge it", "add rows", "dataset.split.stratify: false"):
         assert way_out in message
+    assert "Regression" not in message
+    write_csv(tmp_path / "n.csv", ["a", "target"], [[row, 3 if row == 1 else row % 2] for row in range(60)])
+    assert _fails(tmp_path, DataError, "class '3' has only 1 row", uri="n.csv").endswith("say task: Regression")
     prepare(context(tmp_path, {"uri": "t.csv", "split": {"stratify": False}}))
 
 

@@ -24,6 +24,7 @@ from steelyard.cli.outcome import outcome_lines
 from steelyard.cli.output import print_error, print_told
 from steelyard.local.events import RunEnded, StageEnded, StageSkipped, StageStarted
 from steelyard.local.job import LocalJob
+from steelyard.local.targets import replaced_models
 
 ROOT = Path(__file__).parents[2]
 
@@ -176,6 +177,16 @@ def test_what_comes_next_can_be_pasted(
     assert verify == "  steelyard verify 'jobs/my models'"
     assert predict == f"  steelyard predict 'jobs/my models' --input {rows}"
     assert ("stands for a table of yours" in next_heading([verify, predict])) == (rows == "ROWS.csv")
+
+
+def test_a_model_of_another_target_that_is_replaced_is_told(manifest: Path) -> None:
+    folder = manifest.parent / "models/tiny"
+    assert list(replaced_models(LocalJob.load(manifest))) == []
+    folder.mkdir(parents=True)
+    for content, count in (("no JSON", 0), ('{"target": "label"}', 0), ('{"target": "rent"}', 1)):
+        (folder / "steelyard.json").write_text(content)
+        found = list(replaced_models(LocalJob.load(manifest)))
+        assert found == [f"{folder} holds a model of 'rent', which this one of 'label' replaces"] * count
 
 
 def test_parts_of_a_line_are_shown_whole() -> None:

@@ -24,6 +24,7 @@ from steelyard.sdk.early import check_table, in_words_of_the_table
 from steelyard.sdk.model import typed_labels
 from steelyard.sdk.progress import as_mime, in_notebook
 from steelyard.sdk.results import facts_of
+from steelyard.sdk.running import Spoken
 from steelyard.sdk.source import with_source, write_source
 from steelyard.sdk.tables import cells_by_column
 
@@ -83,6 +84,7 @@ WRONG = {
     "a text": ({"a": "one", "c": ["1"]}, "column 'a': a str is no column"),
     "two dimensions": ({"a": np.zeros((1, 1)), "c": [1]}, r"column 'a' has the shape \(1, 1\)"),
     "a list in a cell": ({"a": [1, [2]], "c": [1, 2]}, "row 2, column 'a': a list is no cell"),
+    "complex numbers": ({"a": np.array([1j]), "c": [1]}, "row 1, column 'a': a complex is no cell"),
     "no columns": ({}, "lacks the columns 'a', 'c', which the model was trained on; it has no columns"),
 }
 
@@ -154,6 +156,8 @@ def test_what_can_not_be_written_is_a_data_error(tmp_path: Path) -> None:
         ({"a": [1], "b": [1, 2]}, "the columns differ in length"),
         ({"a": [[1], 2]}, "column 'a' can't be written as Parquet"),
         ({"a": 1}, "column 'a': a int is no column"),
+        ({"a": [1, 2j]}, "column 'a' holds complex numbers"),
+        (pd.DataFrame({"a": np.array([1j])}), "column 'a' holds complex numbers"),
     ):
         with pytest.raises(steelyard.DataError, match=message):
             written(data, tmp_path)
@@ -346,6 +350,20 @@ def test_errors_are_about_the_table_and_its_index(tmp_path: Path) -> None:
     )
     for data in ({"a": [1]}, pa.table({"a": [1]}), pl.DataFrame({"a": [1]}), frame.head(0)):
         assert in_words_of_the_table("input.parquet, row 1: x", file, data) == "the table, row 1: x"
+
+
+def test_what_is_to_be_typed_is_told_as_python_has_it() -> None:
+    for said, expected in (
+        ("free some, or use another --workspace", "free some, or use another workspace="),
+        ("can be named: --claim data=DIR", 'can be named: claims={"data": DIR}'),
+        ("run the same command again to go on", "call it again to go on"),
+        (
+            "such as missingValues: {strategy: Median} under dataset",
+            'overrides={"dataset.missingValues.strategy": "Median"}',
+        ),
+        ("with dataset.missingValues: {target: DropRow}", 'with overrides={"dataset.missingValues.target": "DropRow"}'),
+    ):
+        assert expected in Spoken(None)(said) and "--" not in Spoken(None)(said)
 
 
 def test_a_notebook_shows_the_users_lines_and_the_message_only(tmp_path: Path) -> None:

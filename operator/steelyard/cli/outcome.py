@@ -67,7 +67,7 @@ def _chosen(found: Mapping[str, Any]) -> str:
     """The chosen candidate against the model without compression."""
     name, size, baseline, drop = (found.get(key) for key in ("chosen", "bytes", "baselineBytes", "metricDrop"))
     if name is None or not size or not baseline:
-        return str(name)
+        return shown_name(str(name), found.get("baseline"))
     time = _time(_candidate(found, name))
     time += " (one row at a time)" if time else ""
     if name in _BASELINES:

@@ -34,7 +34,7 @@ from steelyard.local.signals import Signals
 from steelyard.local.source import sources_digest
 from steelyard.local.stage_run import StageRun
 from steelyard.local.state import StageRecord, State
-from steelyard.local.targets import check_publish_targets
+from steelyard.local.targets import check_publish_targets, replaced_models
 from steelyard.planning import Stage, plan
 from steelyard.planning.conditions import after_all, after_failure, after_redo, after_start, after_success
 
@@ -111,6 +111,8 @@ class LocalRunner:
             check_trainer_is_installed(self.launch)
             self._forget(decisions, force)
             write_json(self.job.workspace.spec_file, self.job.job.to_manifest())
+            for told in replaced_models(self.job):
+                self.report(Notice(needed[-1].stage.name, told, "Replaces"))
         else:
             self._state.save(self.job.workspace)
         with self._signals:

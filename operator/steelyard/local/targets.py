@@ -1,8 +1,11 @@
 """Whether the places that a model is published to can be. Imports the api only."""
 
+import json
+from collections.abc import Iterator
+
 from steelyard.api.contract import Reason
 from steelyard.api.errors import ConfigurationError, Problem
-from steelyard.api.published import obstacles
+from steelyard.api.published import REPORT_FILE, obstacles
 from steelyard.local.job import LocalJob
 
 
@@ -23,3 +26,15 @@ def check_publish_targets(job: LocalJob) -> None:
         found = obstacles(job.publish_folders)
         reason = found[0].reason if found else Reason.TARGET_OCCUPIED
         raise ConfigurationError("\n".join(map(str, problems)), reason=reason)
+
+
+def replaced_models(job: LocalJob) -> Iterator[str]:
+    """What is told of each place where a model of another target lies, which publishing replaces."""
+    target = job.job.spec.dataset.target
+    for folder in job.publish_folders:
+        try:
+            other = json.loads((folder / REPORT_FILE).read_bytes())["target"]
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+        if other != target:
+            yield f"{folder} holds a model of {other!r}, which this one of {target!r} replaces"

@@ -40,6 +40,8 @@ _CALLED = {
     r"--claim ([^ =]+)=\.\.\.": r"claims, \1",
     r"--force\b": "force=True",
     r"`steelyard run`": "steelyard.run",
+    r"missingValues: \{strategy: Median\} under dataset": 'overrides={"dataset.missingValues.strategy": "Median"}',
+    r"dataset\.missingValues: \{target: DropRow\}": 'overrides={"dataset.missingValues.target": "DropRow"}',
 }
 """What the command's messages advise to type, and what stands for it in Python; the keys are patterns."""
 
@@ -83,7 +85,7 @@ def run(
     """
     document, base = _read(manifest, overrides, "TrainingJob")
     where, folders = _path(workspace), _folders(claims)
-    with _explained(spoken := _Spoken(data)):
+    with _explained(spoken := Spoken(data)):
         job = LocalJob.of(_training_job(document, data), base, where, folders)
         spoken.file = job.workspace.input_file
         if data is not None:
@@ -112,7 +114,7 @@ def tune(
     """
     document, base = _read(manifest, overrides, "TuningJob")
     where, folders = _path(workspace), _folders(claims)
-    with _explained(spoken := _Spoken(data)):
+    with _explained(spoken := Spoken(data)):
         search = LocalSearch.of(_tuning_job(document, data), base, where, folders)
         spoken.file = search.workspace.input_file
         if data is not None:
@@ -207,7 +209,7 @@ class _Interrupted(KeyboardInterrupt):
 
 
 @dataclass
-class _Spoken:
+class Spoken:
     """A message of the command's, for those who called it from Python."""
 
     data: Table | None
@@ -224,7 +226,7 @@ class _Spoken:
 
 
 @contextmanager
-def _explained(spoken: _Spoken) -> Iterator[None]:
+def _explained(spoken: Spoken) -> Iterator[None]:
     """What ends a run, as Python's users expect it: by the kind of error, and an interruption as such."""
     if threading.current_thread() is not threading.main_thread():
         raise ConfigurationError(

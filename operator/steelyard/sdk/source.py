@@ -90,9 +90,18 @@ def _arrow_column(name: str, cells: Any) -> Any:
         return cells.to_arrow()
     if isinstance(cells, str | bytes | Mapping) or not hasattr(cells, "__len__"):
         raise DataError(f"column {name!r}: a {type(cells).__name__} is no column; give a list of cells")
+    if _is_complex(cells):
+        raise DataError(
+            f"column {name!r} holds complex numbers, which are no cells; give real and imaginary part a column each"
+        )
     try:
         return pa.array(cells, from_pandas=True)
     except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError) as error:
         if any(isinstance(cell, list | tuple | dict | set) for cell in cells):
             raise DataError(f"column {name!r} can't be written as Parquet: {error}") from None
     return pa.array([None if is_missing(cell) else text_of(cell) for cell in cells], pa.string())
+
+
+def _is_complex(cells: Any) -> bool:
+    kind = getattr(getattr(cells, "dtype", None), "kind", "O")
+    return bool(kind == "c" or (kind == "O" and any(isinstance(cell, complex) for cell in cells)))

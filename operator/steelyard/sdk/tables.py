@@ -22,7 +22,7 @@ Table: TypeAlias = Mapping[str, Any] | ArrowTable
 """A pandas or Polars DataFrame, an Arrow table, or a dictionary of columns: lists, arrays or series of one length."""
 
 ALLOWED = "a pandas or Polars DataFrame, an Arrow table, or a dictionary of columns"
-_NO_CELLS = (list, tuple, dict, set, np.ndarray)
+_NO_CELLS = (list, tuple, dict, set, np.ndarray, complex)
 
 
 def cells_by_column(data: Table, wanted: Sequence[str]) -> dict[str, Cells]:

@@ -260,7 +260,9 @@ class DateColumn:
                 found = date_of(cell, self.form, missing)
                 if found is None:
                     raise DataError(
-                        f"row {first_row + row}, column {self.name!r}: {cell!r} is not a date of the form {self.form}"
+                        f"row {first_row + row}, column {self.name!r}: {cell!r} is not a date of the form {self.form}, "
+                        "as the column was in training; write it so (pandas: pandas.to_datetime), or, before training, "
+                        f"say what its form is: dates: {{{self.name}: FORM}}"
                     )
                 if is_text:
                     known[cell] = found

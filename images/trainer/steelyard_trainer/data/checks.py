@@ -15,6 +15,7 @@ from steelyard.api.metrics import Task
 from steelyard.api.training import Training
 from steelyard.api.training_job import TrainingJobSpec
 from steelyard.cells.messages import flow
+from steelyard.cells.numbers import finite_number
 from steelyard_trainer.data.splitting import ClassTooSmallError, PartTooSmallError, TooFewRowsError
 from steelyard_trainer.data.words import listed
 
@@ -90,7 +91,8 @@ def refuse_missing(missing: dict[str, int], first: dict[str, str]) -> None:
         more = f" and {len(missing) - 20} more" if len(missing) > 20 else ""
         raise DataError(
             f"cells are empty in {', '.join(columns)}{more}; fill them in, or choose what becomes of them with "
-            "dataset.missingValues.strategy (Constant, Mean, Median or DropRow)"
+            "dataset.missingValues.strategy (Constant, Mean, Median or DropRow), such as "
+            "missingValues: {strategy: Median} under dataset"
         )
 
 
@@ -137,6 +139,8 @@ def _rows_of(labels: Mapping[str, int]) -> str:
 def explain_split(error: TooFewRowsError, classes: Sequence[str] | None) -> DataError:
     """The split's failure in a user's words."""
     ways_out = "merge it with another class, add rows, or set dataset.split.stratify: false"
+    if classes is not None and all(finite_number(label) is not None for label in classes):
+        ways_out += "; or is the target a number to predict? say task: Regression"
     if isinstance(error, ClassTooSmallError) and classes is not None:
         return DataError(
             f"class {classes[error.code]!r} has only {error.rows} row{'s' * (error.rows != 1)} when the {error.part} "
