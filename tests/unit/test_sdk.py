@@ -367,13 +367,20 @@ def test_what_is_to_be_typed_is_told_as_python_has_it() -> None:
 
 
 def test_a_notebook_shows_the_users_lines_and_the_message_only(tmp_path: Path) -> None:
-    module = tmp_path / "mine.py"
-    module.write_text("import steelyard\n\n\ndef go():\n    return steelyard.load('nowhere')\n")
-    code = compile(module.read_text(), str(module), "exec")
+    module, library = tmp_path / "mine.py", tmp_path / "site-packages/theirs.py"
+    module.write_text("import steelyard\n\n\ndef mine():\n    return steelyard.load('nowhere')\n")
+    library.parent.mkdir()
+    library.write_text("def go():\n    return mine()\n")
     names: dict[str, Any] = {}
-    exec(code, names)
+    for file in (module, library):
+        exec(compile(file.read_text(), str(file), "exec"), names)
     with pytest.raises(steelyard.SteelyardError) as caught:
         names["go"]()
-    *_, mine, message = caught.value._render_traceback_()
+    here, mine, message = caught.value._render_traceback_()
+    assert here.endswith('    names["go"]()\n')
     assert mine == f"{module}, line 5\n    return steelyard.load('nowhere')\n"
     assert message == f"ConfigurationError: {caught.value.message}"
+
+
+def test_a_regression_has_no_classes() -> None:
+    assert steelyard.load(FOREST.parent / "diabetes-network/model").classes is None

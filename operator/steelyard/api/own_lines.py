@@ -7,7 +7,9 @@ import traceback
 from pathlib import Path
 
 _PACKAGE = f"{Path(__file__).parents[1]}{os.sep}"
-_LIBRARIES = tuple({f"{sysconfig.get_path(kind)}{os.sep}" for kind in ("stdlib", "purelib", "platlib")})
+_STANDARD_LIBRARY = f"{sysconfig.get_path('stdlib')}{os.sep}"
+_INSTALLED = frozenset({"site-packages", "dist-packages"})
+"""The folders of other libraries, such as IPython itself, wherever they lie."""
 
 
 def own_lines(error: BaseException) -> list[str]:
@@ -23,9 +25,13 @@ def own_lines(error: BaseException) -> list[str]:
     for frame in traceback.extract_tb(error.__traceback__):
         if frame.filename.startswith(_PACKAGE):
             break
-        if not frame.filename.startswith(_LIBRARIES):
+        if not _is_library(frame.filename):
             shown.append(f"{_name_of(frame.filename)}, line {frame.lineno}\n    {frame.line}\n")
     return [*shown, f"{type(error).__name__.lstrip('_')}: {error}"]
+
+
+def _is_library(filename: str) -> bool:
+    return filename.startswith(_STANDARD_LIBRARY) or not _INSTALLED.isdisjoint(Path(filename).parts)
 
 
 def _name_of(filename: str) -> str:
