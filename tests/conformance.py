@@ -16,8 +16,9 @@ from steelyard.api.training_job import TrainingJob
 
 GENEROUS_SECONDS = 300
 
-VARYING = ("latencyMicroseconds", "digest", "versions")
-"""How fast the machine was, the digest of a folder that says so, and what a user's own image holds."""
+VARYING = ("latencyMicroseconds", "why", "digest", "versions")
+"""How fast the machine was, what is told of it, the digest of a folder that says so, and what a user's own image
+holds."""
 
 
 def run_locally(case: Case, folder: Path) -> tuple[Outcome, int]:
