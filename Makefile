@@ -121,11 +121,11 @@ bench-operator-small: .venv/.dev cluster-build ## The operator's benchmarks with
 
 .PHONY: docs
 docs: .venv/.dev ## Write docs/manifest.md and docs/tuning-job.md from the API models
-	$(BIN)/python -m steelyard.api.reference docs
+	$(BIN)/python -m steelyard.schema.reference docs
 
 .PHONY: generate
 generate: .venv/.dev ## Write crds/ and the chart's copy from the API models
-	$(BIN)/python -m steelyard.api.crd crds charts/steelyard/files/crds
+	$(BIN)/python -m steelyard.schema.crd crds charts/steelyard/files/crds
 
 .PHONY: lock
 lock: ## Write the lock files from pyproject.toml; make lock UPGRADE=--upgrade takes the newest versions

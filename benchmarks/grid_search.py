@@ -19,7 +19,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from steelyard.api.search_log import SearchDocument, best_of
+from steelyard.search.best import best_of
+from steelyard.search.log import SearchDocument
 
 GRID: dict[str, list[Any]] = {
     "n_estimators": [50, 100, 200],

@@ -30,7 +30,7 @@ import numpy as np
 import psutil
 import yaml
 
-from steelyard.api.search_log import Entry, SearchDocument
+from steelyard.search.log import Entry, SearchDocument
 
 ROWS, FEATURES = 2_500, 8
 EPOCHS = 5

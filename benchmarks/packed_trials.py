@@ -32,8 +32,8 @@ from cluster.real import RealCluster, end_abandoned  # noqa: E402
 from release import installed  # noqa: E402
 from training_jobs import condition, is_over  # noqa: E402
 
-from steelyard.api.search_log import Entry  # noqa: E402
 from steelyard.api.tuning_job import TuningJobSpec  # noqa: E402
+from steelyard.search.log import Entry  # noqa: E402
 
 EXAMPLE = ROOT / "examples" / "forest-search" / "tuning-job.yaml"
 SMALL = 6

@@ -25,7 +25,7 @@ import psutil
 import pyarrow as pa
 import pyarrow.csv
 
-from steelyard.api.contract import Env
+from steelyard.contract.stages import Env
 
 COLUMNS = 32
 CHUNK_ROWS = 100_000

@@ -44,10 +44,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder
 
 from steelyard.api.dataset_cells import CsvFormat
-from steelyard.api.workspace import Workspace
 from steelyard.cells.csv_text import CsvStyle, open_text, records
 from steelyard.cells.dates import date_parts
 from steelyard.cells.manifest import csv_style
+from steelyard.contract.workspace import Workspace
 from steelyard.serving.published import PublishedModel
 from steelyard_trainer.data.reading import PreparedDataset
 from steelyard_trainer.data.splitting import SplitName

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from conformance_cases import CLAIM_FILES, MODELS_CLAIM, Case, Outcome
 
-from steelyard.api.published import REPORT_FILE
 from steelyard.api.status import ModelStatus
 from steelyard.api.training_job import TrainingJob
+from steelyard.contract.package import REPORT_FILE
 
 GENEROUS_SECONDS = 300
 

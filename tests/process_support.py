@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from steelyard.api.contract import Env
+from steelyard.contract.stages import Env
 
 PATIENCE_SECONDS = 10.0
 

@@ -4,7 +4,7 @@ import json
 from collections.abc import Collection
 from pathlib import Path
 
-from steelyard.api.published import KIND, SUMS_FILE
+from steelyard.contract.package import KIND, SUMS_FILE
 from steelyard.serving.published import sums_of
 
 

@@ -3,10 +3,11 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from steelyard.api.search import Algorithm, Objective, Parameter
-from steelyard.api.search_log import Entry, State, Values
 from steelyard.api.training_job import TrainingJobSpec
+from steelyard.api.tuning import Algorithm, Objective, Parameter
 from steelyard.api.tuning_job import TuningJobSpec
+from steelyard.contract.trial_report import State
+from steelyard.search.log import Entry, Values
 from steelyard.tuning.asking import Asker
 
 TEMPLATE = TrainingJobSpec.model_validate(

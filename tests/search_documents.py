@@ -4,8 +4,8 @@ import math
 import random
 from typing import Any
 
-from steelyard.api.search_log import Entry, SearchDocument
 from steelyard.api.tuning_job import TuningJobSpec
+from steelyard.search.log import Entry, SearchDocument
 
 LEARNING_RATE = "training.optimizer.learningRate"
 UNITS = "model.mlp.hiddenUnits"

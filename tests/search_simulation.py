@@ -5,9 +5,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from steelyard.api.search_log import Entry, TrialReport, Values, best_of
 from steelyard.api.trial import Trial
 from steelyard.api.tuning_job import TuningJobSpec
+from steelyard.contract.trial_report import TrialReport
+from steelyard.search.best import best_of
+from steelyard.search.log import Entry, Values
 from steelyard.tuning.asking import Asker
 from steelyard.tuning.pruning import stops_for
 from steelyard.tuning.search import known_to, next_step

@@ -14,9 +14,9 @@ from pathlib import Path
 
 from rich.console import Console
 
-from steelyard.api.contract import Progress
 from steelyard.cli.display import LiveTable
-from steelyard.local.events import StageEnded, StageStarted
+from steelyard.contract.events import StageEnded, StageStarted
+from steelyard.contract.stages import Progress
 
 HERE = Path(__file__).parent
 EXAMPLE = HERE.parents[1] / "examples/digits/training-job.yaml"

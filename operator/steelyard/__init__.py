@@ -1,8 +1,9 @@
 """Steelyard in Python: `load` a published model and predict, `run` a TrainingJob, `tune` with a TuningJob.
 
-Layers, each importing only what stands left of it: api <- planning <- tuning <- {local, controller, client} <- cli <-
-sdk; `serving` is used by cli, sdk and the trainer program. Nothing in this package imports TensorFlow. Importing it
-imports the standard library only, and little of that: each name is loaded when it is first used.
+Layers, each importing only what stands left of it: {contract, texts} <- api <- {search, schema, cells} <- planning <-
+tuning <- {local, controller, client} <- cli <- sdk; `serving` is used by cli, sdk and the trainer program. Nothing in
+this package imports TensorFlow. Importing it imports the standard library only, and little of that: each name is loaded
+when it is first used.
 """
 
 from importlib import import_module
@@ -43,7 +44,7 @@ _MODULE_OF = {name: module for module, names in _MODULES.items() for name in nam
 def __getattr__(name: str) -> Any:
     """Loads a name when it is first used (PEP 562)."""
     if name == "__version__":
-        from steelyard.api.version import package_version
+        from steelyard.contract.version import package_version
 
         value: Any = package_version()
     elif name in _MODULE_OF:

@@ -13,9 +13,9 @@ from client_support import AT, DIGEST, LATER, Steelyard, failed, words, write_st
 from client_support import MANIFEST as JOB
 from cluster.kubectl import Kubectl, KubectlError
 
-from steelyard.api.search_log import Entry
 from steelyard.api.tuning_job import TuningJobSpec
 from steelyard.client import Client, JobHandle, JobNotFoundError, SearchHandle
+from steelyard.search.log import Entry
 
 MANIFEST = """
 apiVersion: steelyard.dev/v1alpha1

@@ -12,9 +12,9 @@ from cluster.kubectl import Kubectl, KubectlError, fresh_namespace
 from cluster.simulation import SimulatedCluster
 from crd_support import by_field, install_crds, manifest, wait_until
 
-from steelyard.api.crd import training_job_crd
 from steelyard.api.loading import parse_training_job
 from steelyard.api.status import TrainingJobStatus
+from steelyard.schema.crd import training_job_crd
 
 Node = dict[str, Any]
 

@@ -9,9 +9,9 @@ from cluster.kubectl import Kubectl, fresh_namespace
 from cluster.simulation import SimulatedCluster
 from crd_support import ROOT, install_crds, manifest, refusals
 
-from steelyard.api.clusters import cluster_problems
 from steelyard.api.errors import ManifestError
 from steelyard.api.loading import parse_training_job
+from steelyard.planning.clusters import cluster_problems
 
 
 @pytest.fixture(scope="module")

@@ -13,9 +13,9 @@ from cluster.simulation import SimulatedCluster
 from crd_support import by_field, install_crds, refusals, tuning_manifest
 
 from steelyard.api.errors import ManifestError
-from steelyard.api.search_log import Entry
-from steelyard.api.search_manifest import parse_tuning_job
 from steelyard.api.tuning_status import MOST_ENTRIES, TuningJobStatus
+from steelyard.search.log import Entry
+from steelyard.search.manifest import parse_tuning_job
 
 Node = dict[str, Any]
 

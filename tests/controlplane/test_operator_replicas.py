@@ -13,7 +13,7 @@ from cluster.simulation import SimulatedCluster
 from crd_support import install_crds
 from operator_support import OperatorProcess, condition, is_over, training_job
 
-from steelyard.api.contract import ExitCode
+from steelyard.contract.stages import ExitCode
 
 PATIENCE_SECONDS = 120.0
 

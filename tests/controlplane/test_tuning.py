@@ -14,8 +14,8 @@ from operator_support import Operated, operated, simulated
 from training_jobs import condition
 from tuning_support import DROPOUT, UNITS, answered, asked, completed, ended, log_of, tuning_job, wait
 
-from steelyard.api.search_log import SearchDocument
 from steelyard.api.tuning_status import TuningJobStatus
+from steelyard.search.log import SearchDocument
 
 USER = "operator-of-searches"
 FOREST: dict[str, Any] = {"model": {"randomForest": {}}, "training": {}}

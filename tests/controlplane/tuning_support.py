@@ -8,8 +8,8 @@ from cluster.kubectl import Kubectl
 from operator_support import simulated
 from training_jobs import condition, is_over
 
-from steelyard.api.search import Parameter
-from steelyard.api.search_log import Entry
+from steelyard.api.tuning import Parameter
+from steelyard.search.log import Entry
 
 PATIENCE_SECONDS = 120.0
 

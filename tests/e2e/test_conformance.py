@@ -13,7 +13,7 @@ from test_digits import steelyard
 from training_jobs import condition, is_over
 
 from steelyard import __version__
-from steelyard.api.published import REPORT_FILE
+from steelyard.contract.package import REPORT_FILE
 
 if TYPE_CHECKING:
     from conftest import Cluster

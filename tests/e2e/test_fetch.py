@@ -15,11 +15,11 @@ import pytest
 from cluster.kubectl import Kubectl, KubectlError
 
 from steelyard import __version__
-from steelyard.api.contract import Reason
 from steelyard.api.errors import ConfigurationError, DataError
 from steelyard.client.connection import Connection
 from steelyard.client.fetching import Fetched, fetch_model
 from steelyard.client.logs import follow_log, read_log
+from steelyard.contract.stages import Reason
 from steelyard.serving.published import verify
 
 IMAGE = f"steelyard.dev/trainer:{__version__}"

@@ -12,8 +12,8 @@ from cluster.real import RealCluster
 from test_digits import ROOT, steelyard
 from training_jobs import condition, is_over
 
-from steelyard.api.search_log import Entry
 from steelyard.api.tuning_job import TuningJobSpec
+from steelyard.search.log import Entry
 
 EXAMPLES = ROOT / "examples"
 

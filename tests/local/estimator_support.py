@@ -9,7 +9,7 @@ from typing import Any
 
 from steelyard.api.loading import parse_training_job
 from steelyard.api.training_job import TrainingJob
-from steelyard.api.workspace import Workspace
+from steelyard.contract.workspace import Workspace
 from steelyard_trainer.contract import Outcome, StageContext
 from steelyard_trainer.data.prepare import prepare
 from steelyard_trainer.data.reading import PreparedDataset

@@ -14,10 +14,10 @@ from typing import Any
 import keras
 import numpy as np
 
-from steelyard.api.contract import Env, Result
 from steelyard.api.loading import parse_training_job
 from steelyard.api.training_job import TrainingJob
-from steelyard.api.workspace import Workspace
+from steelyard.contract.stages import Env, Result
+from steelyard.contract.workspace import Workspace
 from steelyard_trainer.contract import Outcome, StageContext
 from steelyard_trainer.data.prepare import prepare
 from steelyard_trainer.data.reading import PreparedDataset

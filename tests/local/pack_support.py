@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from steelyard.api.contract import Env, Result
-from steelyard.api.search_log import TrialReport
+from steelyard.contract.stages import Env, Result
+from steelyard.contract.trial_report import TrialReport
 
 GENEROUS_SECONDS = 240
 

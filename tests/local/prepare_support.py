@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from steelyard.api.contract import Env, Result
 from steelyard.api.loading import parse_training_job
-from steelyard.api.workspace import Workspace
+from steelyard.contract.stages import Env, Result
+from steelyard.contract.workspace import Workspace
 from steelyard_trainer.contract import StageContext
 from steelyard_trainer.data.prepare import prepare
 from steelyard_trainer.data.reading import PreparedDataset

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from steelyard.api.errors import SteelyardError
-from steelyard.local.events import Event
+from steelyard.contract.events import Event
 from steelyard.local.job import LocalJob
 from steelyard.local.processes import Launch
 from steelyard.local.runner import LocalRunner

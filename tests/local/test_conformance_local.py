@@ -6,8 +6,8 @@ import pytest
 from conformance import run_locally
 from conformance_cases import CASES, Case
 
-from steelyard.api.contract import ExitCode
 from steelyard.client.outcome import exit_code_of
+from steelyard.contract.stages import ExitCode
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)

@@ -23,10 +23,11 @@ from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 from sklearn.preprocessing import FunctionTransformer
 
 from steelyard.api.errors import ConfigurationError, DataError
-from steelyard.api.published import CARD_FILE, REPORT_FILE, SEARCH_FILE, SEARCH_PAGE_FILE, SUMS_FILE
-from steelyard.api.search_log import SearchDocument, best_of
 from steelyard.cli.output import OutputFormat
 from steelyard.cli.predict import predict
+from steelyard.contract.package import CARD_FILE, REPORT_FILE, SEARCH_FILE, SEARCH_PAGE_FILE, SUMS_FILE
+from steelyard.search.best import best_of
+from steelyard.search.log import SearchDocument
 from steelyard.serving.estimators import TRUSTED_TYPES, OnnxModel, SkopsModel, load_estimator, version_note
 from steelyard.serving.published import PublishedModel, verify
 from steelyard_trainer.estimators import compression

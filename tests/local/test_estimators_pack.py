@@ -16,10 +16,10 @@ from sklearn.datasets import load_digits
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.model_selection import GridSearchCV
 
-from steelyard.api.contract import RESULT_LIMIT_BYTES, Env, ExitCode, Reason
 from steelyard.api.loading import parse_training_job
-from steelyard.api.search_log import TrialReport
-from steelyard.api.workspace import Workspace
+from steelyard.contract.stages import RESULT_LIMIT_BYTES, Env, ExitCode, Reason
+from steelyard.contract.trial_report import TrialReport
+from steelyard.contract.workspace import Workspace
 from steelyard_trainer.contract import StageContext
 from steelyard_trainer.estimators.train import train_estimator
 

@@ -27,9 +27,9 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from steelyard.api.contract import Env, ExitCode, Reason, Result
 from steelyard.api.errors import ConfigurationError, SteelyardError
-from steelyard.api.search_log import TrialReport
+from steelyard.contract.stages import Env, ExitCode, Reason, Result
+from steelyard.contract.trial_report import TrialReport
 from steelyard_trainer.contract import Outcome, StageContext
 from steelyard_trainer.data.splitting import SplitName
 from steelyard_trainer.estimators.saving import load_estimator

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from steelyard.api.published import REPORT_FILE
+from steelyard.contract.package import REPORT_FILE
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 GENEROUS_SECONDS = 400

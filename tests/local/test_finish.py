@@ -18,9 +18,9 @@ from finish_support import FinishStage, solve
 from keras.saving import load_model
 from sklearn.metrics import accuracy_score, r2_score
 
-from steelyard.api.contract import Reason
 from steelyard.api.errors import ConfigurationError, SteelyardError
-from steelyard.api.published import NETWORK_FILES, SUMS_FILE
+from steelyard.contract.package import NETWORK_FILES, SUMS_FILE
+from steelyard.contract.stages import Reason
 from steelyard.serving.published import digest_of, verify
 from steelyard_trainer.publishing.target import publish
 

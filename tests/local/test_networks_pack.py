@@ -21,9 +21,9 @@ import pytest
 from estimator_support import EstimatorJob
 from pack_support import GENEROUS_SECONDS, Pack, trial_on
 
-from steelyard.api.contract import Env, ExitCode, Reason, Result
-from steelyard.api.search_log import TrialReport
-from steelyard.api.workspace import Workspace
+from steelyard.contract.stages import Env, ExitCode, Reason, Result
+from steelyard.contract.trial_report import TrialReport
+from steelyard.contract.workspace import Workspace
 
 SMALL = {"mlp": {"hiddenUnits": [8]}}
 RICH = {"mlp": {"hiddenUnits": [16, 8], "dropout": 0.3, "batchNormalization": True, "regularization": {"l2": 0.001}}}

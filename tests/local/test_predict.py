@@ -15,10 +15,10 @@ import numpy as np
 import pytest
 from finish_support import FinishStage
 
-from steelyard.api.contract import Reason
 from steelyard.api.errors import ConfigurationError, DataError
 from steelyard.cli.output import OutputFormat
 from steelyard.cli.predict import predict
+from steelyard.contract.stages import Reason
 
 SMALL = {"candidates": ["DynamicRange"], "maxMetricDrop": 0.05}
 

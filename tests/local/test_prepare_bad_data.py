@@ -14,8 +14,8 @@ import pyarrow.parquet as pq
 import pytest
 from prepare_support import context, labelled_rows, run_stage_process, write_csv
 
-from steelyard.api.contract import Reason
 from steelyard.api.errors import ConfigurationError, DataError, SteelyardError
+from steelyard.contract.stages import Reason
 from steelyard_trainer.data.prepare import prepare
 
 HEADER = ["a", "b", "target"]

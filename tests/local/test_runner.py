@@ -14,10 +14,10 @@ import psutil
 import pytest
 from runner_support import TRAIN, Programs, run_job, write_job
 
-from steelyard.api.contract import Notice, Progress
 from steelyard.api.errors import ConfigurationError
+from steelyard.contract.events import Event, RunEnded, StageEnded, StageRetried, StageSkipped, StageStarted
+from steelyard.contract.stages import Notice, Progress
 from steelyard.local import processes
-from steelyard.local.events import Event, RunEnded, StageEnded, StageRetried, StageSkipped, StageStarted
 from steelyard.local.job import LocalJob
 from steelyard.local.processes import launch_trainer
 from steelyard.planning import Stage

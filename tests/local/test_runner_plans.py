@@ -5,7 +5,7 @@ from pathlib import Path
 
 from runner_support import FINISH, Programs, run_job, write_job
 
-from steelyard.local.events import RunEnded, StageSkipped, StageStarted
+from steelyard.contract.events import RunEnded, StageSkipped, StageStarted
 
 JUDGED = """
 if worker == 0:

@@ -15,8 +15,8 @@ import pytest
 from process_support import processes_under, wait_for_none_under
 
 import steelyard
-from steelyard.api.search_manifest import parse_manifest
 from steelyard.api.training_job import TrainingJob
+from steelyard.search.manifest import parse_manifest
 
 GENEROUS_SECONDS = 300
 

@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from steelyard.api.loading import parse_training_job
-from steelyard.api.model import Model
+from steelyard.api.models import Model
 from steelyard.api.training import Training
 from steelyard_trainer.models.networks import Shape, serving_network, training_network
 from steelyard_trainer.training.batches import Batches

@@ -8,9 +8,9 @@ import pytest
 from finish_support import FinishStage
 from training_support import TrainStage, training_job, wait
 
-from steelyard.api.contract import ExitCode, Reason, StageName
 from steelyard.api.errors import SteelyardError
-from steelyard.api.workspace import Workspace
+from steelyard.contract.stages import ExitCode, Reason, StageName
+from steelyard.contract.workspace import Workspace
 from steelyard_trainer import finish as finish_module
 from steelyard_trainer.attempts import Attempt
 from steelyard_trainer.compression.techniques import Converter

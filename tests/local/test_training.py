@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from training_support import GENEROUS_SECONDS, TrainStage, tensorflow_process, training_job, wait
 
-from steelyard.api.contract import ExitCode, Reason
+from steelyard.contract.stages import ExitCode, Reason
 
 BUSY_MLP = {"mlp": {"hiddenUnits": [48, 24], "batchNormalization": True, "regularization": {"l1": 0.0001, "l2": 0.001}}}
 

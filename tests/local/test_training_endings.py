@@ -10,9 +10,9 @@ import pytest
 from process_support import memory_group
 from training_support import TrainStage, training_job, wait
 
-from steelyard.api.contract import ExitCode, Reason
 from steelyard.api.errors import SteelyardError
-from steelyard.api.workspace import Workspace
+from steelyard.contract.stages import ExitCode, Reason
+from steelyard.contract.workspace import Workspace
 from steelyard_trainer.contract import StageContext
 from steelyard_trainer.data.reading import PreparedDataset
 from steelyard_trainer.finish import finish

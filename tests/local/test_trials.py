@@ -12,13 +12,13 @@ from finish_support import FinishStage, job_on, solve
 from runner_support import Programs, run_job, write_job
 from training_support import TrainStage, training_job
 
-from steelyard.api.contract import Reason
 from steelyard.api.errors import SteelyardError
 from steelyard.api.metrics import GOAL_OF_METRIC, Measure
-from steelyard.api.search_log import TrialReport
 from steelyard.api.training_job import TrainingJob
-from steelyard.api.workspace import Workspace
-from steelyard.local.events import RunEnded
+from steelyard.contract.events import RunEnded
+from steelyard.contract.stages import Reason
+from steelyard.contract.trial_report import TrialReport
+from steelyard.contract.workspace import Workspace
 from steelyard.serving.model import LiteRtModel
 from steelyard_trainer.contract import StageContext
 from steelyard_trainer.data.reading import PreparedDataset

@@ -15,12 +15,11 @@ from typing import Any
 import pytest
 from tuning_support import Programs, rates, run_search, trees, tuning_job
 
-from steelyard.api.contract import Notice
 from steelyard.api.errors import ConfigurationError
-from steelyard.api.search_log import SearchDocument
 from steelyard.api.training_job import TrainingJob
-from steelyard.local.events import RunEnded, StageStarted
-from steelyard.local.tuning.events import (
+from steelyard.contract.events import RunEnded, StageStarted
+from steelyard.contract.stages import Notice
+from steelyard.search.events import (
     NewBest,
     SearchEnded,
     SearchEvent,
@@ -29,6 +28,7 @@ from steelyard.local.tuning.events import (
     TrialStarted,
     TrialTold,
 )
+from steelyard.search.log import SearchDocument
 from steelyard.tuning.trials import trial_job
 
 HERE = Path(__file__).parent
@@ -309,7 +309,7 @@ import os, signal, sys
 sys.path[:0] = {[str(HERE), str(HERE.parent)]}
 from pathlib import Path
 from tuning_support import Programs, run_search, tuning_job
-from steelyard.local.tuning.events import TrialEnded
+from steelyard.search.events import TrialEnded
 folder, at = Path(sys.argv[1]), int(sys.argv[2])
 def watch(event):
     if isinstance(event, TrialEnded) and event.entry.number == at:

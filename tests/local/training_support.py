@@ -13,10 +13,10 @@ from typing import Any
 
 import psutil
 
-from steelyard.api.contract import Env, Result
 from steelyard.api.loading import parse_training_job
 from steelyard.api.training_job import TrainingJob
-from steelyard.api.workspace import Workspace
+from steelyard.contract.stages import Env, Result
+from steelyard.contract.workspace import Workspace
 from steelyard.planning import Stage, plan, worker_environment
 from steelyard_trainer.contract import StageContext
 from steelyard_trainer.data.prepare import prepare

@@ -11,13 +11,13 @@ from typing import IO, Any
 from runner_support import FINISH, PRELUDE, PREPARE
 
 from steelyard.api.errors import SteelyardError
-from steelyard.api.search_log import Entry, SearchDocument
 from steelyard.api.tuning_job import TuningJob
 from steelyard.local.processes import Launch
-from steelyard.local.tuning.events import SearchEvent
 from steelyard.local.tuning.job import LocalSearch
 from steelyard.local.tuning.runner import SearchRunner
 from steelyard.planning import Stage
+from steelyard.search.events import SearchEvent
+from steelyard.search.log import Entry, SearchDocument
 
 # A trial's value is a parabola of its learning rate, or of its trees; each takes an instant.
 TRIAL = """

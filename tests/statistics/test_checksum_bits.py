@@ -5,7 +5,7 @@ from pathlib import Path
 from published_support import made
 from seeds import TAKES_ALL
 
-from steelyard.api.published import NETWORK_FILES, SUMS_FILE
+from steelyard.contract.package import NETWORK_FILES, SUMS_FILE
 from steelyard.serving.published import verify
 
 

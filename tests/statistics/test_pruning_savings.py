@@ -9,8 +9,8 @@ import pytest
 from search_simulation import DROPOUT, L2, RATE, Curve, Simulation, search
 from seeds import seeds
 
-from steelyard.api.search_log import Values
-from steelyard.api.step_values import single
+from steelyard.contract.step_values import single
+from steelyard.search.log import Values
 
 EPOCHS = 81
 TRIALS = 64

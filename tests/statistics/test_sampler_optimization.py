@@ -9,7 +9,8 @@ import pytest
 from sampler_support import cube, play, spec_of
 from seeds import seeds
 
-from steelyard.api.search_log import Entry, Values, front_of
+from steelyard.search.best import front_of
+from steelyard.search.log import Entry, Values
 
 SEEDS = seeds(20, few=5)
 

@@ -14,8 +14,8 @@ import pytest
 from search_simulation import Curve, Simulation
 from seeds import seeds
 
-from steelyard.api.search_log import Values
 from steelyard.api.tuning_job import TuningJobSpec
+from steelyard.search.log import Values
 
 DATA = Path(__file__).parents[1] / "data"
 FOLDS = 5

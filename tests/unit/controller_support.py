@@ -5,9 +5,9 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from steelyard.api.contract import Result, StageName
 from steelyard.api.loading import apply_overrides, parse_training_job
 from steelyard.api.training_job import TrainingJob
+from steelyard.contract.stages import Result, StageName
 from steelyard.controller.decide import Decision, Observation, decide
 from steelyard.controller.draft import StatusDraft
 from steelyard.controller.observation import Pod, StageJob, text_of

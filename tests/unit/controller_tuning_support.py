@@ -7,10 +7,10 @@ from typing import Any, TypeGuard
 
 from controller_support import NAMESPACE, NOW, ago
 
-from steelyard.api.contract import StageName
 from steelyard.api.loading import apply_overrides
-from steelyard.api.search_log import Entry, TrialReport, Values
 from steelyard.api.tuning_status import TuningJobStatus
+from steelyard.contract.stages import StageName
+from steelyard.contract.trial_report import TrialReport
 from steelyard.controller.observation import StageJob
 from steelyard.controller.settings import Settings
 from steelyard.controller.tuning.actions import Action, MakeChild, MakePack, TuningDecision
@@ -19,6 +19,7 @@ from steelyard.controller.tuning.decide import decide
 from steelyard.controller.tuning.draft import TuningDraft
 from steelyard.controller.tuning.facts import Child, Pack, Suggestion
 from steelyard.controller.tuning.observation import SearchContext, SearchObservation
+from steelyard.search.log import Entry, Values
 
 NAME, UID = "search", "uid-search"
 KEY = (NAMESPACE, NAME)

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from steelyard.api.contract import ExitCode, Reason
 from steelyard.api.errors import SteelyardError
-from steelyard.api.workspace import Workspace
+from steelyard.contract.stages import ExitCode, Reason
+from steelyard.contract.workspace import Workspace
 from steelyard_trainer.attempts import Attempt
 
 

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from steelyard.api.contract import Reason
 from steelyard.api.errors import ConfigurationError
 from steelyard.api.loading import parse_training_job
-from steelyard.api.workspace import Workspace
+from steelyard.contract.stages import Reason
+from steelyard.contract.workspace import Workspace
 from steelyard_trainer.begin import begin, check_writable
 from steelyard_trainer.contract import StageContext
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from steelyard.api.contract import Env
+from steelyard.contract.stages import Env
 from steelyard_trainer.training import supervisor
 from steelyard_trainer.training.channel import send, serve
 from steelyard_trainer.training.gang import Coordinator, Heartbeat, Orders

@@ -12,12 +12,12 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from steelyard import __version__
-from steelyard.api.contract import Notice, Progress
 from steelyard.cli.display import LiveTable, PlainLines, describe
 from steelyard.cli.main import app, main
 from steelyard.cli.outcome import outcome_lines
 from steelyard.cli.run import summary
-from steelyard.local.events import RunEnded, StageEnded, StageRetried, StageSkipped, StageStarted
+from steelyard.contract.events import RunEnded, StageEnded, StageRetried, StageSkipped, StageStarted
+from steelyard.contract.stages import Notice, Progress
 from steelyard.local.job import LocalJob
 from steelyard.local.runner import check_trainer_is_installed, launch_trainer
 

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from steelyard.api.contract import Notice, Progress, Reason
 from steelyard.api.errors import DataError, ManifestError, SteelyardError
 from steelyard.api.status import TrainingJobStatus
 from steelyard.cli.watching import events_between
@@ -18,8 +17,9 @@ from steelyard.client.jobs import _is_equal, job_of
 from steelyard.client.outcome import exit_code_of, is_final, read_status, standing
 from steelyard.client.reader import Reader
 from steelyard.client.waiting import waits_for
+from steelyard.contract.events import StageEnded, StageStarted
+from steelyard.contract.stages import Notice, Progress, Reason
 from steelyard.kube import ApiError
-from steelyard.local.events import StageEnded, StageStarted
 
 AT = "2026-03-01T10:00:00Z"
 LATER = "2026-03-01T10:00:30Z"

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from steelyard.api.errors import SteelyardError
-from steelyard.api.uris import ClaimUri
+from steelyard.api.places import ClaimUri
 from steelyard.client.errors import RefusedError
 from steelyard.client.fetching import _copy
 from steelyard.client.logs import follow_log

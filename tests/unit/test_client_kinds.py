@@ -9,9 +9,9 @@ import pytest
 import yaml
 
 from steelyard.api.errors import ConfigurationError, ManifestError
-from steelyard.api.search_manifest import parse_manifest
 from steelyard.client import Client, JobHandle, JobNotFoundError, SearchHandle
 from steelyard.kube import ApiError
+from steelyard.search.manifest import parse_manifest
 
 SPEC = {
     "dataset": {"uri": "pvc://data/table.csv", "target": "label"},

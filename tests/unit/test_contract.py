@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from steelyard.api.contract import RESULT_LIMIT_BYTES, Env, ExitCode, Reason, Result
 from steelyard.api.errors import MORE_ROOM_ON_A_CLUSTER, ConfigurationError, explain_os_error
+from steelyard.contract.stages import RESULT_LIMIT_BYTES, Env, ExitCode, Reason, Result
 from steelyard_trainer.attempts import Attempt
 from steelyard_trainer.contract import StageContext, fit_result, write_result
 

@@ -5,8 +5,8 @@ import json
 import pytest
 from controller_support import NAME, NAMESPACE, UID, context_with, long_labels, stage_of
 
-from steelyard.api.contract import ExitCode, StageName
 from steelyard.api.loading import parse_training_job
+from steelyard.contract.stages import ExitCode, StageName
 from steelyard.controller.children import stage_children, stage_job
 from steelyard.controller.pods import JobContext
 

@@ -21,8 +21,8 @@ from controller_support import (
     waiting_since,
 )
 
-from steelyard.api.contract import ExitCode, Progress
 from steelyard.api.status import TrainingJobStatus
+from steelyard.contract.stages import ExitCode, Progress
 from steelyard.controller.decide import DeleteJob, DeletePod, Event, GiveUpPod, MakeChildren, StopJob, decide
 from steelyard.controller.draft import is_terminal
 from steelyard.controller.observation import text_of

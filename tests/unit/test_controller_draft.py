@@ -8,8 +8,8 @@ from controller_support import NOW, SUMMARY_OF_FINISH, ago, begun, job_with, pla
 from hypothesis import given
 from hypothesis import strategies as st
 
-from steelyard.api.contract import Progress, Result
 from steelyard.api.status import TrainingJobStatus
+from steelyard.contract.stages import Progress, Result
 from steelyard.controller.draft import StatusDraft, is_terminal
 from steelyard.controller.observation import text_of
 from steelyard.controller.policies.disruptions import Disruptions

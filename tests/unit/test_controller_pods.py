@@ -9,9 +9,9 @@ from controller_support import context_with, long_labels, stage_of
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from steelyard.api.contract import Env, StageName
 from steelyard.api.loading import parse_training_job
 from steelyard.api.pods import ResourceRequirements, StageResources
+from steelyard.contract.stages import Env, StageName
 from steelyard.controller.pods import JobContext, pod_template
 
 PREPARED = "dataset.format=Prepared"

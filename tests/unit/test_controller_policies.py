@@ -7,8 +7,8 @@ from controller_support import NOW, ago, ended, pod, result, stage_job, stage_of
 from hypothesis import given
 from hypothesis import strategies as st
 
-from steelyard.api.contract import ExitCode, Result
-from steelyard.api.outcome import RunPolicy
+from steelyard.api.run_policy import RunPolicy
+from steelyard.contract.stages import ExitCode, Result
 from steelyard.controller.observation import Pod
 from steelyard.controller.policies.deadline import seconds_left
 from steelyard.controller.policies.disruptions import KEPT_DEAD_PODS, Disruptions, count_disruptions, superfluous

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from steelyard.api.errors import ConfigurationError
-from steelyard.api.schema import one_line, schema_of
+from steelyard.api.fields import one_line, schema_of
 from steelyard.controller.settings import Settings
 
 NEEDED = {"STEELYARD_TRAINER_IMAGE": "trainer:1"}

@@ -21,7 +21,7 @@ from controller_tuning_support import (
     trial,
 )
 
-from steelyard.api.search_log import Entry, TrialReport
+from steelyard.contract.trial_report import TrialReport
 from steelyard.controller.observation import text_of
 from steelyard.controller.policies.endings import Broken
 from steelyard.controller.tuning.actions import (
@@ -36,6 +36,7 @@ from steelyard.controller.tuning.decide import decide
 from steelyard.controller.tuning.draft import TuningDraft
 from steelyard.controller.tuning.facts import Suggestion
 from steelyard.controller.tuning.observation import PackEnding
+from steelyard.search.log import Entry
 
 SEARCH = context_with()
 GRID = context_with(*FOREST, "placement=Packed")

@@ -25,8 +25,6 @@ from controller_tuning_support import (
 
 from steelyard.api.errors import ConfigurationError
 from steelyard.api.loading import parse_training_job
-from steelyard.api.log_sizes import trials_of_a_pack
-from steelyard.api.search_log import SearchDocument
 from steelyard.controller.admission import admit as admit_training_job
 from steelyard.controller.pods import JobContext, pod_template
 from steelyard.controller.policies.endings import Broken
@@ -38,6 +36,8 @@ from steelyard.controller.tuning.draft import TuningDraft
 from steelyard.controller.tuning.facts import Child, Pack, Suggestion, suggestions_of, suggestions_text
 from steelyard.controller.tuning.warm_start import prior_lines
 from steelyard.planning import plan
+from steelyard.search.log import SearchDocument
+from steelyard.search.log_sizes import trials_of_a_pack
 from steelyard.tuning.search import End
 
 SEARCH = context_with()

@@ -21,7 +21,6 @@ from controller_tuning_support import (
 )
 from prometheus_client import CollectorRegistry
 
-from steelyard.api.search_log import Entry, Values
 from steelyard.controller.cluster import NotNowError
 from steelyard.controller.metrics import Metrics
 from steelyard.controller.settings import Settings
@@ -31,6 +30,7 @@ from steelyard.controller.tuning.findings import Findings
 from steelyard.controller.tuning.reconciler import LOOK_AFTER_SECONDS, TuningReconciler
 from steelyard.kube import ApiError
 from steelyard.kube.errors import Object
+from steelyard.search.log import Entry, Values
 from steelyard.tuning.asking_process import AskingError
 
 SEARCH = context_with()

@@ -10,17 +10,19 @@ import pytest
 from pydantic import Field
 
 from steelyard.api.base import ExactlyOneOf, Part
-from steelyard.api.cel import Rule
-from steelyard.api.crd import LIMIT_BYTES, files, main, training_job_crd, tuning_job_crd
-from steelyard.api.crd_rules import MUTABLE_RUN_POLICY, NOT_IN_CEL, RULES
-from steelyard.api.crd_schema import UnsayableError, structural_schema
-from steelyard.api.outcome import RunPolicy
-from steelyard.api.search import Choice
+from steelyard.api.run_policy import RunPolicy
 from steelyard.api.training_job import TrainingJobSpec
+from steelyard.api.tuning import Choice
 from steelyard.api.tuning_job import TuningJobSpec
+from steelyard.schema.cel import Rule
+from steelyard.schema.crd import LIMIT_BYTES, files, main, training_job_crd, tuning_job_crd
+from steelyard.schema.rules.table import NOT_IN_CEL, RULES
+from steelyard.schema.rules.training_job import MUTABLE_RUN_POLICY
+from steelyard.schema.structural import UnsayableError, structural_schema
 
 ROOT = Path(__file__).parents[2]
-API = ROOT / "operator" / "steelyard" / "api"
+PACKAGE = ROOT / "operator" / "steelyard"
+VALIDATORS = [path for folder in ("api", "search", "planning") for path in (PACKAGE / folder).rglob("*.py")]
 COPIES = [ROOT / "crds", ROOT / "charts" / "steelyard" / "files" / "crds"]
 
 Node = dict[str, Any]
@@ -59,7 +61,7 @@ def test_the_files_are_up_to_date(folder: Path) -> None:
 
 def test_every_file_is_small_enough_for_kubectl_apply(monkeypatch: pytest.MonkeyPatch) -> None:
     assert all(len(text.encode()) < LIMIT_BYTES == 262_144 for text in files().values())
-    monkeypatch.setattr("steelyard.api.crd.LIMIT_BYTES", 1000)
+    monkeypatch.setattr("steelyard.schema.crd.LIMIT_BYTES", 1000)
     with pytest.raises(ValueError, match=r"trainingjobs.* has .* but kubectl apply takes less than 1,000"):
         files()
 
@@ -174,7 +176,7 @@ def test_every_rule_of_the_table_is_in_the_schema_and_every_union_has_its_own(ki
 def refusals() -> set[str]:
     """The message of every `refuse` in the models."""
     found = set()
-    for path in API.glob("*.py"):
+    for path in VALIDATORS:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "refuse":
                 message = node.args[1]
@@ -195,7 +197,7 @@ def test_every_refusal_of_a_validator_is_a_rule_in_the_same_words_or_has_a_reaso
 
 
 def test_every_rule_mirrors_something_that_there_is() -> None:
-    text = "\n".join(path.read_text(encoding="utf-8") for path in API.glob("*.py"))
+    text = "\n".join(path.read_text(encoding="utf-8") for path in VALIDATORS)
     mirrored = {rule.mirrors for name, table in RULES.items() for rule in table if name not in VERSIONS}
     assert [name for name in sorted(mirrored) if f"def {name}(" not in text] == []
 

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from steelyard.api.contract import Env, ExitCode, Reason
-from steelyard.api.reference import main, references
-from steelyard.api.schema import schema_of
-from steelyard.api.search_manifest import parse_manifest
+from steelyard.api.fields import schema_of
 from steelyard.api.training_job import TrainingJob
 from steelyard.api.tuning_job import TuningJob
+from steelyard.contract.stages import Env, ExitCode, Reason
+from steelyard.schema.reference import main, references
+from steelyard.search.manifest import parse_manifest
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("examples/*.md")]

@@ -17,10 +17,10 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from steelyard.api.dataset import MissingValues
 from steelyard.api.errors import ConfigurationError, DataError
 from steelyard.api.metrics import Measure, Task
-from steelyard.api.model import Model
-from steelyard.api.outcome import RunPolicy
-from steelyard.api.search_log import TrialReport
+from steelyard.api.models import Model
+from steelyard.api.run_policy import RunPolicy
 from steelyard.api.training_job import TrainingJobSpec
+from steelyard.contract.trial_report import TrialReport
 from steelyard.serving.preprocessing import Preprocessing
 from steelyard_trainer.estimators import units
 from steelyard_trainer.estimators.build import build_estimator, form_of

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from steelyard.api.clusters import claims_of, cluster_problems
 from steelyard.api.loading import load_training_job
+from steelyard.planning.clusters import claims_of, cluster_problems
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 MANIFESTS = sorted(EXAMPLES.glob("*/training-job.yaml"))

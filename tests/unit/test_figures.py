@@ -2,7 +2,7 @@
 
 import pytest
 
-from steelyard.api.figures import duration, number, with_error
+from steelyard.texts.figures import duration, number, with_error
 
 
 @pytest.mark.parametrize(

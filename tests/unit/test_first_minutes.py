@@ -13,18 +13,18 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-from steelyard.api.contract import Progress
-from steelyard.api.instead import MODELS
-from steelyard.api.model import Model
+from steelyard.api.models import Model
 from steelyard.cli.display import LiveTable
 from steelyard.cli.fitting import fitting_columns, fitting_parts, program, quiet_keys, say, told, wrapped
 from steelyard.cli.main import app, main
 from steelyard.cli.next_commands import next_commands, next_heading
 from steelyard.cli.outcome import outcome_lines
 from steelyard.cli.output import print_error, print_told
-from steelyard.local.events import RunEnded, StageEnded, StageSkipped, StageStarted
+from steelyard.contract.events import RunEnded, StageEnded, StageSkipped, StageStarted
+from steelyard.contract.stages import Progress
 from steelyard.local.job import LocalJob
 from steelyard.local.targets import replaced_models
+from steelyard.texts.instead import MODELS
 
 ROOT = Path(__file__).parents[2]
 

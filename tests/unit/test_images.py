@@ -13,10 +13,16 @@ IMAGES = ROOT / "images"
 LOCKS = ["operator/requirements.lock", "trainer/requirements-cpu.lock", "trainer/requirements-gpu.lock"]
 OPERATOR = ROOT / "operator" / "steelyard"
 PROGRAMS = {
-    "operator": [OPERATOR / part for part in ("__init__.py", "api", "planning", "kube", "controller")],
+    "operator": [
+        OPERATOR / part
+        for part in ("__init__.py", "contract", "texts", "api", "search", "planning", "kube", "controller")
+    ],
     "trainer": [
         OPERATOR / "__init__.py",
+        OPERATOR / "contract",
+        OPERATOR / "texts",
         OPERATOR / "api",
+        OPERATOR / "search",
         OPERATOR / "serving",
         IMAGES / "trainer" / "steelyard_trainer",
     ],

@@ -19,7 +19,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from steelyard.api.contract import ExitCode, Reason
 from steelyard.api.errors import DataError, SteelyardError
 from steelyard.api.loading import load_training_job, parse_training_job, read_manifest
 from steelyard.api.training_job import NAME_PATTERN, TrainingJob
@@ -28,6 +27,7 @@ from steelyard.cli.init import job_name, manifest_for, quoted
 from steelyard.cli.judging import judge
 from steelyard.cli.main import app
 from steelyard.cli.sample import Column, Sample, read_sample
+from steelyard.contract.stages import ExitCode, Reason
 
 
 def write(path: Path, header: Sequence[str], rows: Sequence[Sequence[object]]) -> Path:

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from steelyard.api.contract import ExitCode, Notice, Progress, Reason, Result, StageName
 from steelyard.api.dataset import Dataset
 from steelyard.api.errors import ConfigurationError, DataError
 from steelyard.api.loading import parse_training_job
-from steelyard.api.outcome import RunPolicy
-from steelyard.api.workspace import Workspace
+from steelyard.api.run_policy import RunPolicy
+from steelyard.contract.stages import ExitCode, Notice, Progress, Reason, Result, StageName
+from steelyard.contract.workspace import Workspace
 from steelyard.local.decisions import decide
 from steelyard.local.follower import LogFollower, parse_event, tail_of
 from steelyard.local.retries import Again, Attempts, Done, Failed, ProcessEnd, judge

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from steelyard.api.contract import ExitCode, Reason
 from steelyard.api.errors import ConfigurationError, ManifestError, SteelyardError
 from steelyard.api.loading import apply_overrides, load_training_job, parse_training_job, read_manifest
+from steelyard.contract.stages import ExitCode, Reason
 
 
 def manifest() -> dict[str, Any]:

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from sklearn import metrics as reference
 
-from steelyard.api.contract import ExitCode, Reason
 from steelyard.api.errors import SteelyardError
+from steelyard.api.evaluation import Evaluation
 from steelyard.api.metrics import Measure
-from steelyard.api.outcome import Evaluation
+from steelyard.contract.stages import ExitCode, Reason
 from steelyard_trainer.evaluation.gates import check_gates
 from steelyard_trainer.evaluation.metrics import Figure, Figures, evaluate
 

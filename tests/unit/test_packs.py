@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from steelyard.api.contract import RESULT_LIMIT_BYTES, Reason, Result
-from steelyard.api.log_sizes import REPORTS_LIMIT_BYTES, report_bytes_at_most, trials_of_a_pack
-from steelyard.api.search_log import TrialReport
-from steelyard.api.search_steps import report_steps
-from steelyard.api.step_values import single
 from steelyard.api.tuning_job import TuningJobSpec
+from steelyard.contract.stages import RESULT_LIMIT_BYTES, Reason, Result
+from steelyard.contract.step_values import single
+from steelyard.contract.trial_report import TrialReport
+from steelyard.search.budget import report_steps
+from steelyard.search.log_sizes import REPORTS_LIMIT_BYTES, report_bytes_at_most, trials_of_a_pack
 from steelyard_trainer.contract import Outcome, fit_result
 from steelyard_trainer.pack import fitting
 

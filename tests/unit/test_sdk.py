@@ -19,7 +19,7 @@ from rich.text import Text
 
 import steelyard
 from steelyard.api.loading import parse_training_job, put_values
-from steelyard.api.workspace import Workspace
+from steelyard.contract.workspace import Workspace
 from steelyard.sdk.early import check_table, in_words_of_the_table
 from steelyard.sdk.model import typed_labels
 from steelyard.sdk.progress import as_mime, in_notebook

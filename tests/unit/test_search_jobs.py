@@ -5,13 +5,13 @@ from typing import Any
 import pytest
 from controller_support import begun, conditions, decided, ended, plan_of, result, stage_job
 
-from steelyard.api.clusters import claims_of, cluster_problems
 from steelyard.api.errors import ManifestError
 from steelyard.api.loading import apply_overrides, parse_training_job
-from steelyard.api.search_log import TrialReport
 from steelyard.api.status import TrainingJobStatus
 from steelyard.api.training_job import TrainingJob
+from steelyard.contract.trial_report import TrialReport
 from steelyard.controller.decide import Event
+from steelyard.planning.clusters import claims_of, cluster_problems
 
 PREPARED = "dataset={uri: 'pvc://data/prepared', format: Prepared, target: t}"
 TRIAL = "trial={tuningJob: search, number: 3, metric: accuracy, goal: Maximize}"

@@ -9,7 +9,8 @@ from xml.etree import ElementTree
 import pytest
 from search_documents import LEARNING_RATE, MOMENTUM, search_document
 
-from steelyard.api.search_log import Entry, SearchDocument, front_of
+from steelyard.search.best import front_of
+from steelyard.search.log import Entry, SearchDocument
 from steelyard_trainer.publishing.search_page import search_page
 from steelyard_trainer.publishing.search_page.importance import importance_of
 from steelyard_trainer.publishing.search_page.scales import NumberScale, figure, value_text

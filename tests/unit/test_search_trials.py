@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from steelyard.api.loading import parse_training_job
-from steelyard.api.search_log import Entry
 from steelyard.api.tuning_job import TuningJob
 from steelyard.planning import stages_of
+from steelyard.search.log import Entry
 from steelyard.tuning.stops import Stops
 from steelyard.tuning.trials import best_job, data_job, trial_job
 

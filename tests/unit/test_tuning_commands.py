@@ -13,12 +13,9 @@ from rich.console import Console
 from search_documents import search_document
 from typer.testing import CliRunner
 
-from steelyard.api.contract import Reason
 from steelyard.api.errors import ConfigurationError, SteelyardError
-from steelyard.api.search import Objective
-from steelyard.api.search_log import Entry, SearchDocument, TrialReport, short_error
-from steelyard.api.search_manifest import load_manifest
 from steelyard.api.status import TrialStatus
+from steelyard.api.tuning import Objective
 from steelyard.api.tuning_job import TuningJob, TuningJobSpec
 from steelyard.api.tuning_status import TuningJobStatus
 from steelyard.cli.main import app
@@ -27,12 +24,16 @@ from steelyard.cli.searches import find_search
 from steelyard.cli.trials import lines_of, to_json
 from steelyard.cli.tuning_display import Board, SearchLines, describe_search
 from steelyard.cli.tuning_run import best_lines, search_summary
-from steelyard.local.events import RunEnded
+from steelyard.contract.events import RunEnded
+from steelyard.contract.stages import Reason
+from steelyard.contract.trial_report import TrialReport, short_error
 from steelyard.local.source import source_digest
-from steelyard.local.tuning.events import NewBest, SearchStarted, TrialEnded, TrialStarted
 from steelyard.local.tuning.job import LocalSearch
 from steelyard.local.tuning.state import SearchState, inputs_of
 from steelyard.local.tuning.summary import best_to_json, counts_of
+from steelyard.search.events import NewBest, SearchStarted, TrialEnded, TrialStarted
+from steelyard.search.log import Entry, SearchDocument
+from steelyard.search.manifest import load_manifest
 
 ALPHA = "model.ridge.alpha"
 RANGE: dict[str, Any] = {"path": ALPHA, "type": "Double", "min": 1, "max": 20, "step": 1}

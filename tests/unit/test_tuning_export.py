@@ -13,10 +13,10 @@ from search_documents import BATCH, MOMENTUM, UNITS, search_document
 from typer.testing import CliRunner
 
 from steelyard.api.errors import ConfigurationError
-from steelyard.api.search import Parameter
-from steelyard.api.search_log import Entry
-from steelyard.api.search_space import count_of, value_at
+from steelyard.api.tuning import Parameter
 from steelyard.cli.main import app
+from steelyard.search.log import Entry
+from steelyard.search.values import count_of, value_at
 from steelyard.tuning.export import export_study
 
 

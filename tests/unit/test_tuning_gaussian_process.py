@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from sampler_support import cube, spec_of
 
-from steelyard.api.search_log import Entry, State
+from steelyard.contract.trial_report import State
+from steelyard.search.log import Entry
 from steelyard.tuning.asking import Asker
 from steelyard.tuning.samplers import gaussian_process
 from steelyard.tuning.samplers.base import SuggestRequest

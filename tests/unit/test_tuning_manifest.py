@@ -8,21 +8,22 @@ from typing import Any
 
 import pytest
 
-from steelyard.api.clusters import search_cluster_problems
-from steelyard.api.contract import ExitCode, Reason
 from steelyard.api.errors import ManifestError
+from steelyard.api.fields import schema_of
 from steelyard.api.loading import apply_overrides
 from steelyard.api.metrics import Measure
-from steelyard.api.schema import schema_of
-from steelyard.api.search import Parameter
-from steelyard.api.search_log import Entry, TrialReport
-from steelyard.api.search_manifest import load_manifest, parse_manifest, parse_tuning_job
-from steelyard.api.search_space import completed, contains, exists, parents_first, size_of
 from steelyard.api.status import TrialStatus
 from steelyard.api.training_job import TrainingJob
+from steelyard.api.tuning import Parameter
 from steelyard.api.tuning_job import TuningJob
+from steelyard.contract.stages import ExitCode, Reason
+from steelyard.contract.trial_report import TrialReport
+from steelyard.planning.clusters import search_cluster_problems
+from steelyard.search.log import Entry
+from steelyard.search.manifest import load_manifest, parse_manifest, parse_tuning_job
+from steelyard.search.space import Space
+from steelyard.search.values import completed, contains, exists, parents_first, size_of
 from steelyard.tuning.asking import Asker
-from steelyard.tuning.space import Space
 from steelyard.tuning.stops import Stops
 from steelyard.tuning.trials import best_job, data_job, trial_job
 
@@ -806,7 +807,7 @@ def test_all_mistakes_are_named_at_once() -> None:
 def test_every_field_is_read_by_the_program() -> None:
     """A field that nothing reads is a promise that nothing keeps: each name is found outside the models."""
     root = Path(__file__).parents[2]
-    models = {"search.py", "tuning_job.py"}
+    models = {"tuning.py", "tuning_job.py"}
     sources = [
         path.read_text(encoding="utf-8")
         for folder in ("operator/steelyard", "images/trainer/steelyard_trainer")

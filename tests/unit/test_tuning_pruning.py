@@ -8,11 +8,13 @@ from typing import Any
 import pytest
 from search_simulation import search
 
-from steelyard.api.search_log import Entry, State, TrialReport, leaves_model
-from steelyard.api.search_steps import bracket_of, budget_of, looks_of, most_looks, report_steps
 from steelyard.api.training_job import TrainingJobSpec
 from steelyard.api.trial import PairedLimit, Trial
 from steelyard.api.tuning_job import TuningJobSpec
+from steelyard.contract.trial_report import State, TrialReport
+from steelyard.search.best import leaves_model
+from steelyard.search.budget import bracket_of, budget_of, looks_of, most_looks, report_steps
+from steelyard.search.log import Entry
 from steelyard.tuning.pruning import stops_for
 from steelyard.tuning.stops import Stops
 from steelyard_trainer.evaluation.pruning import should_stop, stopping_step

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 from sampler_support import cube, play, some_answer, spec_of
 
-from steelyard.api.search_log import Entry, State, Values
 from steelyard.api.tuning_job import TuningJobSpec
+from steelyard.contract.trial_report import State
+from steelyard.search.log import Entry, Values
 from steelyard.tuning.asking import Asker
 from steelyard.tuning.samplers.base import SuggestRequest
 from steelyard.tuning.samplers.generations import generations

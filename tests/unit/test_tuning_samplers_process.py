@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from sampler_support import play, some_answer
 
-from steelyard.api.search_log import Entry, Values
 from steelyard.api.tuning_job import TuningJobSpec
+from steelyard.search.log import Entry, Values
 from steelyard.tuning import asking_process
 from steelyard.tuning.asking import Asker
 from steelyard.tuning.asking_process import AskingError, AskingProcess

@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.model_selection import ParameterGrid
 
-from steelyard.api.search import Parameter
-from steelyard.api.search_log import Entry, Values
-from steelyard.api.search_space import contains, size_of
-from steelyard.tuning.space import Space
+from steelyard.api.tuning import Parameter
+from steelyard.search.log import Entry, Values
+from steelyard.search.space import Space
+from steelyard.search.values import contains, size_of
 
 
 def space_of(*parameters: dict[str, Any]) -> Space:

@@ -5,8 +5,8 @@ from typing import get_args
 import pytest
 from sampler_support import play, some_answer, spec_of
 
-from steelyard.api.search import AlgorithmName
-from steelyard.api.search_log import Entry
+from steelyard.api.tuning import AlgorithmName
+from steelyard.search.log import Entry
 from steelyard.tuning.asking import Asker
 
 THIRDS = {"path": "a", "type": "Double", "min": 0.1, "max": 0.3, "step": 0.1}

@@ -10,21 +10,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from steelyard.api.contract import Reason
-from steelyard.api.log_sizes import LOG_LIMIT_BYTES, entry_bytes_at_most, log_bytes_at_most
-from steelyard.api.search_log import (
-    MOST_REASON_BYTES,
-    Entry,
-    SearchDocument,
-    State,
-    TrialReport,
-    best_of,
-    front_of,
-)
-from steelyard.api.search_space import count_of, value_at
-from steelyard.api.step_values import pack, single, unpack
 from steelyard.api.trial import Trial
 from steelyard.api.tuning_job import TuningJob, TuningJobSpec
+from steelyard.contract.stages import Reason
+from steelyard.contract.step_values import pack, single, unpack
+from steelyard.contract.trial_report import State, TrialReport
+from steelyard.search.best import best_of, front_of
+from steelyard.search.log import MOST_REASON_BYTES, Entry, SearchDocument
+from steelyard.search.log_sizes import LOG_LIMIT_BYTES, entry_bytes_at_most, log_bytes_at_most
+from steelyard.search.values import count_of, value_at
 from steelyard.tuning.search import NextStep, is_askable, is_independent, known_to, next_step, pending_to
 from steelyard.tuning.stops import Stops
 from steelyard.tuning.trials import best_job, data_job, trial_job

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from steelyard.api.errors import ConfigurationError
-from steelyard.api.search_log import Entry, State
 from steelyard.api.tuning_job import TuningJobSpec
+from steelyard.contract.trial_report import State
+from steelyard.search.log import Entry
 from steelyard.tuning.search import room_for
 from steelyard.tuning.warm_start import MOST_PRIOR, answered_before, prior_of
 

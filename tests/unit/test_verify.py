@@ -7,7 +7,9 @@ import pytest
 from published_support import made
 
 from steelyard.api.errors import ConfigurationError, DataError
-from steelyard.api.published import (
+from steelyard.cli.output import OutputFormat
+from steelyard.cli.verify import verify as command
+from steelyard.contract.package import (
     ESTIMATOR_FILES,
     NETWORK_FILES,
     ONNX_FILE,
@@ -15,8 +17,6 @@ from steelyard.api.published import (
     SEARCH_PAGE_FILE,
     SUMS_FILE,
 )
-from steelyard.cli.output import OutputFormat
-from steelyard.cli.verify import verify as command
 from steelyard.serving.published import digest_of, sums_of, verify
 
 

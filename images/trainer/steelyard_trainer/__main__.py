@@ -4,7 +4,7 @@ import os
 import signal
 import sys
 
-from steelyard.api.contract import ExitCode
+from steelyard.contract.stages import ExitCode
 
 
 def main() -> None:

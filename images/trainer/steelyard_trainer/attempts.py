@@ -8,9 +8,9 @@ higher one was taken since. Imports steelyard.api only.
 from dataclasses import dataclass
 from pathlib import Path
 
-from steelyard.api.contract import ExitCode, Reason, StageName
 from steelyard.api.errors import SteelyardError
-from steelyard.api.workspace import Workspace
+from steelyard.contract.stages import ExitCode, Reason, StageName
+from steelyard.contract.workspace import Workspace
 
 
 @dataclass(frozen=True)

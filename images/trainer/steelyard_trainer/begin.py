@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from steelyard.api.contract import Reason
 from steelyard.api.errors import ConfigurationError
-from steelyard.api.published import obstacles
+from steelyard.contract.package import obstacles
+from steelyard.contract.stages import Reason
 from steelyard_trainer.attempts import Attempt
 from steelyard_trainer.contract import StageContext
 

@@ -18,7 +18,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
-from steelyard.api.contract import RESULT_LIMIT_BYTES, Env, ExitCode, Notice, Progress, Reason, Result, StageName
 from steelyard.api.errors import (
     MORE_ROOM_HERE,
     MORE_ROOM_ON_A_CLUSTER,
@@ -27,9 +26,10 @@ from steelyard.api.errors import (
     explain_os_error,
 )
 from steelyard.api.loading import parse_training_job
+from steelyard.api.places import ClaimUri, is_claim_uri
 from steelyard.api.training_job import TrainingJob
-from steelyard.api.uris import ClaimUri, is_claim_uri
-from steelyard.api.workspace import Workspace
+from steelyard.contract.stages import RESULT_LIMIT_BYTES, Env, ExitCode, Notice, Progress, Reason, Result, StageName
+from steelyard.contract.workspace import Workspace
 from steelyard_trainer.attempts import Attempt
 
 LOST_STORAGE = (errno.EIO, errno.ESTALE, errno.ENOTCONN, errno.ETIMEDOUT, errno.EHOSTDOWN, errno.ENODEV, errno.ENXIO)

@@ -5,7 +5,7 @@ for networks only, scikit-learn and ONNX for scikit-learn's models only.
 import tempfile
 from pathlib import Path
 
-from steelyard.api.outcome import BASELINE
+from steelyard.api.compression import BASELINE
 from steelyard_trainer.begin import begin
 from steelyard_trainer.compression.choice import Choice
 from steelyard_trainer.compression.weighing import Bench, baseline_name, weigh

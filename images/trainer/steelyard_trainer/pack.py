@@ -15,12 +15,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from steelyard.api.contract import Env, StageName
 from steelyard.api.errors import ConfigurationError
 from steelyard.api.loading import parse_training_job
-from steelyard.api.log_sizes import MOST_TRIALS_OF_A_PACK, REPORTS_LIMIT_BYTES
-from steelyard.api.search_log import TrialReport
 from steelyard.api.training_job import TrainingJob
+from steelyard.contract.stages import Env, StageName
+from steelyard.contract.trial_report import TrialReport
+from steelyard.search.log_sizes import MOST_TRIALS_OF_A_PACK, REPORTS_LIMIT_BYTES
 from steelyard_trainer.attempts import Attempt
 from steelyard_trainer.begin import check_writable
 from steelyard_trainer.contract import Outcome, StageContext

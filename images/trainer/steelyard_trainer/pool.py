@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from typing import ClassVar, Generic, Protocol, TypeVar
 
-from steelyard.api.contract import ExitCode, Reason
 from steelyard.api.errors import SteelyardError
+from steelyard.contract.stages import ExitCode, Reason
 
 Piece = TypeVar("Piece")
 Answer = TypeVar("Answer")

@@ -8,8 +8,8 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from steelyard.api.contract import Reason
-from steelyard.api.search_log import TrialReport
+from steelyard.contract.stages import Reason
+from steelyard.contract.trial_report import TrialReport
 from steelyard_trainer.contract import StageContext, print_event
 from steelyard_trainer.files import write_atomically
 from steelyard_trainer.pool import LATE, Failure

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from steelyard.api.contract import Reason
 from steelyard.api.errors import ConfigurationError, DataError
-from steelyard.api.search_log import TrialReport, leaves_model
-from steelyard.api.workspace import ESTIMATOR_FILE, MODEL_FILE, TRAINING_FILE
+from steelyard.contract.stages import Reason
+from steelyard.contract.trial_report import TrialReport
+from steelyard.contract.workspace import ESTIMATOR_FILE, MODEL_FILE, TRAINING_FILE
+from steelyard.search.best import leaves_model
 from steelyard_trainer.contract import Outcome, StageContext
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""What a user may write, and the contract between the runners and the trainer program. Imports pydantic and yaml only.
+"""What a user may write, and what the operator says of it. Imports the contract, pydantic and yaml only.
 
-Everything else derives from these models: errors, the plan, and later the CRDs and the reference.
+Everything else derives from these models: errors, the plan, the CRDs and the reference.
 """

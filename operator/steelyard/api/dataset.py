@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 
 from steelyard.api.base import ColumnName, Fraction, Part, Share, refuse
 from steelyard.api.dataset_cells import Categories, CsvFormat, Dates, MissingMarkers, Numbers, check_columns
-from steelyard.api.uris import ClaimUri, is_claim_uri
+from steelyard.api.places import ClaimUri, is_claim_uri
 
 DatasetFormat = Literal["CSV", "Parquet", "Prepared"]
 MissingValueStrategy = Literal["Constant", "Mean", "Median", "DropRow", "Fail"]

@@ -13,9 +13,9 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from steelyard.api.contract import ExitCode, Reason
-from steelyard.api.own_lines import own_lines
-from steelyard.api.schema import Node, Schema, schema_of
+from steelyard.api.fields import Node, Schema, schema_of
+from steelyard.contract.stages import ExitCode, Reason
+from steelyard.texts.own_lines import own_lines
 
 
 class SteelyardError(Exception):

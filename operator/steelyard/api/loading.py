@@ -1,6 +1,6 @@
 """From a file to a TrainingJob: YAML or JSON, `--set` overrides, and errors that say where. Imports the api only.
 
-A manifest that may be a TuningJob is read by `search_manifest`.
+A manifest that may be a TuningJob is read by `search/manifest`.
 """
 
 import re
@@ -12,11 +12,11 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from steelyard.api.contract import Reason
 from steelyard.api.errors import ConfigurationError, ManifestError, Problem, problems_of
-from steelyard.api.instead import advice, instead_of_folder, instead_of_manifest
 from steelyard.api.training_job import TrainingJob, TrainingJobSpec
 from steelyard.api.tuning_job import TuningJob, TuningJobSpec
+from steelyard.contract.stages import Reason
+from steelyard.texts.instead import advice, instead_of_folder, instead_of_manifest
 
 _Job = TypeVar("_Job", TrainingJob, TuningJob)
 

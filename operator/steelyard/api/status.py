@@ -6,8 +6,8 @@ from typing import Annotated, Literal, Self
 from pydantic import Field
 
 from steelyard.api.base import Part
-from steelyard.api.search_log import TrialReport
 from steelyard.api.trial import MOST_REPORTS
+from steelyard.contract.trial_report import TrialReport
 
 ConditionType = Literal[
     "Waiting", "Prepared", "Trained", "Evaluated", "Compressed", "Published", "Suspended", "Complete", "Failed"

@@ -6,8 +6,15 @@ from typing import Annotated, Literal, Self, get_args
 from pydantic import Field, model_validator
 
 from steelyard.api.base import Part, refuse
+from steelyard.api.compression import (
+    CANDIDATES_OF_ESTIMATORS,
+    CANDIDATES_OF_NETWORKS,
+    Candidate,
+    Compression,
+    CompressionObjective,
+)
 from steelyard.api.dataset import Dataset
-from steelyard.api.estimator_rules import check_estimator, check_model, check_network
+from steelyard.api.evaluation import Evaluation
 from steelyard.api.metrics import (
     DEFAULT_METRIC,
     METRICS,
@@ -18,22 +25,14 @@ from steelyard.api.metrics import (
     basic_measures,
     unique,
 )
-from steelyard.api.model import Model
-from steelyard.api.outcome import (
-    CANDIDATES_OF_ESTIMATORS,
-    CANDIDATES_OF_NETWORKS,
-    Candidate,
-    Compression,
-    CompressionObjective,
-    Evaluation,
-    PublishTarget,
-    RunPolicy,
-)
+from steelyard.api.models import Model
+from steelyard.api.models.rules import check_estimator, check_model, check_network
+from steelyard.api.places import PublishTarget
 from steelyard.api.pods import LabelKey, LabelValue, ObjectName, PodTemplate, WorkspaceSpec
+from steelyard.api.run_policy import RunPolicy
 from steelyard.api.training import Monitor, Training
 from steelyard.api.trial import Trained, Trial
 
-API_VERSION = "steelyard.dev/v1alpha1"
 NAME_PATTERN = r"^[a-z]([-a-z0-9]{0,38}[a-z0-9])?$"
 
 

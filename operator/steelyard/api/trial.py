@@ -9,14 +9,12 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from steelyard.api.base import Part, refuse
+from steelyard.api.evaluation import Label, check_label
 from steelyard.api.metrics import Goal, Measure, Metric
-from steelyard.api.outcome import Label, check_label
-from steelyard.api.uris import ClaimUri, is_claim_uri
+from steelyard.api.places import ClaimUri, is_claim_uri
+from steelyard.contract.log_values import MOST_NUMBER
 
 SecondaryObjective = Literal["Size", "Latency"]
-
-MOST_NUMBER = 10**6
-"""The largest number of a trial."""
 MOST_REPORTS = 64
 """Steps of one trial whose values are kept."""
 

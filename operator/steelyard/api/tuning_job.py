@@ -1,6 +1,6 @@
 """The TuningJob: a search over a TrainingJob's fields, as a whole. Imports the api only.
 
-Whether the search that it describes can be run is said by `search_rules`, which `search_manifest` calls.
+Whether the search that it describes can be run is said by `search/validation`, which `search/manifest` calls.
 """
 
 from typing import Annotated, Any, Literal, Self
@@ -8,8 +8,8 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from steelyard.api.base import Part, refuse
-from steelyard.api.search import Algorithm, Choice, FieldPath, Objective, Parameter, Pruning
 from steelyard.api.training_job import Metadata, TrainingJobSpec
+from steelyard.api.tuning import Algorithm, Choice, FieldPath, Objective, Parameter, Pruning
 
 TUNING_NAME_PATTERN = r"^[a-z]([-a-z0-9]{0,32}[a-z0-9])?$"
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 import yaml
 
-from steelyard.api.contract import Reason
 from steelyard.api.errors import SteelyardError
+from steelyard.contract.stages import Reason
 
 if TYPE_CHECKING:
     from steelyard.client import Client, JobHandle, SearchHandle

@@ -11,10 +11,10 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from steelyard.api.contract import Notice, Progress, StageName
 from steelyard.cli.fitting import figures, fitting_figures, quiet_keys, say
 from steelyard.cli.output import OutputFormat, print_json
-from steelyard.local.events import Event, Report, RunEnded, StageEnded, StageRetried, StageSkipped, StageStarted
+from steelyard.contract.events import Event, Report, RunEnded, StageEnded, StageRetried, StageSkipped, StageStarted
+from steelyard.contract.stages import Notice, Progress, StageName
 
 STAGES: tuple[StageName, ...] = ("prepare", "train", "finish")
 LINE_SECONDS = 2.0

@@ -8,11 +8,11 @@ from typing import Annotated
 import typer
 
 from steelyard.api.errors import ConfigurationError
-from steelyard.api.installing import install_command
 from steelyard.cli.cluster import ContextOption, NamespaceOption
 from steelyard.cli.output import OutputFormat, OutputOption, print_json
 from steelyard.cli.searches import find_search
 from steelyard.cli.trial_table import numbered
+from steelyard.texts.installing import install_command
 from steelyard.tuning.export import export_study as write_study
 from steelyard.tuning.export import url_of
 

@@ -10,12 +10,12 @@ from typing import Annotated
 
 import typer
 
-from steelyard.api.contract import Reason
 from steelyard.api.errors import SteelyardError
 from steelyard.cli.cluster import ContextOption, JobArgument, NamespaceOption, connected
 from steelyard.cli.fitting import program
 from steelyard.cli.next_commands import next_heading
 from steelyard.cli.output import OutputFormat, OutputOption, print_json
+from steelyard.contract.stages import Reason
 
 
 def fetch(

@@ -14,11 +14,9 @@ from typing import Annotated
 import typer
 import yaml
 
-from steelyard.api.contract import Reason
 from steelyard.api.errors import ConfigurationError, DataError
 from steelyard.api.loading import parse_training_job
 from steelyard.api.metrics import Task
-from steelyard.api.training_job import API_VERSION
 from steelyard.cells.numbers import NumberStyle
 from steelyard.cli.fitting import program
 from steelyard.cli.judging import (
@@ -32,6 +30,8 @@ from steelyard.cli.judging import (
     missing_targets,
 )
 from steelyard.cli.sample import Sample, read_sample
+from steelyard.contract.stages import Reason
+from steelyard.contract.version import API_VERSION
 
 _USUAL_TARGETS = ("target", "label", "class", "y")
 _LONGEST_NAME = 40

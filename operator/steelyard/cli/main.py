@@ -6,9 +6,7 @@ from typing import Annotated
 
 import typer
 
-from steelyard.api.contract import ExitCode
 from steelyard.api.errors import SteelyardError, explain_os_error
-from steelyard.api.version import package_version
 from steelyard.cli.cluster import PANEL
 from steelyard.cli.delete import delete
 from steelyard.cli.export_study import export_study
@@ -25,6 +23,8 @@ from steelyard.cli.submit import submit
 from steelyard.cli.trials import trials
 from steelyard.cli.validate import validate
 from steelyard.cli.verify import verify
+from steelyard.contract.stages import ExitCode
+from steelyard.contract.version import package_version
 
 app = typer.Typer(
     name="steelyard",

@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from steelyard.api.figures import duration, number, with_error
-from steelyard.api.outcome import BASELINE
+from steelyard.api.compression import BASELINE
+from steelyard.api.status import ModelStatus
+from steelyard.texts.figures import duration, number, with_error
 
 _BASELINES = (BASELINE, "None")
 """What the model without compression is called in JSON; "None" in jobs of before that name."""
@@ -137,3 +138,11 @@ def _candidate_lines(found: Mapping[str, Any]) -> list[str]:
         note = "  can't be made" if each.get("bytes") is None and each.get("withinBudget") is False else note
         lines.append(f"{name:<14}{cells[0]:>12}{cells[1]:>{width}}{time:>10}{note}")
     return lines
+
+
+def summary_of(model: ModelStatus) -> dict[str, Any]:
+    """The model as the summary of a result says it."""
+    found = model.model_dump(by_alias=True, exclude_none=True)
+    if model.metrics is not None:
+        found["metrics"] = {name: (each.value, each.standard_error) for name, each in model.metrics.items()}
+    return found

@@ -1,12 +1,11 @@
-"""`steelyard plan`: what `steelyard run` would do, without doing it. Imports typer, rich, local, planning, the api."""
+"""`steelyard plan`: what `steelyard run` would do, without doing it. Imports typer, rich, local, planning, the search,
+the api."""
 
 import shlex
 
 from rich.console import Console
 
-from steelyard.api.search_manifest import load_manifest
 from steelyard.api.tuning_job import TuningJob
-from steelyard.api.version import package_version
 from steelyard.cli.output import (
     ClaimOption,
     ManifestArgument,
@@ -17,12 +16,14 @@ from steelyard.cli.output import (
     print_json,
 )
 from steelyard.cli.tuning_plan import plan_search
+from steelyard.contract.version import package_version
 from steelyard.local.claims import parse_claims
 from steelyard.local.decisions import Decision, decide, files_present
 from steelyard.local.job import LocalJob
 from steelyard.local.source import sources_digest
 from steelyard.local.tuning.job import LocalSearch
 from steelyard.planning import plan as plan_stages
+from steelyard.search.manifest import load_manifest
 
 
 def plan(

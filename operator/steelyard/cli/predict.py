@@ -14,14 +14,15 @@ from typing import IO, TYPE_CHECKING, Annotated, Any
 import typer
 
 from steelyard.api.errors import ConfigurationError, DataError
-from steelyard.api.figures import number
-from steelyard.api.published import CARD_FILE
 from steelyard.cli.output import OutputFormat, print_json, print_told
 from steelyard.cli.score import Score, trained_on
+from steelyard.contract.package import CARD_FILE
+from steelyard.serving.batches import Batch, Rows
 from steelyard.serving.findings import findings, without_other
 from steelyard.serving.published import Predictions, PublishedModel
-from steelyard.serving.rows import Batch, Rows, open_rows
+from steelyard.serving.rows import open_rows
 from steelyard.serving.tally import Tally
+from steelyard.texts.figures import number
 
 if TYPE_CHECKING:
     from steelyard.serving.preprocessing import Preprocessing

@@ -1,13 +1,12 @@
-"""`steelyard run`: a manifest to a published model, on this machine. Imports typer, rich, local and the api."""
+"""`steelyard run`: a manifest to a published model, on this machine. Imports typer, rich, local, the search and the
+api."""
 
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
-from steelyard.api.contract import Reason
 from steelyard.api.errors import SteelyardError
-from steelyard.api.search_manifest import load_manifest
 from steelyard.api.tuning_job import TuningJob
 from steelyard.cli.display import display
 from steelyard.cli.fitting import say
@@ -23,12 +22,14 @@ from steelyard.cli.output import (
     print_json,
 )
 from steelyard.cli.tuning_run import run_search
+from steelyard.contract.events import RunEnded
+from steelyard.contract.stages import Reason
 from steelyard.local.claims import parse_claims
-from steelyard.local.events import RunEnded
 from steelyard.local.job import LocalJob
 from steelyard.local.runner import LocalRunner, StageError
 from steelyard.local.tuning.job import LocalSearch
 from steelyard.planning import plan
+from steelyard.search.manifest import load_manifest
 
 
 def run(

@@ -59,7 +59,7 @@ def trial_lines(found: TuningJobStatus, secondary: str | None) -> list[str]:
 
 def model_lines(found: TuningJobStatus) -> list[str]:
     """What came out, as `steelyard run` shows it."""
-    from steelyard.cli.status import summary_of
+    from steelyard.cli.outcome import summary_of
 
     if found.model is None:
         return []

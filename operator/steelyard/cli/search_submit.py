@@ -6,17 +6,18 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from steelyard.api.contract import ExitCode, Reason
 from steelyard.api.errors import SteelyardError
-from steelyard.api.search_log import Entry, best_of
 from steelyard.api.tuning_job import TuningJob
 from steelyard.api.tuning_status import TuningJobStatus
 from steelyard.cli.cluster import DocumentFormat, connected, print_object, waiting_interrupted
 from steelyard.cli.output import OutputFormat, print_json
 from steelyard.cli.search_status import model_lines, secondary_of, trial_lines
 from steelyard.cli.tuning_display import search_display
-from steelyard.local.events import RunEnded
-from steelyard.local.tuning.events import NewBest, SearchEnded, SearchEvent, SearchStarted, TrialEnded
+from steelyard.contract.events import RunEnded
+from steelyard.contract.stages import ExitCode, Reason
+from steelyard.search.best import best_of
+from steelyard.search.events import NewBest, SearchEnded, SearchEvent, SearchStarted, TrialEnded
+from steelyard.search.log import Entry
 
 if TYPE_CHECKING:
     from steelyard.client import SearchHandle
@@ -99,7 +100,7 @@ def _wait(handle: "SearchHandle", output: OutputFormat) -> None:
 
 def _print_end(handle: "SearchHandle | None", reason: str, message: str, exit_code: int) -> None:
     """Prints the last event; without a search where it could not even be submitted."""
-    from steelyard.cli.status import summary_of
+    from steelyard.cli.outcome import summary_of
 
     summary: dict[str, Any] = {}
     if handle is not None:

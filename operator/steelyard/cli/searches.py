@@ -1,19 +1,19 @@
 """Where a search's log is found: a workspace, a published model, a manifest, or a TuningJob on a cluster.
 
-Imports local, the api and the client."""
+Imports local, the search, the api and the client."""
 
 import json
 import re
 from pathlib import Path
 
-from steelyard.api.contract import Reason
 from steelyard.api.errors import ConfigurationError, SteelyardError
-from steelyard.api.search_log import SearchDocument
-from steelyard.api.search_manifest import load_manifest
 from steelyard.api.tuning_job import TuningJob
 from steelyard.cli.cluster import connected
+from steelyard.contract.stages import Reason
 from steelyard.local.job import WORKSPACES
 from steelyard.local.tuning.job import SEARCH_FILE, LocalSearch
+from steelyard.search.log import SearchDocument
+from steelyard.search.manifest import load_manifest
 
 _LOG = re.compile(r"search(\.[0-9a-f]{8})?\.json")
 """A search's log, and those that are kept of it where it was begun anew."""

@@ -1,6 +1,6 @@
 """`steelyard status`: how a job on a cluster stands, and what came out. Imports typer, the api and the client."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from steelyard.api.status import ModelStatus, StageStatus, TrainingJobStatus
 from steelyard.cli.cluster import (
@@ -15,7 +15,7 @@ from steelyard.cli.cluster import (
     table,
 )
 from steelyard.cli.fitting import figures
-from steelyard.cli.outcome import outcome_lines
+from steelyard.cli.outcome import outcome_lines, summary_of
 from steelyard.cli.search_status import describe_search
 
 if TYPE_CHECKING:
@@ -70,14 +70,6 @@ def describe(handle: "JobHandle") -> list[str]:
 def model_lines(model: ModelStatus) -> list[str]:
     """What came out, as `steelyard run` shows it."""
     return outcome_lines(summary_of(model), model.published or [])
-
-
-def summary_of(model: ModelStatus) -> dict[str, Any]:
-    """The model as the summary of a result says it."""
-    found = model.model_dump(by_alias=True, exclude_none=True)
-    if model.metrics is not None:
-        found["metrics"] = {name: (each.value, each.standard_error) for name, each in model.metrics.items()}
-    return found
 
 
 def _stage(stage: StageStatus) -> list[str]:

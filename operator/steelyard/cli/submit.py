@@ -6,9 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from steelyard.api.contract import ExitCode, Reason, StageName
 from steelyard.api.errors import SteelyardError
-from steelyard.api.search_manifest import load_manifest
 from steelyard.api.status import TrainingJobStatus
 from steelyard.api.tuning_job import TuningJob
 from steelyard.cli.cluster import (
@@ -20,11 +18,14 @@ from steelyard.cli.cluster import (
     waiting_interrupted,
 )
 from steelyard.cli.display import display
+from steelyard.cli.outcome import summary_of
 from steelyard.cli.output import ManifestArgument, OutputFormat, OutputOption, SetOption, print_json
 from steelyard.cli.search_submit import submit_search
-from steelyard.cli.status import model_lines, summary_of
-from steelyard.local.events import RunEnded
+from steelyard.cli.status import model_lines
+from steelyard.contract.events import RunEnded
+from steelyard.contract.stages import ExitCode, Reason, StageName
 from steelyard.planning import plan
+from steelyard.search.manifest import load_manifest
 
 if TYPE_CHECKING:
     from steelyard.client import JobHandle

@@ -1,13 +1,14 @@
-"""A search's trials as rows of a table, best first. Imports the api and local."""
+"""A search's trials as rows of a table, best first. Imports the search, the api and local."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from steelyard.api.metrics import Goal
-from steelyard.api.search import Parameter
-from steelyard.api.search_log import Entry, is_better
+from steelyard.api.tuning import Parameter
 from steelyard.api.tuning_job import TuningJobSpec
+from steelyard.search.best import is_better
+from steelyard.search.log import Entry
 
 _LONGEST_VALUE = 24
 SECONDARY_NAMES = {"Size": "bytes", "Latency": "us/row"}

@@ -1,4 +1,5 @@
-"""`steelyard trials`: the trials of a search, here or on a cluster. Imports typer, local, the api and the client."""
+"""`steelyard trials`: the trials of a search, here or on a cluster. Imports typer, local, the search, the api and the
+client."""
 
 import csv
 import json
@@ -9,14 +10,15 @@ from typing import Annotated, Any
 
 import typer
 
-from steelyard.api.figures import with_error
-from steelyard.api.search_log import Entry, SearchDocument, best_of, error_of, front_of, within_error_of
 from steelyard.cli.cluster import ContextOption, NamespaceOption, table
 from steelyard.cli.output import print_json
 from steelyard.cli.searches import find_search
 from steelyard.cli.trial_table import answered, best_first, columns, front_line, header, metric, numbered, record, row
-from steelyard.local.tuning.events import entry_to_json
 from steelyard.local.tuning.summary import counts_of
+from steelyard.search.best import best_of, error_of, front_of, within_error_of
+from steelyard.search.events import entry_to_json
+from steelyard.search.log import Entry, SearchDocument
+from steelyard.texts.figures import with_error
 
 
 class TrialsFormat(StrEnum):

@@ -1,6 +1,6 @@
 """How a search looks while it runs: a live table of trials on a terminal, plain lines elsewhere, JSON for scripts.
 
-Imports rich, local and the api.
+Imports rich, local, the search and the api.
 """
 
 import time
@@ -13,15 +13,14 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from steelyard.api.contract import Notice, Progress
-from steelyard.api.search_log import Entry
 from steelyard.api.tuning_job import TuningJobSpec
 from steelyard.cli.display import STARTING_TENSORFLOW, PlainLines, describe, progress_bar
 from steelyard.cli.fitting import fitting_columns, fitting_figures, fitting_parts, quiet_keys, say
 from steelyard.cli.output import OutputFormat, print_json
 from steelyard.cli.trial_table import answered, best_first, cost, header, metric, row, stopped_at, values_on_a_line
-from steelyard.local.events import RunEnded, StageEnded, StageRetried, StageSkipped, StageStarted
-from steelyard.local.tuning.events import (
+from steelyard.contract.events import RunEnded, StageEnded, StageRetried, StageSkipped, StageStarted
+from steelyard.contract.stages import Notice, Progress
+from steelyard.search.events import (
     NewBest,
     SearchEnded,
     SearchEvent,
@@ -31,6 +30,7 @@ from steelyard.local.tuning.events import (
     TrialStarted,
     TrialTold,
 )
+from steelyard.search.log import Entry
 
 LEAST_ROWS = 3
 _OTHER_LINES = 8

@@ -1,21 +1,22 @@
-"""`steelyard plan` of a TuningJob: its space and its first trials. Imports rich, tuning, local and the api."""
+"""`steelyard plan` of a TuningJob: its space and its first trials. Imports rich, tuning, local, the search and the
+api."""
 
 import math
 from typing import Any
 
 from rich.console import Console
 
-from steelyard.api.contract import Reason
-from steelyard.api.search import Parameter
-from steelyard.api.search_log import Values
+from steelyard.api.tuning import Parameter
 from steelyard.api.tuning_job import TuningJobSpec
 from steelyard.cli.cluster import table
 from steelyard.cli.output import OutputFormat, print_json
 from steelyard.cli.trial_table import answered, numbered, short_names, shown
+from steelyard.contract.stages import Reason
 from steelyard.local.source import sources_digest
 from steelyard.local.tuning.job import LocalSearch
 from steelyard.local.tuning.state import SearchState, inputs_of, why_anew
 from steelyard.local.tuning.suggestions import load_prior
+from steelyard.search.log import Values
 from steelyard.tuning.asking import Asker
 from steelyard.tuning.search import INDEPENDENT, next_step
 

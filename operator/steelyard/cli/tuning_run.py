@@ -5,7 +5,6 @@ from typing import Any
 
 from rich.console import Console
 
-from steelyard.api.contract import Reason
 from steelyard.api.errors import SteelyardError
 from steelyard.cli.fitting import program, say
 from steelyard.cli.next_commands import next_commands, next_heading
@@ -13,7 +12,8 @@ from steelyard.cli.outcome import outcome_lines, typed
 from steelyard.cli.output import OutputFormat
 from steelyard.cli.trial_table import cost, front_line, metric, shown
 from steelyard.cli.tuning_display import search_display
-from steelyard.local.events import RunEnded
+from steelyard.contract.events import RunEnded
+from steelyard.contract.stages import Reason
 from steelyard.local.runner import StageError
 from steelyard.local.tuning.job import LocalSearch
 from steelyard.local.tuning.runner import SearchRunner

@@ -1,16 +1,17 @@
-"""`steelyard validate`: all that can be said of a manifest without running it. Imports typer, local and the api."""
+"""`steelyard validate`: all that can be said of a manifest without running it. Imports typer, local, the search and the
+api."""
 
-from steelyard.api.contract import ExitCode, Reason
 from steelyard.api.errors import ManifestError, Problem, SteelyardError
-from steelyard.api.search_manifest import load_manifest
 from steelyard.api.tuning_job import TuningJob
 from steelyard.cli.output import ClaimOption, ManifestArgument, OutputFormat, OutputOption, SetOption, print_json
+from steelyard.contract.stages import ExitCode, Reason
 from steelyard.local.claims import parse_claims
 from steelyard.local.job import LocalJob
 from steelyard.local.source import sources_findings
 from steelyard.local.targets import publish_problems
 from steelyard.local.tuning.job import LocalSearch
 from steelyard.local.tuning.suggestions import load_prior
+from steelyard.search.manifest import load_manifest
 
 
 def validate(

@@ -2,10 +2,10 @@
 
 from datetime import datetime
 
-from steelyard.api.contract import Notice, Progress, StageName
 from steelyard.api.status import StageStatus, TrainingJobStatus
 from steelyard.client.outcome import condition, exit_code_of
-from steelyard.local.events import Event, StageEnded, StageStarted
+from steelyard.contract.events import Event, StageEnded, StageStarted
+from steelyard.contract.stages import Notice, Progress, StageName
 
 
 def events_between(before: TrainingJobStatus, after: TrainingJobStatus, job: str) -> list[Event]:

@@ -1,4 +1,5 @@
-"""The client: jobs of either kind are submitted, found and listed through it. Imports kube and the api only."""
+"""The client: jobs of either kind are submitted, found and listed through it. Imports kube, the search and the api
+only."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -7,7 +8,6 @@ from types import TracebackType
 from typing import Any, Literal, TypeVar, overload
 
 from steelyard.api.errors import ConfigurationError, SteelyardError
-from steelyard.api.search_manifest import load_manifest, parse_manifest
 from steelyard.api.training_job import TrainingJob
 from steelyard.api.tuning_job import TuningJob
 from steelyard.client.connection import Connection
@@ -16,6 +16,7 @@ from steelyard.client.handle import JobHandle, SearchHandle
 from steelyard.client.jobs import create_job, delete_job, get_job, list_jobs
 from steelyard.client.kinds import TRAINING_JOB, TUNING_JOB, Kind, KindName, kind_of
 from steelyard.kube.errors import Object
+from steelyard.search.manifest import load_manifest, parse_manifest
 
 T = TypeVar("T")
 

@@ -5,8 +5,8 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from steelyard.api.contract import ExitCode, Reason
 from steelyard.api.errors import ConfigurationError, ManifestError, Problem, SteelyardError
+from steelyard.contract.stages import ExitCode, Reason
 from steelyard.kube import ApiError
 
 RESOURCE = "trainingjobs.steelyard.dev"

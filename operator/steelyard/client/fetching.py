@@ -8,15 +8,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from steelyard.api.contract import Reason
 from steelyard.api.errors import ConfigurationError, DataError, SteelyardError
-from steelyard.api.published import is_published_model
-from steelyard.api.uris import ClaimUri, is_claim_uri
+from steelyard.api.places import ClaimUri, is_claim_uri
 from steelyard.client.connection import Connection
 from steelyard.client.errors import GRANT, NotAllowedError, RefusedError, explained
 from steelyard.client.kinds import TUNING_JOB
 from steelyard.client.outcome import AnyStatus, condition, read_status, read_tuning_status, standing
 from steelyard.client.reader import CLAIM_FOLDER, READER, Reader, running
+from steelyard.contract.package import is_published_model
+from steelyard.contract.stages import Reason
 from steelyard.kube import ApiError, CommandError, ConnectionFailedError, path_of
 from steelyard.kube.errors import Object
 from steelyard.kube.names import stage_job_name

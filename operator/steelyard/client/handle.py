@@ -1,4 +1,5 @@
-"""One job on a cluster: how it stood when it was last read, and what can be done with it. Imports kube and the api."""
+"""One job on a cluster: how it stood when it was last read, and what can be done with it. Imports kube, the search and
+the api."""
 
 import time
 from abc import ABC, abstractmethod
@@ -6,8 +7,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
 
-from steelyard.api.contract import StageName
-from steelyard.api.search_log import Entry, SearchDocument
 from steelyard.api.status import TrainingJobStatus
 from steelyard.api.training_job import TrainingJob
 from steelyard.api.tuning_job import TuningJob
@@ -20,6 +19,8 @@ from steelyard.client.kinds import TRAINING_JOB, TUNING_JOB, Kind
 from steelyard.client.logs import follow_log, read_log
 from steelyard.client.outcome import AnyStatus, condition, exit_code_of, is_final, read_status, read_tuning_status
 from steelyard.client.patience import PATIENCE_SECONDS, POLL_SECONDS, patiently
+from steelyard.contract.stages import StageName
+from steelyard.search.log import Entry, SearchDocument
 
 Status = TypeVar("Status", bound=AnyStatus)
 

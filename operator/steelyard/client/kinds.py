@@ -1,15 +1,15 @@
-"""The kinds of jobs that the client handles. Imports kube and the api only."""
+"""The kinds of jobs that the client handles. Imports kube, the search and the api only."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
-from steelyard.api.clusters import cluster_problems, search_cluster_problems
 from steelyard.api.errors import Problem
 from steelyard.api.loading import parse_training_job
-from steelyard.api.search_manifest import parse_tuning_job
 from steelyard.api.training_job import TrainingJob
 from steelyard.api.tuning_job import TuningJob
+from steelyard.planning.clusters import cluster_problems, search_cluster_problems
+from steelyard.search.manifest import parse_tuning_job
 
 KindName: TypeAlias = Literal["TrainingJob", "TuningJob"]
 

@@ -4,13 +4,13 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from steelyard.api.contract import StageName
 from steelyard.api.errors import ConfigurationError
 from steelyard.client.connection import Connection
 from steelyard.client.errors import explain, explained
 from steelyard.client.outcome import is_final, read_status, standing
 from steelyard.client.patience import POLL_SECONDS, patiently
 from steelyard.client.waiting import waits_for
+from steelyard.contract.stages import StageName
 from steelyard.kube import ApiError, ConnectionFailedError, path_of
 from steelyard.kube.errors import Object
 from steelyard.kube.names import CONTAINER, INDEX_LABEL, JOB_LABEL, STAGE_LABEL

@@ -5,9 +5,9 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from steelyard.api.contract import ExitCode, Reason
 from steelyard.api.status import StatusCondition, TrainingJobStatus
 from steelyard.api.tuning_status import TuningCondition, TuningJobStatus
+from steelyard.contract.stages import ExitCode, Reason
 
 AnyStatus = TrainingJobStatus | TuningJobStatus
 _Model = TypeVar("_Model", bound=BaseModel)

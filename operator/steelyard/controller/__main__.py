@@ -10,8 +10,8 @@ import kopf
 import uvloop
 from prometheus_client import CollectorRegistry
 
-from steelyard.api.contract import ExitCode
 from steelyard.api.errors import SteelyardError
+from steelyard.contract.stages import ExitCode
 from steelyard.controller.cache import Cache, Key
 from steelyard.controller.health import HealthServer, Heartbeat
 from steelyard.controller.leadership import (

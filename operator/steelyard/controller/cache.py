@@ -9,7 +9,7 @@ finished jobs cost next to nothing.
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
-from steelyard.api.contract import StageName
+from steelyard.contract.stages import StageName
 from steelyard.controller.draft import is_terminal
 from steelyard.controller.observation import StageJob
 

@@ -3,7 +3,7 @@ controller's pods and names."""
 
 from typing import Any
 
-from steelyard.api.contract import ExitCode
+from steelyard.contract.stages import ExitCode
 from steelyard.controller.names import (
     CONTAINER,
     JOB_LABEL,

@@ -8,7 +8,7 @@ import json
 from datetime import datetime
 from typing import Any
 
-from steelyard.api.contract import Progress, Reason, StageName
+from steelyard.contract.stages import Progress, Reason, StageName
 from steelyard.controller.decide import Event
 from steelyard.controller.names import CONTAINER, JOB_LABEL, STAGE_LABEL
 from steelyard.controller.observation import Pod, StageJob, controller_uid, text_of

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, TypeAlias
 
-from steelyard.api.contract import Progress, Reason, StageName
 from steelyard.api.training_job import TrainingJob
+from steelyard.contract.stages import Progress, Reason, StageName
 from steelyard.controller.draft import StatusDraft
 from steelyard.controller.names import spec_config_map_name, workspace_claim_name
 from steelyard.controller.observation import Pod, StageJob

@@ -10,10 +10,10 @@ from typing import Any
 from pydantic import ValidationError
 
 from steelyard.api.base import Part
-from steelyard.api.contract import Progress, Reason, Result, StageName
-from steelyard.api.search_log import TrialReport
 from steelyard.api.status import ModelStatus, StageStatus, TrialStatus
 from steelyard.api.training_job import TrainingJob
+from steelyard.contract.stages import Progress, Reason, Result, StageName
+from steelyard.contract.trial_report import TrialReport
 from steelyard.controller.columns import figure_text, metric_text, progress_text, size_text
 from steelyard.controller.observation import text_of, time_of
 from steelyard.controller.policies.disruptions import Disruptions

@@ -5,7 +5,7 @@ Names are deterministic: a second attempt to make a child meets the first one's.
 
 from typing import Any
 
-from steelyard.api.training_job import API_VERSION
+from steelyard.contract.version import API_VERSION
 from steelyard.kube.names import CONTAINER as CONTAINER
 from steelyard.kube.names import JOB_LABEL as JOB_LABEL
 from steelyard.kube.names import STAGE_LABEL as STAGE_LABEL

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from steelyard.api.contract import ExitCode, Result, StageName
+from steelyard.contract.stages import ExitCode, Result, StageName
 from steelyard.controller.names import CONTAINER, JOB_LABEL, STAGE_LABEL
 
 _LONGEST_REASON = 256

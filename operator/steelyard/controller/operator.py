@@ -14,8 +14,8 @@ from typing import Any
 
 import kopf
 
-from steelyard.api.contract import ExitCode, Reason
 from steelyard.api.errors import ConfigurationError
+from steelyard.contract.stages import ExitCode, Reason
 from steelyard.controller.cache import Cache, Key
 from steelyard.controller.cluster import NotNowError
 from steelyard.controller.health import Heartbeat

@@ -9,11 +9,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from steelyard.api.clusters import claims_of
-from steelyard.api.contract import Env, StageName
+from steelyard.api.places import ClaimUri, is_claim_uri
 from steelyard.api.pods import MountedVolume, PodSecurity, PodTemplate, ResourceRequirements
 from steelyard.api.training_job import TrainingJob
-from steelyard.api.uris import ClaimUri, is_claim_uri
+from steelyard.contract.stages import Env, StageName
 from steelyard.controller.names import (
     CLAIMS_FOLDER,
     CONTAINER,
@@ -37,6 +36,7 @@ from steelyard.controller.names import (
 )
 from steelyard.controller.settings import Settings
 from steelyard.planning import Stage, stages_of, worker_environment
+from steelyard.planning.clusters import claims_of
 
 LARGEST_INLINE_SPEC_BYTES = 64 * 1024
 """Above it the spec goes into a ConfigMap: the kernel bounds one variable at 128 KiB."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from steelyard.api.contract import Progress
+from steelyard.contract.stages import Progress
 from steelyard.controller import cluster
 from steelyard.controller.admission import Admitted, admit, image_of
 from steelyard.controller.cache import Cache, Key

@@ -7,9 +7,9 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from steelyard.api.contract import StageName
 from steelyard.api.errors import ConfigurationError, problems_of
 from steelyard.api.pods import NumericId, ResourceRequirements, StageResources
+from steelyard.contract.stages import StageName
 
 PREFIX = "STEELYARD_"
 

@@ -2,8 +2,8 @@
 
 from typing import Any, Protocol, TypeAlias
 
-from steelyard.api.contract import Reason
 from steelyard.api.errors import ConfigurationError
+from steelyard.contract.stages import Reason
 
 Object: TypeAlias = dict[str, Any]
 """An object of the cluster as plain JSON values: on the operator's hot path models cost more than the work itself."""

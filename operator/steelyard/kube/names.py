@@ -1,6 +1,6 @@
 """How the operator labels a job's pods, for those who look for them. Imports the api only."""
 
-from steelyard.api.contract import StageName
+from steelyard.contract.stages import StageName
 
 JOB_LABEL = "steelyard.dev/job"
 STAGE_LABEL = "steelyard.dev/stage"

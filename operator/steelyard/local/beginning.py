@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from steelyard.api.errors import ConfigurationError, SteelyardError, explain_os_error
-from steelyard.api.workspace import Workspace
+from steelyard.contract.workspace import Workspace
 
 
 @contextmanager

@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from steelyard.api.clusters import claims_of
 from steelyard.api.errors import ConfigurationError
 from steelyard.api.training_job import TrainingJobSpec
+from steelyard.planning.clusters import claims_of
 
 
 def parse_claims(options: Sequence[str]) -> dict[str, Path]:

@@ -1,4 +1,4 @@
-"""Which stages are to be done, which are skipped, and why. Imports planning and the api.
+"""Which stages are to be done, which are skipped, and why. Imports planning, the search and the api.
 
 `decide` is pure; `files_present` looks whether what a stage made is still there.
 """
@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from steelyard.api.contract import Result, StageName
-from steelyard.api.search_log import leaves_model
+from steelyard.contract.stages import Result, StageName
 from steelyard.local.job import LocalJob
 from steelyard.local.state import StageRecord
 from steelyard.planning import Plan, Stage, changed_inputs
+from steelyard.search.best import leaves_model
 
 
 @dataclass(frozen=True)

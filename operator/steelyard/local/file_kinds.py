@@ -5,8 +5,8 @@ import re
 import zlib
 from pathlib import Path
 
-from steelyard.api.contract import Reason
 from steelyard.api.errors import DataError
+from steelyard.contract.stages import Reason
 
 _MAGIC: tuple[tuple[bytes, str, str], ...] = (
     (b"PK\x03\x04", "a zip archive", "unpack it, and name the table in it"),

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from steelyard.api.contract import Notice, Progress
-from steelyard.api.search_log import TrialReport
+from steelyard.contract.stages import Notice, Progress
+from steelyard.contract.trial_report import TrialReport
 
 _LINE_LIMIT = 1 << 20
 """Bytes without a line's end after which they are no longer kept: no event is that long."""

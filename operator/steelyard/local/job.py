@@ -4,13 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from steelyard.api.contract import Reason
 from steelyard.api.errors import ConfigurationError
 from steelyard.api.loading import load_training_job
-from steelyard.api.outcome import PublishTarget
+from steelyard.api.places import ClaimUri, PublishTarget, is_claim_uri
 from steelyard.api.training_job import TrainingJob
-from steelyard.api.uris import ClaimUri, is_claim_uri
-from steelyard.api.workspace import Workspace
+from steelyard.contract.stages import Reason
+from steelyard.contract.workspace import Workspace
 from steelyard.local.claims import claim_folders
 from steelyard.local.state import State
 

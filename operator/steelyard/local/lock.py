@@ -5,9 +5,9 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from steelyard.api.contract import Reason
 from steelyard.api.errors import ConfigurationError
-from steelyard.api.workspace import Workspace
+from steelyard.contract.stages import Reason
+from steelyard.contract.workspace import Workspace
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
 
-from steelyard.api.contract import Env
+from steelyard.contract.stages import Env
 from steelyard.local.follower import LogFollower
 from steelyard.planning import Stage
 

@@ -4,8 +4,8 @@ import signal
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from steelyard.api.contract import ExitCode, Reason, Result
-from steelyard.api.outcome import RunPolicy
+from steelyard.api.run_policy import RunPolicy
+from steelyard.contract.stages import ExitCode, Reason, Result
 
 LONGEST_PAUSE_SECONDS = 30.0
 

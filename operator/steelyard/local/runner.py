@@ -14,13 +14,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NoReturn
 
-from steelyard.api.contract import Env, ExitCode, Notice, Progress, Reason, Result, StageName
 from steelyard.api.errors import ConfigurationError, SteelyardError
-from steelyard.api.installing import install_command
-from steelyard.api.version import package_version
+from steelyard.contract.events import Report, RunEnded, StageEnded, StageRetried, StageSkipped, StageStarted
+from steelyard.contract.stages import Env, ExitCode, Notice, Progress, Reason, Result, StageName
+from steelyard.contract.version import package_version
 from steelyard.local.beginning import failures_reported, make_workspace
 from steelyard.local.decisions import Decision, decide, files_present, with_search
-from steelyard.local.events import Report, RunEnded, StageEnded, StageRetried, StageSkipped, StageStarted
 from steelyard.local.files import write_json
 from steelyard.local.job import LocalJob
 from steelyard.local.lock import locked
@@ -37,6 +36,7 @@ from steelyard.local.state import StageRecord, State
 from steelyard.local.targets import check_publish_targets, replaced_models
 from steelyard.planning import Stage, plan
 from steelyard.planning.conditions import after_all, after_failure, after_redo, after_start, after_success
+from steelyard.texts.installing import install_command
 
 TRAINER_MODULES = ("steelyard_trainer", "tensorflow", "keras", "pandas", "pyarrow", "sklearn")
 

@@ -11,13 +11,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 
-from steelyard.api.contract import ExitCode, Reason
 from steelyard.api.dataset import Dataset, Split
 from steelyard.api.errors import DataError, Problem
-from steelyard.api.uris import ClaimUri, is_claim_uri
-from steelyard.api.workspace import DATASET_FILE, PREPROCESSING_FILE
+from steelyard.api.places import ClaimUri, is_claim_uri
 from steelyard.cells.manifest import csv_style
 from steelyard.cells.messages import nearest
+from steelyard.contract.stages import ExitCode, Reason
+from steelyard.contract.workspace import DATASET_FILE, PREPROCESSING_FILE
 from steelyard.local.file_kinds import kind_of
 from steelyard.local.first_rows import FirstRows, cell_problems
 from steelyard.local.state import SourceRecord

@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from steelyard.api.contract import Env, ExitCode, Reason, Result
 from steelyard.api.errors import MORE_ROOM_HERE
+from steelyard.contract.stages import Env, ExitCode, Reason, Result
 from steelyard.local.follower import LogEvent, tail_of
 from steelyard.local.job import LocalJob
 from steelyard.local.processes import (

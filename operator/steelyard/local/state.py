@@ -4,9 +4,9 @@ import json
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from steelyard.api.contract import Result, StageName
 from steelyard.api.errors import ConfigurationError
-from steelyard.api.workspace import Workspace
+from steelyard.contract.stages import Result, StageName
+from steelyard.contract.workspace import Workspace
 from steelyard.local.files import write_json
 from steelyard.planning.conditions import Condition, Conditions
 

@@ -3,9 +3,9 @@
 import json
 from collections.abc import Iterator
 
-from steelyard.api.contract import Reason
 from steelyard.api.errors import ConfigurationError, Problem
-from steelyard.api.published import REPORT_FILE, obstacles
+from steelyard.contract.package import REPORT_FILE, obstacles
+from steelyard.contract.stages import Reason
 from steelyard.local.job import LocalJob
 
 

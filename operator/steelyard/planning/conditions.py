@@ -4,9 +4,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
-from steelyard.api.contract import StageName
 from steelyard.api.status import ConditionType
 from steelyard.api.training_job import TrainingJob
+from steelyard.contract.stages import StageName
 
 
 @dataclass(frozen=True)

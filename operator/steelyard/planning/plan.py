@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from steelyard.api.contract import Env, StageName
 from steelyard.api.training_job import TrainingJob, TrainingJobSpec
+from steelyard.contract.stages import Env, StageName
 
 
 @dataclass(frozen=True)

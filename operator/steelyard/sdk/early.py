@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from pydantic_core import PydanticCustomError
 
-from steelyard.api.contract import ExitCode
 from steelyard.api.errors import ConfigurationError, DataError
 from steelyard.api.training_job import TrainingJobSpec
+from steelyard.contract.stages import ExitCode
 from steelyard.local.source import names_findings
 from steelyard.sdk.tables import Table, columns_of
 

@@ -13,15 +13,15 @@ from typing import Any
 
 from rich.console import Console, RenderableType
 
-from steelyard.api.contract import StageName
 from steelyard.api.training_job import TrainingJob
 from steelyard.api.tuning_job import TuningJobSpec
 from steelyard.cli.display import LiveTable, display
 from steelyard.cli.output import OutputFormat
 from steelyard.cli.tuning_display import Board, search_display
-from steelyard.local.events import Report
-from steelyard.local.tuning.events import SearchReport
+from steelyard.contract.events import Report
+from steelyard.contract.stages import StageName
 from steelyard.planning.plan import stages_of
+from steelyard.search.events import SearchReport
 
 COLUMNS = 120
 """Characters in a line of a notebook's output."""

@@ -7,9 +7,9 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from steelyard.api.figures import number, with_error
-from steelyard.api.published import REPORT_FILE
 from steelyard.cli.outcome import outcome_lines, shown_name, typed
+from steelyard.contract.package import REPORT_FILE
+from steelyard.texts.figures import number, with_error
 
 
 @dataclass(frozen=True, repr=False)

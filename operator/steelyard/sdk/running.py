@@ -1,5 +1,5 @@
-"""`steelyard.run` and `steelyard.tune`: what `steelyard run` does, from Python. Imports the api, local, the
-cli's displays and this package.
+"""`steelyard.run` and `steelyard.tune`: what `steelyard run` does, from Python. Imports the api and the search, local,
+the cli's displays and this package.
 """
 
 import re
@@ -11,17 +11,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from steelyard.api.contract import ExitCode, Reason
 from steelyard.api.errors import ConfigurationError, DataError, SteelyardError
 from steelyard.api.loading import put_values, read_manifest
-from steelyard.api.own_lines import own_lines
-from steelyard.api.search_manifest import parse_manifest
-from steelyard.api.training_job import API_VERSION, TrainingJob
+from steelyard.api.training_job import TrainingJob
 from steelyard.api.tuning_job import TuningJob
 from steelyard.cli.searches import read_search
 from steelyard.cli.trial_table import best_first, record
+from steelyard.contract.events import RunEnded
+from steelyard.contract.stages import ExitCode, Reason
+from steelyard.contract.version import API_VERSION
 from steelyard.local.beginning import failures_reported
-from steelyard.local.events import RunEnded
 from steelyard.local.job import LocalJob
 from steelyard.local.runner import LocalRunner, StageError
 from steelyard.local.tuning.job import LocalSearch
@@ -32,6 +31,8 @@ from steelyard.sdk.progress import in_notebook, job_progress, search_progress
 from steelyard.sdk.results import RunResult, TuneResult, facts_of
 from steelyard.sdk.source import with_source, write_source
 from steelyard.sdk.tables import Table
+from steelyard.search.manifest import parse_manifest
+from steelyard.texts.own_lines import own_lines
 
 _CALLED = {
     "run the same command again": "call it again",

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from steelyard.api.errors import ConfigurationError, DataError
-from steelyard.api.installing import install_command
-from steelyard.api.workspace import Workspace
 from steelyard.cells.missing import is_missing
 from steelyard.cells.words import text_of
+from steelyard.contract.workspace import Workspace
 from steelyard.local.beginning import make_workspace
 from steelyard.local.lock import locked
 from steelyard.sdk.tables import Table, columns_of
+from steelyard.texts.installing import install_command
 
 _OF_THE_FILE = ("format", "csv")
 """Fields of `dataset` that say how a file is read, of which there is none."""

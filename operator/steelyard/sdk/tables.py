@@ -9,7 +9,7 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 
 from steelyard.api.errors import DataError
-from steelyard.serving.columns import Cells
+from steelyard.serving.gaps import Cells
 
 
 class ArrowTable(Protocol):

@@ -4,8 +4,7 @@ A column learns nothing; the trainer makes it with the figures of the training p
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, TypeAlias
 
@@ -15,14 +14,10 @@ import numpy.typing as npt
 from steelyard.api.errors import DataError
 from steelyard.cells.dates import DatePart, date_of, date_parts
 from steelyard.cells.missing import MISSING_NUMBERS, MISSING_WORDS, is_missing
-from steelyard.cells.numbers import PLAIN, NumberStyle, finite_number
+from steelyard.cells.numbers import PLAIN, NumberStyle
 from steelyard.cells.words import Spelling, word_of
+from steelyard.serving.gaps import Cells, Float64, count_gaps, filled, missing_cell, row_numbers, without_markers
 from steelyard.serving.tally import Tally
-
-Cells: TypeAlias = Sequence[Any] | npt.NDArray[Any]
-"""The cells of one column, by row: texts, or values of Python, NumPy or pandas."""
-
-Float64 = npt.NDArray[np.float64]
 
 MISSING, UNKNOWN = -1, -2
 """What `CategoryColumn.codes` says of a cell that has no word of the column."""
@@ -346,98 +341,7 @@ class CodeColumn(CategoryColumn):
 Column: TypeAlias = NumberColumn | CategoryColumn | DateColumn
 
 
-def column_from_json(document: Mapping[str, Any], markers: Sequence[str] = ()) -> Column:
-    """Raises KeyError where the document is not one of `to_json`."""
-    readers: dict[str, Callable[[Mapping[str, Any], tuple[str, ...]], Column]] = {
-        "Number": _number_column,
-        "Category": _category_column,
-        "Code": _code_column,
-        "Date": _date_column,
-    }
-    return readers[document["kind"]](document, tuple(markers))
-
-
-def _number_column(document: Mapping[str, Any], markers: tuple[str, ...]) -> NumberColumn:
-    return NumberColumn(
-        document["name"],
-        document["fill"],
-        document["mean"],
-        document["scale"],
-        NumberStyle.from_json(document.get("style", {})),
-        bool(document.get("truth", False)),
-        markers,
-        bool(document.get("gaps", False)),
-    )
-
-
-def _category_column(document: Mapping[str, Any], markers: tuple[str, ...]) -> CategoryColumn:
-    # Documents of older versions say nothing of the spelling: words were taken to the letter.
-    spelling: Spelling = document.get("spelling", "AsWritten")
-    other = bool(document.get("other", False))
-    return CategoryColumn(document["name"], document["fill"], tuple(document["words"]), spelling, other, markers)
-
-
-def _code_column(document: Mapping[str, Any], markers: tuple[str, ...]) -> CodeColumn:
-    return code_column(_category_column(document, markers), keeps_gaps=bool(document.get("gaps", False)))
-
-
-def code_column(column: CategoryColumn, *, keeps_gaps: bool) -> CodeColumn:
-    """The column as one input: the words' indices."""
-    given = {each.name: getattr(column, each.name) for each in fields(CategoryColumn)}
-    return CodeColumn(**given, keeps_gaps=keeps_gaps)
-
-
-def _date_column(document: Mapping[str, Any], markers: tuple[str, ...]) -> DateColumn:
-    return DateColumn(
-        document["name"],
-        document["fill"],
-        document["form"],
-        tuple(document["parts"]),
-        tuple(document["means"]),
-        tuple(document["scales"]),
-        markers,
-        bool(document.get("gaps", False)),
-    )
-
-
 def seconds_of(moments: npt.NDArray[Any]) -> Float64:
     """datetime64 of any unit as float64 seconds since 1970-01-01T00:00; NaN for NaT."""
     seconds = moments.astype("datetime64[us]").astype(np.int64) / 1e6
     return np.where(np.isnat(moments), np.nan, seconds)
-
-
-def without_markers(numbers: Float64, markers: Sequence[str]) -> Float64:
-    """The numbers, NaN in place of those that markers such as "-999" name."""
-    values = [number for marker in markers if (number := finite_number(marker)) is not None]
-    return np.where(np.isin(numbers, values), np.nan, numbers) if values else numbers
-
-
-def filled(name: str, numbers: Float64, fill: float | None, first_row: int, tally: Tally | None) -> Float64:
-    """The numbers with `fill` for NaN, counted. Raises DataError where there is nothing to fill one with."""
-    missing = np.isnan(numbers)
-    if not missing.any():
-        return numbers
-    if fill is None:
-        raise missing_cell(name, missing, first_row)
-    count_gaps(name, missing, first_row, tally)
-    return np.where(missing, fill, numbers)
-
-
-def count_gaps(name: str, missing: npt.NDArray[np.bool_], first_row: int, tally: Tally | None) -> None:
-    """Counts the missing cells, if there are any."""
-    if tally is not None and missing.any():
-        tally.fill(name, row_numbers(missing, first_row))
-
-
-def row_numbers(rows: npt.NDArray[np.bool_], first_row: int) -> list[int]:
-    """The numbers of the rows that are marked."""
-    return [int(row) + first_row for row in np.flatnonzero(rows)]
-
-
-def missing_cell(name: str, missing: npt.NDArray[np.bool_], first_row: int) -> DataError:
-    """The error for a gap that a model of an older version can't fill."""
-    row = int(np.flatnonzero(missing)[0])
-    return DataError(
-        f"row {first_row + row}, column {name!r}: the cell is empty, but the model was trained with a missingValues "
-        "strategy (Fail or DropRow) that has nothing to put there"
-    )

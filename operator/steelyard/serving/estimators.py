@@ -17,8 +17,8 @@ import skops.io
 from skops.io.exceptions import UntrustedTypesFoundException
 from threadpoolctl import ThreadpoolController
 
-from steelyard.api.contract import Reason
 from steelyard.api.errors import DataError
+from steelyard.contract.stages import Reason
 from steelyard.serving.interface import BATCH_ROWS, by_batches, median_microseconds
 
 ESTIMATORS = frozenset(

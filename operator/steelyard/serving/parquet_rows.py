@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from steelyard.api.errors import ConfigurationError, DataError
-from steelyard.serving.rows import BATCH_ROWS, Batch, Cell, check_header
+from steelyard.serving.batches import BATCH_ROWS, Batch, Cell, check_header
 
 try:
     import pyarrow as pa

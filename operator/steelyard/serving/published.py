@@ -12,10 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from steelyard.api.contract import Reason
 from steelyard.api.errors import ConfigurationError, DataError
-from steelyard.api.installing import install_command
-from steelyard.api.published import (
+from steelyard.contract.package import (
     FORMAT_VERSION,
     LITERT_FILE,
     ONNX_FILE,
@@ -29,12 +27,14 @@ from steelyard.api.published import (
     is_published_model,
     served_file,
 )
+from steelyard.contract.stages import Reason
+from steelyard.texts.installing import install_command
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from steelyard.serving.columns import Cells
+    from steelyard.serving.gaps import Cells
     from steelyard.serving.interface import ServedModel, TargetUnit
     from steelyard.serving.preprocessing import Preprocessing
     from steelyard.serving.tally import Tally

@@ -9,58 +9,20 @@ import shutil
 import sys
 import tempfile
 import zlib
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Protocol, TypeAlias, cast
+from typing import IO, cast
 
-from steelyard.api.contract import Reason
 from steelyard.api.errors import DataError
 from steelyard.cells.csv_text import CsvStyle, open_text, records
+from steelyard.contract.stages import Reason
+from steelyard.serving.batches import BATCH_ROWS, Batch, Rows, check_header
 
-BATCH_ROWS = 1024
 STANDARD_INPUT = Path("-")
 _PARQUET = b"PAR1"
 _GZIP = b"\x1f\x8b"
-
-Cell: TypeAlias = object
-"""Text, or of a Parquet file a value of Python; None where it is null."""
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Some rows that follow each other."""
-
-    first_row: int
-    """The number of the first of them; the file's first row under the header is 1."""
-    rows: int
-    table: dict[str, Sequence[Cell]]
-    """The cells by column, of the columns that were asked for and are there."""
-
-
-class Rows(Protocol):
-    """A table that can be read as often as needed."""
-
-    @property
-    def name(self) -> str:
-        """What errors call it."""
-        ...
-
-    def header(self) -> list[str]:
-        """The names of the columns. Raises DataError where there are none, or one is there twice."""
-        ...
-
-    def batches(self, columns: Collection[str]) -> Iterator[Batch]:
-        """The rows in order.
-
-        Args:
-            columns: which columns are wanted; those that the table lacks are left out.
-
-        Raises:
-            DataError: the table can't be read on.
-        """
-        ...
 
 
 @contextmanager
@@ -184,13 +146,6 @@ class CsvRows:
                 yield records(open_text(content, self.style), self.style)
         except (UnicodeDecodeError, csv.Error, EOFError, zlib.error, gzip.BadGzipFile) as error:
             raise DataError(f"{self.name} is not a CSV file in {self.style.encoding}: {error}") from None
-
-
-def check_header(names: Sequence[str], source: str) -> None:
-    """Raises DataError where a column is there twice."""
-    for name in names:
-        if names.count(name) > 1:
-            raise DataError(f"{source} has the column {name!r} twice")
 
 
 def _batch(first_row: int, rows: list[list[str]], places: list[tuple[int, str]]) -> Batch:

@@ -1,5 +1,5 @@
-"""The values of a search's next trial: one interface to all algorithms. Imports the api; NumPy and the like on first
-use.
+"""The values of a search's next trial: one interface to all algorithms. Imports the api and the search; NumPy and the
+like on first use.
 
 The values are a pure function of the search, the trial's number, and the results that are known. Nothing that only a
 process has goes into them: after a restart, and on another machine, they are the same.
@@ -14,11 +14,11 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from steelyard.api.search import AlgorithmName
-from steelyard.api.search_log import Entry, Values
-from steelyard.api.search_space import completed
+from steelyard.api.tuning import AlgorithmName
 from steelyard.api.tuning_job import TuningJobSpec
-from steelyard.tuning.space import Key, Space
+from steelyard.search.log import Entry, Values
+from steelyard.search.space import Key, Space
+from steelyard.search.values import completed
 
 if TYPE_CHECKING:
     from steelyard.tuning.samplers.base import Sampler, SuggestRequest

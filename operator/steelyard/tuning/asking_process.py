@@ -1,5 +1,5 @@
 """Runs the samplers of all searches in one process beside this one, so that no event loop waits for them, and the
-memory of their libraries is given back when nobody asks. Imports the api only.
+memory of their libraries is given back when nobody asks. Imports the api and the search only.
 
 The process knows nothing that it was not told: when it dies, the next one is told again.
 """
@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from steelyard.api.search_log import Entry, Values
+from steelyard.search.log import Entry, Values
 
 IDLE_SECONDS = 300.0
 TIMEOUT_SECONDS = 120.0

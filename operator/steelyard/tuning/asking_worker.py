@@ -1,5 +1,5 @@
 """`python -m steelyard.tuning.asking_worker`: runs the samplers of searches, in a process of its own, for as long as it
-is asked to. Imports the api and what samplers import.
+is asked to. Imports the search, the api and what samplers import.
 
 A request is a line of JSON on standard input, an answer one on standard output. `asking_process` is the other side.
 """
@@ -11,8 +11,8 @@ import traceback
 from dataclasses import dataclass, field
 from typing import Any
 
-from steelyard.api.search_log import Entry, Values
 from steelyard.api.tuning_job import TuningJobSpec
+from steelyard.search.log import Entry, Values
 from steelyard.tuning.asking import Asker
 
 

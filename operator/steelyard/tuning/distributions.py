@@ -1,11 +1,11 @@
-"""A range as Optuna's distribution. Imports the api and Optuna."""
+"""A range as Optuna's distribution. Imports the search, the api and Optuna."""
 
 from decimal import Decimal
 
 from optuna.distributions import FloatDistribution, IntDistribution
 
-from steelyard.api.search import Parameter
-from steelyard.api.search_space import count_of
+from steelyard.api.tuning import Parameter
+from steelyard.search.values import count_of
 
 
 def distribution_of_range(parameter: Parameter) -> FloatDistribution | IntDistribution:

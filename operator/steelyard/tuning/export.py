@@ -1,4 +1,5 @@
-"""A search as a study of Optuna's, for its dashboard and its own tools. Imports the api; Optuna on use."""
+"""A search as a study of Optuna's, for its dashboard and its own tools. Imports the api and the search; Optuna on
+use."""
 
 import json
 import warnings
@@ -6,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from steelyard.api.errors import ConfigurationError
-from steelyard.api.search import Parameter
-from steelyard.api.search_log import Entry, SearchDocument
-from steelyard.tuning.space import Dimension
+from steelyard.api.tuning import Parameter
+from steelyard.search.log import Entry, SearchDocument
+from steelyard.search.space import Dimension
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution

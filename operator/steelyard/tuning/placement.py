@@ -1,10 +1,10 @@
 """Whether trials share a process, which imports the libraries and reads the data once for many of them. Pure. Imports
-the api only."""
+the api and the search only."""
 
 from collections.abc import Mapping
 
-from steelyard.api.search_log import Entry
 from steelyard.api.tuning_job import TuningJobSpec
+from steelyard.search.log import Entry
 
 SHORT_SECONDS = 10.0
 """About what a pod needs to start: shorter trials cost less together."""

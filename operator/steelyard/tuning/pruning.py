@@ -1,5 +1,5 @@
 """When a trial gives up: the rules of pruning, as limits that are fixed when the trial is asked. Pure. Imports the api
-only.
+and the search only.
 
 Each rule is a function of the results that the trial was created with, and judges a step by values of that step only.
 """
@@ -10,11 +10,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from steelyard.api.metrics import Goal
-from steelyard.api.search import Pruning
-from steelyard.api.search_log import Entry, best_of
-from steelyard.api.search_steps import REDUCTION_FACTOR, bracket_of, looks_of, report_steps
 from steelyard.api.trial import PairedLimit
+from steelyard.api.tuning import Pruning
 from steelyard.api.tuning_job import TuningJobSpec
+from steelyard.search.best import best_of
+from steelyard.search.budget import REDUCTION_FACTOR, bracket_of, looks_of, report_steps
+from steelyard.search.log import Entry
 from steelyard.tuning.stops import Stops
 
 STARTUP_TRIALS = 5

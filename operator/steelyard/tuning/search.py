@@ -1,4 +1,5 @@
-"""The state machine of a search: which trials are created now, and whether it is over. Pure. Imports the api only.
+"""The state machine of a search: which trials are created now, and whether it is over. Pure. Imports the api and the
+search only.
 
 Trial n is created with the results of the trials 0 to n - parallelTrials, by number and not by who finished first. So
 the log alone says what was known when, and a search is the same wherever it runs and however often it is interrupted.
@@ -8,11 +9,12 @@ import itertools
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from steelyard.api.contract import Reason
-from steelyard.api.log_sizes import trials_of_a_pack
-from steelyard.api.search import AlgorithmName
-from steelyard.api.search_log import Entry, Values, best_of, is_better
+from steelyard.api.tuning import AlgorithmName
 from steelyard.api.tuning_job import TuningJobSpec
+from steelyard.contract.stages import Reason
+from steelyard.search.best import best_of, is_better
+from steelyard.search.log import Entry, Values
+from steelyard.search.log_sizes import trials_of_a_pack
 from steelyard.tuning.placement import first_trials, is_packed
 
 INDEPENDENT: frozenset[AlgorithmName] = frozenset({"Grid", "Random", "QMC"})

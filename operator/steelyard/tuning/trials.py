@@ -1,15 +1,16 @@
-"""The TrainingJobs of a search: the one that prepares the data, the trials, and the best one. Pure. Imports the api
-only."""
+"""The TrainingJobs of a search: the one that prepares the data, the trials, and the best one. Pure. Imports the api and
+the search only."""
 
 from typing import Any
 
 from steelyard.api.errors import ConfigurationError
 from steelyard.api.loading import parse_training_job
-from steelyard.api.paths import put
-from steelyard.api.search_log import Entry, Values
-from steelyard.api.training_job import API_VERSION, TrainingJob
+from steelyard.api.training_job import TrainingJob
 from steelyard.api.trial import Limit, PairedLimit
 from steelyard.api.tuning_job import TuningJob
+from steelyard.contract.version import API_VERSION
+from steelyard.search.log import Entry, Values
+from steelyard.search.paths import put
 from steelyard.tuning.stops import Stops
 
 

@@ -1,15 +1,18 @@
-"""What an earlier search has found out, as far as a new one can use it. Pure; imports planning and the api only."""
+"""What an earlier search has found out, as far as a new one can use it. Pure; imports planning, the search and the api
+only."""
 
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 from steelyard.api.errors import ConfigurationError
-from steelyard.api.paths import get, put
-from steelyard.api.search_log import Entry, State, Values, is_better
 from steelyard.api.tuning_job import TuningJobSpec
+from steelyard.contract.trial_report import State
 from steelyard.planning import changed_inputs
-from steelyard.tuning.space import Space, key_of
+from steelyard.search.best import is_better
+from steelyard.search.log import Entry, Values
+from steelyard.search.paths import get, put
+from steelyard.search.space import Space, key_of
 
 MOST_PRIOR = 200
 """Answers of an earlier search that are kept: the best ones."""

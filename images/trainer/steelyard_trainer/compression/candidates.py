@@ -13,10 +13,10 @@ from typing import Any
 
 import keras
 
+from steelyard.api.compression import Candidate
 from steelyard.api.errors import ConfigurationError
 from steelyard.api.metrics import Measure
-from steelyard.api.outcome import Candidate
-from steelyard.api.published import KERAS_FILE, LITERT_FILE
+from steelyard.contract.package import KERAS_FILE, LITERT_FILE
 from steelyard.serving.interface import ServedModel
 from steelyard.serving.preprocessing import Preprocessing
 from steelyard.serving.published import load_model

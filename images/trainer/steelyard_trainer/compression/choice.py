@@ -6,9 +6,9 @@ The choice is made on the validation part; the test part has no say in it.
 from dataclasses import dataclass
 from typing import Any
 
-from steelyard.api.figures import duration
+from steelyard.api.compression import BASELINE, Candidate, CompressionObjective
 from steelyard.api.metrics import Measure
-from steelyard.api.outcome import BASELINE, Candidate, CompressionObjective
+from steelyard.texts.figures import duration
 from steelyard_trainer.evaluation.metrics import Figure, Figures
 
 # Differences of two equal figures may be off by a rounding error.

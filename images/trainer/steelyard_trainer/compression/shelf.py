@@ -11,8 +11,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from steelyard.api.compression import Candidate
 from steelyard.api.metrics import Measure
-from steelyard.api.outcome import Candidate
 from steelyard_trainer.compression.choice import Measured
 from steelyard_trainer.files import write_atomically
 

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from steelyard.api.outcome import BASELINE, Candidate
+from steelyard.api.compression import BASELINE, Candidate
 from steelyard.serving.model import quiet_native_code
 
 REPRESENTATIVE_ROWS = 500

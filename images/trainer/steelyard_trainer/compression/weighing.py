@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from steelyard.api.contract import Reason
+from steelyard.api.compression import BASELINE, Candidate
 from steelyard.api.errors import DataError
 from steelyard.api.metrics import Task
-from steelyard.api.outcome import BASELINE, Candidate
 from steelyard.api.training_job import TrainingJobSpec
+from steelyard.contract.stages import Reason
 from steelyard.serving.interface import ServedModel
 from steelyard.serving.preprocessing import Preprocessing
 from steelyard_trainer.compression.choice import Choice, Measured, choose

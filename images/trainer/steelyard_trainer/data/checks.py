@@ -8,7 +8,6 @@ import numpy as np
 import numpy.typing as npt
 from pydantic_core import PydanticCustomError
 
-from steelyard.api.contract import Reason
 from steelyard.api.dataset import Checks, Dataset
 from steelyard.api.errors import ConfigurationError, DataError
 from steelyard.api.metrics import Task
@@ -16,6 +15,7 @@ from steelyard.api.training import Training
 from steelyard.api.training_job import TrainingJobSpec
 from steelyard.cells.messages import flow
 from steelyard.cells.numbers import finite_number
+from steelyard.contract.stages import Reason
 from steelyard_trainer.data.splitting import ClassTooSmallError, PartTooSmallError, TooFewRowsError
 from steelyard_trainer.data.words import listed
 

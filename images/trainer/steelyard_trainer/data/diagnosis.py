@@ -16,7 +16,7 @@ from steelyard.api.errors import DataError
 from steelyard.cells.csv_text import LONGEST_CELL, CsvStyle, blanked, generated_names, named, open_text
 from steelyard.cells.messages import stray_word
 from steelyard.cells.numbers import MINUS, MOSTLY_NUMBERS, NumberStyle
-from steelyard_trainer.data.sources import ReadAgain
+from steelyard_trainer.data.source import ReadAgain
 
 # How files begin that are given as CSV by mistake.
 _SIGNATURES = {

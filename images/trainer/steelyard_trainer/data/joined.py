@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pyarrow as pa
 
 from steelyard.api.errors import DataError
-from steelyard_trainer.data.sources import Source
+from steelyard_trainer.data.source import Source
 from steelyard_trainer.data.words import listed
 
 

@@ -19,8 +19,9 @@ from steelyard.cells.dates import guess_date_form, parse_date
 from steelyard.cells.messages import doubt, refuse_large, stray_word
 from steelyard.cells.numbers import LARGEST_WHOLE, MOSTLY_NUMBERS, NumberStyle, has_leading_zero
 from steelyard.cells.words import Spelling
+from steelyard_trainer.data.columns import Column
 from steelyard_trainer.data.hashing import Hashes, value_bits
-from steelyard_trainer.data.sources import Column, ReadAgain
+from steelyard_trainer.data.source import ReadAgain
 
 _COUNTED_WORDS = 20_000
 """Different words of a column that are counted, to judge it; of more, the first ones."""

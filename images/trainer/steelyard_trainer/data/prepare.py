@@ -18,8 +18,8 @@ import numpy.typing as npt
 
 from steelyard.api.dataset import Dataset
 from steelyard.api.errors import ConfigurationError, DataError
-from steelyard.api.workspace import DATASET_FILE, PREPROCESSING_FILE, Workspace
 from steelyard.cells.manifest import column_style, csv_style, markers
+from steelyard.contract.workspace import DATASET_FILE, PREPROCESSING_FILE, Workspace
 from steelyard.serving.preprocessing import Preprocessing
 from steelyard_trainer.begin import begin
 from steelyard_trainer.contract import Outcome, StageContext
@@ -36,7 +36,8 @@ from steelyard_trainer.data.fingerprint import Fingerprint
 from steelyard_trainer.data.hashing import count_repeats
 from steelyard_trainer.data.reading import ROW, PreparedDataset
 from steelyard_trainer.data.sharding import Shard, median_of, rows_of_a_shard, write_shards
-from steelyard_trainer.data.sources import ReadAgain, Source, open_source
+from steelyard_trainer.data.source import ReadAgain, Source
+from steelyard_trainer.data.sources import open_source
 from steelyard_trainer.data.splitting import SPLITS, Split, SplitName, TooFewRowsError
 from steelyard_trainer.data.spool import Spool, spool
 from steelyard_trainer.data.statistics import Moments, WordLearner, as_read, check_constant, learner_of

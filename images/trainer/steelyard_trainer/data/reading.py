@@ -12,11 +12,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from steelyard.api.contract import Reason
 from steelyard.api.dataset import SPLIT_BY, MissingValues
 from steelyard.api.errors import ConfigurationError, DataError
 from steelyard.api.metrics import Task
-from steelyard.api.workspace import DATASET_FILE, PREPROCESSING_FILE, Workspace
+from steelyard.contract.stages import Reason
+from steelyard.contract.workspace import DATASET_FILE, PREPROCESSING_FILE, Workspace
 from steelyard.serving.preprocessing import Preprocessing
 from steelyard_trainer.contract import StageContext
 from steelyard_trainer.data.checks import check_task, check_training

@@ -19,8 +19,8 @@ from steelyard.cells.dates import DATE_PARTS, DatePart, date_parts, parse_date
 from steelyard.cells.words import Spelling
 from steelyard.serving.columns import OTHER, CategoryColumn, DateColumn, NumberColumn, seconds_of
 from steelyard.serving.columns import Column as LearnedColumn
+from steelyard_trainer.data.columns import Column
 from steelyard_trainer.data.hashing import as_numbers
-from steelyard_trainer.data.sources import Column
 
 _COUNTED_WORDS = 200_000
 """Different words of a column that are counted at once."""

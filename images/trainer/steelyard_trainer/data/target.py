@@ -17,7 +17,7 @@ from steelyard.cells.manifest import column_style, markers, missing_labels, miss
 from steelyard.cells.messages import doubt, shortened
 from steelyard.cells.numbers import MOSTLY_NUMBERS, are_codes, finite_number
 from steelyard.cells.words import Spelling, look_alikes, spelled, spelling_of
-from steelyard.serving.columns import without_markers
+from steelyard.serving.gaps import without_markers
 from steelyard_trainer.data.hashing import Hashes, number_bits, value_bits
 
 MOST_CLASSES = 10_000

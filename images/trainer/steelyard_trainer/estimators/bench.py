@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from steelyard.api.compression import BASELINE, Candidate
 from steelyard.api.errors import DataError
 from steelyard.api.metrics import Measure
-from steelyard.api.outcome import BASELINE, Candidate
-from steelyard.api.published import ONNX_FILE, SKOPS_FILE
 from steelyard.api.training_job import TrainingJobSpec
-from steelyard.api.workspace import ESTIMATOR_FILE
+from steelyard.contract.package import ONNX_FILE, SKOPS_FILE
+from steelyard.contract.workspace import ESTIMATOR_FILE
 from steelyard.serving.interface import ServedModel
 from steelyard.serving.preprocessing import Preprocessing
 from steelyard.serving.published import load_model

@@ -13,8 +13,8 @@ from sklearn.ensemble import (
 from sklearn.linear_model import ElasticNet, Lasso, LogisticRegression, Ridge
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 
-from steelyard.api import estimators as api
 from steelyard.api.metrics import Task
+from steelyard.api.models import sklearn as api
 from steelyard.api.training import ClassWeights
 from steelyard.api.training_job import TrainingJobSpec
 from steelyard_trainer.estimators.features import Form

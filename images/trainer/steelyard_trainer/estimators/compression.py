@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy.typing as npt
 
-from steelyard.api.contract import Reason
+from steelyard.api.compression import BASELINE, Candidate
 from steelyard.api.errors import DataError
 from steelyard.api.metrics import Measure, Task
-from steelyard.api.outcome import BASELINE, Candidate
-from steelyard.api.published import ONNX_FILE, SKOPS_FILE
 from steelyard.api.training_job import TrainingJobSpec
+from steelyard.contract.package import ONNX_FILE, SKOPS_FILE
+from steelyard.contract.stages import Reason
 from steelyard.serving.interface import TargetUnit
 from steelyard.serving.published import load_model
 from steelyard_trainer.compression.choice import Measured

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from steelyard.api.errors import SteelyardError
-from steelyard.api.search_log import TrialReport
 from steelyard.api.training_job import TrainingJob
+from steelyard.contract.trial_report import TrialReport
 from steelyard_trainer.data.reading import PreparedDataset
 from steelyard_trainer.estimators.pool import ForkedPool
 from steelyard_trainer.estimators.trial import Rows

@@ -12,7 +12,7 @@ from multiprocessing.connection import Connection
 
 from threadpoolctl import threadpool_limits
 
-from steelyard.api.contract import Env
+from steelyard.contract.stages import Env
 from steelyard_trainer.contract import die_with_parent
 from steelyard_trainer.pool import Answer, Failure, Piece, Pool, Worker, answer_of
 

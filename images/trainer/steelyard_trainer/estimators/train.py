@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from steelyard.api.contract import Env, Reason
 from steelyard.api.errors import ConfigurationError
-from steelyard.api.search_log import leaves_model
+from steelyard.contract.stages import Env, Reason
+from steelyard.search.best import leaves_model
 from steelyard_trainer.contract import Outcome, StageContext
 from steelyard_trainer.data.reading import PreparedDataset
 from steelyard_trainer.data.splitting import SplitName

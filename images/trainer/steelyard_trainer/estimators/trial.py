@@ -10,12 +10,12 @@ from functools import cached_property
 
 import numpy as np
 
-from steelyard.api.contract import Reason
 from steelyard.api.errors import DataError
 from steelyard.api.metrics import Measure
-from steelyard.api.search_log import TrialReport, short_error
 from steelyard.api.training_job import TrainingJobSpec
 from steelyard.api.trial import Trial
+from steelyard.contract.stages import Reason
+from steelyard.contract.trial_report import TrialReport, short_error
 from steelyard.serving.preprocessing import Preprocessing
 from steelyard_trainer.data.reading import PreparedDataset
 from steelyard_trainer.data.splitting import SplitName

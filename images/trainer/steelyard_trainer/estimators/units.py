@@ -11,8 +11,8 @@ from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from steelyard.api.search_log import TrialReport
 from steelyard.api.training_job import TrainingJobSpec
+from steelyard.contract.trial_report import TrialReport
 from steelyard_trainer.data.reading import PreparedDataset
 from steelyard_trainer.estimators.cross_validation import nested_scores, score_fold
 from steelyard_trainer.estimators.forests import depth_of, nested_predictions

@@ -1,9 +1,9 @@
 """Whether a model is good enough to be published. Pure; imports steelyard.api and the metrics."""
 
-from steelyard.api.contract import ExitCode, Reason
 from steelyard.api.errors import SteelyardError
+from steelyard.api.evaluation import Evaluation, Requirement
 from steelyard.api.metrics import Measure
-from steelyard.api.outcome import Evaluation, Requirement
+from steelyard.contract.stages import ExitCode, Reason
 from steelyard_trainer.evaluation.metrics import Figures
 
 

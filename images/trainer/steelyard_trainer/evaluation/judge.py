@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy.typing as npt
 
+from steelyard.api.compression import BASELINE
 from steelyard.api.errors import DataError
 from steelyard.api.metrics import Measure
-from steelyard.api.outcome import BASELINE
 from steelyard.api.training_job import TrainingJobSpec
 from steelyard.serving.interface import ServedModel
 from steelyard_trainer.compression.weighing import Labelled

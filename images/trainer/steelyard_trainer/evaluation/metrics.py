@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from steelyard.api.figures import with_error
 from steelyard.api.metrics import Measure, Task, basic_measures
+from steelyard.texts.figures import with_error
 from steelyard_trainer.evaluation.formulas import Floats, clipped, log_loss, of_labels, of_numbers, of_ranking
 from steelyard_trainer.evaluation.sampling import (
     error_of_labels,

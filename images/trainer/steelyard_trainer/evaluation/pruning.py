@@ -7,8 +7,8 @@ import math
 import statistics
 from collections.abc import Sequence
 
-from steelyard.api.search_log import is_better
 from steelyard.api.trial import PairedLimit, Trial
+from steelyard.search.best import is_better
 
 Steps = Sequence[tuple[int, float]]
 """(step, value) of the epochs or folds that are done, in order; steps count from 1."""

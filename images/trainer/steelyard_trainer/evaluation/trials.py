@@ -5,9 +5,9 @@ compression. The test part is not touched.
 import keras
 import numpy as np
 
-from steelyard.api.contract import Reason
 from steelyard.api.errors import DataError
 from steelyard.api.trial import SecondaryObjective
+from steelyard.contract.stages import Reason
 from steelyard_trainer.compression.choice import Measured
 from steelyard_trainer.contract import StageContext
 from steelyard_trainer.data.reading import PreparedDataset

@@ -11,7 +11,8 @@ from typing import Any
 
 import keras
 
-from steelyard.api.model import Linear, Mlp, Model, Regularization
+from steelyard.api.models import Model
+from steelyard.api.models.networks import Linear, Mlp, Regularization
 from steelyard_trainer.models.normalization import GlobalBatchNormalization
 
 

@@ -4,10 +4,9 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from steelyard.api.figures import number, with_error
+from steelyard.api.compression import BASELINE
 from steelyard.api.metrics import measure_named
-from steelyard.api.outcome import BASELINE
-from steelyard.api.published import (
+from steelyard.contract.package import (
     KERAS_FILE,
     LITERT_FILE,
     ONNX_FILE,
@@ -16,6 +15,7 @@ from steelyard.api.published import (
     SKOPS_FILE,
     STANDARDIZED_TARGET,
 )
+from steelyard.texts.figures import number, with_error
 
 _SERVED = {"float32": {}, "skops": {BASELINE: SKOPS_FILE, "Onnx": ONNX_FILE}}
 """The file of each candidate, by what the baseline is called; all of a network's are in one format."""

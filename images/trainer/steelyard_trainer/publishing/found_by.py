@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from steelyard.api.contract import Env
 from steelyard.api.errors import ConfigurationError
-from steelyard.api.published import SEARCH_FILE, SEARCH_PAGE_FILE
-from steelyard.api.search_log import SearchDocument, best_of
+from steelyard.contract.package import SEARCH_FILE, SEARCH_PAGE_FILE
+from steelyard.contract.stages import Env
+from steelyard.search.best import best_of
+from steelyard.search.log import SearchDocument
 
 
 @dataclass(frozen=True)

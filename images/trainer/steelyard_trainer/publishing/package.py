@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from steelyard.api.metrics import Task
-from steelyard.api.published import (
+from steelyard.api.training_job import TrainingJob
+from steelyard.contract.package import (
     CARD_FILE,
     FORMAT_VERSION,
     KIND,
@@ -24,7 +25,7 @@ from steelyard.api.published import (
     SUMS_FILE,
     TARGET,
 )
-from steelyard.api.training_job import API_VERSION, TrainingJob
+from steelyard.contract.version import API_VERSION
 from steelyard.serving.interface import InTargetUnit, ServedModel
 from steelyard.serving.preprocessing import Preprocessing
 from steelyard.serving.published import digest_of, sums_of

@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from steelyard.api.contract import Reason
 from steelyard.api.errors import ConfigurationError
-from steelyard.api.published import is_published_model, occupied
+from steelyard.contract.package import is_published_model, occupied
+from steelyard.contract.stages import Reason
 from steelyard.serving.published import verify
 
 

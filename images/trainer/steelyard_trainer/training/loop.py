@@ -14,11 +14,11 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from steelyard.api.contract import ExitCode, Reason
 from steelyard.api.errors import ConfigurationError, SteelyardError
 from steelyard.api.metrics import Measure, unique
-from steelyard.api.step_values import single
 from steelyard.api.training import Training
+from steelyard.contract.stages import ExitCode, Reason
+from steelyard.contract.step_values import single
 from steelyard_trainer.training.batches import Batches, share
 from steelyard_trainer.training.checkpoints import Checkpoint, Checkpoints, TrainingState
 from steelyard_trainer.training.epoch_metrics import EpochMetrics

@@ -23,9 +23,9 @@ import keras
 import tensorflow as tf
 
 import steelyard_trainer.evaluation.trials  # noqa: F401 - each trial needs it: imported here, no trial's time has it
-from steelyard.api.contract import ExitCode, Reason
 from steelyard.api.errors import SteelyardError
-from steelyard.api.search_log import TrialReport
+from steelyard.contract.stages import ExitCode, Reason
+from steelyard.contract.trial_report import TrialReport
 from steelyard_trainer.begin import begin
 from steelyard_trainer.contract import explain
 from steelyard_trainer.data.reading import Examples, PreparedDataset

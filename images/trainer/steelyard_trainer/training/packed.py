@@ -19,11 +19,11 @@ from pathlib import Path
 from types import FrameType
 from typing import ClassVar
 
-from steelyard.api.contract import Env, ExitCode, Notice, Progress, Reason
 from steelyard.api.errors import SteelyardError
-from steelyard.api.search_log import TrialReport
 from steelyard.api.training_job import TrainingJob
-from steelyard.api.workspace import Workspace
+from steelyard.contract.stages import Env, ExitCode, Notice, Progress, Reason
+from steelyard.contract.trial_report import TrialReport
+from steelyard.contract.workspace import Workspace
 from steelyard_trainer.contract import StageContext, print_event
 from steelyard_trainer.files import write_atomically
 from steelyard_trainer.memory import OutOfMemoryWatch, own_group

@@ -20,8 +20,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from steelyard.api.contract import Env, ExitCode, Reason, Result
 from steelyard.api.errors import SteelyardError
+from steelyard.contract.stages import Env, ExitCode, Reason, Result
 from steelyard_trainer.begin import begin
 from steelyard_trainer.contract import Outcome, StageContext
 from steelyard_trainer.memory import OutOfMemoryWatch, own_group

@@ -18,10 +18,11 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from steelyard.api.contract import Env, ExitCode, Reason
 from steelyard.api.errors import SteelyardError
-from steelyard.api.search_log import TrialReport, leaves_model, short_error
 from steelyard.api.training import ClassWeights
+from steelyard.contract.stages import Env, ExitCode, Reason
+from steelyard.contract.trial_report import TrialReport, short_error
+from steelyard.search.best import leaves_model
 from steelyard_trainer.contract import Outcome, StageContext
 from steelyard_trainer.data.reading import Examples, PreparedDataset
 from steelyard_trainer.data.splitting import SplitName

@@ -1,6 +1,6 @@
 """`runPolicy.activeDeadlineSeconds`: how long a job may take in all."""
 
-from steelyard.api.outcome import RunPolicy
+from steelyard.api.run_policy import RunPolicy
 
 
 def seconds_left(policy: RunPolicy, counted: float) -> float | None:

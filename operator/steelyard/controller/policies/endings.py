@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from steelyard.api.contract import ExitCode, Reason, Result
+from steelyard.contract.stages import ExitCode, Reason, Result
 from steelyard.controller.names import RESULT_FILE
 from steelyard.controller.observation import Pod, StageJob
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from steelyard.api.outcome import RunPolicy
+from steelyard.api.run_policy import RunPolicy
 from steelyard.controller.observation import Pod
 
 SETTLE_SECONDS = 10.0

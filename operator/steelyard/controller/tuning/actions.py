@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from steelyard.api.search_log import Entry
 from steelyard.controller.decide import Event
 from steelyard.controller.tuning.draft import TuningDraft
 from steelyard.controller.tuning.facts import Child, Pack
+from steelyard.search.log import Entry
 
 
 @dataclass(frozen=True)

@@ -1,17 +1,17 @@
 """Whether a TuningJob can be run at all: from its body to a search, or to the reason why not. Pure; imports tuning, the
-api and the controller's admission."""
+search, the api and the controller's admission."""
 
 from typing import Any
 
-from steelyard.api.clusters import search_cluster_problems
-from steelyard.api.contract import Reason
 from steelyard.api.errors import ConfigurationError, ManifestError
-from steelyard.api.search_manifest import parse_tuning_job
+from steelyard.contract.stages import Reason
 from steelyard.controller.admission import manifest_of, not_allowed
 from steelyard.controller.policies.endings import Broken
 from steelyard.controller.settings import Settings
 from steelyard.controller.tuning.children import data_child
 from steelyard.controller.tuning.observation import SearchContext
+from steelyard.planning.clusters import search_cluster_problems
+from steelyard.search.manifest import parse_tuning_job
 
 
 def admit(body: dict[str, Any], settings: Settings) -> SearchContext | Broken:

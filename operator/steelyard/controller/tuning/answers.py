@@ -1,10 +1,12 @@
-"""The results of children, and which trials still run. Pure; imports the api and the controller's pure parts."""
+"""The results of children, and which trials still run. Pure; imports the search, the api and the controller's pure
+parts."""
 
 from dataclasses import dataclass, field
 
-from steelyard.api.search_log import Entry, TrialReport, Values
+from steelyard.contract.trial_report import TrialReport
 from steelyard.controller.tuning.facts import Child, Pack, Suggestion
 from steelyard.controller.tuning.observation import SearchObservation
+from steelyard.search.log import Entry, Values
 from steelyard.tuning.trials import trial_name
 
 

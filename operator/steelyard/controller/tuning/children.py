@@ -1,5 +1,5 @@
-"""The children of a search as manifests: pure functions, spec in, dictionary out. Imports tuning, planning, the api and
-the controller's pods and names."""
+"""The children of a search as manifests: pure functions, spec in, dictionary out. Imports tuning, planning, the search,
+the api and the controller's pods and names."""
 
 import hashlib
 import json
@@ -7,10 +7,9 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
-from steelyard.api.contract import Env, StageName
 from steelyard.api.loading import parse_training_job
-from steelyard.api.search_log import Entry, SearchDocument
 from steelyard.api.training_job import TrainingJob
+from steelyard.contract.stages import Env, StageName
 from steelyard.controller.children import DEFAULT_STORAGE, failure_rules
 from steelyard.controller.names import (
     PACK_FILE,
@@ -32,6 +31,7 @@ from steelyard.controller.tuning.actions import MakeChild, MakePack
 from steelyard.controller.tuning.facts import Suggestion, suggestions_of, suggestions_text
 from steelyard.controller.tuning.observation import SearchContext
 from steelyard.planning import Stage
+from steelyard.search.log import Entry, SearchDocument
 from steelyard.tuning.placement import leaves_models
 from steelyard.tuning.pruning import stops_for
 from steelyard.tuning.search import End, known_to

@@ -3,15 +3,15 @@ call, no sampler.
 
 As for TrainingJobs each decision starts from what is in the cluster. Where something must be found out first (the next
 values of trials, a pack's pods, an earlier search's log) the decision says so, and is made again with what was found.
-Imports tuning, the api and the controller's pure parts.
+Imports tuning, the search, the api and the controller's pure parts.
 """
 
 from collections.abc import Sequence
 from datetime import datetime
 
-from steelyard.api.contract import Reason
 from steelyard.api.errors import ConfigurationError
-from steelyard.api.search_log import Entry, TrialReport, best_of
+from steelyard.contract.stages import Reason
+from steelyard.contract.trial_report import TrialReport
 from steelyard.controller.decide import Event
 from steelyard.controller.tuning import children
 from steelyard.controller.tuning.actions import (
@@ -28,6 +28,8 @@ from steelyard.controller.tuning.answers import Answers, answers_of
 from steelyard.controller.tuning.draft import TuningDraft
 from steelyard.controller.tuning.facts import Suggestion
 from steelyard.controller.tuning.observation import SearchObservation
+from steelyard.search.best import best_of
+from steelyard.search.log import Entry
 from steelyard.tuning.placement import first_packed, is_packed, leaves_models
 from steelyard.tuning.search import End, known_to, next_step
 from steelyard.tuning.warm_start import answered_before

@@ -1,5 +1,5 @@
-"""The status of a search while it is being decided: a copy that remembers what it was. Pure; imports planning, the api
-and the controller's pure parts.
+"""The status of a search while it is being decided: a copy that remembers what it was. Pure; imports planning, the
+search, the api and the controller's pure parts.
 
 Plain JSON values and not the API's model, as for TrainingJobs.
 """
@@ -10,13 +10,15 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
-from steelyard.api.contract import Reason
-from steelyard.api.search_log import Entry, State, best_of, front_of
 from steelyard.api.tuning_job import TuningJobSpec
+from steelyard.contract.stages import Reason
+from steelyard.contract.trial_report import State
 from steelyard.controller.columns import metric_text
 from steelyard.controller.draft import is_terminal, shortened
 from steelyard.controller.observation import text_of, time_of
 from steelyard.planning.conditions import Condition, set_condition
+from steelyard.search.best import best_of, front_of
+from steelyard.search.log import Entry
 from steelyard.tuning.search import End
 
 

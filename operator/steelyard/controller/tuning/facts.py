@@ -1,6 +1,6 @@
 """What the operator sees of a search's children: small facts drawn from the bodies that the API server sends. Pure.
 
-Imports the api and the controller's names and observation only.
+Imports the search, the api and the controller's names and observation only.
 """
 
 import json
@@ -10,9 +10,9 @@ from typing import Any, Literal, cast
 
 from pydantic import ValidationError
 
-from steelyard.api.contract import StageName
-from steelyard.api.search_log import TrialReport, Values
 from steelyard.api.status import TrialStatus
+from steelyard.contract.stages import StageName
+from steelyard.contract.trial_report import TrialReport
 from steelyard.controller.names import (
     PACK_STAGE,
     SEARCH_ANNOTATION,
@@ -22,6 +22,7 @@ from steelyard.controller.names import (
     TUNING_LABEL,
 )
 from steelyard.controller.observation import StageJob, controller_uid
+from steelyard.search.log import Values
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from steelyard.api.errors import ConfigurationError
-from steelyard.api.search_log import TrialReport
+from steelyard.contract.trial_report import TrialReport
 from steelyard.controller import cluster
 from steelyard.controller.cache import Key
 from steelyard.controller.policies.endings import Broken, Done, Lost, ending_of

@@ -1,16 +1,18 @@
-"""A search, its children, and what was found out about them. Imports tuning, the api, the controller's pure parts."""
+"""A search, its children, and what was found out about them. Imports tuning, the search, the api, the controller's pure
+parts."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from steelyard.api.search_log import Entry, TrialReport, Values
 from steelyard.api.tuning_job import TuningJob, TuningJobSpec
+from steelyard.contract.trial_report import TrialReport
 from steelyard.controller.names import workspace_claim_name
 from steelyard.controller.policies.endings import Broken
 from steelyard.controller.settings import Settings
 from steelyard.controller.tuning.facts import Child, Pack
+from steelyard.search.log import Entry, Values
 from steelyard.tuning.trials import best_job_name, data_job_name
 
 

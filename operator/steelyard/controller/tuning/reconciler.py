@@ -1,7 +1,7 @@
 """One reconcile of a search: observes it and its children, lets `decide` decide, and carries out what it said.
 
 Nothing is remembered from one reconcile to the next but what saves work: the parsed manifest, decoded lines of the log,
-and when a new best was last told. Imports tuning, kube, the api and the other parts of the controller.
+and when a new best was last told. Imports tuning, kube, the search, the api and the other parts of the controller.
 """
 
 import asyncio
@@ -12,8 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Protocol
 
-from steelyard.api.contract import Reason
-from steelyard.api.search_log import Entry, Values
+from steelyard.contract.stages import Reason
 from steelyard.controller import cluster
 from steelyard.controller.cache import Key
 from steelyard.controller.cluster import NotNowError, ObstacleError
@@ -41,6 +40,7 @@ from steelyard.controller.tuning.findings import Findings
 from steelyard.controller.tuning.observation import SearchContext, SearchObservation
 from steelyard.kube import ApiError, ConnectionFailedError, Requester
 from steelyard.kube.errors import Object
+from steelyard.search.log import Entry, Values
 from steelyard.tuning.asking_process import AskingError
 from steelyard.tuning.search import known_to, pending_to
 

@@ -1,12 +1,12 @@
-"""The log of an earlier search, read from its TuningJob. Pure; imports tuning and the api only."""
+"""The log of an earlier search, read from its TuningJob. Pure; imports tuning, the search and the api only."""
 
 from typing import Any
 
-from steelyard.api.contract import Reason
 from steelyard.api.errors import ConfigurationError
-from steelyard.api.search_log import Entry
 from steelyard.api.tuning_job import TuningJobSpec
+from steelyard.contract.stages import Reason
 from steelyard.controller.draft import is_terminal
+from steelyard.search.log import Entry
 from steelyard.tuning.warm_start import FIELD, prior_of
 
 

@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from steelyard.api.contract import Reason
 from steelyard.api.errors import ConfigurationError
 from steelyard.api.loading import parse_training_job
-from steelyard.api.outcome import PublishTarget
-from steelyard.api.training_job import API_VERSION, TrainingJob
+from steelyard.api.places import PublishTarget
+from steelyard.api.training_job import TrainingJob
 from steelyard.api.tuning_job import TuningJob
-from steelyard.api.workspace import Workspace
+from steelyard.contract.stages import Reason
+from steelyard.contract.version import API_VERSION
+from steelyard.contract.workspace import Workspace
 from steelyard.local.claims import claim_folders
 from steelyard.local.job import WORKSPACES, LocalJob
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
-from steelyard.api.contract import Env, Notice, Progress, StageName
-from steelyard.api.search_log import TrialReport
 from steelyard.api.training_job import TrainingJob
-from steelyard.api.version import package_version
+from steelyard.contract.stages import Env, Notice, Progress, StageName
+from steelyard.contract.trial_report import TrialReport
+from steelyard.contract.version import package_version
 from steelyard.local.files import write_json
 from steelyard.local.follower import Answer, Told
 from steelyard.local.job import LocalJob

@@ -1,7 +1,7 @@
 """The local runner of a search: it asks, starts trials and takes their answers until the search is over, and has the
 best model published.
 
-Imports tuning, planning, the api and local.
+Imports tuning, planning, the search, the api and local.
 """
 
 import shutil
@@ -13,13 +13,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from steelyard.api.contract import ExitCode, Reason
 from steelyard.api.errors import ConfigurationError, SteelyardError
-from steelyard.api.search_log import Entry, best_of, front_of
 from steelyard.api.training_job import TrainingJob
-from steelyard.api.workspace import Workspace
+from steelyard.contract.events import Event, RunEnded
+from steelyard.contract.stages import ExitCode, Reason
+from steelyard.contract.workspace import Workspace
 from steelyard.local.beginning import failures_reported, make_workspace
-from steelyard.local.events import Event, RunEnded
 from steelyard.local.files import write_json
 from steelyard.local.lock import locked
 from steelyard.local.processes import POLL_SECONDS, Launch, launch_trainer
@@ -27,12 +26,14 @@ from steelyard.local.runner import LocalRunner, check_trainer_is_installed
 from steelyard.local.signals import Signals
 from steelyard.local.source import sources_digest
 from steelyard.local.targets import check_publish_targets
-from steelyard.local.tuning.events import SearchEnded, SearchReport, SearchStarted
 from steelyard.local.tuning.job import LocalSearch
 from steelyard.local.tuning.state import SearchState, inputs_of, why_anew
 from steelyard.local.tuning.suggestions import Suggestions, check_measure, load_prior
 from steelyard.local.tuning.summary import best_to_json, counts_of
 from steelyard.local.tuning.trials import Trials
+from steelyard.search.best import best_of, front_of
+from steelyard.search.events import SearchEnded, SearchReport, SearchStarted
+from steelyard.search.log import Entry
 from steelyard.tuning.placement import is_packed
 from steelyard.tuning.search import End, next_step
 from steelyard.tuning.trials import best_job, data_job

@@ -1,4 +1,5 @@
-"""What is remembered of a search between two runs: `search.json` in its workspace. Imports the api and local.
+"""What is remembered of a search between two runs: `search.json` in its workspace. Imports the search, the api and
+local.
 
 The file is a SearchDocument with what the runner needs beside it, so that whoever reads a search's log can read it.
 """
@@ -8,15 +9,15 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from steelyard.api.contract import Reason
 from steelyard.api.errors import ConfigurationError
-from steelyard.api.search_log import Entry, SearchDocument
 from steelyard.api.tuning_job import TuningJobSpec
-from steelyard.api.version import package_version
+from steelyard.contract.stages import Reason
+from steelyard.contract.version import package_version
 from steelyard.local.files import write_json
 from steelyard.local.state import SourceRecord
 from steelyard.local.tuning.job import LocalSearch
 from steelyard.planning import changed_inputs
+from steelyard.search.log import Entry, SearchDocument
 from steelyard.tuning.search import INDEPENDENT
 from steelyard.tuning.warm_start import answer_inputs
 

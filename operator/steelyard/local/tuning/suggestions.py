@@ -1,4 +1,4 @@
-"""The values of a search's next trial, and the job that it is. Imports tuning, the api and local."""
+"""The values of a search's next trial, and the job that it is. Imports tuning, the search, the api and local."""
 
 import hashlib
 import json
@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from steelyard.api.contract import Reason
 from steelyard.api.errors import ConfigurationError
 from steelyard.api.metrics import METRICS_OF_TASK, Measure
-from steelyard.api.search_log import Entry, SearchDocument, Values
 from steelyard.api.training_job import TrainingJob, no_class
-from steelyard.api.workspace import DATASET_FILE
+from steelyard.contract.stages import Reason
+from steelyard.contract.workspace import DATASET_FILE
 from steelyard.local.tuning.job import SEARCH_FILE, LocalSearch
+from steelyard.search.log import Entry, SearchDocument, Values
 from steelyard.tuning.asking import Asker
 from steelyard.tuning.pruning import stops_for
 from steelyard.tuning.search import known_to, pending_to

@@ -1,9 +1,9 @@
-"""A search in figures: how many trials there are, and the best of them. Pure. Imports the api and local."""
+"""A search in figures: how many trials there are, and the best of them. Pure. Imports the search, the api and local."""
 
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from steelyard.api.search_log import Entry
+from steelyard.search.log import Entry
 
 _NAMES = {"Complete": "complete", "Pruned": "pruned", "Failed": "failed", "Repeated": "repeated"}
 

@@ -5,9 +5,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from steelyard.api.contract import Notice, Progress, Reason, Result
-from steelyard.api.search_log import TrialReport
-from steelyard.api.version import package_version
+from steelyard.contract.stages import Notice, Progress, Reason, Result
+from steelyard.contract.trial_report import TrialReport
+from steelyard.contract.version import package_version
 from steelyard.local.files import write_json
 from steelyard.local.job import LocalJob
 from steelyard.local.processes import Launch, StageProcess

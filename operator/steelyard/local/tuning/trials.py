@@ -1,24 +1,26 @@
-"""The trials that run: started, looked at, taken down in the log. Imports tuning, the api and local."""
+"""The trials that run: started, looked at, taken down in the log. Imports tuning, the search, the api and local."""
 
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from steelyard.api.contract import Notice, Progress
 from steelyard.api.dataset import Dataset
 from steelyard.api.errors import ConfigurationError
 from steelyard.api.metrics import Goal
-from steelyard.api.search_log import Entry, TrialReport, Values, best_of
 from steelyard.api.training_job import TrainingJob
-from steelyard.api.workspace import Workspace
+from steelyard.contract.stages import Notice, Progress
+from steelyard.contract.trial_report import TrialReport
+from steelyard.contract.workspace import Workspace
 from steelyard.local.processes import Launch, end_all, usable_cpus
 from steelyard.local.source import source_digest
-from steelyard.local.tuning.events import NewBest, SearchReport, TrialEnded, TrialStarted, TrialTold
 from steelyard.local.tuning.job import LocalSearch
 from steelyard.local.tuning.pack import PackRun
 from steelyard.local.tuning.state import SearchState
 from steelyard.local.tuning.suggestions import Suggestion, Suggestions
 from steelyard.local.tuning.trial import TrialRun, shortened
+from steelyard.search.best import best_of
+from steelyard.search.events import NewBest, SearchReport, TrialEnded, TrialStarted, TrialTold
+from steelyard.search.log import Entry, Values
 from steelyard.tuning.warm_start import answered_before
 
 

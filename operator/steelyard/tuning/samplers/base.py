@@ -1,4 +1,4 @@
-"""What all samplers have in common. Imports the api and NumPy only."""
+"""What all samplers have in common. Imports the search, the api and NumPy only."""
 
 import math
 from collections.abc import Generator
@@ -7,9 +7,9 @@ from typing import Protocol
 
 import numpy as np
 
-from steelyard.api.search_log import Entry, Values
 from steelyard.api.tuning_job import TuningJobSpec
-from steelyard.tuning.space import Space
+from steelyard.search.log import Entry, Values
+from steelyard.search.space import Space
 
 ATTEMPTS = 15
 """Proposals for one trial before the asker takes any that is new."""

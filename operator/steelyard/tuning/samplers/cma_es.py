@@ -1,4 +1,4 @@
-"""Covariance matrix adaptation (Hansen, 2001), by the package cmaes. Imports the api, NumPy and cmaes.
+"""Covariance matrix adaptation (Hansen, 2001), by the package cmaes. Imports the api and the search, NumPy and cmaes.
 
 The optimizer's state is replayed from the log, generation by generation; only the draw is seeded, by the trial's
 number.
@@ -11,7 +11,7 @@ import numpy as np
 from cmaes import CMA
 from numpy.typing import NDArray
 
-from steelyard.api.search_log import Entry, Values
+from steelyard.search.log import Entry, Values
 from steelyard.tuning.samplers.base import ATTEMPTS, SuggestRequest
 from steelyard.tuning.samplers.generations import generations
 

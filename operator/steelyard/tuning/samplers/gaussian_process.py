@@ -1,5 +1,5 @@
-"""A Gaussian process with expected improvement, on scikit-learn's GaussianProcessRegressor. Imports the api, NumPy,
-SciPy, scikit-learn and threadpoolctl.
+"""A Gaussian process with expected improvement, on scikit-learn's GaussianProcessRegressor. Imports the api and the
+search, NumPy, SciPy, scikit-learn and threadpoolctl.
 
 Its settings (length scales, noise) are found by `likelihood.py`. Nothing depends on how many threads the machine has:
 one is used.
@@ -14,11 +14,11 @@ from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import ConstantKernel, Matern
 from threadpoolctl import ThreadpoolController
 
-from steelyard.api.search_log import Entry, Values
+from steelyard.search.log import Entry, Values
+from steelyard.search.space import Space
 from steelyard.tuning.samplers.base import SuggestRequest
 from steelyard.tuning.samplers.likelihood import Settings, fit
 from steelyard.tuning.samplers.random import RandomSampler
-from steelyard.tuning.space import Space
 
 STARTUP_TRIALS = 10
 """Default of spec.algorithm.startupTrials."""

@@ -1,8 +1,8 @@
-"""Which trial belongs to which generation, told from the log alone. Imports the api only."""
+"""Which trial belongs to which generation, told from the log alone. Imports the api and the search only."""
 
 from collections import Counter
 
-from steelyard.api.search_log import Entry
+from steelyard.search.log import Entry
 from steelyard.tuning.samplers.base import SuggestRequest, has_value
 
 

@@ -1,8 +1,8 @@
-"""Every combination. Imports the api only."""
+"""Every combination. Imports the api and the search only."""
 
 from collections.abc import Generator
 
-from steelyard.api.search_log import Values
+from steelyard.search.log import Values
 from steelyard.tuning.samplers.base import SuggestRequest
 
 

@@ -1,4 +1,4 @@
-"""NSGA-II (Deb et al., 2002): two objectives. Imports the api and NumPy only.
+"""NSGA-II (Deb et al., 2002): two objectives. Imports the search, the api and NumPy only.
 
 Ours, as Optuna's keeps its generations in a study. Crossover and mutation are those of the paper: simulated binary and
 polynomial for numbers; a category is taken from one of the parents, or drawn.
@@ -10,7 +10,7 @@ from collections.abc import Generator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from steelyard.api.search_log import Entry, Values
+from steelyard.search.log import Entry, Values
 from steelyard.tuning.samplers.base import ATTEMPTS, SuggestRequest, has_value
 from steelyard.tuning.samplers.generations import generations
 from steelyard.tuning.samplers.random import RandomSampler

@@ -1,11 +1,11 @@
-"""Sobol's sequence, which fills a space more evenly than chance. Imports the api, NumPy and SciPy."""
+"""Sobol's sequence, which fills a space more evenly than chance. Imports the api and the search, NumPy and SciPy."""
 
 import warnings
 from collections.abc import Generator
 
 from scipy.stats import qmc
 
-from steelyard.api.search_log import Values
+from steelyard.search.log import Values
 from steelyard.tuning.samplers.base import SuggestRequest
 
 _FIRST_POINTS = 64

@@ -1,8 +1,8 @@
-"""Independent draws. Imports the api and NumPy only."""
+"""Independent draws. Imports the search, the api and NumPy only."""
 
 from collections.abc import Generator
 
-from steelyard.api.search_log import Values
+from steelyard.search.log import Values
 from steelyard.tuning.samplers.base import SuggestRequest
 
 _ATTEMPTS = 100

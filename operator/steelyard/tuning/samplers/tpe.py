@@ -1,5 +1,5 @@
-"""Tree-structured Parzen estimators (Bergstra et al., 2011), all parameters together, by Optuna. Imports the api, NumPy
-and Optuna.
+"""Tree-structured Parzen estimators (Bergstra et al., 2011), all parameters together, by Optuna. Imports the api and
+the search, NumPy and Optuna.
 
 The study is made from the log, and the sampler anew for each trial: so nothing is forgotten that only Optuna has. A
 study is kept for the next trial, which only adds what became known since; it is the same as one made anew.
@@ -14,12 +14,12 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from steelyard.api.search_log import Entry, Values
-from steelyard.api.search_space import exists
+from steelyard.search.log import Entry, Values
+from steelyard.search.space import Dimension, Space
+from steelyard.search.values import exists
 from steelyard.tuning.distributions import distribution_of_range
 from steelyard.tuning.samplers.base import ATTEMPTS, SuggestRequest
 from steelyard.tuning.samplers.random import RandomSampler
-from steelyard.tuning.space import Dimension, Space
 
 STARTUP_TRIALS = 10
 """Default of spec.algorithm.startupTrials."""

@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from html import escape
 
 from steelyard.api.metrics import Goal
-from steelyard.api.search import Parameter
-from steelyard.api.search_log import Entry, is_better
+from steelyard.api.tuning import Parameter
+from steelyard.search.best import is_better
+from steelyard.search.log import Entry
 from steelyard_trainer.publishing.search_page.importance import Importance
 from steelyard_trainer.publishing.search_page.scales import CategoryScale, NumberScale, Scale, Tick, figure, scale_of
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from steelyard.api.search import Parameter
-from steelyard.api.search_log import Entry
+from steelyard.api.tuning import Parameter
+from steelyard.search.log import Entry
 from steelyard_trainer.publishing.search_page.scales import scale_of
 
 FEWEST_ANSWERS = 8

@@ -4,7 +4,8 @@ import math
 from collections.abc import Sequence
 from html import escape
 
-from steelyard.api.search_log import Entry, SearchDocument, best_of, front_of
+from steelyard.search.best import best_of, front_of
+from steelyard.search.log import Entry, SearchDocument
 from steelyard_trainer.publishing.search_page.charts import (
     front_chart,
     history_chart,

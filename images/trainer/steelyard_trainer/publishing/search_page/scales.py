@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from steelyard.api.search import Parameter, same_value
+from steelyard.api.tuning import Parameter, same_value
 
 MOST_LABELS = 12
 """Categories of one axis that are labelled; of more, every second or third ..."""

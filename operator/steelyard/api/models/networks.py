@@ -1,0 +1,40 @@
+"""The networks in `spec.model`. Imports the api only."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from steelyard.api.base import Part
+
+Activation = Literal["relu", "gelu", "elu", "silu", "tanh", "sigmoid"]
+
+
+class Regularization(Part):
+    """Penalties on the weights of every dense layer, added to the loss. Both together are the elastic net."""
+
+    l1: Annotated[float, Field(ge=0, le=10)] = 0.0
+    """Factor of the sum of the weights' absolute values."""
+    l2: Annotated[float, Field(ge=0, le=10)] = 0.0
+    """Factor of the sum of the weights' squares."""
+
+
+class Mlp(Part):
+    """A multi-layer perceptron: dense layers one after the other."""
+
+    hidden_units: Annotated[list[Annotated[int, Field(ge=1, le=65536)]], Field(min_length=1, max_length=64)] = [128]
+    """Units of each hidden layer, first to last."""
+    activation: Activation = "relu"
+    """The function after each hidden layer."""
+    batch_normalization: bool = False
+    """Whether each hidden layer's output is normalized over the global batch (of all workers) before the activation."""
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Fraction of each hidden layer's outputs that a training step leaves out."""
+    regularization: Regularization = Regularization()
+    """Penalties on the weights."""
+
+
+class Linear(Part):
+    """A linear model: logistic regression for classification, linear regression for regression."""
+
+    regularization: Regularization = Regularization()
+    """Penalties on the weights: l2 is ridge, l1 is lasso, both are the elastic net."""

@@ -1,0 +1,27 @@
+"""`spec.runPolicy`: how long to wait, how often to try again. Imports the api only."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from steelyard.api.base import Part
+
+
+class RunPolicy(Part):
+    """How long to wait, how often to try again."""
+
+    suspend: bool = False
+    """On a cluster: whether to pause. While it is true the running stage's pods are ended and no stage is begun; the
+    time does not count against activeDeadlineSeconds. When it is false again the job goes on, a training from its last
+    checkpoint. May change while the job runs. `steelyard run` passes it over: Ctrl-C pauses, another run goes on."""
+    backoff_limit: Annotated[int, Field(ge=0, le=100)] = 3
+    """How often a stage that crashed is started again."""
+    disruption_limit: Annotated[int, Field(ge=0, le=10000)] = 100
+    """How often a stage is started again that was interrupted from outside: a lost worker, lost storage, SIGTERM."""
+    active_deadline_seconds: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = None
+    """Seconds after which a job that still runs is ended and fails; left out, there is no limit."""
+    gang_timeout_seconds: Annotated[int, Field(ge=1, le=86400)] = 300
+    """Seconds within which all workers must answer each other, else the job fails with reason WorkersNotReady."""
+    start_timeout_seconds: Annotated[int, Field(ge=0, le=2**31 - 1)] = 600
+    """On a cluster: seconds for which a stage may wait for what may still appear or free itself (a claim, a Secret,
+    quota, room on a node, the image), before the job fails with reason StartTimeout. 0: for ever."""

@@ -1,0 +1,13 @@
+"""The versions of this package and of its API. Imports the standard library only."""
+
+from functools import cache
+from importlib.metadata import version
+
+
+@cache
+def package_version() -> str:
+    """The version of the package `steelyard`, such as 0.1.0."""
+    return version("steelyard")
+
+
+API_VERSION = "steelyard.dev/v1alpha1"

@@ -1,0 +1,55 @@
+"""The CEL rules of the CRDs: what crosses fields, said at `kubectl apply` as the models' validators say it here.
+
+`RULES` is the table, by the class that a rule belongs to; each names the validator that it mirrors, with the same
+words wherever CEL can say them; `NOT_IN_CEL` holds the rest. Imports the rules only.
+"""
+
+from steelyard.schema.rules.dataset import CELLS, DATASET, MARKS, MISSING_VALUES, SPLIT
+from steelyard.schema.rules.parts import (
+    CLASS_WEIGHTS,
+    COMPRESSION,
+    ENV_VAR,
+    MOUNTED_VOLUME,
+    OPTIMIZER,
+    POD_TEMPLATE,
+    REQUIREMENT,
+    WORKSPACE,
+)
+from steelyard.schema.rules.places import PUBLISH_TARGET, claim_uri
+from steelyard.schema.rules.search import LABEL, NOT_IN_CEL_OF_TUNING_JOBS
+from steelyard.schema.rules.training_job import ROOT, SPEC
+from steelyard.schema.rules.trial import TRAINED
+from steelyard.schema.rules.tuning_job import OF_TUNING_JOBS
+
+RULES = {
+    "TrainingJob": ROOT,
+    "TrainingJobSpec": SPEC,
+    "MissingValues": MISSING_VALUES,
+    "Split": SPLIT,
+    "Dataset": [*DATASET, *CELLS],
+    "NumberFormat": MARKS,
+    "CsvFormat": MARKS,
+    "Optimizer": OPTIMIZER,
+    "ClassWeights": CLASS_WEIGHTS,
+    "Evaluation": [LABEL],
+    "Trial": [LABEL],
+    "Requirement": [*REQUIREMENT, LABEL],
+    "Compression": COMPRESSION,
+    "PublishTarget": PUBLISH_TARGET,
+    "Trained": [*claim_uri("_is_a_model", is_optional=True), *TRAINED],
+    "WorkspaceSpec": WORKSPACE,
+    "EnvVar": ENV_VAR,
+    "MountedVolume": MOUNTED_VOLUME,
+    "PodTemplate": POD_TEMPLATE,
+    **OF_TUNING_JOBS,
+}
+
+NOT_IN_CEL = {
+    "{problem}": "stands for the words of ClaimUri.parse, which the rules of claim_uri say, and for classes, which "
+    "only the data knows",
+    "{uri} is not a place: it holds characters that can't be printed": "a path on a claim has none, a rule says",
+    "'{both}' is named under {other} as well; a column is one or the other": "comparing maps and lists of names may "
+    "cost more than the API server allows one rule; the operator refuses it",
+    **NOT_IN_CEL_OF_TUNING_JOBS,
+}
+"""Messages of validators that no rule repeats, and why."""
