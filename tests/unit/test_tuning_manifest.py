@@ -22,7 +22,7 @@ from steelyard.planning.clusters import search_cluster_problems
 from steelyard.search.log import Entry
 from steelyard.search.manifest import load_manifest, parse_manifest, parse_tuning_job
 from steelyard.search.space import Space
-from steelyard.search.values import completed, contains, exists, parents_first, size_of
+from steelyard.search.values import completed, contains, exists, parents_first
 from steelyard.tuning.asking import Asker
 from steelyard.tuning.stops import Stops
 from steelyard.tuning.trials import best_job, data_job, trial_job
@@ -849,7 +849,7 @@ def test_the_finest_steps_are_counted_and_those_of_an_int_are_whole() -> None:
     fine = "{path: model.mlp.dropout, type: Double, min: 0, max: 0.5, step: 5.0e-10}"
     seed = "{path: training.seed, type: Int, min: 0, max: 4294967295, step: 1}"
     parameters = space(fine, seed)
-    assert size_of(parameters) == Space(parameters).combinations == (10**9 + 1) * 2**32
+    assert Space(parameters).combinations == (10**9 + 1) * 2**32
     dropout = Space(parameters).by_path["model.mlp.dropout"]
     values = [dropout.item(place) for place in (0, 1, 123_456_789, 10**9 - 1, 10**9)]
     assert all(contains(parameters[0], value) for value in values)
@@ -900,9 +900,9 @@ def test_parents_come_first_and_the_order_stays_otherwise() -> None:
 
 def test_the_size_of_a_space_counts_what_exists() -> None:
     epochs = "{path: training.epochs, type: Int, min: 1, max: 10, when: {path: training.optimizer.name, values: [SGD]}}"
-    assert size_of(space(OPTIMIZER, BATCH)) == 2 * 4
-    assert size_of(space(OPTIMIZER, epochs, BATCH)) == (1 + 10) * 4
-    assert size_of(space(OPTIMIZER, MOMENTUM)) is None
+    assert Space(space(OPTIMIZER, BATCH)).combinations == 2 * 4
+    assert Space(space(OPTIMIZER, epochs, BATCH)).combinations == (1 + 10) * 4
+    assert Space(space(OPTIMIZER, MOMENTUM)).combinations is None
 
 
 def test_an_initial_trial_is_completed_by_the_template_and_by_first_values() -> None:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from steelyard.api.tuning_status import TuningJobStatus
 from steelyard.cli.cluster import age, table
-from steelyard.cli.outcome import outcome_lines
+from steelyard.cli.outcome import outcome_lines, summary_of
 from steelyard.cli.trial_table import SECONDARY_NAMES, cost, front_line, metric, shown
 
 if TYPE_CHECKING:
@@ -59,8 +59,6 @@ def trial_lines(found: TuningJobStatus, secondary: str | None) -> list[str]:
 
 def model_lines(found: TuningJobStatus) -> list[str]:
     """What came out, as `steelyard run` shows it."""
-    from steelyard.cli.outcome import summary_of
-
     if found.model is None:
         return []
     return outcome_lines(summary_of(found.model), found.model.published or [])

@@ -5,6 +5,9 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+MOST_NUMBER = 10**6
+"""The largest number of a trial."""
+
 
 def whole(number: Any) -> int:
     """A whole number from 0."""
@@ -69,7 +72,3 @@ def numbers_of(runs: Sequence[Any]) -> tuple[int, ...]:
             raise ValueError(f"{first}, {count} is no run of trials after those before it")
         numbers += range(first, number_of_trial(first + count - 1) + 1)
     return tuple(numbers)
-
-
-MOST_NUMBER = 10**6
-"""The largest number of a trial."""

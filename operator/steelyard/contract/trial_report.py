@@ -1,4 +1,4 @@
-"""What a trial leaves in its result, in few bytes. Imports the contract only."""
+"""What a trial reports in its result, in few bytes. Imports the contract only."""
 
 import math
 from dataclasses import dataclass
@@ -13,6 +13,8 @@ State: TypeAlias = Literal["Complete", "Pruned", "Failed", "Repeated"]
 
 LETTERS: dict[State, str] = {"Complete": "C", "Pruned": "P", "Failed": "F", "Repeated": "R"}
 STATES: dict[str, State] = {letter: state for state, letter in LETTERS.items()}
+DEFAULTS: list[Any] = [None, "", 0.0, None, None, "", None]
+"""Of value, steps, seconds, secondary objective, epoch, reason and seen: what is left out at the end of a list."""
 
 
 @dataclass(frozen=True)
@@ -70,15 +72,13 @@ class TrialReport:
             raise ValueError(f"{document!r:.200} is no report of a trial: {problem}") from None
 
 
-DEFAULTS: list[Any] = [None, "", 0.0, None, None, "", None]
-
-
 def short_error(error: float) -> float | None:
     """A standard error as reports and logs have room for it: two digits; None where it is no number."""
     return float(f"{error:.2g}") if math.isfinite(error) else None
 
 
 def with_error(value: float | None, error: float | None) -> Any:
+    """The value, with its error where there is one."""
     return value if error is None else [value, error]
 
 

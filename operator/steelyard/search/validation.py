@@ -16,8 +16,9 @@ from steelyard.api.tuning_job import TuningJobSpec
 from steelyard.search.budget import grace_of, most_looks
 from steelyard.search.log_sizes import LOG_LIMIT_BYTES, entry_bytes_at_most, log_bytes_at_most
 from steelyard.search.paths import find
+from steelyard.search.space import Space
 from steelyard.search.value_checks import check_alone, check_initial_trials, check_together, check_type, words_of
-from steelyard.search.values import contains, count_of, own_value, size_of
+from steelyard.search.values import contains, count_of, own_value
 
 LARGEST_GRID = 10_000
 
@@ -350,7 +351,7 @@ def _space(spec: TuningJobSpec) -> Errors:
             "a Grid has finitely many values; give {path} a step, or make it Categorical",
             path=spec.parameters[index].path,
         )
-    size = size_of(spec.parameters)
+    size = Space(spec.parameters).combinations
     if size is not None and size > LARGEST_GRID:
         yield refuse(
             "parameters",

@@ -1,4 +1,4 @@
-"""Which values a parameter has, when it exists, how many combinations there are. Imports the api and the search
+"""Which values a parameter has, and when it exists. Imports the api and the search
 only."""
 
 import math
@@ -146,39 +146,3 @@ def count_of(parameter: Parameter) -> int | None:
     if step is None:
         return None
     return int((parameter.max - parameter.min) / step + _tolerance(parameter, step)) + 1
-
-
-def size_of(parameters: Sequence[Parameter]) -> int | None:
-    """How many combinations there are, conditions taken into account; None where there is no end to them."""
-    children: dict[str | None, list[Parameter]] = {}
-    for parameter in with_own_conditions(parameters):
-        children.setdefault(parameter.when.path if parameter.when else None, []).append(parameter)
-
-    def of_all(those: Sequence[Parameter]) -> int | None:
-        size = 1
-        for parameter in those:
-            if (own := of_one(parameter)) is None:
-                return None
-            size *= own
-        return size
-
-    def of_one(parameter: Parameter) -> int | None:
-        """The combinations of a parameter and all that hang on it."""
-        below = children.get(parameter.path, [])
-        if (count := count_of(parameter)) is None:
-            return None
-        # Each value of the condition counts on its own; the others have nothing below.
-        asked: list[Any] = []
-        for child in below:
-            for value in child.when.values if child.when else []:
-                if not any(same_value(value, one) for one in asked):
-                    asked.append(value)
-        size = count - len(asked)
-        for value in asked:
-            inner = of_all([child for child in below if exists(child, {parameter.path: value})])
-            if inner is None:
-                return None
-            size += inner
-        return size
-
-    return of_all(children.get(None, []))
