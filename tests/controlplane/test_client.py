@@ -132,8 +132,8 @@ def test_status_shows_stages_conditions_candidates_and_the_model(
         "0.001 less accuracy on the "
         "validation part",
         "test accuracy 0.972 ± 0.009",
-        "float32 344,064 0.972 12.5",
-        "Int8 94,208 0.9 6.5 loses too much",
+        "float32 344,064 0.972 12 us",
+        "Int8 94,208 0.9 6.5 us loses too much",
         "prepare done: 1,797 rows 1 90s",
         "train done, resumed 1 times 2 90s",
         f"steelyard fetch tiny DIR --namespace {jobs.namespace}",
