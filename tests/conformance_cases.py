@@ -133,7 +133,7 @@ CASES = [
             publish=_publish("regression"),
         ),
         _true("Prepared", "Trained", "Evaluated", "Published", "Complete"),
-        r"^Baseline, [\d,]+ bytes, r2 .* published to pvc://models/regression$",
+        r"^float32, [\d,]+ bytes, r2 .* published to pvc://models/regression$",
         ("Baseline",),
     ),
     Case(
