@@ -22,7 +22,6 @@ from steelyard.serving.findings import findings, without_other
 from steelyard.serving.published import Predictions, PublishedModel
 from steelyard.serving.rows import open_rows
 from steelyard.serving.tally import Tally
-from steelyard.texts.figures import number
 
 if TYPE_CHECKING:
     from steelyard.serving.preprocessing import Preprocessing
@@ -142,12 +141,13 @@ class _Run:
         score = self._score
         if to_people and score.rows:
             missing = f" (the target is missing in {score.without_target:,} others)" if score.without_target else ""
-            print_told(f"{score.name} {number(score.value, 6)} on {score.rows:,} rows{missing}")
             if source := trained_on(self.published.report, self.rows.name):
                 print_told(
-                    f"that is no test: {source} is what the model was trained on; how good it is on other rows is in "
-                    f"{self.folder / CARD_FILE}"
+                    f"the figure below is no test: {source} is what the model was trained on; how good it is on other "
+                    f"rows is in {self.folder / CARD_FILE}"
                 )
+            # The last line, and without separators: scripts read it.
+            print_told(f"{score.name} {score.value:.6g} on {score.rows:,} rows{missing}")
         elif to_people and score.without_target:
             print_told(f"not compared with the target {self._preprocessing.target!r}: it is missing in all rows")
 
