@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -202,11 +203,14 @@ def _uri(file: Path, base_dir: Path) -> str:
     return str(file.relative_to(base_dir) if file.is_relative_to(base_dir) else file)
 
 
-class _Interrupted(KeyboardInterrupt):
-    """Which a notebook shows without the library's source."""
+def _interrupted(message: str) -> KeyboardInterrupt:
+    """An interruption that a notebook shows without the library's source.
 
-    def _render_traceback_(self) -> list[str]:
-        return own_lines(self)
+    Not a subclass: by the very type Python knows that the process is to end as one that SIGINT ended.
+    """
+    error = KeyboardInterrupt(message)
+    vars(error)["_render_traceback_"] = partial(own_lines, error)
+    return error
 
 
 @dataclass
@@ -240,7 +244,7 @@ def _explained(spoken: Spoken) -> Iterator[None]:
     except SteelyardError as error:
         if error.reason == Reason.INTERRUPTED and error.exit_code == 130:
             what = error.message.partition(";")[0]
-            raise _Interrupted(f"{what}; the same call goes on where it stopped") from None
+            raise _interrupted(f"{what}; the same call goes on where it stopped") from None
         message = spoken(error.message)
         if isinstance(error, StageError):
             message += f"\nlog: {error.log}"

@@ -27,7 +27,7 @@ def own_lines(error: BaseException) -> list[str]:
             break
         if not _is_library(frame.filename):
             shown.append(f"{_name_of(frame.filename)}, line {frame.lineno}\n    {frame.line}\n")
-    return [*shown, f"{type(error).__name__.lstrip('_')}: {error}"]
+    return [*shown, f"{type(error).__name__}: {error}"]
 
 
 def _is_library(filename: str) -> bool:
