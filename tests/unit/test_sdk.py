@@ -24,7 +24,7 @@ from steelyard.sdk.early import check_table, in_words_of_the_table
 from steelyard.sdk.model import typed_labels
 from steelyard.sdk.progress import as_mime, in_notebook
 from steelyard.sdk.results import facts_of
-from steelyard.sdk.running import Spoken
+from steelyard.sdk.running import Spoken, interruption
 from steelyard.sdk.source import with_source, write_source
 from steelyard.sdk.tables import cells_by_column
 
@@ -380,6 +380,14 @@ def test_a_notebook_shows_the_users_lines_and_the_message_only(tmp_path: Path) -
     assert here.endswith('    names["go"]()\n')
     assert mine == f"{module}, line 5\n    return steelyard.load('nowhere')\n"
     assert message == f"ConfigurationError: {caught.value.message}"
+
+
+def test_an_interruption_is_shown_alike_and_ends_the_process_as_the_signal_does() -> None:
+    with pytest.raises(KeyboardInterrupt) as caught:
+        raise interruption("interrupted by SIGINT during train")
+    assert type(caught.value) is KeyboardInterrupt
+    shown = vars(caught.value)["_render_traceback_"]()
+    assert shown[-1] == "KeyboardInterrupt: interrupted by SIGINT during train" and len(shown) == 2
 
 
 def test_a_regression_has_no_classes() -> None:

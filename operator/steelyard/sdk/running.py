@@ -203,7 +203,7 @@ def _uri(file: Path, base_dir: Path) -> str:
     return str(file.relative_to(base_dir) if file.is_relative_to(base_dir) else file)
 
 
-def _interrupted(message: str) -> KeyboardInterrupt:
+def interruption(message: str) -> KeyboardInterrupt:
     """An interruption that a notebook shows without the library's source.
 
     Not a subclass: by the very type Python knows that the process is to end as one that SIGINT ended.
@@ -244,7 +244,7 @@ def _explained(spoken: Spoken) -> Iterator[None]:
     except SteelyardError as error:
         if error.reason == Reason.INTERRUPTED and error.exit_code == 130:
             what = error.message.partition(";")[0]
-            raise _interrupted(f"{what}; the same call goes on where it stopped") from None
+            raise interruption(f"{what}; the same call goes on where it stopped") from None
         message = spoken(error.message)
         if isinstance(error, StageError):
             message += f"\nlog: {error.log}"
