@@ -6,7 +6,7 @@ import pytest
 from controller_support import NAME, NAMESPACE, UID, context_with, long_labels, stage_of
 
 from steelyard.api.loading import parse_training_job
-from steelyard.contract.stages import ExitCode, StageName
+from steelyard.contract.stages import EndKind, StageName
 from steelyard.controller.children import stage_children, stage_job
 from steelyard.controller.pods import JobContext
 
@@ -144,8 +144,8 @@ def test_exit_codes_mean_to_the_job_controller_what_they_mean_to_the_contract() 
         return "Count"
 
     for code in range(1, 256):
-        expected = "FailJob" if ExitCode.is_permanent(code) else "Ignore" if code == ExitCode.TRY_AGAIN else "Count"
-        assert action(code) == expected
+        expected = {EndKind.PERMANENT: "FailJob", EndKind.INTERRUPTED: "Ignore", EndKind.CRASHED: "Count"}
+        assert action(code) == expected[EndKind.of(code)]
     disruption = {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}
     assert rules[-1] == disruption
     # Kubernetes refuses a rule for 0, and lists that are out of order.

@@ -18,7 +18,6 @@ from steelyard.contract.stages import ExitCode, Notice, Progress, Reason, Result
 from steelyard.contract.workspace import Workspace
 from steelyard.local.decisions import decide
 from steelyard.local.follower import LogFollower, parse_event, tail_of
-from steelyard.local.retries import Again, Attempts, Done, Failed, ProcessEnd, judge
 from steelyard.local.source import source_digest, source_findings
 from steelyard.local.state import StageRecord, State
 from steelyard.planning import Plan, Stage
@@ -30,6 +29,7 @@ from steelyard.planning.conditions import (
     after_success,
     set_condition,
 )
+from steelyard.planning.verdicts import Again, Attempts, Done, Failed, ProcessEnd, judge
 
 JOB = parse_training_job(
     {

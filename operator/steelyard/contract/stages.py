@@ -5,7 +5,7 @@ codes and lines of JSON. Imports the standard library only.
 """
 
 from dataclasses import asdict, dataclass, field
-from enum import IntEnum, StrEnum
+from enum import Enum, IntEnum, StrEnum, auto
 from typing import Any, Literal
 
 RESULT_LIMIT_BYTES = 4096
@@ -27,10 +27,30 @@ class ExitCode(IntEnum):
     CONFIGURATION = 78
     """The manifest or the machine's set-up is bad; permanent."""
 
+
+_PERMANENT = frozenset({ExitCode.GATE_FAILED, ExitCode.DATA, ExitCode.CONFIGURATION})
+
+
+class EndKind(Enum):
+    """What an end means for the stage. Of several processes' ends a permanent one outweighs a crash, and a crash
+    outweighs an interruption: a worker gives up as well because it lost the crashed one."""
+
+    DONE = auto()
+    PERMANENT = auto()
+    """Another attempt would end the same way."""
+    CRASHED = auto()
+    """Counts against runPolicy.backoffLimit."""
+    INTERRUPTED = auto()
+    """Through no fault of the work's; counts against runPolicy.disruptionLimit."""
+
     @classmethod
-    def is_permanent(cls, code: int) -> bool:
-        """Whether another attempt would end the same way."""
-        return code in (cls.GATE_FAILED, cls.DATA, cls.CONFIGURATION)
+    def of(cls, exit_code: int) -> "EndKind":
+        """From the exit code; below 0 it is the number of the signal that killed the process."""
+        if exit_code in _PERMANENT:
+            return cls.PERMANENT
+        if exit_code == ExitCode.TRY_AGAIN:
+            return cls.INTERRUPTED
+        return cls.DONE if exit_code == ExitCode.DONE else cls.CRASHED
 
 
 class Reason(StrEnum):

@@ -3,7 +3,7 @@ controller's pods and names."""
 
 from typing import Any
 
-from steelyard.contract.stages import ExitCode
+from steelyard.contract.stages import EndKind, ExitCode
 from steelyard.controller.names import (
     CONTAINER,
     JOB_LABEL,
@@ -109,7 +109,7 @@ def stage_job(context: JobContext, stage: Stage) -> dict[str, Any]:
 
 def failure_rules() -> list[dict[str, Any]]:
     """The contract's exit codes in the Job controller's words; what matches no rule counts against backoffLimit."""
-    permanent = [int(code) for code in ExitCode if ExitCode.is_permanent(code)]
+    permanent = [int(code) for code in ExitCode if EndKind.of(code) is EndKind.PERMANENT]
 
     def exits_with(codes: list[int]) -> dict[str, Any]:
         return {"containerName": CONTAINER, "operator": "In", "values": codes}

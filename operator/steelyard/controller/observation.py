@@ -1,6 +1,6 @@
 """What the operator sees of a job's children: facts drawn from the bodies that the API server sends. Pure.
 
-Imports the api and the controller's names only.
+Imports the contract and the controller's names only.
 """
 
 import json
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from steelyard.contract.stages import ExitCode, Result, StageName
+from steelyard.contract.stages import EndKind, Result, StageName
 from steelyard.controller.names import CONTAINER, JOB_LABEL, STAGE_LABEL
 
 _LONGEST_REASON = 256
@@ -105,7 +105,9 @@ class Pod:
     @property
     def was_interrupted(self) -> bool:
         """Whether it ended before its work was done, through no fault of the work's."""
-        return self.phase == "Failed" and (self.exit_code == ExitCode.TRY_AGAIN or self.is_disrupted)
+        if self.phase != "Failed":
+            return False
+        return self.is_disrupted or (self.exit_code is not None and EndKind.of(self.exit_code) is EndKind.INTERRUPTED)
 
     @classmethod
     def of(cls, body: dict[str, Any]) -> "Pod":

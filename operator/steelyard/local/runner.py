@@ -28,7 +28,6 @@ from steelyard.local.processes import (
     Launch,
     launch_trainer,
 )
-from steelyard.local.retries import Attempts, Done, Failed, ProcessEnd, judge
 from steelyard.local.signals import Signals
 from steelyard.local.source import sources_digest
 from steelyard.local.stage_run import StageRun
@@ -36,6 +35,7 @@ from steelyard.local.state import StageRecord, State
 from steelyard.local.targets import check_publish_targets, replaced_models
 from steelyard.planning import Stage, plan
 from steelyard.planning.conditions import after_all, after_failure, after_redo, after_start, after_success
+from steelyard.planning.verdicts import Attempts, Done, Failed, ProcessEnd, judge
 from steelyard.texts.installing import install_command
 
 TRAINER_MODULES = ("steelyard_trainer", "tensorflow", "keras", "pandas", "pyarrow", "sklearn")

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from steelyard.api.errors import MORE_ROOM_HERE
-from steelyard.contract.stages import Env, ExitCode, Reason, Result
+from steelyard.contract.stages import EndKind, Env, ExitCode, Reason, Result
 from steelyard.local.follower import LogEvent, tail_of
 from steelyard.local.job import LocalJob
 from steelyard.local.processes import (
@@ -24,8 +24,8 @@ from steelyard.local.processes import (
     inherited_environment,
     usable_cpus,
 )
-from steelyard.local.retries import ProcessEnd
 from steelyard.planning import Stage, worker_environment
+from steelyard.planning.verdicts import ProcessEnd
 
 SETTLE_SECONDS = 1.0
 """How long the others may take to end by themselves after one has failed: the cause of it all may be among them."""
@@ -65,7 +65,7 @@ class StageRun:
         codes = [process.poll() for process in self._processes]
         if all(code is not None for code in codes):
             return True
-        if any(code is not None and ExitCode.is_permanent(code) for code in codes):
+        if any(code is not None and EndKind.of(code) is EndKind.PERMANENT for code in codes):
             return True
         if any(codes) and self._settled_at == float("inf"):
             self._settled_at = time.monotonic() + SETTLE_SECONDS

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from steelyard.api.errors import SteelyardError
-from steelyard.contract.stages import Env, ExitCode, Reason, Result
+from steelyard.contract.stages import EndKind, Env, ExitCode, Reason, Result
 from steelyard_trainer.begin import begin
 from steelyard_trainer.contract import Outcome, StageContext
 from steelyard_trainer.memory import OutOfMemoryWatch, own_group
@@ -200,11 +200,12 @@ class Supervisor:
             return
         self._child = None
         self._result = self._read_child_result(code)
-        if code == ExitCode.DONE:
+        kind = EndKind.of(code)
+        if kind is EndKind.DONE:
             self._phase = "done"
             self._waiting_since = time.monotonic()
             return
-        if ExitCode.is_permanent(code) or self._result.reason == Reason.ATTEMPT_SUPERSEDED:
+        if kind is EndKind.PERMANENT or self._result.reason == Reason.ATTEMPT_SUPERSEDED:
             raise SteelyardError(self._result.message, reason=self._result.reason, exit_code=code)
         if code == -signal.SIGKILL and self._memory and (what := self._memory.explain()) is not None:
             raise SteelyardError(
@@ -219,7 +220,7 @@ class Supervisor:
         self._generation += 1
         self._wait_again()
         # TensorFlow aborts (SIGABRT) where it can't tell Python of a lost peer.
-        if code == ExitCode.TRY_AGAIN or (code == -signal.SIGABRT and self._workers > 1):
+        if kind is EndKind.INTERRUPTED or (code == -signal.SIGABRT and self._workers > 1):
             self._count_disruption(self._result.message)
         else:
             self._count_crash(self._result.message)

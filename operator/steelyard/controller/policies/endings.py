@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from steelyard.contract.stages import ExitCode, Reason, Result
+from steelyard.contract.stages import EndKind, ExitCode, Reason, Result
 from steelyard.controller.names import RESULT_FILE
 from steelyard.controller.observation import Pod, StageJob
+from steelyard.planning.verdicts import permanent_reason
 
 
 @dataclass(frozen=True)
@@ -28,13 +29,6 @@ class Lost:
     """The stage is done, but its result is lost: it runs again, finds its finished work and ends in seconds."""
 
     message: str
-
-
-_PERMANENT_REASONS: dict[int, str] = {
-    ExitCode.GATE_FAILED: Reason.GATE_FAILED,
-    ExitCode.DATA: Reason.INVALID_DATA,
-    ExitCode.CONFIGURATION: Reason.INVALID_CONFIGURATION,
-}
 
 
 def ending_of(job: StageJob, key: str, pods: Sequence[Pod]) -> Done | Broken | Lost:
@@ -61,12 +55,10 @@ def ending_of(job: StageJob, key: str, pods: Sequence[Pod]) -> Done | Broken | L
 def _failure(job: StageJob, key: str, pods: Sequence[Pod]) -> Broken:
     failed = [pod for pod in pods if pod.exit_code not in (None, ExitCode.DONE)]
     for pod in failed:
-        if pod.exit_code in _PERMANENT_REASONS:
-            if _is_of_stage(pod, job.stage, key):
-                assert pod.result is not None
-                return Broken(pod.result.reason, pod.result.message)
-            message = f"{_who(job, pod)} ended with exit code {pod.exit_code} and left no result"
-            return Broken(_PERMANENT_REASONS[pod.exit_code], message)
+        if pod.exit_code is not None and EndKind.of(pod.exit_code) is EndKind.PERMANENT:
+            result = pod.result if _is_of_stage(pod, job.stage, key) else None
+            unsaid = f"{_who(job, pod)} ended with exit code {pod.exit_code} and left no result"
+            return Broken(permanent_reason(pod.exit_code, result), result.message if result else unsaid)
     crashed = [pod for pod in failed if not pod.was_interrupted]
     last = max(crashed, key=lambda pod: (pod.finished_at is not None, pod.finished_at, pod.name), default=None)
     if last is None:

@@ -15,9 +15,9 @@ from steelyard.local.files import write_json
 from steelyard.local.follower import Answer, Told
 from steelyard.local.job import LocalJob
 from steelyard.local.processes import Launch, StageProcess
-from steelyard.local.retries import ProcessEnd
 from steelyard.local.stage_run import StageRun
 from steelyard.planning import Stage
+from steelyard.planning.verdicts import ProcessEnd
 
 
 @dataclass

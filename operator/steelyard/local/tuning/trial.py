@@ -11,9 +11,9 @@ from steelyard.contract.version import package_version
 from steelyard.local.files import write_json
 from steelyard.local.job import LocalJob
 from steelyard.local.processes import Launch, StageProcess
-from steelyard.local.retries import Attempts, Done, Failed, judge
 from steelyard.local.stage_run import StageRun
 from steelyard.planning import Stage, plan
+from steelyard.planning.verdicts import Attempts, Done, Failed, judge
 
 MOST_REASON = 300
 """Characters of a failure's reason that are kept."""

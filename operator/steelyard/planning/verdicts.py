@@ -1,13 +1,23 @@
-"""What follows from the way in which a stage's processes ended: done, again or failed. Pure. Imports the api only."""
+"""What follows from the way in which a stage's processes ended: done, again or failed. Pure. Imports the contract and
+the api only.
+
+One rule, wherever they ran: the local runner counts the attempts itself; on a cluster a Job's controller has counted
+them, and the supervisor of a gang counts those of its own process.
+"""
 
 import signal
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from steelyard.api.run_policy import RunPolicy
-from steelyard.contract.stages import ExitCode, Reason, Result
+from steelyard.contract.stages import EndKind, ExitCode, Reason, Result
 
 LONGEST_PAUSE_SECONDS = 30.0
+
+
+def permanent_reason(exit_code: int, result: Result | None) -> str:
+    """Why a stage failed for good: its own reason, or what the exit code stands for where it left no result."""
+    return result.reason if result is not None else _PERMANENT_REASONS[exit_code]
 
 
 @dataclass(frozen=True)
@@ -21,6 +31,11 @@ class ProcessEnd:
     """Its result document, if it left one."""
     last_lines: str = ""
     """The log's last lines, for a process without a result."""
+
+    @property
+    def kind(self) -> EndKind:
+        """What it means for the stage."""
+        return EndKind.of(self.exit_code)
 
     def describe(self) -> str:
         """What happened, in words."""
@@ -81,18 +96,16 @@ def judge(stage: str, ends: Sequence[ProcessEnd], before: Attempts, policy: RunP
         before: how often the stage was tried before; this end is counted in it.
         policy: how often it may be tried.
 
-    A permanent end outweighs a crash, and a crash outweighs a worker that gave up because it lost the crashed one. The
-    reasons of _FINAL_REASONS say that the program itself has tried again as often as it may.
+    The reasons of _FINAL_REASONS say that the program itself has tried again as often as it may.
     """
-    for end in ends:
-        if ExitCode.is_permanent(end.exit_code):
-            reason = end.result.reason if end.result else _PERMANENT_REASONS[end.exit_code]
-            return Failed(reason, end.describe(), end.exit_code, end.worker)
+    if permanent := next((end for end in ends if end.kind is EndKind.PERMANENT), None):
+        reason = permanent_reason(permanent.exit_code, permanent.result)
+        return Failed(reason, permanent.describe(), permanent.exit_code, permanent.worker)
     for end in ends:
         if end.exit_code > 0 and end.result is not None and end.result.reason in _FINAL_REASONS:
             return Failed(end.result.reason, end.describe(), end.exit_code, end.worker)
-    crashed = next((end for end in ends if end.exit_code not in (ExitCode.DONE, ExitCode.TRY_AGAIN)), None)
-    disrupted = next((end for end in ends if end.exit_code == ExitCode.TRY_AGAIN), None)
+    crashed = next((end for end in ends if end.kind is EndKind.CRASHED), None)
+    disrupted = next((end for end in ends if end.kind is EndKind.INTERRUPTED), None)
     if crashed is None and disrupted is None:
         if ends[0].result is not None:
             return Done(ends[0].result)
