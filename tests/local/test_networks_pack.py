@@ -147,7 +147,7 @@ def test_one_after_the_other_each_is_as_it_is_alone(wine: Path, tmp_path: Path) 
 def test_a_killed_and_a_late_trial_cost_only_themselves(wine: Path, tmp_path: Path) -> None:
     long = {"epochs": 100000, "checkpoint": {"everySeconds": 1000}}
     late = network(wine, 1, training=long)
-    late["spec"]["runPolicy"] = {"activeDeadlineSeconds": 2}
+    late["spec"]["runPolicy"] = {"activeDeadlineSeconds": 4}
     pack = pack_of(tmp_path / "pack", [network(wine, 0, training=long), late, network(wine, 2, training={"epochs": 2})])
     process = pack.start()
     try:
@@ -159,9 +159,9 @@ def test_a_killed_and_a_late_trial_cost_only_themselves(wine: Path, tmp_path: Pa
         process.kill()
     reports = pack.reports()
     assert reports[0].reason == "the process that worked on it was killed by signal 9 (OutOfMemory?)"
-    assert reports[1].reason == "DeadlineExceeded: it still ran after 2 s (trialDeadlineSeconds)"
+    assert reports[1].reason == "DeadlineExceeded: it still ran after 4 s (trialDeadlineSeconds)"
     assert [reports[number].state for number in range(3)] == ["Failed", "Failed", "Complete"]
-    # Its two seconds are the trial's own: TensorFlow's start is not counted.
+    # Its four seconds are the trial's own: TensorFlow's start is not counted.
     assert any(event.get("unit") == "epochs" and event["trial"] == 1 for event in pack.events())
 
 

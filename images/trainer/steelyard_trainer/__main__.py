@@ -25,6 +25,9 @@ def main() -> None:
 
             run_stage("train", supervise)
         case ["train", "--worker"]:
+            from steelyard_trainer.lean_keras import import_keras
+
+            import_keras()
             from steelyard_trainer.training.worker import train
 
             run_stage("train", train)
@@ -37,6 +40,9 @@ def main() -> None:
 
             run_stage("pack", pack, PackContext.from_environment)
         case ["pack", "--worker", descriptor]:
+            from steelyard_trainer.lean_keras import import_keras
+
+            import_keras()
             from steelyard_trainer.training.pack_worker import serve
 
             serve(int(descriptor))

@@ -104,6 +104,9 @@ def _bench(context: StageContext, dataset: PreparedDataset, trained: TrainedFold
         from steelyard_trainer.estimators.bench import EstimatorBench
 
         return EstimatorBench.of(context, dataset, trained.folder if trained else None)
+    from steelyard_trainer.lean_keras import import_keras
+
+    import_keras()
     from steelyard_trainer.compression.candidates import Workbench
 
     assert trained is not None
