@@ -176,7 +176,7 @@ def decided(
     seen = observation(context, status, *children, packs=packs, **fields)
     decision = decide(seen, NOW)
     while decision.ask:
-        is_forest = context.spec.template.model.is_estimator
+        is_forest = context.spec.template.model.random_forest is not None
         values = {number: forest_values(number) if is_forest else answer(number).values for number in decision.ask}
         seen = replace(seen, asked={**values, **seen.asked})
         decision = decide(seen, NOW)

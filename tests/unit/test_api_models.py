@@ -82,7 +82,7 @@ def test_every_field_is_read_by_the_program() -> None:
     constants = {"apiVersion", "kind"}
     # Handed to Kubernetes as they are.
     handed_on = {"configMapKeyRef", "effect", "requests", "tolerationSeconds"}
-    # Read by way of Model.estimator, a class for each; test_estimators tries them all.
+    # Read by way of Model.given, a class for each; test_estimators tries them all.
     by_class = {"ridge", "lasso", "elasticNet", "logisticRegression"}
     read_otherwise = by_settings | constants | handed_on | by_class
     names = {path.rpartition(".")[2] for path in FIELDS if path[-1] not in "]}"} - read_otherwise

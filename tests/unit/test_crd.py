@@ -10,6 +10,7 @@ import pytest
 from pydantic import Field
 
 from steelyard.api.base import ExactlyOneOf, Part
+from steelyard.api.models import FAMILIES
 from steelyard.api.run_policy import RunPolicy
 from steelyard.api.training_job import TrainingJobSpec
 from steelyard.api.tuning import Choice
@@ -187,8 +188,10 @@ def refusals() -> set[str]:
 
 def test_every_refusal_of_a_validator_is_a_rule_in_the_same_words_or_has_a_reason_why_not() -> None:
     said = [re.sub(r"\{.*?\}", "?", rule.says) for table in RULES.values() for rule in table]
-    # What a validator puts in is put in by CEL too, or is a name or a list of names that the rule spells out.
-    patterns = {message: re.sub(r"\\\{\w+\\\}", r"(\\?|\\w+(, \\w+)*)", re.escape(message)) for message in refusals()}
+    # What a validator puts in is put in by CEL too, or is a name, a list of names or a family that the rule spells out.
+    families = "|".join(re.escape(name) for family in FAMILIES for name in (family.noun, family.plural))
+    names = rf"(\?|\w+(, \w+)*|{families})".replace("\\", "\\\\")
+    patterns = {message: re.sub(r"\\\{\w+\\\}", names, re.escape(message)) for message in refusals()}
     missing = {
         message for message, pattern in patterns.items() if not any(re.fullmatch(pattern, text) for text in said)
     }

@@ -37,7 +37,7 @@ def text_of(shown: Console) -> str:
 def fitted(width: int, events: list[Any], stages: Any = ("prepare", "train", "finish")) -> list[str]:
     """The live table on a terminal of this width."""
     shown = Console(file=io.StringIO(), force_terminal=True, width=width, color_system=None, legacy_windows=False)
-    table = LiveTable(shown, stages, with_tensorflow=("train", "finish"))
+    table = LiveTable(shown, stages, slow={"train": "starting TensorFlow", "finish": "starting TensorFlow"})
     for event in events:
         table.report(event)
     shown.print(table.render())

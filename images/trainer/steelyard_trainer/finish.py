@@ -6,6 +6,7 @@ import tempfile
 from pathlib import Path
 
 from steelyard.api.compression import BASELINE
+from steelyard.api.models.sklearn import SKLEARN
 from steelyard_trainer.begin import begin
 from steelyard_trainer.compression.choice import Choice
 from steelyard_trainer.compression.weighing import Bench, baseline_name, weigh
@@ -40,7 +41,7 @@ def finish(context: StageContext) -> Outcome:
     trained = TrainedFolder.own(context) if spec.has_train else other
     assert trained is not None
     # A refitted model has seen the validation part: the one that it was found by is weighed in its place.
-    weighed = None if other is None and spec.is_refit and spec.model.is_estimator else other or trained
+    weighed = None if other is None and spec.is_refit and spec.model.capabilities.is_fitted_anew else other or trained
     bench = _bench(context, dataset, weighed)
     choice = weigh(context, bench, dataset.task)
     context.notice(f"chosen: {choice.why}")
@@ -100,7 +101,7 @@ def finish(context: StageContext) -> Outcome:
 def _bench(context: StageContext, dataset: PreparedDataset, trained: TrainedFolder | None) -> Bench:
     """Where a model is weighed; None: one of scikit-learn's that is fitted on the training part for it."""
     # Each brings libraries that the other does not need.
-    if context.job.spec.model.is_estimator:
+    if context.job.spec.model.capabilities.family is SKLEARN:
         from steelyard_trainer.estimators.bench import EstimatorBench
 
         return EstimatorBench.of(context, dataset, trained.folder if trained else None)

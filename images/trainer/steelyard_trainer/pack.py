@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from steelyard.api.errors import ConfigurationError
 from steelyard.api.loading import parse_training_job
+from steelyard.api.models.sklearn import SKLEARN
 from steelyard.api.training_job import TrainingJob
 from steelyard.contract.stages import Env, StageName
 from steelyard.contract.trial_report import TrialReport
@@ -106,7 +107,9 @@ class _Pack:
         """Returns when each valid trial has its report."""
         self.reports.begin(trials.jobs)
         open_jobs = {number: job for number, job in trials.jobs.items() if self.reports.is_open(number)}
-        if estimators := {number: job for number, job in open_jobs.items() if job.spec.model.is_estimator}:
+        if estimators := {
+            number: job for number, job in open_jobs.items() if job.spec.model.capabilities.family is SKLEARN
+        }:
             self._of_estimators().work_off(estimators)
         if networks := {number: job for number, job in open_jobs.items() if number not in estimators}:
             self._of_networks().work_off(networks, trials.workspaces)
@@ -199,7 +202,7 @@ def _content_of(name: str) -> tuple[dict[int, Any], dict[int, Path]]:
 def _trial(number: int, manifest: Any, *, has_workspace: bool) -> TrainingJob:
     """Raises ConfigurationError where the manifest is not valid, or no trial that a pack takes."""
     job = parse_training_job(manifest, source=f"trial {number}")
-    if job.spec.model.is_estimator:
+    if job.spec.model.capabilities.is_fitted_anew:
         return job
     if (workers := job.spec.training.workers) > 1:
         raise ConfigurationError(f"spec.training.workers is {workers}; a pack takes trials of one worker")

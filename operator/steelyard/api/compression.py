@@ -11,10 +11,6 @@ BASELINE: Candidate = "Baseline"
 """The model as it was trained, float32 in LiteRT or scikit-learn's in skops: always weighed, and what the others are
 compared with."""
 
-CANDIDATES_OF_NETWORKS: tuple[Candidate, ...] = ("DynamicRange", "Float16", "Int8")
-CANDIDATES_OF_ESTIMATORS: tuple[Candidate, ...] = ("Onnx",)
-
-
 CompressionObjective = Literal["Size", "Latency", "Balanced"]
 
 

@@ -6,13 +6,7 @@ from typing import Annotated, Literal, Self, get_args
 from pydantic import Field, model_validator
 
 from steelyard.api.base import Part, refuse
-from steelyard.api.compression import (
-    CANDIDATES_OF_ESTIMATORS,
-    CANDIDATES_OF_NETWORKS,
-    Candidate,
-    Compression,
-    CompressionObjective,
-)
+from steelyard.api.compression import Candidate, Compression, CompressionObjective
 from steelyard.api.dataset import Dataset
 from steelyard.api.evaluation import Evaluation
 from steelyard.api.metrics import (
@@ -26,7 +20,7 @@ from steelyard.api.metrics import (
     unique,
 )
 from steelyard.api.models import Model
-from steelyard.api.models.rules import check_estimator, check_model, check_network
+from steelyard.api.models.rules import check_capabilities, check_model
 from steelyard.api.places import PublishTarget
 from steelyard.api.pods import LabelKey, LabelValue, ObjectName, PodTemplate, WorkspaceSpec
 from steelyard.api.run_policy import RunPolicy
@@ -118,15 +112,14 @@ class TrainingJobSpec(Part):
         """The compressed models that are tried: those that are named, or all that the model's kind has."""
         if self.compression is None:
             return []
-        own = CANDIDATES_OF_ESTIMATORS if self.model.is_estimator else CANDIDATES_OF_NETWORKS
-        return list(self.compression.candidates or own)
+        return list(self.compression.candidates or self.model.capabilities.candidates)
 
     @property
     def compression_objective(self) -> CompressionObjective:
         """Which of the candidates within the budget is the best."""
         if self.compression is not None and self.compression.objective is not None:
             return self.compression.objective
-        return "Balanced" if self.model.is_estimator else "Size"
+        return self.model.capabilities.compression_objective
 
     def measure(self, task: Task) -> Measure:
         """What decides: evaluation.metric, or the task's default."""
@@ -199,10 +192,12 @@ class TrainingJobSpec(Part):
                 epochs=trained.epochs,
                 most=self.training.epochs,
             )
-        if trained.uri is None and not self.model.is_estimator:
+        can = self.model.capabilities
+        if trained.uri is None and not can.is_fitted_anew:
             raise refuse(
                 "trained.uri",
-                "a refitted network is weighed by a model that was trained without the validation part; name it",
+                "a refitted {model} is weighed by a model that was trained without the validation part; name it",
+                model=can.family.noun,
             )
         return self
 
@@ -220,16 +215,14 @@ class TrainingJobSpec(Part):
                 "evaluation",
                 "a trial does not look at the test part; leave out require and maxGeneralizationGap",
             )
-        if trial.paired_limit is not None and not self.model.is_estimator:
-            raise refuse("trial.pairedLimit", "a network is not scored on folds; leave this out")
+        can = self.model.capabilities
+        if trial.paired_limit is not None and not can.has_folds:
+            raise refuse("trial.pairedLimit", "a {model} is not scored on folds; leave this out", model=can.family.noun)
         return self
 
     @model_validator(mode="after")
     def _fits_its_model(self) -> Self:
-        if self.model.is_estimator:
-            check_estimator(self)
-        else:
-            check_network(self)
+        check_capabilities(self)
         return self
 
     @model_validator(mode="after")

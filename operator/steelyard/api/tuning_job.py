@@ -124,9 +124,8 @@ class TuningJobSpec(Part):
 
     @property
     def is_packable(self) -> bool:
-        """Whether one process can work off several trials: those of scikit-learn's models, and of networks of one
-        worker."""
-        if self.template.model.is_estimator:
+        """Whether one process can work off several trials: each trial has one worker."""
+        if not self.template.model.capabilities.has_workers:
             return True
         is_searched = any(parameter.path == "training.workers" for parameter in self.parameters)
         return self.template.training.workers == 1 and not is_searched

@@ -1,4 +1,4 @@
-"""How a run looks: a live table on a terminal, plain lines elsewhere, JSON lines for scripts. Imports rich, local."""
+"""How a run looks: a live table on a terminal, plain lines elsewhere, JSON lines for scripts. Imports rich."""
 
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -11,18 +11,30 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from steelyard.api.models import Model
 from steelyard.cli.fitting import figures, fitting_figures, quiet_keys, say
 from steelyard.cli.output import OutputFormat, print_json
 from steelyard.contract.events import Event, Report, RunEnded, StageEnded, StageRetried, StageSkipped, StageStarted
 from steelyard.contract.stages import Notice, Progress, StageName
 
 STAGES: tuple[StageName, ...] = ("prepare", "train", "finish")
+_STAGES_WITH_A_MODEL: tuple[StageName, ...] = ("train", "finish")
 LINE_SECONDS = 2.0
 """At most one line of progress in this time, where there is no terminal."""
 
 
-STARTING_TENSORFLOW = "starting TensorFlow"
 _GAP = 2
+
+
+def starting(model: Model) -> str:
+    """What a process of this model's family is at when it starts, where that takes long; else empty."""
+    library = model.capabilities.family.slow_library
+    return f"starting {library}" if library else ""
+
+
+def slow_starts(model: Model) -> dict[StageName, str]:
+    """The same by stage."""
+    return {stage: starting(model) for stage in _STAGES_WITH_A_MODEL if starting(model)}
 
 
 @contextmanager
@@ -30,13 +42,13 @@ def display(
     output: OutputFormat,
     console: Console,
     stages: Sequence[StageName] = STAGES,
-    with_tensorflow: Collection[StageName] = (),
+    slow: Mapping[StageName, str] = {},
 ) -> Iterator[Report]:
-    """Shows the events of a run of these stages for as long as it is entered; some begin with TensorFlow's start."""
+    """Shows the events of a run of these stages for as long as it is entered; of some it says what they begin with."""
     if output is OutputFormat.JSON:
         yield lambda event: print_json(event.to_json())
     elif console.is_terminal:
-        table = LiveTable(console, stages, with_tensorflow)
+        table = LiveTable(console, stages, slow)
         with quiet_keys(), Live(get_renderable=table.render, console=console, refresh_per_second=8):
             yield table.report
     else:
@@ -133,11 +145,11 @@ class LiveTable:
     """A table with a progress bar per stage; what happens beside is printed above it."""
 
     def __init__(
-        self, console: Console, stages: Sequence[StageName] = STAGES, with_tensorflow: Collection[StageName] = ()
+        self, console: Console, stages: Sequence[StageName] = STAGES, slow: Mapping[StageName, str] = {}
     ) -> None:
         self._lines = PlainLines(console)
         self._rows = {stage: Row(stage) for stage in stages}
-        self._with_tensorflow = with_tensorflow
+        self._slow = slow
 
     def report(self, event: Event) -> None:
         """Takes the event into the table, and prints above it what has no place in it."""
@@ -206,8 +218,8 @@ class LiveTable:
     def _count(self, row: Row) -> str:
         if row.total:
             return f"{row.done:,}/{row.total:,} {row.unit}"
-        is_starting = row.began is not None and row.ended is None and row.stage in self._with_tensorflow
-        return STARTING_TENSORFLOW if is_starting else ""
+        is_starting = row.began is not None and row.ended is None
+        return self._slow.get(row.stage, "") if is_starting else ""
 
 
 def _widest(cells: Collection[str]) -> int:

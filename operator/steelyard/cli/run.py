@@ -8,7 +8,7 @@ from rich.console import Console
 
 from steelyard.api.errors import SteelyardError
 from steelyard.api.tuning_job import TuningJob
-from steelyard.cli.display import display
+from steelyard.cli.display import display, slow_starts
 from steelyard.cli.fitting import say
 from steelyard.cli.next_commands import next_commands, next_heading
 from steelyard.cli.outcome import outcome_lines, typed
@@ -68,8 +68,7 @@ def _run_job(job: LocalJob, *, force: bool, output: OutputFormat) -> None:
     console = Console()
     try:
         stages = [stage.name for stage in plan(job.job, source_digest="", trainer_version="").stages]
-        is_network = not job.job.spec.model.is_estimator
-        with display(output, console, stages, ("train", "finish") if is_network else ()) as report:
+        with display(output, console, stages, slow_starts(job.job.spec.model)) as report:
             ended = LocalRunner(job, report).run(force=force)
     except StageError as error:
         raise SteelyardError(

@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from steelyard.api.tuning_job import TuningJobSpec
-from steelyard.cli.display import STARTING_TENSORFLOW, PlainLines, describe, progress_bar
+from steelyard.cli.display import PlainLines, describe, progress_bar, starting
 from steelyard.cli.fitting import fitting_columns, fitting_figures, fitting_parts, quiet_keys, say
 from steelyard.cli.output import OutputFormat, print_json
 from steelyard.cli.trial_table import answered, best_first, cost, header, metric, row, stopped_at, values_on_a_line
@@ -142,9 +142,8 @@ class Board:
                     self._lines.report(event)
             case TrialStarted():
                 values = values_on_a_line(event.values, self.spec.parameters)
-                is_network = not self.spec.template.model.is_estimator and not event.is_packed
-                progress = STARTING_TENSORFLOW if is_network else "starts"
-                self._running[event.number] = Running(time.monotonic(), values, progress)
+                slow = "" if event.is_packed else starting(self.spec.template.model)
+                self._running[event.number] = Running(time.monotonic(), values, slow or "starts")
             case TrialTold(told=Progress() as told):
                 if told.worker == 0 and event.number in self._running:
                     shown = fitting_figures(told.values, self.console.width // 2)

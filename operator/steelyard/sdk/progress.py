@@ -7,7 +7,7 @@ import contextvars
 import io
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -15,11 +15,10 @@ from rich.console import Console, RenderableType
 
 from steelyard.api.training_job import TrainingJob
 from steelyard.api.tuning_job import TuningJobSpec
-from steelyard.cli.display import LiveTable, display
+from steelyard.cli.display import LiveTable, display, slow_starts
 from steelyard.cli.output import OutputFormat
 from steelyard.cli.tuning_display import Board, search_display
 from steelyard.contract.events import Report
-from steelyard.contract.stages import StageName
 from steelyard.planning.plan import stages_of
 from steelyard.search.events import SearchReport
 
@@ -36,15 +35,15 @@ _FRAME = (
 def job_progress(job: TrainingJob, *, is_shown: bool) -> Iterator[Report]:
     """Shows the events of a job for as long as it is entered."""
     stages = stages_of(job.spec)
-    with_tensorflow: Sequence[StageName] = () if job.spec.model.is_estimator else ("train", "finish")
+    slow = slow_starts(job.spec.model)
     if not is_shown:
         yield lambda _event: None
     elif in_notebook():
-        table = LiveTable(_plain_console(), stages, with_tensorflow)
+        table = LiveTable(_plain_console(), stages, slow)
         with _in_place(table.render):
             yield table.report
     else:
-        with display(OutputFormat.TEXT, Console(), stages, with_tensorflow) as report:
+        with display(OutputFormat.TEXT, Console(), stages, slow) as report:
             yield report
 
 

@@ -26,19 +26,19 @@ def trials_of_a_pack(spec: TuningJobSpec) -> int:
 
 def report_bytes_at_most(spec: TuningJobSpec) -> int:
     """How long the report of a trial may be in a pack's result document, but for a failure's reason."""
-    is_network = not spec.template.model.is_estimator
+    has_epochs = spec.template.model.capabilities.has_epochs
     folds = 0 if spec.template.evaluation.cross_validation is None else budget_of(spec)
-    looks = most_looks(spec) if is_network else folds
+    looks = most_looks(spec) if has_epochs else folds
     fields = [
         len(str(spec.max_trials)),
         len('"C"'),
         len("null") if folds and is_mean_of(folds) else _MOST_DIGITS + (0 if folds else _ERROR),
-        len('""') + most_characters(looks, budget_of(spec), single=is_network),
+        len('""') + most_characters(looks, budget_of(spec), single=has_epochs),
         len("100000.25"),
     ]
-    if spec.objective.secondary or is_network:
+    if spec.objective.secondary or has_epochs:
         fields.append(_MOST_DIGITS if spec.objective.secondary else len("null"))
-    if is_network:
+    if has_epochs:
         fields.append(len(str(budget_of(spec))))
     return len("[],") + sum(fields) + len(fields) - 1
 

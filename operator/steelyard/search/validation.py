@@ -9,7 +9,6 @@ from pydantic_core import PydanticCustomError
 from steelyard.api.base import refuse
 from steelyard.api.errors import Problem
 from steelyard.api.metrics import AT_MOST_ONE, METRICS_OF_TASK
-from steelyard.api.models import TASK_OF_MODEL
 from steelyard.api.trial import MOST_REPORTS
 from steelyard.api.tuning import EPOCH_PRUNING, NO_CONDITIONS, ONE_OBJECTIVE, Parameter, Pruning, same_value
 from steelyard.api.tuning_job import TuningJobSpec
@@ -41,7 +40,7 @@ def search_problems(spec: TuningJobSpec) -> list[Problem]:
 
 def _objective(spec: TuningJobSpec) -> Errors:
     metric, target = spec.objective.metric, spec.objective.target
-    task = spec.template.task or TASK_OF_MODEL.get(spec.template.model.kind)
+    task = spec.template.task or spec.template.model.capabilities.only_task
     if task is not None and metric not in METRICS_OF_TASK[task]:
         yield refuse(
             "objective.metric",
@@ -153,7 +152,7 @@ def _pruning(spec: TuningJobSpec) -> Errors:
 def _epoch_pruning(spec: TuningJobSpec, pruning: Pruning) -> Errors:
     """Of the rules that look at epochs."""
     name, model = pruning.name, spec.template.model
-    if model.is_estimator:
+    if not model.capabilities.has_epochs:
         yield refuse(
             "pruning.name",
             "{name} prunes between epochs, and {model} has none; allowed: PairedFolds, with "

@@ -18,16 +18,12 @@ from skops.io.exceptions import UntrustedTypesFoundException
 from threadpoolctl import ThreadpoolController
 
 from steelyard.api.errors import DataError
+from steelyard.api.models import KINDS
+from steelyard.api.models.sklearn import Estimator
 from steelyard.contract.stages import Reason
 from steelyard.serving.interface import BATCH_ROWS, by_batches, median_microseconds
 
-ESTIMATORS = frozenset(
-    (
-        *("RandomForestClassifier", "RandomForestRegressor", "KNeighborsClassifier", "KNeighborsRegressor"),
-        *("Ridge", "Lasso", "ElasticNet", "LogisticRegression"),
-        *("HistGradientBoostingClassifier", "HistGradientBoostingRegressor"),
-    )
-)
+ESTIMATORS = frozenset(name for kind in KINDS.values() if issubclass(kind, Estimator) for name in kind.classes)
 """The models that are published."""
 TRUSTED_TYPES = (
     "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",

@@ -102,7 +102,7 @@ def choice_of(spec: TrainingJobSpec, task: Task, measured: list[Measured]) -> Ch
 
 def baseline_name(spec: TrainingJobSpec) -> str:
     """What the model without compression is called."""
-    return "skops" if spec.model.is_estimator else "float32"
+    return spec.model.capabilities.family.baseline_form
 
 
 def _report(context: StageContext, done: int, total: int) -> None:

@@ -35,7 +35,7 @@ def build_estimator(spec: TrainingJobSpec, task: Task, classes: Sequence[str] | 
         threads: that a forest may grow trees with, all there are for -1; the trees are the same.
     """
     weights = _class_weights(spec.training.class_weights, classes)
-    match spec.model.estimator:
+    match spec.model.given:
         case api.RandomForest() as forest:
             return _forest(forest, task, spec.training.seed, weights, threads)
         case api.GradientBoosting() as boosting:
@@ -68,7 +68,7 @@ def build_estimator(spec: TrainingJobSpec, task: Task, classes: Sequence[str] | 
 
 def form_of(spec: TrainingJobSpec) -> Form:
     """How the model takes its features. Trees need no scale for a split; boosting splits categories as sets."""
-    match spec.model.estimator:
+    match spec.model.given:
         case api.GradientBoosting():
             return "Coded"
         case api.RandomForest():

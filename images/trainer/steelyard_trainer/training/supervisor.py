@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from steelyard.api.errors import SteelyardError
+from steelyard.api.models.sklearn import SKLEARN
 from steelyard.contract.stages import EndKind, Env, ExitCode, Reason, Result
 from steelyard_trainer.begin import begin
 from steelyard_trainer.contract import Outcome, StageContext
@@ -45,7 +46,7 @@ def supervise(context: StageContext) -> Outcome:
             BackoffLimitExceeded and OutOfMemory (1).
     """
     context = begin(context)
-    if context.job.spec.model.is_estimator:
+    if context.job.spec.model.capabilities.family is SKLEARN:
         # Brings scikit-learn, which a network's supervisor does not need.
         from steelyard_trainer.estimators.train import train_estimator
 

@@ -1,8 +1,10 @@
 """`spec.model`: exactly one kind of model. Imports the api only."""
 
-from typing import Literal, TypeAlias
+from collections.abc import Callable, Mapping
+from typing import get_args
 
 from steelyard.api.base import ExactlyOneOf
+from steelyard.api.models.capabilities import Capabilities, Family, ModelKind
 from steelyard.api.models.networks import Linear, Mlp
 from steelyard.api.models.sklearn import (
     ElasticNet,
@@ -13,21 +15,6 @@ from steelyard.api.models.sklearn import (
     RandomForest,
     Ridge,
 )
-
-NETWORKS = frozenset({"mlp", "linear"})
-"""The kinds that are trained by TensorFlow, on one or several workers; the others are scikit-learn's."""
-TASK_OF_MODEL: dict[str, Literal["Classification", "Regression"]] = {
-    "ridge": "Regression",
-    "lasso": "Regression",
-    "elasticNet": "Regression",
-    "logisticRegression": "Classification",
-}
-"""The kinds that have one task only."""
-
-Estimator: TypeAlias = (
-    RandomForest | Ridge | Lasso | ElasticNet | LogisticRegression | NearestNeighbors | GradientBoosting
-)
-"""A model of scikit-learn."""
 
 
 class Model(ExactlyOneOf):
@@ -53,22 +40,31 @@ class Model(ExactlyOneOf):
     """scikit-learn: gradient boosting of decision trees, with histograms."""
 
     @property
-    def is_estimator(self) -> bool:
-        """Whether scikit-learn fits it, in one process and without epochs."""
-        return self.kind not in NETWORKS
+    def given(self) -> ModelKind:
+        """The settings that are given."""
+        given: ModelKind = next(value for name in type(self).model_fields if (value := getattr(self, name)) is not None)
+        return given
 
     @property
-    def estimator(self) -> Estimator:
-        """The model of scikit-learn that is given. Raises TypeError where it is a network."""
-        for estimator in (
-            self.random_forest,
-            self.ridge,
-            self.lasso,
-            self.elastic_net,
-            self.logistic_regression,
-            self.nearest_neighbors,
-            self.gradient_boosting,
-        ):
-            if estimator is not None:
-                return estimator
-        raise TypeError(f"{self.kind} is no model of scikit-learn")
+    def capabilities(self) -> Capabilities:
+        """What the kind that is given can do."""
+        return self.given.capabilities
+
+
+KINDS: Mapping[str, type[ModelKind]] = {
+    str(info.alias or name): next(iter(get_args(info.annotation))) for name, info in Model.model_fields.items()
+}
+"""Every kind of model by its name in the manifest."""
+
+
+def kinds(can: Callable[[Capabilities], object]) -> tuple[str, ...]:
+    """The names of the kinds of which something is true, in their order."""
+    return tuple(name for name, kind in KINDS.items() if can(kind.capabilities))
+
+
+def plurals(can: Callable[[Capabilities], object]) -> str:
+    """The families of these kinds, where a person reads."""
+    return " and ".join(dict.fromkeys(KINDS[kind].capabilities.family.plural for kind in kinds(can)))
+
+
+FAMILIES: tuple[Family, ...] = tuple(dict.fromkeys(kind.capabilities.family for kind in KINDS.values()))

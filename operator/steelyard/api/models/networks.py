@@ -5,6 +5,17 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from steelyard.api.base import Part
+from steelyard.api.models.capabilities import Capabilities, Family, ModelKind
+
+KERAS = Family("keras", "network", "networks", baseline_form="float32", slow_library="TensorFlow")
+NETWORK = Capabilities(
+    KERAS,
+    candidates=("DynamicRange", "Float16", "Int8"),
+    compression_objective="Size",
+    has_epochs=True,
+    has_workers=True,
+    weighs_classes=True,
+)
 
 Activation = Literal["relu", "gelu", "elu", "silu", "tanh", "sigmoid"]
 
@@ -18,8 +29,10 @@ class Regularization(Part):
     """Factor of the sum of the weights' squares."""
 
 
-class Mlp(Part):
+class Mlp(ModelKind):
     """A multi-layer perceptron: dense layers one after the other."""
+
+    capabilities = NETWORK
 
     hidden_units: Annotated[list[Annotated[int, Field(ge=1, le=65536)]], Field(min_length=1, max_length=64)] = [128]
     """Units of each hidden layer, first to last."""
@@ -33,8 +46,10 @@ class Mlp(Part):
     """Penalties on the weights."""
 
 
-class Linear(Part):
+class Linear(ModelKind):
     """A linear model: logistic regression for classification, linear regression for regression."""
+
+    capabilities = NETWORK
 
     regularization: Regularization = Regularization()
     """Penalties on the weights: l2 is ridge, l1 is lasso, both are the elastic net."""

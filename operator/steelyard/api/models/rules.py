@@ -1,24 +1,19 @@
-"""What goes with scikit-learn's models, and what with networks, across the fields of a TrainingJob. Imports the api
+"""What goes with the model's kind across the fields of a TrainingJob, by the kind's capabilities. Imports the api
 only."""
 
 from typing import Protocol
 
 from steelyard.api.base import refuse
-from steelyard.api.compression import BASELINE, CANDIDATES_OF_ESTIMATORS, CANDIDATES_OF_NETWORKS, Compression
+from steelyard.api.compression import BASELINE, Compression
 from steelyard.api.dataset import Dataset
 from steelyard.api.evaluation import Evaluation
 from steelyard.api.metrics import Task
-from steelyard.api.models import TASK_OF_MODEL, Model
+from steelyard.api.models import Model, kinds, plurals
 from steelyard.api.training import Training
 from steelyard.api.trial import Trained
 
-FIELDS_OF_NETWORKS = ("epochs", "batch_size", "optimizer", "learning_rate_schedule", "early_stopping", "checkpoint")
-"""Of `spec.training`: what only a network has."""
-WEIGH_CLASSES = ("randomForest", "logisticRegression", "gradientBoosting")
-"""scikit-learn's models that know weights of classes."""
-ESTIMATORS = tuple(
-    str(info.alias or name) for name, info in Model.model_fields.items() if name not in ("mlp", "linear")
-)
+FIELDS_OF_EPOCHS = ("epochs", "batch_size", "optimizer", "learning_rate_schedule", "early_stopping", "checkpoint")
+"""Of `spec.training`: what only a model has that is trained in epochs."""
 
 
 class Spec(Protocol):
@@ -55,65 +50,78 @@ class Spec(Protocol):
         ...
 
 
-def check_estimator(spec: Spec) -> None:
-    """Refuses what a model of scikit-learn does not have. Raises PydanticCustomError."""
-    training = spec.training
-    if training.workers != 1:
-        raise refuse("training.workers", "scikit-learn's models are fitted in one process; allowed: 1")
-    changed = [
-        f"training.{Training.model_fields[field].alias}"
-        for field in FIELDS_OF_NETWORKS
-        if getattr(training, field) != Training.model_fields[field].default
-    ]
-    if spec.trained is not None and spec.trained.epochs is not None:
-        changed.append("trained.epochs")
-    for path in changed:
+def check_capabilities(spec: Spec) -> None:
+    """Refuses what the model's kind does not have. Raises PydanticCustomError."""
+    _check_training(spec)
+    _check_folds(spec)
+    _check_candidates(spec)
+
+
+def _check_training(spec: Spec) -> None:
+    training, can = spec.training, spec.model.capabilities
+    if training.workers != 1 and not can.has_workers:
+        raise refuse("training.workers", "{models} are fitted in one process; allowed: 1", models=can.family.plural)
+    for path in [] if can.has_epochs else _changed_of_epochs(spec):
         raise refuse(
             path,
-            "{name} does nothing for scikit-learn's models, which have no epochs; leave it out",
+            "{name} does nothing for {models}, which have no epochs; leave it out",
             name=path.rpartition(".")[2],
+            models=can.family.plural,
         )
-    if training.class_weights is not None and spec.model.kind not in WEIGH_CLASSES:
+    if training.class_weights is not None and not can.weighs_classes:
         raise refuse(
             "training.classWeights",
-            "of scikit-learn's models only {allowed} weigh classes; leave it out",
-            allowed=", ".join(WEIGH_CLASSES),
+            "of {models} only {allowed} weigh classes; leave it out",
+            models=can.family.plural,
+            allowed=", ".join(kinds(lambda other: other.family == can.family and other.weighs_classes)),
         )
-    if spec.evaluation.cross_validation is not None and spec.dataset.split.by is not None:
+
+
+def _changed_of_epochs(spec: Spec) -> list[str]:
+    """What is said of epochs."""
+    changed = [
+        f"training.{Training.model_fields[field].alias}"
+        for field in FIELDS_OF_EPOCHS
+        if getattr(spec.training, field) != Training.model_fields[field].default
+    ]
+    return [*changed, "trained.epochs"] if spec.trained is not None and spec.trained.epochs is not None else changed
+
+
+def _check_folds(spec: Spec) -> None:
+    if spec.evaluation.cross_validation is None:
+        return
+    can = spec.model.capabilities
+    if not can.has_folds:
+        raise refuse(
+            "evaluation.crossValidation",
+            "a {model} is judged on the parts of the split, folds are for {models}: {allowed}",
+            model=can.family.noun,
+            models=plurals(lambda other: other.has_folds),
+            allowed=", ".join(kinds(lambda other: other.has_folds)),
+        )
+    if spec.dataset.split.by is not None:
         raise refuse(
             "evaluation.crossValidation",
             "folds are dealt out by chance, but the rows by split.{by}; leave out one of the two",
             by=spec.dataset.split.by[0],
         )
-    for candidate in (spec.compression and spec.compression.candidates) or []:
-        if candidate not in (BASELINE, *CANDIDATES_OF_ESTIMATORS):
-            raise refuse(
-                "compression.candidates",
-                "{candidate} is not made of scikit-learn's models; allowed: {allowed}",
-                candidate=candidate,
-                allowed=", ".join((BASELINE, *CANDIDATES_OF_ESTIMATORS)),
-            )
 
 
-def check_network(spec: Spec) -> None:
-    """Refuses what a network does not have. Raises PydanticCustomError."""
-    if spec.evaluation.cross_validation is not None:
-        raise refuse(
-            "evaluation.crossValidation",
-            "a network is judged on the parts of the split, folds are for scikit-learn's models: {allowed}",
-            allowed=", ".join(ESTIMATORS),
-        )
+def _check_candidates(spec: Spec) -> None:
+    can = spec.model.capabilities
     for candidate in (spec.compression and spec.compression.candidates) or []:
-        if candidate not in (BASELINE, *CANDIDATES_OF_NETWORKS):
+        if candidate not in (BASELINE, *can.candidates):
             raise refuse(
                 "compression.candidates",
-                "{candidate} is not made of networks; allowed: {allowed}",
+                "{candidate} is not made of {models}; allowed: {allowed}",
                 candidate=candidate,
-                allowed=", ".join((BASELINE, *CANDIDATES_OF_NETWORKS)),
+                models=can.family.plural,
+                allowed=", ".join((BASELINE, *can.candidates)),
             )
 
 
 def check_model(model: Model, task: Task) -> None:
     """Refuses a model that does not have the task. Raises PydanticCustomError."""
-    if (own := TASK_OF_MODEL.get(model.kind, task)) != task:
+    if task not in model.capabilities.tasks:
+        own = " and ".join(model.capabilities.tasks)
         raise refuse("model", "{kind} is for {own}, but the task is {task}", kind=model.kind, own=own, task=task)

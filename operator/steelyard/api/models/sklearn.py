@@ -3,11 +3,19 @@
 Defaults are scikit-learn's own. The random state is `spec.training.seed`.
 """
 
-from typing import Annotated, Literal
+from dataclasses import replace
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from steelyard.api.base import Part, Share
+from steelyard.api.base import Share
+from steelyard.api.models.capabilities import Capabilities, Family, ModelKind
+
+SKLEARN = Family("sklearn", "model of scikit-learn", "scikit-learn's models", baseline_form="skops")
+ESTIMATOR = Capabilities(
+    SKLEARN, candidates=("Onnx",), compression_objective="Balanced", has_folds=True, is_fitted_anew=True
+)
+REGRESSOR = replace(ESTIMATOR, tasks=("Regression",))
 
 Scaling = Literal["Standard", "None"]
 
@@ -15,8 +23,18 @@ Scaling = Literal["Standard", "None"]
 Depth = Annotated[int, Field(ge=1, le=10000)]
 
 
-class RandomForest(Part):
+class Estimator(ModelKind):
+    """What the settings of scikit-learn's models share."""
+
+    classes: ClassVar[tuple[str, ...]]
+    """scikit-learn's names of what is fitted and published."""
+
+
+class RandomForest(Estimator):
     """A forest of decision trees, each grown on a sample of the rows (Breiman, "Random Forests", 2001)."""
+
+    capabilities = replace(ESTIMATOR, weighs_classes=True)
+    classes = ("RandomForestClassifier", "RandomForestRegressor")
 
     n_estimators: Annotated[int, Field(ge=1, le=10000)] = 100
     """How many trees are grown."""
@@ -33,8 +51,11 @@ class RandomForest(Part):
     """Whether each tree sees a sample of the rows, drawn with replacement, or all of them."""
 
 
-class Ridge(Part):
+class Ridge(Estimator):
     """Linear regression with a penalty on the squares of the weights."""
+
+    capabilities = REGRESSOR
+    classes = ("Ridge",)
 
     alpha: Annotated[float, Field(ge=0, le=1e12)] = 1.0
     """Factor of the penalty."""
@@ -44,8 +65,11 @@ class Ridge(Part):
     """Standard: each feature to mean 0 and deviation 1 over the rows that are learned from; None: as they are."""
 
 
-class Lasso(Part):
+class Lasso(Estimator):
     """Linear regression with a penalty on the absolute values of the weights, which makes some of them 0."""
+
+    capabilities = REGRESSOR
+    classes = ("Lasso",)
 
     alpha: Annotated[float, Field(gt=0, le=1e12)] = 1.0
     """Factor of the penalty."""
@@ -57,8 +81,11 @@ class Lasso(Part):
     """Standard: each feature to mean 0 and deviation 1 over the rows that are learned from; None: as they are."""
 
 
-class ElasticNet(Part):
+class ElasticNet(Estimator):
     """Linear regression with both penalties."""
+
+    capabilities = REGRESSOR
+    classes = ("ElasticNet",)
 
     alpha: Annotated[float, Field(gt=0, le=1e12)] = 1.0
     """Factor of both penalties."""
@@ -72,8 +99,11 @@ class ElasticNet(Part):
     """Standard: each feature to mean 0 and deviation 1 over the rows that are learned from; None: as they are."""
 
 
-class LogisticRegression(Part):
+class LogisticRegression(Estimator):
     """A linear model of the classes' log odds, with a penalty on the squares of the weights."""
+
+    capabilities = replace(ESTIMATOR, weighs_classes=True, tasks=("Classification",))
+    classes = ("LogisticRegression",)
 
     c: Annotated[float, Field(gt=0, le=1e12)] = 1.0
     """The inverse of the penalty's factor: smaller is stronger."""
@@ -85,8 +115,11 @@ class LogisticRegression(Part):
     """Standard: each feature to mean 0 and deviation 1 over the rows that are learned from; None: as they are."""
 
 
-class NearestNeighbors(Part):
+class NearestNeighbors(Estimator):
     """The majority, or the mean, of the most similar rows that were learned."""
+
+    capabilities = ESTIMATOR
+    classes = ("KNeighborsClassifier", "KNeighborsRegressor")
 
     neighbors: Annotated[int, Field(ge=1, le=10**6)] = 5
     """How many rows are looked at."""
@@ -103,7 +136,7 @@ class NearestNeighbors(Part):
     """Standard: each feature to mean 0 and deviation 1 over the rows that are learned from; None: as they are."""
 
 
-class GradientBoosting(Part):
+class GradientBoosting(Estimator):
     """Decision trees one after the other, each mending what those before it leave (Ke et al., "LightGBM", 2017, as
     scikit-learn's HistGradientBoosting has it).
 
@@ -111,6 +144,9 @@ class GradientBoosting(Part):
     own at every split, so that missingValues Mean and Median fill nothing for this model; Constant does, and Fail and
     DropRow let no gap through to it but those that predict meets.
     """
+
+    capabilities = replace(ESTIMATOR, weighs_classes=True)
+    classes = ("HistGradientBoostingClassifier", "HistGradientBoostingRegressor")
 
     learning_rate: Annotated[float, Field(gt=0, le=1)] = 0.1
     """How much of each tree counts."""

@@ -1,14 +1,15 @@
-"""The CEL rules of scikit-learn's models, as `api/models/rules` has them. Imports the api and the schema only."""
+"""The CEL rules of what goes with the model's kind, as `api/models/rules` has them. Imports the api and the
+schema only."""
 
-from steelyard.api.compression import BASELINE, CANDIDATES_OF_ESTIMATORS, CANDIDATES_OF_NETWORKS
+from collections.abc import Callable, Collection, Iterator
+
+from steelyard.api.compression import BASELINE
 from steelyard.api.dataset import SPLIT_BY
-from steelyard.api.models import TASK_OF_MODEL
-from steelyard.api.models.rules import ESTIMATORS, FIELDS_OF_NETWORKS, WEIGH_CLASSES
+from steelyard.api.models import FAMILIES, KINDS, kinds, plurals
+from steelyard.api.models.capabilities import Capabilities, Family
+from steelyard.api.models.rules import FIELDS_OF_EPOCHS
 from steelyard.api.training import Checkpoint, Optimizer, Training
 from steelyard.schema.cel import Rule, literal_list
-
-# A model that an older CRD let in is no estimator: what it has beside it is then not looked at, as it may be anything.
-_IS_NETWORK = "(!({}))".format(" || ".join(f"has(self.model.{kind})" for kind in ESTIMATORS))
 
 _OPTIONAL_OF_OPTIMIZER = [info.alias for info in Optimizer.model_fields.values() if info.default is None]
 _IS_CHANGED = {
@@ -26,70 +27,106 @@ _IS_CHANGED = {
     "checkpoint": f"self.training.checkpoint.everySeconds != {Checkpoint().every_seconds} || "
     "has(self.training.checkpoint.everySteps)",
 }
-assert set(_IS_CHANGED) == {Training.model_fields[field].alias for field in FIELDS_OF_NETWORKS}
+assert set(_IS_CHANGED) == {Training.model_fields[field].alias for field in FIELDS_OF_EPOCHS}
 
 
-def _foreign_candidate(own: tuple[str, ...], kinds: str, unless: str) -> Rule:
-    allowed = (BASELINE, *own)
-    foreign = f"self.compression.candidates.filter(one, !(one in {literal_list(allowed)}))"
+def _is_none_of(those: Collection[str]) -> str:
+    """Whether the model is of another kind. One that an older CRD let in is taken for the first kind, of which the
+    least is refused: what it has beside it is then not looked at, as it may be anything."""
+    if next(iter(KINDS)) in those:
+        return "!" + _is_none_of([kind for kind in KINDS if kind not in those])
+    return "(!({}))".format(" || ".join(f"has(self.model.{kind})" for kind in those))
+
+
+def _lacking(has: Callable[[Capabilities], bool]) -> Iterator[tuple[Family, tuple[str, ...]]]:
+    """Each family that has kinds which lack something, with those."""
+    for family in FAMILIES:
+        lacking = [kind for kind in kinds(lambda can: not has(can)) if KINDS[kind].capabilities.family == family]
+        if lacking:
+            yield family, tuple(lacking)
+
+
+def _of_epochs(family: Family, lacking: tuple[str, ...]) -> Iterator[Rule]:
+    changed = {f"training.{alias}": is_changed for alias, is_changed in _IS_CHANGED.items()}
+    for path, is_changed in {**changed, "trained.epochs": "has(self.trained) && has(self.trained.epochs)"}.items():
+        yield Rule(
+            f"{_is_none_of(lacking)} || !({is_changed})",
+            f"{path.rpartition('.')[2]} does nothing for {family.plural}, which have no epochs; leave it out",
+            path,
+            "_check_training",
+        )
+
+
+def _of_class_weights(family: Family) -> Rule:
+    own = kinds(lambda can: can.family == family)
+    weighs = kinds(lambda can: can.family == family and can.weighs_classes)
     return Rule(
-        f"{unless} || !has(self.compression) || !has(self.compression.candidates) || {foreign}.size() == 0",
-        f"{{{foreign}[0]}} is not made of {kinds}; allowed: {', '.join(allowed)}",
-        "compression.candidates",
-        "check_estimator" if own == CANDIDATES_OF_ESTIMATORS else "check_network",
+        "!has(self.training.classWeights) || "
+        + " || ".join([_is_none_of(own), *(f"has(self.model.{kind})" for kind in weighs)]),
+        f"of {family.plural} only {', '.join(weighs)} weigh classes; leave it out",
+        "training.classWeights",
+        "_check_training",
     )
 
 
-OF_ESTIMATORS = [
-    Rule(
-        f"{_IS_NETWORK} || self.training.workers == 1",
-        "scikit-learn's models are fitted in one process; allowed: 1",
-        "training.workers",
-        "check_estimator",
-    ),
-    *(
-        Rule(
-            f"{_IS_NETWORK} || !({is_changed})",
-            f"{path.rpartition('.')[2]} does nothing for scikit-learn's models, which have no epochs; leave it out",
-            path,
-            "check_estimator",
+def _of_candidates() -> Iterator[Rule]:
+    """Kinds of one family with the same candidates have one rule."""
+    groups: dict[tuple[Family, tuple[str, ...]], list[str]] = {}
+    for kind, model in KINDS.items():
+        groups.setdefault((model.capabilities.family, model.capabilities.candidates), []).append(kind)
+    for (family, own), those in reversed(groups.items()):
+        allowed = (BASELINE, *own)
+        foreign = f"self.compression.candidates.filter(one, !(one in {literal_list(allowed)}))"
+        yield Rule(
+            f"{_is_none_of(those)} || !has(self.compression) || !has(self.compression.candidates) || "
+            f"{foreign}.size() == 0",
+            f"{{{foreign}[0]}} is not made of {family.plural}; allowed: {', '.join(allowed)}",
+            "compression.candidates",
+            "_check_candidates",
         )
-        for path, is_changed in [
-            *((f"training.{alias}", is_changed) for alias, is_changed in _IS_CHANGED.items()),
-            ("trained.epochs", "has(self.trained) && has(self.trained.epochs)"),
-        ]
+
+
+_WITH_FOLDS = kinds(lambda can: can.has_folds)
+
+OF_MODELS = [
+    *(
+        Rule(
+            f"{_is_none_of(lacking)} || self.training.workers == 1",
+            f"{family.plural} are fitted in one process; allowed: 1",
+            "training.workers",
+            "_check_training",
+        )
+        for family, lacking in _lacking(lambda can: can.has_workers)
     ),
-    Rule(
-        "!has(self.training.classWeights) || "
-        + " || ".join([_IS_NETWORK, *(f"has(self.model.{kind})" for kind in WEIGH_CLASSES)]),
-        f"of scikit-learn's models only {', '.join(WEIGH_CLASSES)} weigh classes; leave it out",
-        "training.classWeights",
-        "check_estimator",
-    ),
-    Rule(
-        f"!{_IS_NETWORK} || !has(self.evaluation.crossValidation)",
-        "a network is judged on the parts of the split, folds are for scikit-learn's models: " + ", ".join(ESTIMATORS),
-        "evaluation.crossValidation",
-        "check_network",
+    *(rule for family, lacking in _lacking(lambda can: can.has_epochs) for rule in _of_epochs(family, lacking)),
+    *(_of_class_weights(family) for family, _ in _lacking(lambda can: can.weighs_classes)),
+    *(
+        Rule(
+            f"{_is_none_of(lacking)} || !has(self.evaluation.crossValidation)",
+            f"a {family.noun} is judged on the parts of the split, folds are for {plurals(lambda can: can.has_folds)}: "
+            + ", ".join(_WITH_FOLDS),
+            "evaluation.crossValidation",
+            "_check_folds",
+        )
+        for family, lacking in _lacking(lambda can: can.has_folds)
     ),
     *(
         Rule(
-            f"{_IS_NETWORK} || !has(self.evaluation.crossValidation) || !has(self.dataset.split.{by})",
+            f"{_is_none_of(_WITH_FOLDS)} || !has(self.evaluation.crossValidation) || !has(self.dataset.split.{by})",
             f"folds are dealt out by chance, but the rows by split.{by}; leave out one of the two",
             "evaluation.crossValidation",
-            "check_estimator",
+            "_check_folds",
         )
         for by in SPLIT_BY
     ),
-    _foreign_candidate(CANDIDATES_OF_ESTIMATORS, "scikit-learn's models", _IS_NETWORK),
-    _foreign_candidate(CANDIDATES_OF_NETWORKS, "networks", f"!{_IS_NETWORK}"),
+    *_of_candidates(),
     *(
         Rule(
-            f"!has(self.task) || self.task == '{own}' || !has(self.model.{kind})",
-            f"{kind} is for {own}, but the task is {{self.task}}",
+            f"!has(self.task) || self.task == '{KINDS[kind].capabilities.only_task}' || !has(self.model.{kind})",
+            f"{kind} is for {KINDS[kind].capabilities.only_task}, but the task is {{self.task}}",
             "model",
             "check_model",
         )
-        for kind, own in TASK_OF_MODEL.items()
+        for kind in kinds(lambda can: can.only_task)
     ),
 ]

@@ -5,7 +5,7 @@ from steelyard.api.metrics import METRICS_OF_TASK, Task
 from steelyard.api.run_policy import RunPolicy
 from steelyard.api.training_job import NAME_PATTERN, Metadata, TrainingJobSpec, foreign_monitors
 from steelyard.schema.cel import Rule, literal_list
-from steelyard.schema.rules.models import OF_ESTIMATORS
+from steelyard.schema.rules.models import OF_MODELS
 from steelyard.schema.rules.trial import OF_TRIALS, ONLY_PREPARE, WITH_TRAINED
 
 MUTABLE_RUN_POLICY = frozenset({"activeDeadlineSeconds", "suspend", "ttlSecondsAfterFinished", "priority"})
@@ -76,7 +76,7 @@ SPEC = [
     *ONLY_PREPARE,
     *WITH_TRAINED,
     *OF_TRIALS,
-    *OF_ESTIMATORS,
+    *OF_MODELS,
     *map(_foreign_monitor, METRICS_OF_TASK),
     _foreign(
         "Regression",

@@ -1,7 +1,7 @@
 """The CEL rules of what a TuningJob asks of its TrainingJobs: onlyPrepare, trained and trial. Imports the api and the
 schema only."""
 
-from steelyard.api.models import NETWORKS
+from steelyard.api.models import kinds
 from steelyard.schema.cel import Rule
 
 TRAINED = [
@@ -27,7 +27,8 @@ TRAINED = [
 
 _IS_PREPARED = "has(self.dataset.format) && self.dataset.format == 'Prepared'"
 _IS_REFIT = "has(self.trained) && self.trained.refit"
-_IS_NETWORK = " || ".join(f"has(self.model.{kind})" for kind in sorted(NETWORKS))
+_IS_KEPT = " || ".join(f"has(self.model.{kind})" for kind in sorted(kinds(lambda can: not can.is_fitted_anew)))
+_LACKS_FOLDS = " || ".join(f"has(self.model.{kind})" for kind in sorted(kinds(lambda can: not can.has_folds)))
 
 ONLY_PREPARE = [
     Rule(
@@ -75,7 +76,7 @@ WITH_TRAINED = [
         "_goes_with_what_was_trained",
     ),
     Rule(
-        f"!({_IS_REFIT}) || has(self.trained.uri) || !({_IS_NETWORK})",
+        f"!({_IS_REFIT}) || has(self.trained.uri) || !({_IS_KEPT})",
         "a refitted network is weighed by a model that was trained without the validation part; name it",
         "trained.uri",
         "_goes_with_what_was_trained",
@@ -84,7 +85,7 @@ WITH_TRAINED = [
 
 OF_TRIALS = [
     Rule(
-        f"!has(self.trial) || !has(self.trial.pairedLimit) || !({_IS_NETWORK})",
+        f"!has(self.trial) || !has(self.trial.pairedLimit) || !({_LACKS_FOLDS})",
         "a network is not scored on folds; leave this out",
         "trial.pairedLimit",
         "_is_a_trial",

@@ -5,8 +5,7 @@ The rules of the TrainingJob's spec hold for the template as they are.
 
 from steelyard.api.fields import one_line
 from steelyard.api.metrics import METRICS_OF_TASK, Task
-from steelyard.api.models import NETWORKS, TASK_OF_MODEL
-from steelyard.api.models.rules import ESTIMATORS
+from steelyard.api.models import KINDS, kinds
 from steelyard.api.tuning import EPOCH_PRUNING, NO_CONDITIONS, ONE_OBJECTIVE
 from steelyard.api.tuning_job import TUNING_NAME_PATTERN, TuningJobSpec, TuningMetadata
 from steelyard.schema.cel import Rule, literal_list
@@ -24,8 +23,11 @@ MUTABLE = ("maxTrials", "runPolicy")
 
 # --- spec -------------------------------------------------------------------------------------------------------------
 
-_IS_NETWORK = "({})".format(" || ".join(f"has(self.template.model.{kind})" for kind in sorted(NETWORKS)))
-_ESTIMATOR = " : ".join([*(f"has(self.template.model.{kind}) ? '{kind}'" for kind in ESTIMATORS), "'it'"])
+_WITH_EPOCHS = sorted(kinds(lambda can: can.has_epochs))
+_HAS_EPOCHS = "({})".format(" || ".join(f"has(self.template.model.{kind})" for kind in _WITH_EPOCHS))
+_MODEL = " : ".join(
+    [*(f"has(self.template.model.{kind}) ? '{kind}'" for kind in KINDS if kind not in _WITH_EPOCHS), "'it'"]
+)
 _HAS_SECONDARY = "has(self.objective.secondary)"
 _PRUNES_EPOCHS = f"has(self.pruning) && self.pruning.name in {literal_list(sorted(EPOCH_PRUNING))}"
 _PRUNES_FOLDS = "has(self.pruning) && self.pruning.name == 'PairedFolds'"
@@ -35,7 +37,7 @@ _EPOCHS = "self.template.training.epochs"
 
 def _metric_of(task: Task) -> Rule:
     """The task is the template's, or the only one that the model has."""
-    models = [f"has(self.template.model.{kind})" for kind, own in TASK_OF_MODEL.items() if own == task]
+    models = [f"has(self.template.model.{kind})" for kind in kinds(lambda can: can.only_task == task)]
     is_task = f"has(self.template.task) ? self.template.task == '{task}' : ({' || '.join(models)})"
     own = METRICS_OF_TASK[task]
     return Rule(
@@ -51,7 +53,9 @@ _FOREIGN = (
     "self.template.evaluation.require.filter(one, has(one.metric) && "
     f"(one.metric in {_CLASSES}) != ({OBJECTIVE_METRIC} in {_CLASSES}))"
 )
-_HAS_TASK = " || ".join(["has(self.template.task)", *(f"has(self.template.model.{kind})" for kind in TASK_OF_MODEL)])
+_HAS_TASK = " || ".join(
+    ["has(self.template.task)", *(f"has(self.template.model.{kind})" for kind in kinds(lambda can: can.only_task))]
+)
 _REQUIRED_METRICS = Rule(
     f"{_HAS_TASK} || {_FOREIGN}.size() == 0",
     f"{{{OBJECTIVE_METRIC}}} and {{{_FOREIGN}[0].metric}} (template.evaluation.require) are not of one task: the "
@@ -138,15 +142,15 @@ _PRUNING_AND_TEMPLATE = [
         "_pruning",
     ),
     Rule(
-        f"!({_PRUNES_EPOCHS}) || {_IS_NETWORK}",
-        f"{{self.pruning.name}} prunes between epochs, and {{{_ESTIMATOR}}} has none; allowed: PairedFolds, with "
+        f"!({_PRUNES_EPOCHS}) || {_HAS_EPOCHS}",
+        f"{{self.pruning.name}} prunes between epochs, and {{{_MODEL}}} has none; allowed: PairedFolds, with "
         "template.evaluation.crossValidation",
         "pruning.name",
         "_epoch_pruning",
     ),
     *(
         Rule(
-            f"!({_PRUNES_EPOCHS}) || !{_IS_NETWORK} || {given} < {_EPOCHS}",
+            f"!({_PRUNES_EPOCHS}) || !{_HAS_EPOCHS} || {given} < {_EPOCHS}",
             f"after {{{given}}} of {{{_EPOCHS}}} epochs (template.training.epochs) nothing is left to prune; allowed: "
             "fewer than those",
             f"pruning.{field}",

@@ -1,0 +1,57 @@
+"""What a kind of model can do, said once and beside the kind: whoever must know what goes with a model reads it here,
+and nobody asks which library it is of. Imports the api only.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from steelyard.api.base import Part
+from steelyard.api.compression import Candidate, CompressionObjective
+from steelyard.api.metrics import TASKS, Task
+
+
+@dataclass(frozen=True)
+class Family:
+    """Models that the same code trains: the folder `steelyard_trainer/families/NAME`."""
+
+    name: str
+    noun: str
+    """One of its models where a person reads, after "a"."""
+    plural: str
+    baseline_form: str
+    """What the model without compression is called: the form in which it is published."""
+    slow_library: str = ""
+    """What takes its processes seconds to start; empty where nothing does."""
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """Of one kind of model."""
+
+    family: Family
+    candidates: tuple[Candidate, ...]
+    """What is made of it beside the baseline, where the manifest does not choose."""
+    compression_objective: CompressionObjective
+    """What is best of its candidates, where the manifest does not say."""
+    has_epochs: bool = False
+    """Whether it is trained in epochs, of batches, with an optimizer and checkpoints."""
+    has_workers: bool = False
+    """Whether several processes can train it together."""
+    has_folds: bool = False
+    """Whether it can be cross-validated."""
+    is_fitted_anew: bool = False
+    """Whether it is fitted again, to the same last bit, where its file is wanted and was not kept."""
+    weighs_classes: bool = False
+    """Whether weights of classes do something."""
+    tasks: tuple[Task, ...] = TASKS
+
+    @property
+    def only_task(self) -> Task | None:
+        """Its task where it has no other."""
+        return self.tasks[0] if len(self.tasks) == 1 else None
+
+
+class ModelKind(Part):
+    """What a model's settings share."""
+
+    capabilities: ClassVar[Capabilities]
