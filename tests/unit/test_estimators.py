@@ -121,7 +121,7 @@ def built(model: dict[str, Any], task: str | None = None, **fields: Any) -> Any:
 @pytest.mark.parametrize("kind", SETTINGS)
 def test_every_setting_is_scikit_learns(kind: str) -> None:
     given, expected = SETTINGS[kind]
-    fields = {str(info.alias) for info in type(Model.model_validate({kind: {}}).estimator).model_fields.values()}
+    fields = {str(info.alias) for info in type(Model.model_validate({kind: {}}).given).model_fields.values()}
     assert fields - set(given) <= {"scaling"}, "a setting is missing from this test"
     changed = built({kind: given}).get_params()
     assert expected.items() <= changed.items()
