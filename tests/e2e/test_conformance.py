@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from cluster.kubectl import Kubectl, fresh_namespace
-from conformance import assert_equal_outcomes, conditions_of, run_locally
+from conformance import assert_equal_outcomes, conditions_of, recall, run_locally
 from conformance_cases import CASES, CLAIM_FILES, Case, Outcome
 from test_digits import steelyard
 from training_jobs import condition, is_over
@@ -42,10 +42,18 @@ def jobs(cluster: "Cluster", operator: str) -> Iterator[Kubectl]:  # noqa: ARG00
 
 
 @pytest.fixture(scope="module")
-def local_outcomes(jobs: Kubectl, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Outcome]:  # noqa: ARG001
-    """What this machine makes of those cases that give a model, by name; while the cluster is at work."""
-    with_model = [case for case in CASES if "Complete" in case.conditions]
-    return {case.name: run_locally(case, tmp_path_factory.mktemp(case.name))[0] for case in with_model}
+def local_outcomes(
+    jobs: Kubectl,  # noqa: ARG001
+    tmp_path_factory: pytest.TempPathFactory,
+    request: pytest.FixtureRequest,
+) -> dict[str, Outcome]:
+    """What this machine makes of those cases that give a model, by name: as tests/local has seen it, or found out
+    while the cluster is at work."""
+    return {
+        case.name: recall(case, request.config.cache) or run_locally(case, tmp_path_factory.mktemp(case.name))[0]
+        for case in CASES
+        if "Complete" in case.conditions
+    }
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
