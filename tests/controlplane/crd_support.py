@@ -41,9 +41,11 @@ _TUNING: Manifest = {
 }
 
 
-def install_crds(kubectl: Kubectl) -> None:
-    """Applies crds/ and waits until the API server serves and explains them; what is there is brought up to date."""
-    kubectl("apply", "--server-side", "--force-conflicts", f"--filename={ROOT / 'crds'}")
+def install_crds(kubectl: Kubectl, folder: Path = ROOT / "crds") -> None:
+    """Applies the CRDs of a folder and waits until the API server serves and explains them; what is there is brought up
+    to date."""
+    files = [f"--filename={file}" for file in sorted(folder.glob("*.yaml"))]
+    kubectl("apply", "--server-side", "--force-conflicts", *files)
     for kind in ("trainingjob", "tuningjob"):
         wait_until(lambda kind=kind: kubectl("get", kind, "--all-namespaces"))
         wait_until(lambda kind=kind: kubectl("explain", f"{kind}.spec"))

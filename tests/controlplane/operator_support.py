@@ -57,9 +57,11 @@ ENDS_WELL = ("steelyard.test/duration=10ms", "steelyard.test/exit-code=0")
 class OperatorProcess:
     """`python -m steelyard.controller`. Its log is a file; use it as a context manager."""
 
-    def __init__(self, kubeconfig: Path, folder: Path, **settings: str) -> None:
-        """`settings` are those of the operator, without the prefix and in small letters: namespaces="a"."""
+    def __init__(self, kubeconfig: Path, folder: Path, *, packages: Path | None = None, **settings: str) -> None:
+        """`settings` are those of the operator, without the prefix and in small letters: namespaces="a". Of `packages`,
+        a folder, come those that are not to be the environment's: `old_operator.unpack`."""
         self.kubeconfig = kubeconfig
+        self._packages = packages
         self.port = _free_port()
         folder.mkdir(parents=True, exist_ok=True)
         self.log = folder / "operator.log"
@@ -80,7 +82,8 @@ class OperatorProcess:
         """What the process gets."""
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("STEELYARD_")}
         own = {f"STEELYARD_{name.upper()}": value for name, value in self._settings.items()}
-        return {**inherited, **own, "KUBECONFIG": str(self.kubeconfig), "STEELYARD_PORT": str(self.port)}
+        path = {"PYTHONPATH": str(self._packages)} if self._packages is not None else {}
+        return {**inherited, **own, **path, "KUBECONFIG": str(self.kubeconfig), "STEELYARD_PORT": str(self.port)}
 
     def start(self, *, wait: bool = True) -> None:
         """Starts it, and waits until it is ready."""

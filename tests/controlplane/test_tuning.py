@@ -12,21 +12,24 @@ from cluster.kubectl import Kubectl
 from cluster.simulation import SimulatedCluster
 from operator_support import Operated, operated, simulated
 from training_jobs import condition
-from tuning_support import DROPOUT, UNITS, answered, asked, completed, ended, log_of, tuning_job, wait
+from tuning_support import (
+    DROPOUT,
+    FOREST,
+    FOREST_GRID,
+    UNITS,
+    answered,
+    asked,
+    completed,
+    ended,
+    log_of,
+    tuning_job,
+    wait,
+)
 
 from steelyard.api.tuning_status import TuningJobStatus
 from steelyard.search.log import SearchDocument
 
 USER = "operator-of-searches"
-FOREST: dict[str, Any] = {"model": {"randomForest": {}}, "training": {}}
-FOREST_GRID: dict[str, Any] = {
-    "parameters": [
-        {"path": "model.randomForest.nEstimators", "type": "Categorical", "values": [50, 100, 200]},
-        {"path": "model.randomForest.maxDepth", "type": "Categorical", "values": [None, 10, 20, 30]},
-    ],
-    "algorithm": {"name": "Grid"},
-    "maxTrials": 12,
-}
 TWO_BY_TWO: dict[str, Any] = {
     "parameters": [
         {"path": "model.mlp.dropout", "type": "Categorical", "values": [0.0, 0.5]},

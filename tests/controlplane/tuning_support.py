@@ -16,6 +16,15 @@ PATIENCE_SECONDS = 120.0
 LEARNING_RATE = {"path": "training.optimizer.learningRate", "type": "Double", "min": 0.0001, "max": 0.1, "log": True}
 UNITS = {"path": "model.mlp.hiddenUnits.0", "type": "Int", "min": 8, "max": 512}
 DROPOUT = {"path": "model.mlp.dropout", "type": "Categorical", "values": [0.0, 0.1, 0.2, 0.3, 0.4, 0.5]}
+FOREST: dict[str, Any] = {"model": {"randomForest": {}}, "training": {}}
+FOREST_GRID: dict[str, Any] = {
+    "parameters": [
+        {"path": "model.randomForest.nEstimators", "type": "Categorical", "values": [50, 100, 200]},
+        {"path": "model.randomForest.maxDepth", "type": "Categorical", "values": [None, 10, 20, 30]},
+    ],
+    "algorithm": {"name": "Grid"},
+    "maxTrials": 12,
+}
 
 
 def tuning_job(
