@@ -12,10 +12,9 @@ KEY = (NAMESPACE, NAME)
 
 
 def body(version: str | None = "5", uid: str = UID, **fields: Any) -> dict[str, Any]:
-    """A TrainingJob; `status` and `deletionTimestamp` as they are given."""
+    """A TrainingJob; `status`, `generation` and `deletionTimestamp` as they are given."""
     metadata = {"namespace": NAMESPACE, "name": NAME, "uid": uid, "resourceVersion": version}
-    if "deletionTimestamp" in fields:
-        metadata["deletionTimestamp"] = fields.pop("deletionTimestamp")
+    metadata |= {name: fields.pop(name) for name in ("deletionTimestamp", "generation") if name in fields}
     return {"metadata": metadata, **fields}
 
 
@@ -122,6 +121,15 @@ def test_a_job_whose_end_was_taken_back_is_worked_on_again() -> None:
     cache.put_job(body("5", status=OVER))
     assert cache.put_job(body("6", status={})) == KEY
     assert cache.job(KEY) is not None and cache.put_stage_job(stage_job("prepare")) == KEY
+
+
+def test_an_edit_after_the_end_is_to_be_answered() -> None:
+    cache = Cache()
+    cache.put_job(body("5", status={**OVER, "observedGeneration": 1}, generation=1))
+    assert cache.put_job(body("6", status={**OVER, "observedGeneration": 1}, generation=2)) == KEY
+    assert cache.job(KEY) is not None and cache.all_keys() == [KEY]
+    assert cache.put_job(body("7", status={**OVER, "observedGeneration": 2}, generation=2)) == KEY
+    assert cache.job(KEY) is None and cache.all_keys() == []
 
 
 def test_a_finished_job_that_is_gone_leaves_nothing() -> None:

@@ -57,6 +57,37 @@ def test_no_child_is_made_again_of_a_job_that_is_gone(server: Server) -> None:
     assert cache.job(KEY) is None
 
 
+class Edited:
+    """An API server with a job that is over, and was edited since."""
+
+    def __init__(self, refusal: ApiError | None = None) -> None:
+        self.patches: list[Object | None] = []
+        self._refusal = refusal
+
+    async def request(self, method: str, path: str, body: Object | None = None, **_: Any) -> Object:
+        assert (method, path.rpartition("/trainingjobs/")[2]) == ("PATCH", f"{NAME}/status")
+        self.patches.append(body)
+        if self._refusal is not None:
+            raise self._refusal
+        return {**MANIFEST, "metadata": {**EDITED, "resourceVersion": "8"}, "status": {**OVER, "observedGeneration": 2}}
+
+
+EDITED = {**METADATA, "generation": 2}
+OVER = {"observedGeneration": 1, "conditions": [{"type": "Complete", "status": "True"}]}
+
+
+@pytest.mark.parametrize("refusal", [None, ApiError(422, "Invalid", "an older CRD let it in")])
+def test_an_edit_after_the_end_is_answered_once_and_changes_nothing_else(refusal: ApiError | None) -> None:
+    """`kubectl wait` passes over a condition of an older generation, so that it would wait for ever."""
+    cache, server = Cache(), Edited(refusal)
+    cache.put_job({**MANIFEST, "metadata": dict(EDITED), "status": OVER})
+    settings, metrics = Settings(trainer_image="trainer:1"), Metrics(CollectorRegistry())
+    reconciler = Reconciler(cache, server, server, settings, metrics)  # type: ignore[arg-type]
+    assert asyncio.run(reconciler.reconcile(KEY)) is None
+    assert server.patches == [{"metadata": {"resourceVersion": "7", "uid": UID}, "status": {"observedGeneration": 2}}]
+    assert cache.job(KEY) is None
+
+
 def test_an_event_that_says_nothing_is_one_all_the_same(server: Server) -> None:
     assert asyncio.run(words_about(server, NAMESPACE, UID)) == Wait("Warning", "")
 

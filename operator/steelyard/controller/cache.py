@@ -41,14 +41,14 @@ class Cache:
 
     def put_job(self, body: dict[str, Any]) -> Key | None:
         """Takes a TrainingJob's body, and gives its key where that is news. Nothing is to be done about one that is
-        over: only `Finished` is kept of it, and its Jobs are forgotten."""
+        over: only `Finished` is kept of it, and its Jobs are forgotten. An edit after the end is to be answered."""
         metadata = body["metadata"]
         # Half of a body, and of no use here.
         metadata.pop("managedFields", None)
         key = (metadata["namespace"], metadata["name"])
         if not is_news(metadata, self._jobs.get(key), self._finished.get(key)):
             return None
-        if is_terminal(body.get("status") or {}) or "deletionTimestamp" in metadata:
+        if is_over(body) or "deletionTimestamp" in metadata:
             self._jobs.pop(key, None)
             self._finished[key] = Finished.of(body)
             self._forget_stage_jobs(key, metadata["uid"])
@@ -67,11 +67,11 @@ class Cache:
             del self._finished[key]
 
     def job(self, key: Key) -> dict[str, Any] | None:
-        """A TrainingJob that is not over."""
+        """A TrainingJob that is not over, or was edited since."""
         return self._jobs.get(key)
 
     def all_keys(self) -> list[Key]:
-        """All TrainingJobs that are not over."""
+        """All TrainingJobs that are not over, or were edited since."""
         return list(self._jobs)
 
     def put_stage_job(self, stage_job: StageJob) -> Key | None:
@@ -111,6 +111,14 @@ class Cache:
         siblings = self._stage_jobs.pop(key, {})
         if others := {name: job for name, job in siblings.items() if job.owner_uid != uid}:
             self._stage_jobs[key] = others
+
+
+def is_over(body: dict[str, Any]) -> bool:
+    """Whether nothing is to be done about a job of either kind: it has ended, and its spec is as it was answered then.
+
+    `kubectl wait` passes over the conditions of an older generation; where none is said, it takes them as they are."""
+    status, generation = body.get("status") or {}, body["metadata"].get("generation", 1)
+    return is_terminal(status) and status.get("observedGeneration", generation) == generation
 
 
 def is_news(metadata: dict[str, Any], known: dict[str, Any] | None, finished: Finished | None) -> bool:

@@ -32,7 +32,7 @@ from steelyard.controller.decide import (
     all_run,
     decide,
 )
-from steelyard.controller.draft import StatusDraft
+from steelyard.controller.draft import StatusDraft, is_terminal
 from steelyard.controller.metrics import Metrics
 from steelyard.controller.names import TUNING_LABEL
 from steelyard.controller.observation import Pod, StageJob, controller_uid, time_of
@@ -115,6 +115,9 @@ class Reconciler:
                 self._known.pop(key, None)
 
     async def _reconcile(self, key: Key, body: Object) -> float | None:
+        if is_terminal(body.get("status") or {}):
+            await self._answer_edit(key, body)
+            return None
         known = self._recall(key, body)
         if isinstance(known.admitted, Broken):
             await self._refuse(key, body, known.admitted)
@@ -318,6 +321,18 @@ class Reconciler:
         else:
             self._count(decision)
         await self._tell(body, decision)
+
+    async def _answer_edit(self, key: Key, body: Object) -> None:
+        """Says of a job that is over that an edit of its spec, such as of runPolicy, changes nothing of its end."""
+        metadata = body["metadata"]
+        draft = StatusDraft(body["status"], metadata.get("generation", 1), _now())
+        try:
+            self.cache.put_job(await cluster.patch_status(self.api, body, draft.changes()))
+        except ApiError as error:
+            if error.status != 422:
+                raise
+            logger.warning("an edit of a job that is over can't be answered: %s", error.message)
+            self.cache.drop_job(*key, metadata["uid"])
 
     async def _tell(self, body: Object, decision: Decision) -> None:
         """Posts Events. One that can't be posted is no error: the status says the same."""

@@ -8,8 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from steelyard.controller.cache import Finished, Key, is_lower, is_news, is_of
-from steelyard.controller.draft import is_terminal
+from steelyard.controller.cache import Finished, Key, is_lower, is_news, is_of, is_over
 from steelyard.controller.names import workspace_claim_name
 from steelyard.controller.tuning.facts import Child, Pack
 
@@ -31,7 +30,7 @@ class TuningCache:
         key = (metadata["namespace"], metadata["name"])
         if not is_news(metadata, self._tunings.get(key), self._finished.get(key)):
             return None
-        if _is_over(body) or "deletionTimestamp" in metadata:
+        if is_over(body) or "deletionTimestamp" in metadata:
             self._tunings.pop(key, None)
             self._children.pop(key, None)
             self._packs.pop(key, None)
@@ -132,9 +131,3 @@ class TuningCache:
             if where == namespace and body["metadata"]["uid"] == uid:
                 return workspace_claim_name(name)
         return None
-
-
-def _is_over(body: dict[str, Any]) -> bool:
-    """Whether nothing is to be done: it has ended, and its spec is as it was then."""
-    status = body.get("status") or {}
-    return is_terminal(status) and status.get("observedGeneration") == body["metadata"].get("generation", 1)
