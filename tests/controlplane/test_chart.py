@@ -82,14 +82,14 @@ def settings_of(manifests: Iterable[Manifest]) -> Settings:
 
 OPERATOR_RIGHTS = {
     "steelyard.dev/trainingjobs": "get list watch create patch delete",
-    "steelyard.dev/tuningjobs": "get list watch",
+    "steelyard.dev/tuningjobs": "get list watch delete",
     "steelyard.dev/trainingjobs/status": "patch",
     "steelyard.dev/tuningjobs/status": "patch",
     "steelyard.dev/trainingjobs/finalizers": "update",
     "steelyard.dev/tuningjobs/finalizers": "update",
     "batch/jobs": "get list watch create patch delete",
     "/services": "get create",
-    "/persistentvolumeclaims": "get create",
+    "/persistentvolumeclaims": "get create delete",
     "/configmaps": "get create",
     "/pods": "list delete",
     "/pods/status": "patch",

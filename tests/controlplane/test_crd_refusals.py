@@ -311,6 +311,21 @@ BY_RULE = [
         "the claim 'mine' has its own; leave this out",
     ),
     (
+        ["workspace={claimName: mine, retain: Always}"],
+        "spec.workspace.retain",
+        "the claim 'mine' is never removed; leave this out",
+    ),
+    (
+        ["workspace={retain: OnFailure}", "publish=[]"],
+        "spec.workspace.retain",
+        "OnFailure would remove the result, which lies in the workspace as nothing is published; allowed: Always",
+    ),
+    (
+        ["workspace={retain: Never}", "onlyPrepare=true", "publish=delete"],
+        "spec.workspace.retain",
+        "Never would remove the result, which lies in the workspace as nothing is published; allowed: Always",
+    ),
+    (
         ["template.env=[{name: STEELYARD_SPEC, value: a}]"],
         "spec.template.env[0].name",
         "STEELYARD_SPEC is set by the operator; name another variable",
@@ -512,6 +527,8 @@ RIGHT = [
     ["task=Regression", "evaluation.require=[{metric: rmse, maximum: 70}, {metric: mae, minimum: 2}]"],
     ["task=Classification", "evaluation.require=[{metric: logLoss, minimum: 0.1, maximum: 20}]"],
     ["workspace={claimName: mine, accessMode: ReadWriteMany}"],
+    ["workspace={retain: Never, retainSeconds: 0}", "runPolicy={ttlSecondsAfterFinished: 0}"],
+    ["workspace={retain: Always}", "publish=[]"],
     [
         "template.env=[{name: A, value: ''}, {name: B, valueFrom: {configMapKeyRef: {name: c, key: k}}}]",
         "template.volumes=[{mountPath: /tmpfiles, source: {claim: c}}, {mountPath: /m, source: {configMap: d}}]",

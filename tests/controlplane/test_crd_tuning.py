@@ -294,6 +294,16 @@ BY_RULE = [
     (["parallelTrials=31"], "spec.parallelTrials", "31 is more than maxTrials, 30; allowed: at most as many"),
     (["maxTrials=1", "initialTrials=[{}, {}]"], "spec.initialTrials", "2 are given, but maxTrials is 1; allowed: at"),
     (
+        ["template.runPolicy.ttlSecondsAfterFinished=9"],
+        "spec.template.runPolicy.ttlSecondsAfterFinished",
+        "the search's jobs go with it; give spec.runPolicy.ttlSecondsAfterFinished, and leave this out",
+    ),
+    (
+        ["template.publish=[]", "template.workspace.retain=Never"],
+        "spec.template.workspace.retain",
+        "Never would remove the result, which lies in the workspace as nothing is published; allowed: Always",
+    ),
+    (
         ["template.onlyPrepare=true", "template.publish=delete"],
         "spec.template.onlyPrepare",
         "the search sets it for each of its jobs; leave it",
@@ -439,7 +449,8 @@ def test_the_spec_stays_once_the_search_has_begun(
 def test_more_trials_and_another_policy_may_be_asked_for_at_any_time(kubectl: Kubectl, begun: str) -> None:
     kubectl.apply(tuning_manifest("metadata.name=begun", *ANYTHING))
     patch(kubectl, begun, {"spec": {"maxTrials": 31}}, "--dry-run=server")
-    patch(kubectl, begun, {"spec": {"runPolicy": {"suspend": True, "activeDeadlineSeconds": 60}}}, "--dry-run=server")
+    policy = {"suspend": True, "activeDeadlineSeconds": 60, "ttlSecondsAfterFinished": 0}
+    patch(kubectl, begun, {"spec": {"runPolicy": policy}}, "--dry-run=server")
     with pytest.raises(KubectlError) as caught:
         patch(kubectl, begun, {"spec": {"maxTrials": 29}}, "--dry-run=server")
     said = "29 is less than it was, 30, and the search has begun; allowed: as many or more"

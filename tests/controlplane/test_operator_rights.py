@@ -35,6 +35,8 @@ def test_it_uses_exactly_what_it_is_granted(operator: Operated) -> None:
         training_job("late", **stages, template=simulated("600s"), runPolicy={"activeDeadlineSeconds": 5}),
         training_job("interrupted", **stages, template=simulated(exit_code="75"), runPolicy={"disruptionLimit": 3}),
         training_job("nobodys", **stages, template={"serviceAccountName": "nobody"}),
+        training_job("releases", template=simulated(), workspace={"retain": "Never", "retainSeconds": 0}),
+        tuning_job("short-lived", maxTrials=1, parallelTrials=1, runPolicy={"ttlSecondsAfterFinished": 0}),
     )
     _search(namespace)
     with _lost_pod(operator):

@@ -39,10 +39,12 @@ def granted(kubeconfig: Path, *values: str) -> set[tuple[str, str]]:
         ("create", "pods/exec"),
         ("create", "pods"),
         ("update", "trainingjobs"),
-        # TrainingJobs it makes and deletes as trials; searches are the user's alone.
+        # TrainingJobs it makes as trials; searches are the user's alone, but for their time to live.
         ("create", "tuningjobs"),
         ("patch", "tuningjobs"),
-        ("delete", "tuningjobs"),
+        ("deletecollection", "tuningjobs"),
+        ("deletecollection", "persistentvolumeclaims"),
+        ("patch", "persistentvolumeclaims"),
         ("create", "serviceaccounts"),
         ("patch", "deployments"),
         ("list", "configmaps"),

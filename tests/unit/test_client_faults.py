@@ -11,8 +11,9 @@ from steelyard.api.errors import SteelyardError
 from steelyard.api.places import ClaimUri
 from steelyard.client.errors import RefusedError
 from steelyard.client.fetching import _copy
-from steelyard.client.logs import follow_log
+from steelyard.client.logs import follow_log, read_log
 from steelyard.client.patience import patiently
+from steelyard.client.reader import Reader, template_like_a_stages
 from steelyard.kube import ApiError, CommandError, ConnectionFailedError
 
 LOST = ConnectionFailedError("lost")
@@ -102,6 +103,73 @@ def test_a_followed_log_does_not_hide_a_refusal() -> None:
     with pytest.raises(SteelyardError, match="may not get pods"):
         refusal = ApiError(403, "", 'User "a" cannot get resource "pods/log" in API group "" in the namespace "x"')
         list(follow_log(Pods([refusal], []), job, None, 0))
+
+
+class NoPods:
+    """A namespace without pods, and a search whose workspace was removed."""
+
+    def request(self, method: str, path: str, **_: Any) -> dict[str, Any]:
+        assert method == "GET"
+        if path.endswith("/pods"):
+            return {"items": []}
+        assert path.endswith("/tuningjobs/s"), path
+        return {"status": {"conditions": [{**REMOVED, "message": "the search's was removed"}]}}
+
+
+AT = "2026-03-01T10:00:00Z"
+REMOVED = {
+    "type": "WorkspaceRemoved",
+    "status": "True",
+    "reason": "Removed",
+    "message": "it was removed",
+    "lastTransitionTime": AT,
+}
+OF_A_SEARCH = {"ownerReferences": [{"kind": "TuningJob", "name": "s", "controller": True}]}
+
+
+@pytest.mark.parametrize("read", [read_log, follow_log])
+@pytest.mark.parametrize(
+    ("more", "conditions", "said"),
+    [
+        ({}, [REMOVED], f"its logs went at {AT}: it was removed; it is Complete"),
+        (OF_A_SEARCH, [], f"its logs went at {AT}: the search's was removed; it is Complete"),
+    ],
+)
+def test_logs_that_are_gone_say_when_they_went_and_why(
+    read: Any, more: dict[str, Any], conditions: list[dict[str, str]], said: str
+) -> None:
+    document = job("Complete")
+    document["metadata"] |= more
+    document["status"] |= {"phase": "Complete", "conditions": [*document["status"]["conditions"], *conditions]}
+    with pytest.raises(SteelyardError) as caught:
+        list(read(NoPods(), lambda: document, None, 0))
+    assert said in caught.value.message
+
+
+def test_logs_of_a_job_without_pods_say_no_more_than_that() -> None:
+    with pytest.raises(SteelyardError, match="the TrainingJob a has no pod, so there is no log; it is Pending"):
+        list(read_log(NoPods(), job, None, 0))
+    assert list(follow_log(NoPods(), lambda: job("Complete"), None, 0)) == []
+
+
+def test_a_model_can_be_read_when_the_job_that_wrote_it_was_removed() -> None:
+    """Its pod is like those of the stages, as far as the manifest says it."""
+    given = {
+        "nodeSelector": {"disk": "fast"},
+        "securityContext": {"runAsUser": 7},
+        "env": [{"name": "A", "value": "b"}],
+        "imagePullPolicy": "Never",
+    }
+    pod = Reader("a", "x", "models", template_like_a_stages(given, "trainer:1"), None).manifest()["spec"]
+    assert pod["nodeSelector"] == {"disk": "fast"} and "env" not in pod["containers"][0]
+    assert pod["securityContext"] == {
+        "runAsNonRoot": True,
+        "runAsUser": 7,
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }
+    container = pod["containers"][0]
+    assert (container["image"], container["imagePullPolicy"]) == ("trainer:1", "Never")
+    assert container["securityContext"] == {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
 
 
 class Commands:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import kopf
@@ -10,7 +11,7 @@ from controller_support import NAME, NAMESPACE, UID
 from prometheus_client import CollectorRegistry
 
 from steelyard.controller import operator as module
-from steelyard.controller.cache import Cache
+from steelyard.controller.cache import Cache, DueKey
 from steelyard.controller.health import Heartbeat
 from steelyard.controller.leadership import LeadershipLostError
 from steelyard.controller.metrics import Metrics
@@ -100,6 +101,7 @@ def operator_with(server: Server, leading: Leading) -> Operator:
         cache,
         fakes[2],
         TuningCache(),
+        fakes[2],
         Heartbeat(300, lambda: True),
     )
     operator._is_watching.set()
@@ -186,6 +188,38 @@ def test_a_leadership_that_is_lost_while_a_list_comes_ends_it() -> None:
         with pytest.raises(LeadershipLostError):
             await asyncio.wait_for(operator._lead(), PATIENCE_SECONDS)
 
+    asyncio.run(lead())
+
+
+class Cleaner:
+    """Remembers what it was given."""
+
+    def __init__(self) -> None:
+        self.seen: list[DueKey] = []
+
+    async def reconcile(self, name: DueKey) -> None:
+        self.seen.append(name)
+
+
+def test_the_leader_cleans_up_what_is_due_and_nothing_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = datetime.now(UTC)
+
+    async def lead() -> None:
+        cleaner, operator = Cleaner(), operator_with(Server(page()), Leading())
+        operator.clean_up = cleaner  # type: ignore[assignment]
+        operator.cache.due.put(("trainingjobs", NAMESPACE, "over"), now - timedelta(days=1))
+        operator.cache.due.put(("trainingjobs", NAMESPACE, "later"), now + timedelta(days=1))
+        operator.tuning_cache.due.put(("tuningjobs", NAMESPACE, "over"), now)
+        await asyncio.sleep(0.02)
+        assert cleaner.seen == [], "it does not lead yet"
+        task = asyncio.create_task(operator._lead())
+        await until(lambda: len(cleaner.seen) == 2)
+        operator.cache.due.put(("trainingjobs", NAMESPACE, "again"), now)
+        await until(lambda: len(cleaner.seen) == 3)
+        await ended(task)
+        assert [name for _, _, name in cleaner.seen] == ["over", "over", "again"]
+
+    monkeypatch.setattr(module, "LOOK_AT_CLOCK_SECONDS", 0.01)
     asyncio.run(lead())
 
 

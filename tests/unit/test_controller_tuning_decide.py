@@ -1,6 +1,7 @@
 """The state machine of a search: what follows from each observation."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from controller_support import NOW, ago
@@ -313,6 +314,19 @@ def test_a_larger_number_of_trials_lets_a_finished_search_go_on() -> None:
     assert made(decision) == ["search-4", "search-5"] and not decision.is_over
     assert {"Complete", "Searched"}.isdisjoint(conditions(decision)) and "completionTime" not in decision.draft.status
     assert decision.draft.status["progress"] == "4/6"
+
+
+@pytest.mark.parametrize(("state", "reason"), [("True", "Removed"), ("False", "Removing")])
+def test_a_search_whose_workspace_was_removed_can_not_go_on_and_says_so(state: str, reason: str) -> None:
+    status: dict[str, Any] = dict(complete(*ALL[:4]))
+    removed = {"type": "WorkspaceRemoved", "status": state, "reason": reason, "message": "", "lastTransitionTime": ""}
+    status["conditions"] = [*status["conditions"], removed]
+    decision = decided(SEARCH, status, generation=2)
+    assert decision.is_over and decision.draft.changes() == {"observedGeneration": 2} and made(decision) == []
+    (event,) = decision.events
+    assert event.is_warning and "make a new one that names it in spec.warmStart" in event.message
+    needed = {**removed, "status": "False", "reason": "InUse"}
+    assert not decided(SEARCH, {**status, "conditions": [*complete(*ALL[:4])["conditions"], needed]}).is_over  # type: ignore[misc]
 
 
 def test_what_lets_nothing_be_asked_changes_nothing() -> None:

@@ -68,7 +68,7 @@ WRONG = [
         "spec.runPolicy.epochs",
         "there is no such field; did you mean spec.training.epochs or spec.trained.epochs? "
         "allowed: suspend, backoffLimit, disruptionLimit, activeDeadlineSeconds, gangTimeoutSeconds, "
-        "startTimeoutSeconds",
+        "startTimeoutSeconds, ttlSecondsAfterFinished",
     ),
     ("metadata.owner=me", "metadata.owner", "there is no such field; allowed: name, namespace, labels, annotations"),
     (
@@ -296,6 +296,11 @@ WRONG = [
         "dataset={uri: sklearn:iris, target: target, format: CSV}",
         "spec.dataset.format",
         "sklearn:iris has no file format; leave format out",
+    ),
+    (
+        "workspace={claimName: mine, retain: Never}",
+        "spec.workspace.retain",
+        "the claim 'mine' is never removed; leave this out",
     ),
     ("dataset.exclude=[t]", "spec.dataset.exclude", "the target 't' can't be excluded; it is never a feature"),
     (

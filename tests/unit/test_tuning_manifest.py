@@ -669,6 +669,12 @@ WRONG = [
     # the template
     (
         "mlp",
+        ["template.runPolicy.ttlSecondsAfterFinished=60"],
+        "template.runPolicy.ttlSecondsAfterFinished",
+        "the search's jobs go with it; give spec.runPolicy.ttlSecondsAfterFinished, and leave this out",
+    ),
+    (
+        "mlp",
         ["template.onlyPrepare=true"],
         "template.onlyPrepare",
         "the search sets it for each of its jobs; leave it out",

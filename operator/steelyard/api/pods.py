@@ -42,12 +42,21 @@ class WorkspaceSpec(Part):
     access_mode: Literal["ReadWriteOnce", "ReadWriteMany"] = "ReadWriteOnce"
     """ReadWriteOnce: all pods of the job run on one node. ReadWriteMany: they may spread over nodes; the storage class
     must offer it."""
+    retain: Literal["Always", "OnFailure", "Never"] | None = None
+    """Whether the claim that was made for the job stays after its end, as long as the job does. Never: it is removed,
+    with the Jobs, pods and so the logs of the stages. OnFailure: only where the job is Complete. A claim that a pod of
+    another job mounts stays until that is gone. Default: OnFailure where a model is published; else Always, as the
+    result lies there."""
+    retain_seconds: Annotated[int, Field(ge=0, le=2**31 - 1)] = 3600
+    """Seconds after the job's end after which what is not retained is removed."""
 
     @model_validator(mode="after")
     def _a_named_claim_has_its_own_size(self) -> Self:
         for field, value in (("storage", self.storage), ("storageClassName", self.storage_class_name)):
             if self.claim_name is not None and value is not None:
                 raise refuse(field, "the claim '{claim}' has its own; leave this out", claim=self.claim_name)
+        if self.claim_name is not None and self.retain is not None:
+            raise refuse("retain", "the claim '{claim}' is never removed; leave this out", claim=self.claim_name)
         return self
 
 

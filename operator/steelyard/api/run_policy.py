@@ -25,3 +25,7 @@ class RunPolicy(Part):
     start_timeout_seconds: Annotated[int, Field(ge=0, le=2**31 - 1)] = 600
     """On a cluster: seconds for which a stage may wait for what may still appear or free itself (a claim, a Secret,
     quota, room on a node, the image), before the job fails with reason StartTimeout. 0: for ever."""
+    ttl_seconds_after_finished: Annotated[int, Field(ge=0, le=2**31 - 1)] | None = None
+    """On a cluster: seconds after its end, Complete or Failed, after which the job is removed, with all that it owns:
+    its Jobs and pods, and the workspace that was made for it; not what it published. Left out, it stays. May be set and
+    changed at any time, after the end too."""

@@ -10,7 +10,16 @@ from steelyard.api.trial import MOST_REPORTS
 from steelyard.contract.trial_report import TrialReport
 
 ConditionType = Literal[
-    "Waiting", "Prepared", "Trained", "Evaluated", "Compressed", "Published", "Suspended", "Complete", "Failed"
+    "Waiting",
+    "Prepared",
+    "Trained",
+    "Evaluated",
+    "Compressed",
+    "Published",
+    "Suspended",
+    "Complete",
+    "Failed",
+    "WorkspaceRemoved",
 ]
 Phase = Literal["Pending", "Waiting", "Preparing", "Training", "Finishing", "Suspended", "Complete", "Failed"]
 

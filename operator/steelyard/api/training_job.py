@@ -218,6 +218,25 @@ class TrainingJobSpec(Part):
         can = self.model.capabilities
         if trial.paired_limit is not None and not can.has_folds:
             raise refuse("trial.pairedLimit", "a {model} is not scored on folds; leave this out", model=can.family.noun)
+        if self.run_policy.ttl_seconds_after_finished is not None:
+            raise refuse(
+                "runPolicy.ttlSecondsAfterFinished",
+                "a trial goes with its TuningJob; give that a runPolicy.ttlSecondsAfterFinished, and leave this out",
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _retains_its_result(self) -> Self:
+        retain = self.workspace.retain
+        if retain in (None, "Always"):
+            return self
+        if self.only_prepare or self.publish == []:
+            raise refuse(
+                "workspace.retain",
+                "{retain} would remove the result, which lies in the workspace as nothing is published; allowed: "
+                "Always",
+                retain=retain,
+            )
         return self
 
     @model_validator(mode="after")

@@ -48,6 +48,10 @@ class TuningRunPolicy(Part):
     active_deadline_seconds: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = None
     """Seconds after which a search that still runs is ended and fails; left out, there is no limit. May change while
     the search runs."""
+    ttl_seconds_after_finished: Annotated[int, Field(ge=0, le=2**31 - 1)] | None = None
+    """On a cluster: seconds after its end, Complete or Failed, after which the search is removed, with all that it
+    owns: its trials, and the workspace that was made for it; not what it published. Left out, it stays. May be set and
+    changed at any time, after the end too; a search that goes on is not removed."""
 
 
 class TuningJobSpec(Part):

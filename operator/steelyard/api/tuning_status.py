@@ -7,7 +7,9 @@ from pydantic import Field
 from steelyard.api.base import Part
 from steelyard.api.status import Count, Message, ModelStatus, ShortText, Timestamp
 
-TuningConditionType = Literal["Prepared", "Searched", "Published", "Suspended", "Complete", "Failed"]
+TuningConditionType = Literal[
+    "Prepared", "Searched", "Published", "Suspended", "Complete", "Failed", "WorkspaceRemoved"
+]
 TuningPhase = Literal["Pending", "Preparing", "Searching", "Finishing", "Suspended", "Complete", "Failed"]
 
 LogLine = Annotated[str, Field(max_length=4096)]

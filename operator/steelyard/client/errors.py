@@ -37,10 +37,17 @@ class JobNotFoundError(ConfigurationError):
     """There is no such TrainingJob, or TuningJob."""
 
     def __init__(
-        self, name: str, namespace: str, existing: Sequence[str] | None = None, kind: str = "TrainingJob"
+        self,
+        name: str,
+        namespace: str,
+        existing: Sequence[str] | None = None,
+        kind: str = "TrainingJob",
+        removal: str | None = None,
     ) -> None:
-        """`existing` are the names of those that are there, if that is known."""
-        if existing is None:
+        """`existing` are the names of those that are there, and `removal` says how it went, if that is known."""
+        if removal is not None:
+            hint = f": {removal}; leave that field out, or raise it, to keep the next one"
+        elif existing is None:
             hint = ""
         elif near := difflib.get_close_matches(name, existing, n=3, cutoff=0.5):
             hint = f"; did you mean {' or '.join(near)}?"

@@ -14,7 +14,7 @@ from steelyard.client.connection import Connection
 from steelyard.client.errors import GRANT, NotAllowedError, RefusedError, explained
 from steelyard.client.kinds import TUNING_JOB
 from steelyard.client.outcome import AnyStatus, condition, read_status, read_tuning_status, standing
-from steelyard.client.reader import CLAIM_FOLDER, READER, Reader, running
+from steelyard.client.reader import CLAIM_FOLDER, READER, Reader, running, template_like_a_stages
 from steelyard.contract.package import is_published_model
 from steelyard.contract.stages import Reason
 from steelyard.kube import ApiError, CommandError, ConnectionFailedError, path_of
@@ -65,7 +65,7 @@ def fetch_model(
         job=name,
         namespace=namespace,
         claim=place.claim,
-        template=_last_stage_template(connection, publisher, namespace),
+        template=_last_stage_template(connection, publisher, namespace, template, image or status.trainer_image),
         affinity=template.get("affinity"),
         image=image,
     )
@@ -117,8 +117,17 @@ def _is_there(folder: Path, digest: str | None) -> bool:
     )
 
 
-def _last_stage_template(connection: Connection, name: str, namespace: str) -> Object:
-    """The `spec` of the pods that wrote the model: they had the right image, user and groups."""
+def _last_stage_template(connection: Connection, name: str, namespace: str, given: Object, image: str | None) -> Object:
+    """The `spec` of the pods that wrote the model: they had the right image, user and groups. One like it where
+    workspace.retain has had the Job removed.
+
+    Args:
+        connection: to the cluster.
+        name: of the TrainingJob that published the model.
+        namespace: its namespace.
+        given: its `spec.template`.
+        image: of the pod that is to be made, where there is no Job.
+    """
     job = stage_job_name(name, "finish")
     with explained(namespace):
         try:
@@ -126,10 +135,13 @@ def _last_stage_template(connection: Connection, name: str, namespace: str) -> O
         except ApiError as error:
             if error.status != 404:
                 raise
-            raise ConfigurationError(
-                f"the Job {job}, which says how the claim can be read, was removed; read the claim with a pod of yours",
-                reason="NoClaim",
-            ) from None
+            if image is None:
+                raise ConfigurationError(
+                    f"the Job {job}, which says how the claim can be read, was removed; name an image that has `sleep` "
+                    "and `tar` with --image",
+                    reason="NoClaim",
+                ) from None
+            return template_like_a_stages(given, image)
     return spec
 
 

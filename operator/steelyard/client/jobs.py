@@ -12,6 +12,7 @@ from steelyard.client.errors import JobExistsError, JobNotFoundError, NotAllowed
 from steelyard.client.kinds import TRAINING_JOB, Kind, kind_of, problems_on_a_cluster
 from steelyard.kube import ApiError, path_of
 from steelyard.kube.errors import Object
+from steelyard.kube.names import EXPIRED
 
 
 def create_job(connection: Connection, job: TrainingJob | TuningJob, namespace: str) -> tuple[Object, bool]:
@@ -128,4 +129,15 @@ def _not_found(connection: Connection, name: str, namespace: str, kind: Kind) ->
         except ApiError as error:
             if error.status == 404:
                 return error
-    return JobNotFoundError(name, namespace, existing, kind.name)
+    return JobNotFoundError(name, namespace, existing, kind.name, _removal(connection, name, namespace, kind))
+
+
+def _removal(connection: Connection, name: str, namespace: str, kind: Kind) -> str | None:
+    """When the operator removed a job after its end and why, as long as an Event tells."""
+    query = {"fieldSelector": f"involvedObject.kind={kind.name},involvedObject.name={name},reason={EXPIRED}"}
+    try:
+        events = connection.request("GET", path_of("events", namespace), query=query)["items"]
+    except ApiError:
+        return None  # Who may not read Events is told the rest.
+    last = max(events, key=lambda event: str(event.get("lastTimestamp") or ""), default=None)
+    return f"{last['message']}, at {last['lastTimestamp']}" if last is not None else None

@@ -7,7 +7,8 @@ from typing import Any
 from steelyard.api.errors import ConfigurationError
 from steelyard.client.connection import Connection
 from steelyard.client.errors import explain, explained
-from steelyard.client.outcome import is_final, read_status, standing
+from steelyard.client.kinds import TUNING_JOB
+from steelyard.client.outcome import AnyStatus, condition, is_final, read_status, read_tuning_status, standing
 from steelyard.client.patience import POLL_SECONDS, patiently
 from steelyard.client.waiting import waits_for
 from steelyard.contract.stages import StageName
@@ -37,7 +38,7 @@ def read_log(connection: Connection, read_job: ReadJob, stage: StageName | None,
     _check_worker(job, stage, worker)
     pods = _pods(connection, job, stage, worker)
     if not pods:
-        raise _no_pod(job, stage, worker)
+        raise _no_pod(connection, job, stage, worker)
     pod = pods[-1]
     namespace, name = pod["metadata"]["namespace"], pod["metadata"]["name"]
     if pod["status"].get("phase") == "Pending":
@@ -65,6 +66,8 @@ def follow_log(connection: Connection, read_job: ReadJob, stage: StageName | Non
             yield from _follow_pod(connection, pod)
             done.add(pod["metadata"]["uid"])
         if has_ended and not pods:
+            if not done and _removal(connection, job) is not None:
+                raise _no_pod(connection, job, stage, worker)
             return
         if not pods:
             time.sleep(POLL_SECONDS)
@@ -134,11 +137,30 @@ def _check_worker(job: Object, stage: StageName | None, worker: int) -> None:
         raise ConfigurationError(f"--worker {worker}: {where} has no such worker; allowed: {allowed}")
 
 
-def _no_pod(job: Object, stage: StageName | None, worker: int) -> ConfigurationError:
+def _no_pod(connection: Connection, job: Object, stage: StageName | None, worker: int) -> ConfigurationError:
     of = f" of stage {stage}" if stage else ""
     of += f" for worker {worker}" if worker else ""
+    removal = _removal(connection, job)
+    what = f"its logs went at {removal[0]}: {removal[1]}" if removal else "so there is no log"
     return ConfigurationError(
-        f"the TrainingJob {job['metadata']['name']} has no pod{of}, so there is no log; it is "
+        f"the TrainingJob {job['metadata']['name']} has no pod{of}, {what}; it is "
         f"{standing(read_status(job.get('status')))}",
         reason=NO_LOG,
     )
+
+
+def _removal(connection: Connection, job: Object) -> tuple[str, str] | None:
+    """When a job's pods were removed after its end, and why, in the words of the operator; of a search's job, those of
+    the search. None where they were not."""
+    metadata = job["metadata"]
+    status: AnyStatus = read_status(job.get("status"))
+    for owner in metadata.get("ownerReferences") or ():
+        if owner.get("kind") == TUNING_JOB.name and owner.get("controller"):
+            path = path_of(TUNING_JOB.resource, metadata["namespace"], owner["name"])
+            try:
+                status = read_tuning_status(connection.request("GET", path).get("status"))
+            except ApiError:
+                # Who may not read searches, or has just removed it, is told the rest.
+                return None
+    removed = condition(status, "WorkspaceRemoved")
+    return (removed.last_transition_time, removed.message) if removed is not None else None

@@ -31,6 +31,25 @@ _SHARED_FIELDS = (
 )
 
 
+def template_like_a_stages(given: Object, image: str) -> Object:
+    """The `spec` of a stage's pods as far as the job itself says it; the image's own user where it names none.
+
+    Args:
+        given: `spec.template` of a TrainingJob.
+        image: the trainer's.
+    """
+    shared = {field: given[field] for field in _SHARED_FIELDS if field in given}
+    security = {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}, **given.get("securityContext", {})}
+    container = {
+        "name": CONTAINER,
+        "image": image,
+        "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
+    }
+    if "imagePullPolicy" in given:
+        container["imagePullPolicy"] = given["imagePullPolicy"]
+    return {**shared, "securityContext": security, "containers": [container]}
+
+
 @dataclass(frozen=True)
 class Reader:
     """What a reader pod is made of."""

@@ -5,6 +5,7 @@ import logging
 import os
 import sys
 from contextlib import AsyncExitStack
+from typing import Any
 
 import kopf
 import uvloop
@@ -12,7 +13,9 @@ from prometheus_client import CollectorRegistry
 
 from steelyard.api.errors import SteelyardError
 from steelyard.contract.stages import ExitCode
-from steelyard.controller.cache import Cache, Key
+from steelyard.controller.cache import Cache, DueKey, Key
+from steelyard.controller.claim_users import ClaimUsers
+from steelyard.controller.clean_up import CleanUp
 from steelyard.controller.health import HealthServer, Heartbeat
 from steelyard.controller.leadership import (
     Fenced,
@@ -82,8 +85,10 @@ async def run(settings: Settings) -> None:
         requests = Fenced(Counted(api, metrics), leadership)
         queue: WorkQueue[Key] = WorkQueue()
         tuning_queue: WorkQueue[Key] = WorkQueue()
+        clean_queue: WorkQueue[DueKey] = WorkQueue()
+        queues: list[WorkQueue[Any]] = [queue, tuning_queue, clean_queue]
         heartbeat = Heartbeat(
-            STUCK_SECONDS, lambda: leadership.is_leader_now() and (queue.has_work or tuning_queue.has_work)
+            STUCK_SECONDS, lambda: leadership.is_leader_now() and any(queue.has_work for queue in queues)
         )
         operator = Operator(
             settings,
@@ -94,9 +99,11 @@ async def run(settings: Settings) -> None:
             cache,
             TuningReconciler(searches, requests, asks, Findings(searches, requests, api), settings, metrics),
             searches,
+            CleanUp(cache, searches, requests, ClaimUsers(requests)),
             heartbeat,
             queue,
             tuning_queue,
+            clean_queue,
         )
         alive, ready = {"reconcilers": heartbeat}, {"watches": operator.is_ready}
         async with HealthServer(settings.port, metrics.registry, alive=alive, ready=ready):

@@ -1,4 +1,4 @@
-"""The latest that the watches said of each object. Imports the controller's observation only.
+"""The latest that the watches said of each object. Imports the controller's observation, due times and finished jobs.
 
 A body that is older than the one that is kept is passed over: answers to our own writes come before their echoes.
 
@@ -10,25 +10,14 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 from steelyard.contract.stages import StageName
-from steelyard.controller.draft import is_terminal
+from steelyard.controller.due_times import DueTimes
+from steelyard.controller.finished import Finished, is_over
 from steelyard.controller.observation import StageJob
 
 Key: TypeAlias = tuple[str, str]
 """Namespace and name of a TrainingJob."""
-
-
-@dataclass(frozen=True, slots=True)
-class Finished:
-    """What is kept of a job of either kind that is over, or on its way out."""
-
-    uid: str
-    resource_version: str | None
-
-    @classmethod
-    def of(cls, body: dict[str, Any]) -> "Finished":
-        """From the body of a TrainingJob or a TuningJob."""
-        metadata = body["metadata"]
-        return cls(metadata["uid"], metadata.get("resourceVersion"))
+DueKey: TypeAlias = tuple[str, str, str]
+"""The plural of a job's kind, its namespace and its name."""
 
 
 @dataclass
@@ -38,6 +27,8 @@ class Cache:
     _jobs: dict[Key, dict[str, Any]] = field(default_factory=dict)
     _finished: dict[Key, Finished] = field(default_factory=dict)
     _stage_jobs: dict[Key, dict[str, StageJob]] = field(default_factory=dict)
+    due: DueTimes[DueKey] = field(default_factory=DueTimes)
+    """When something is to be done about what is over."""
 
     def put_job(self, body: dict[str, Any]) -> Key | None:
         """Takes a TrainingJob's body, and gives its key where that is news. Nothing is to be done about one that is
@@ -50,10 +41,12 @@ class Cache:
             return None
         if is_over(body) or "deletionTimestamp" in metadata:
             self._jobs.pop(key, None)
-            self._finished[key] = Finished.of(body)
+            finished = self._finished[key] = Finished.of(body)
+            self.due.put(("trainingjobs", *key), finished.due)
             self._forget_stage_jobs(key, metadata["uid"])
         else:
             self._finished.pop(key, None)
+            self.due.put(("trainingjobs", *key), None)
             self._jobs[key] = body
         return key
 
@@ -65,10 +58,15 @@ class Cache:
             del self._jobs[key]
         if is_of(self._finished.get(key), uid):
             del self._finished[key]
+            self.due.put(("trainingjobs", *key), None)
 
     def job(self, key: Key) -> dict[str, Any] | None:
         """A TrainingJob that is not over, or was edited since."""
         return self._jobs.get(key)
+
+    def jobs_in(self, namespace: str) -> list[dict[str, Any]]:
+        """The TrainingJobs of a namespace that are not over."""
+        return [body for key, body in self._jobs.items() if key[0] == namespace]
 
     def all_keys(self) -> list[Key]:
         """All TrainingJobs that are not over, or were edited since."""
@@ -113,14 +111,6 @@ class Cache:
             self._stage_jobs[key] = others
 
 
-def is_over(body: dict[str, Any]) -> bool:
-    """Whether nothing is to be done about a job of either kind: it has ended, and its spec is as it was answered then.
-
-    `kubectl wait` passes over the conditions of an older generation; where none is said, it takes them as they are."""
-    status, generation = body.get("status") or {}, body["metadata"].get("generation", 1)
-    return is_terminal(status) and status.get("observedGeneration", generation) == generation
-
-
 def is_news(metadata: dict[str, Any], known: dict[str, Any] | None, finished: Finished | None) -> bool:
     """Whether a job's metadata is of another object than is kept, or of a later version of the same.
 
@@ -130,7 +120,7 @@ def is_news(metadata: dict[str, Any], known: dict[str, Any] | None, finished: Fi
         finished: what is kept of it, where it is.
     """
     if known is not None:
-        finished = Finished.of(known)
+        finished = Finished(known["metadata"]["uid"], known["metadata"].get("resourceVersion"))
     if finished is None or metadata["uid"] != finished.uid:
         return True
     version = metadata.get("resourceVersion")

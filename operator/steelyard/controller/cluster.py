@@ -175,6 +175,22 @@ async def delete(api: Requester, resource: str, namespace: str, name: str, uid: 
             raise
 
 
+async def delete_as_read(api: Requester, resource: str, body: Object) -> None:
+    """Removes a job with all that it owns, in the background; nothing where it is gone already.
+
+    Raises:
+        ApiError: 409 where it has changed since it was read.
+    """
+    metadata = body["metadata"]
+    preconditions = {"uid": metadata["uid"], "resourceVersion": metadata["resourceVersion"]}
+    path = path_of(resource, metadata["namespace"], metadata["name"])
+    try:
+        await api.request("DELETE", path, {"preconditions": preconditions, "propagationPolicy": "Background"})
+    except ApiError as error:
+        if error.status != 404:
+            raise
+
+
 async def stop_job(api: Requester, job: StageJob) -> None:
     """Ends a Job's living pods and lets it make no more; nothing where it is gone."""
     await _set_suspend(api, job, True)

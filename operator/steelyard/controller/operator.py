@@ -10,13 +10,15 @@ import logging
 import signal
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any
+from datetime import UTC, datetime
+from typing import Any, Generic, TypeVar
 
 import kopf
 
 from steelyard.api.errors import ConfigurationError
 from steelyard.contract.stages import ExitCode, Reason
-from steelyard.controller.cache import Cache, Key
+from steelyard.controller.cache import Cache, DueKey, Key
+from steelyard.controller.clean_up import CleanUp
 from steelyard.controller.cluster import NotNowError
 from steelyard.controller.health import Heartbeat
 from steelyard.controller.leadership import Leadership, LeadershipLostError, end_when_lost_in_a_stop
@@ -36,12 +38,18 @@ GROUP, VERSION, PLURAL, TUNINGS = "steelyard.dev", "v1alpha1", "trainingjobs", "
 WATCH_SECONDS = 300
 TUNING_RECONCILERS = 4
 """How many searches are reconciled at once."""
+CLEANERS = 2
+"""How many jobs that are over are cleaned up at once: there may be thousands, and they do not hurry."""
 STOP_SECONDS = 20.0
 """How long reconciles that are under way may take to end by themselves."""
 
 LIST_AGAIN_SECONDS = 5.0
+LOOK_AT_CLOCK_SECONDS = 1.0
+"""How often it is looked what is due by now."""
 IDLE_SECONDS = 0.1
 """How long kopf keeps an object's body after the handler is done. Its default of 5 s kept all that a start lists."""
+
+AnyKey = TypeVar("AnyKey", Key, DueKey)
 
 logger = logging.getLogger(__name__)
 
@@ -58,9 +66,11 @@ class Operator:
     cache: Cache
     tuning_reconciler: TuningReconciler
     tuning_cache: TuningCache
+    clean_up: CleanUp
     heartbeat: Heartbeat | None = None
     queue: WorkQueue[Key] = field(default_factory=WorkQueue)
     tuning_queue: WorkQueue[Key] = field(default_factory=WorkQueue)
+    clean_queue: WorkQueue[DueKey] = field(default_factory=WorkQueue)
     _is_watching: asyncio.Event = field(default_factory=asyncio.Event)
     _under_way: set["asyncio.Task[None]"] = field(default_factory=set)
     """Reconciles: a graceful stop lets them end."""
@@ -197,13 +207,15 @@ class Operator:
             await _end(working, holding)
 
     async def _work_all(self) -> None:
-        """Works on both queues, once it is known what there is."""
+        """Works on the queues, once it is known what there is."""
         await self._fill_cache()
-        lanes = [
+        lanes: list[_Lane[Any]] = [
             *[_Lane(self.queue, self.reconciler.reconcile)] * self.settings.reconcilers,
             *[_Lane(self.tuning_queue, self.tuning_reconciler.reconcile)] * TUNING_RECONCILERS,
+            *[_Lane(self.clean_queue, self.clean_up.reconcile)] * CLEANERS,
         ]
         workers = [asyncio.create_task(self._work(lane), name=f"worker-{i}") for i, lane in enumerate(lanes)]
+        workers.append(asyncio.create_task(self._look_at_clock(), name="clock"))
         try:
             done, _ = await asyncio.wait(workers, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
@@ -239,11 +251,20 @@ class Operator:
                         self.tuning_cache.put_pack(pack)
                 self._beat()
 
-    async def _work(self, lane: "_Lane") -> None:
+    async def _look_at_clock(self) -> None:
+        """Has done what is due about jobs that are over. By the wall clock, as their ends are."""
+        while True:
+            now = datetime.now(UTC)
+            for due in {id(cache.due): cache.due for cache in (self.cache, self.tuning_cache)}.values():
+                for name in due.pop(now):
+                    self.clean_queue.add(name)
+            await asyncio.sleep(LOOK_AT_CLOCK_SECONDS)
+
+    async def _work(self, lane: "_Lane[Any]") -> None:
         while True:
             key = await lane.queue.get()
             self.metrics.queue_depth.set(len(self.queue) + len(self.tuning_queue))
-            with about_job(*key):
+            with about_job(*key[-2:]):
                 reconcile = asyncio.create_task(self._reconcile(lane, key))
             self._under_way.add(reconcile)
             reconcile.add_done_callback(self._under_way.discard)
@@ -257,7 +278,7 @@ class Operator:
         if self.heartbeat is not None:
             self.heartbeat.beat()
 
-    async def _reconcile(self, lane: "_Lane", key: Key) -> None:
+    async def _reconcile(self, lane: "_Lane[Any]", key: Any) -> None:
         self.metrics.reconciles.inc()
         try:
             again_after = await lane.reconcile(key)
@@ -284,11 +305,11 @@ class Operator:
 
 
 @dataclass(frozen=True)
-class _Lane:
+class _Lane(Generic[AnyKey]):
     """What a worker works on."""
 
-    queue: WorkQueue[Key]
-    reconcile: Callable[[Key], Awaitable[float | None]]
+    queue: WorkQueue[AnyKey]
+    reconcile: Callable[[AnyKey], Awaitable[float | None]]
 
 
 class _NoDiffs(kopf.DiffBaseStorage):

@@ -9,6 +9,8 @@ TUNING_LABEL = "steelyard.dev/tuning-job"
 INDEX_LABEL = "batch.kubernetes.io/job-completion-index"
 """Which of a stage's workers a pod is, from 0; the Job controller's own."""
 CONTAINER = "trainer"
+EXPIRED = "Expired"
+"""The reason of the Event that is left of a job whose time to live is over."""
 
 
 def stage_job_name(job: str, stage: StageName) -> str:

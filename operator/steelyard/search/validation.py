@@ -219,6 +219,11 @@ def _template(spec: TuningJobSpec) -> Errors:
     ):
         if is_given:
             yield refuse(f"template.{field}", "the search sets it for each of its jobs; leave it out")
+    if template.run_policy.ttl_seconds_after_finished is not None:
+        yield refuse(
+            "template.runPolicy.ttlSecondsAfterFinished",
+            "the search's jobs go with it; give spec.runPolicy.ttlSecondsAfterFinished, and leave this out",
+        )
     if template.dataset.format == "Prepared":
         yield refuse(
             "template.dataset.format",

@@ -1,4 +1,5 @@
-"""The latest that the watches said of searches and their children. Imports the controller's cache and facts only.
+"""The latest that the watches said of searches and their children. Imports the controller's cache, finished jobs
+and facts.
 
 Of a child only small facts are kept, and of a trial whose answer is in the log nothing: so a search of a thousand
 trials, and a cluster full of finished searches, cost next to nothing.
@@ -8,7 +9,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from steelyard.controller.cache import Finished, Key, is_lower, is_news, is_of, is_over
+from steelyard.controller.cache import DueKey, Key, is_lower, is_news, is_of
+from steelyard.controller.due_times import DueTimes
+from steelyard.controller.finished import Finished, is_over
 from steelyard.controller.names import workspace_claim_name
 from steelyard.controller.tuning.facts import Child, Pack
 
@@ -22,6 +25,8 @@ class TuningCache:
     """Those that are over: nobody asks for their children."""
     _children: dict[Key, dict[str, Child]] = field(default_factory=dict)
     _packs: dict[Key, dict[str, Pack]] = field(default_factory=dict)
+    due: DueTimes[DueKey] = field(default_factory=DueTimes)
+    """When something is to be done about what is over."""
 
     def put_tuning(self, body: dict[str, Any]) -> Key | None:
         """Takes a TuningJob's body, and gives its key where that is news."""
@@ -34,9 +39,11 @@ class TuningCache:
             self._tunings.pop(key, None)
             self._children.pop(key, None)
             self._packs.pop(key, None)
-            self._finished[key] = Finished.of(body)
+            finished = self._finished[key] = Finished.of(body)
+            self.due.put(("tuningjobs", *key), finished.due)
         else:
             self._finished.pop(key, None)
+            self.due.put(("tuningjobs", *key), None)
             self._tunings[key] = body
         return key
 
@@ -48,6 +55,7 @@ class TuningCache:
             del self._tunings[key]
         if is_of(self._finished.get(key), uid):
             del self._finished[key]
+            self.due.put(("tuningjobs", *key), None)
         for children in (self._children, self._packs):
             if known is None or known["metadata"]["uid"] == uid:
                 children.pop(key, None)
@@ -55,6 +63,10 @@ class TuningCache:
     def tuning(self, key: Key) -> dict[str, Any] | None:
         """A TuningJob that is not over."""
         return self._tunings.get(key)
+
+    def tunings_in(self, namespace: str) -> list[dict[str, Any]]:
+        """The TuningJobs of a namespace that are not over."""
+        return [body for key, body in self._tunings.items() if key[0] == namespace]
 
     def all_keys(self) -> list[Key]:
         """All TuningJobs that are not over."""

@@ -13,6 +13,7 @@ from steelyard.api.errors import ConfigurationError
 from steelyard.contract.stages import Reason
 from steelyard.contract.trial_report import TrialReport
 from steelyard.controller.decide import Event
+from steelyard.controller.policies import retention
 from steelyard.controller.tuning import children
 from steelyard.controller.tuning.actions import (
     Action,
@@ -34,6 +35,11 @@ from steelyard.tuning.placement import first_packed, is_packed, leaves_models
 from steelyard.tuning.search import End, known_to, next_step
 from steelyard.tuning.warm_start import answered_before
 
+_CANT_GO_ON = (
+    "the search can't go on, as its workspace was removed (spec.template.workspace.retain); make a new one that names "
+    "it in spec.warmStart"
+)
+
 CHECK_AGAIN_SECONDS = 5.0
 """How soon a search is looked at again where something is on its way out."""
 
@@ -49,7 +55,10 @@ def decide(seen: SearchObservation, now: datetime) -> TuningDecision:
     decision.new = answers.new
     decision.entries = {**seen.entries, **{entry.number: entry for entry in answers.new}}
     if draft.is_over:
-        if not _goes_on(seen, decision, answers):
+        goes_on = _goes_on(seen, decision, answers)
+        if goes_on and not retention.has_workspace(seen.status):
+            decision.events.append(Event("WorkspaceRemoved", _CANT_GO_ON, is_warning=True))
+        if not goes_on or not retention.has_workspace(seen.status):
             decision.new, decision.is_over = [], True
             return decision
         draft.go_on()

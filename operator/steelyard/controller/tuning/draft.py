@@ -16,6 +16,7 @@ from steelyard.contract.trial_report import State
 from steelyard.controller.columns import metric_text
 from steelyard.controller.draft import is_terminal, shortened
 from steelyard.controller.observation import text_of, time_of
+from steelyard.controller.policies import retention
 from steelyard.planning.conditions import Condition, set_condition
 from steelyard.search.best import best_of, front_of
 from steelyard.search.log import Entry
@@ -84,7 +85,7 @@ class TuningDraft:
 
     def go_on(self) -> None:
         """What was over goes on: its end is no longer its end."""
-        ends = ("Complete", "Failed", "Searched")
+        ends = ("Complete", "Failed", "Searched", retention.CONDITION)
         self.status["conditions"] = [each for each in self.status["conditions"] if each["type"] not in ends]
         self.status.pop("completionTime", None)
         self.status |= {"activeSince": text_of(self._now), "phase": "Searching"}

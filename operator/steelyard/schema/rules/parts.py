@@ -86,13 +86,21 @@ COMPRESSION = [
 # --- spec.workspace, spec.template ------------------------------------------------------------------------------------
 
 WORKSPACE = [
+    *(
+        Rule(
+            f"!has(self.claimName) || !has(self.{field})",
+            "the claim '{self.claimName}' has its own; leave this out",
+            field,
+            "_a_named_claim_has_its_own_size",
+        )
+        for field in ("storage", "storageClassName")
+    ),
     Rule(
-        f"!has(self.claimName) || !has(self.{field})",
-        "the claim '{self.claimName}' has its own; leave this out",
-        field,
+        "!has(self.claimName) || !has(self.retain)",
+        "the claim '{self.claimName}' is never removed; leave this out",
+        "retain",
         "_a_named_claim_has_its_own_size",
-    )
-    for field in ("storage", "storageClassName")
+    ),
 ]
 
 ENV_VAR = [

@@ -8,7 +8,7 @@ from steelyard.schema.cel import Rule, literal_list
 from steelyard.schema.rules.models import OF_MODELS
 from steelyard.schema.rules.trial import OF_TRIALS, ONLY_PREPARE, WITH_TRAINED
 
-MUTABLE_RUN_POLICY = frozenset({"activeDeadlineSeconds", "suspend", "ttlSecondsAfterFinished", "priority"})
+MUTABLE_RUN_POLICY = frozenset({"activeDeadlineSeconds", "suspend", "ttlSecondsAfterFinished"})
 """What of `spec.runPolicy` may change while the job runs; nothing else of `spec` may."""
 
 # --- spec -------------------------------------------------------------------------------------------------------------
@@ -73,6 +73,14 @@ SPEC = [
     *map(_foreign_metric, METRICS_OF_TASK),
     *map(_foreign_trial, METRICS_OF_TASK),
     *map(_foreign_evaluation, METRICS_OF_TASK),
+    Rule(
+        "!has(self.workspace.retain) || self.workspace.retain == 'Always' || "
+        "!self.onlyPrepare && (!has(self.publish) || self.publish.size() > 0)",
+        "{self.workspace.retain} would remove the result, which lies in the workspace as nothing is published; "
+        "allowed: Always",
+        "workspace.retain",
+        "_retains_its_result",
+    ),
     *ONLY_PREPARE,
     *WITH_TRAINED,
     *OF_TRIALS,

@@ -108,4 +108,10 @@ OF_TRIALS = [
         "evaluation",
         "_is_a_trial",
     ),
+    Rule(
+        "!has(self.trial) || !has(self.runPolicy.ttlSecondsAfterFinished)",
+        "a trial goes with its TuningJob; give that a runPolicy.ttlSecondsAfterFinished, and leave this out",
+        "runPolicy.ttlSecondsAfterFinished",
+        "_is_a_trial",
+    ),
 ]

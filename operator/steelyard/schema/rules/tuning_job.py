@@ -215,6 +215,12 @@ _SPEC = [
         )
     ),
     Rule(
+        "!has(self.template.runPolicy.ttlSecondsAfterFinished)",
+        "the search's jobs go with it; give spec.runPolicy.ttlSecondsAfterFinished, and leave this out",
+        "template.runPolicy.ttlSecondsAfterFinished",
+        "_template",
+    ),
+    Rule(
         "!has(self.template.dataset.format) || self.template.dataset.format != 'Prepared'",
         "the search prepares the data itself, once for all trials; allowed: CSV, Parquet",
         "template.dataset.format",
@@ -279,6 +285,9 @@ def _unchanged(field: str) -> Rule:
     )
 
 
+# True, or about to be: False is also said of a claim that is still needed.
+_IS_WITHOUT_WORKSPACE = "one.type == 'WorkspaceRemoved' && (one.status == 'True' || one.reason == 'Removing')"
+
 _NAME = one_line(str(TuningMetadata.model_fields["name"].description))
 
 _ROOT = [
@@ -299,6 +308,13 @@ _ROOT = [
         "!has(oldSelf.status) || !has(oldSelf.status.startTime) || self.spec.maxTrials >= oldSelf.spec.maxTrials",
         "{self.spec.maxTrials} is less than it was, {oldSelf.spec.maxTrials}, and the search has begun; allowed: as "
         "many or more",
+        "spec.maxTrials",
+    ),
+    Rule(
+        "!has(oldSelf.status) || !has(oldSelf.status.conditions) || self.spec.maxTrials == oldSelf.spec.maxTrials || "
+        f"!oldSelf.status.conditions.exists(one, {_IS_WITHOUT_WORKSPACE})",
+        "the search can't go on, as its workspace was removed (spec.template.workspace.retain); make a new one whose "
+        "warmStart.tuningJob is {self.metadata.name}",
         "spec.maxTrials",
     ),
     *(_unchanged(str(info.alias)) for info in TuningJobSpec.model_fields.values() if info.alias not in MUTABLE),

@@ -1,0 +1,130 @@
+"""`workspace.retain`: some time after its end the claim that was made for a job is removed, with the Jobs of its
+stages, since even a pod that has ended keeps a claim from going.
+
+Nothing goes where the result lies in the workspace, and nothing that another job needs. Standard library only.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+CONDITION = "WorkspaceRemoved"
+REMOVED, REMOVING, IN_USE = "Removed", "Removing", "InUse"
+"""Reasons of the condition: True because of the first, False because of the others."""
+DEFAULT_SECONDS = 3600
+_FIRST_LOOK_SECONDS, _LONGEST_PAUSE_SECONDS = 30.0, 3600.0
+_CLAIM_SCHEME = "pvc://"
+
+
+def release_time(
+    spec: Mapping[str, Any], status: Mapping[str, Any], ended: datetime | None, claim: str
+) -> datetime | None:
+    """When the workspace of a job is to be removed; None where it stays, or has gone.
+
+    Args:
+        spec: of a TrainingJob, or a TuningJob's template, as it is in the cluster: an older CRD may have let in
+            anything.
+        status: the job's.
+        ended: status.completionTime; None of a job that is not over.
+        claim: that was made for the job.
+    """
+    workspace = _part(spec, "workspace")
+    retain, seconds = workspace.get("retain", "OnFailure"), workspace.get("retainSeconds", DEFAULT_SECONDS)
+    if ended is None or workspace.get("claimName") or not is_all_published(spec, claim):
+        return None
+    if retain not in ("OnFailure", "Never") or not isinstance(seconds, int) or seconds < 0:
+        return None
+    if retain == "OnFailure" and not _is_true(status, "Complete"):
+        return None
+    condition = condition_of(status)
+    if condition.get("status") == "True":
+        return None
+    due = ended + timedelta(seconds=seconds)
+    if condition.get("reason") == IN_USE and (since := _time_of(condition.get("lastTransitionTime"))) is not None:
+        return max(due, since + timedelta(seconds=_FIRST_LOOK_SECONDS))
+    return due
+
+
+def is_all_published(spec: Mapping[str, Any], claim: str) -> bool:
+    """Whether a job's result lies elsewhere than in its workspace, the claim that was made for it."""
+    targets = [_claim_of(target.get("uri")) for target in _parts(spec, "publish")]
+    return bool(targets) and claim not in targets and not spec.get("onlyPrepare") and not spec.get("trial")
+
+
+def has_workspace(status: Mapping[str, Any]) -> bool:
+    """Whether the workspace is there, and will stay as long as the job is not over."""
+    return condition_of(status).get("reason") not in (REMOVED, REMOVING)
+
+
+def condition_of(status: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What a status says of the workspace; empty where it says nothing."""
+    conditions: Sequence[Mapping[str, Any]] = status.get("conditions") or ()
+    return next((each for each in conditions if each.get("type") == CONDITION), {})
+
+
+def pause(status: Mapping[str, Any], now: datetime) -> float:
+    """Seconds until it is looked again whether somebody still needs the claim: the longer it is, the more seldom."""
+    since = _time_of(condition_of(status).get("lastTransitionTime"))
+    waited = 0.0 if since is None else (now - since).total_seconds()
+    return min(_LONGEST_PAUSE_SECONDS, max(_FIRST_LOOK_SECONDS, waited / 4))
+
+
+def claims_named(spec: Mapping[str, Any]) -> Iterator[str]:
+    """The claims that a job reads from, writes to or works on.
+
+    Args:
+        spec: of a TrainingJob, or a TuningJob's template, as it is in the cluster.
+    """
+    if isinstance(claim := _part(spec, "workspace").get("claimName"), str):
+        yield claim
+    for volume in _parts(_part(spec, "template"), "volumes"):
+        if isinstance(claim := _part(volume, "source").get("claim"), str):
+            yield claim
+    dataset, trained = _part(spec, "dataset"), _part(spec, "trained")
+    uris = [dataset.get("uri"), dataset.get("testUri"), trained.get("uri")]
+    for uri in (*uris, *(target.get("uri") for target in _parts(spec, "publish"))):
+        if (named := _claim_of(uri)) is not None:
+            yield named
+
+
+def removed_message(claim: str, spec: Mapping[str, Any], field: str) -> str:
+    """Says of what has gone by which field, and how it stays next time.
+
+    Args:
+        claim: that has gone.
+        spec: as of `release_time`.
+        field: where `workspace` is, such as spec.workspace.
+    """
+    workspace = _part(spec, "workspace")
+    retain, seconds = workspace.get("retain", "OnFailure"), workspace.get("retainSeconds", DEFAULT_SECONDS)
+    default = "" if "retain" in workspace else ", the default"
+    return (
+        f"the claim {claim} and the pods of all stages, with their logs, were removed {seconds} s after the end, as "
+        f"{field}.retain is {retain}{default}; with Always they stay as long as the job"
+    )
+
+
+def _claim_of(uri: Any) -> str | None:
+    is_on_claim = isinstance(uri, str) and uri.startswith(_CLAIM_SCHEME)
+    return uri.removeprefix(_CLAIM_SCHEME).partition("/")[0] if is_on_claim else None
+
+
+def _part(whole: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    part = whole.get(name)
+    return part if isinstance(part, Mapping) else {}
+
+
+def _parts(whole: Mapping[str, Any], name: str) -> Iterable[Mapping[str, Any]]:
+    parts = whole.get(name)
+    return [part for part in parts if isinstance(part, Mapping)] if isinstance(parts, list) else ()
+
+
+def _is_true(status: Mapping[str, Any], kind: str) -> bool:
+    return any(each.get("type") == kind and each.get("status") == "True" for each in status.get("conditions") or ())
+
+
+def _time_of(text: Any) -> datetime | None:
+    try:
+        return datetime.fromisoformat(str(text).upper()) if text else None
+    except ValueError:
+        return None
