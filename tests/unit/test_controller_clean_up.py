@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 from controller_support import NAME, NAMESPACE, UID
 
-from steelyard.controller.cache import Cache, DueKey
+from steelyard.controller.cache import Cache
 from steelyard.controller.claim_users import ClaimUsers
 from steelyard.controller.clean_up import CleanUp
 from steelyard.controller.cluster import NotNowError
 from steelyard.controller.observation import text_of
+from steelyard.controller.runtime.cache import DueKey
 from steelyard.controller.tuning.cache import TuningCache
 from steelyard.kube import ApiError
 from steelyard.kube.errors import Object
@@ -153,7 +154,7 @@ def test_a_job_whose_time_has_not_come_stays(job: Object | None) -> None:
 def test_a_time_that_was_changed_just_before_is_heard() -> None:
     server = Server(over(runPolicy={"ttlSecondsAfterFinished": 600}))
     clean_up = cleaned(server)
-    assert server.deleted == [] and len(clean_up.cache.due) == 1
+    assert server.deleted == [] and len(clean_up.cache.bodies.due) == 1
     server = Server(over(runPolicy={"ttlSecondsAfterFinished": 0}))
     server.refusal = ApiError(409, "Conflict", "the object has been modified")
     with pytest.raises(NotNowError):
@@ -165,8 +166,8 @@ def test_what_the_operator_may_not_do_is_tried_again_an_hour_later() -> None:
     server.refusal = ApiError(403, "Forbidden", "cannot delete resource")
     clean_up = cleaned(server)
     later = datetime.now(UTC) + timedelta(minutes=59)
-    assert clean_up.cache.due.pop(later) == []
-    assert clean_up.cache.due.pop(later + timedelta(minutes=2)) == [JOB]
+    assert clean_up.cache.bodies.due.pop(later) == []
+    assert clean_up.cache.bodies.due.pop(later + timedelta(minutes=2)) == [JOB]
 
 
 # --- the workspace ----------------------------------------------------------------------------------------------------
@@ -187,7 +188,7 @@ def test_the_claim_goes_with_the_jobs_of_the_stages_and_the_status_says_so() -> 
     ]
     ((status, reason, message),) = server.said
     assert (status, reason) == ("True", "Removed") and message.startswith(f"the claim {CLAIM} and the pods of all")
-    assert len(clean_up.cache.due) == 0
+    assert len(clean_up.cache.bodies.due) == 0
     cleaned(server)
     assert len(server.said) == 1 and len(server.deleted) == 3, "it is done once"
 
@@ -212,12 +213,12 @@ def test_a_claim_that_another_pod_mounts_stays_and_the_status_says_whose(other: 
     cleaned(server, cache=cache)
     said = ("False", "InUse", f"the claim {CLAIM} stays as long as {whose} needs it")
     assert server.deleted == [] and server.said == [said]
-    assert cache.due.pop(ago(-25)) == [] and cache.due.pop(ago(-31)) == [JOB]
+    assert cache.bodies.due.pop(ago(-25)) == [] and cache.bodies.due.pop(ago(-31)) == [JOB]
     assert server.job is not None
     server.job["status"]["conditions"][-1]["lastTransitionTime"] = text_of(ago(40))
     cleaned(server, cache=cache)
     assert server.said == [said], "what is as it was is not said again"
-    assert cache.due.pop(ago(-25)) == [] and cache.due.pop(ago(-31)) == [JOB], "it is looked at again"
+    assert cache.bodies.due.pop(ago(-25)) == [] and cache.bodies.due.pop(ago(-31)) == [JOB], "it is looked at again"
     server.lists["pods"] = OWN_PODS
     cleaned(server, cache=cache)
     assert server.said[-1][:2] == ("True", "Removed") and len(server.deleted) == 3
@@ -227,7 +228,7 @@ def test_a_claim_stays_that_a_job_names_which_is_not_over() -> None:
     """Between two stages it has no pod."""
     cache = Cache()
     metadata = {"namespace": NAMESPACE, "name": "reads", "uid": "uid-reads", "resourceVersion": "1"}
-    cache.put_job({"metadata": metadata, "spec": {"dataset": {"uri": f"pvc://{CLAIM}/{NAME}/prepared"}}})
+    cache.bodies.put({"metadata": metadata, "spec": {"dataset": {"uri": f"pvc://{CLAIM}/{NAME}/prepared"}}})
     server = Server(over(workspace=NEVER), OWN_JOBS, OWN_PODS, [OWN_CLAIM])
     cleaned(server, cache=cache)
     assert server.deleted == [] and "the TrainingJob reads, which is not over, needs it" in server.said[0][2]
@@ -263,22 +264,22 @@ def test_a_namespaces_pods_are_listed_once_for_many_jobs() -> None:
 
 def test_a_job_that_ends_is_due_and_one_that_goes_on_or_is_gone_is_not() -> None:
     cache = Cache()
-    cache.put_job(over(runPolicy={"ttlSecondsAfterFinished": 60}, workspace={}, seconds_ago=60))
-    assert len(cache.due) == 1
-    cache.put_job(over(runPolicy={"ttlSecondsAfterFinished": 60}, metadata={"resourceVersion": "8"}, conditions=[]))
-    assert len(cache.due) == 0
-    cache.put_job(over(runPolicy={"ttlSecondsAfterFinished": 60}, metadata={"resourceVersion": "9"}))
-    cache.drop_job(NAMESPACE, NAME, "a former one")
-    assert len(cache.due) == 1
-    cache.put_job(over(runPolicy={}, metadata={"resourceVersion": "10"}))
-    assert len(cache.due) == 0, "it was taken back after the end"
-    cache.put_job(over(runPolicy={"ttlSecondsAfterFinished": 60}, metadata={"resourceVersion": "11"}))
-    cache.drop_job(NAMESPACE, NAME, UID)
-    assert len(cache.due) == 0
+    cache.bodies.put(over(runPolicy={"ttlSecondsAfterFinished": 60}, workspace={}, seconds_ago=60))
+    assert len(cache.bodies.due) == 1
+    cache.bodies.put(over(runPolicy={"ttlSecondsAfterFinished": 60}, metadata={"resourceVersion": "8"}, conditions=[]))
+    assert len(cache.bodies.due) == 0
+    cache.bodies.put(over(runPolicy={"ttlSecondsAfterFinished": 60}, metadata={"resourceVersion": "9"}))
+    cache.bodies.drop(NAMESPACE, NAME, "a former one")
+    assert len(cache.bodies.due) == 1
+    cache.bodies.put(over(runPolicy={}, metadata={"resourceVersion": "10"}))
+    assert len(cache.bodies.due) == 0, "it was taken back after the end"
+    cache.bodies.put(over(runPolicy={"ttlSecondsAfterFinished": 60}, metadata={"resourceVersion": "11"}))
+    cache.bodies.drop(NAMESPACE, NAME, UID)
+    assert len(cache.bodies.due) == 0
 
 
 def test_a_thousand_finished_jobs_cost_a_line_each_and_no_request() -> None:
     cache = Cache()
     for number in range(1000):
-        cache.put_job(over(metadata={"name": f"j{number}", "uid": f"u{number}"}))
-    assert len(cache.due) == 0 and len(cache._finished) == 1000
+        cache.bodies.put(over(metadata={"name": f"j{number}", "uid": f"u{number}"}))
+    assert len(cache.bodies.due) == 0 and len(cache.bodies._finished) == 1000

@@ -85,13 +85,13 @@ class Reconciler:
         self.seen: list[set[str]] = []
 
     async def reconcile(self, key: tuple[str, str]) -> None:
-        self.seen.append(set(self._cache.stage_jobs(key, UID)))
+        self.seen.append(set(self._cache.stages(key, UID)))
 
 
 def operator_with(server: Server, leading: Leading) -> Operator:
     """An operator that has seen one job, and is not yet the leader."""
     cache = Cache()
-    cache.put_job({"metadata": {"namespace": NAMESPACE, "name": NAME, "uid": UID, "resourceVersion": "5"}})
+    cache.bodies.put({"metadata": {"namespace": NAMESPACE, "name": NAME, "uid": UID, "resourceVersion": "5"}})
     fakes: Any = server, leading, Reconciler(cache)
     operator = Operator(
         Settings(trainer_image="trainer:1"),

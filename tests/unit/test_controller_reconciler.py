@@ -10,10 +10,10 @@ from prometheus_client import CollectorRegistry
 
 from steelyard.controller.cache import Cache
 from steelyard.controller.cluster import post_event, words_about
-from steelyard.controller.decide import Event
 from steelyard.controller.metrics import Metrics
 from steelyard.controller.policies.waiting import Wait
 from steelyard.controller.reconciler import Reconciler
+from steelyard.controller.runtime.events import Event
 from steelyard.controller.settings import Settings
 from steelyard.kube import ApiError
 from steelyard.kube.errors import Object
@@ -48,13 +48,13 @@ def server() -> Server:
 def test_no_child_is_made_again_of_a_job_that_is_gone(server: Server) -> None:
     """A watch that was interrupted missed its end; the garbage collector has removed its children."""
     cache = Cache()
-    cache.put_job({**MANIFEST, "metadata": dict(METADATA), "status": begun(job_with(), "prepare")})
+    cache.bodies.put({**MANIFEST, "metadata": dict(METADATA), "status": begun(job_with(), "prepare")})
     settings, metrics = Settings(trainer_image="trainer:1"), Metrics(CollectorRegistry())
     # Logs are not looked at.
     reconciler = Reconciler(cache, server, server, settings, metrics)  # type: ignore[arg-type]
     assert asyncio.run(reconciler.reconcile(KEY)) is None
     assert server.asked == [("PATCH", f"trainingjobs/{NAME}/status")]
-    assert cache.job(KEY) is None
+    assert cache.bodies.get(KEY) is None
 
 
 class Edited:
@@ -80,12 +80,12 @@ OVER = {"observedGeneration": 1, "conditions": [{"type": "Complete", "status": "
 def test_an_edit_after_the_end_is_answered_once_and_changes_nothing_else(refusal: ApiError | None) -> None:
     """`kubectl wait` passes over a condition of an older generation, so that it would wait for ever."""
     cache, server = Cache(), Edited(refusal)
-    cache.put_job({**MANIFEST, "metadata": dict(EDITED), "status": OVER})
+    cache.bodies.put({**MANIFEST, "metadata": dict(EDITED), "status": OVER})
     settings, metrics = Settings(trainer_image="trainer:1"), Metrics(CollectorRegistry())
     reconciler = Reconciler(cache, server, server, settings, metrics)  # type: ignore[arg-type]
     assert asyncio.run(reconciler.reconcile(KEY)) is None
     assert server.patches == [{"metadata": {"resourceVersion": "7", "uid": UID}, "status": {"observedGeneration": 2}}]
-    assert cache.job(KEY) is None
+    assert cache.bodies.get(KEY) is None
 
 
 def test_an_event_that_says_nothing_is_one_all_the_same(server: Server) -> None:

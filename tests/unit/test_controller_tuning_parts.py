@@ -94,53 +94,53 @@ def over(generation: int = 1) -> dict[str, Any]:
 
 def test_a_search_that_is_over_is_forgotten_with_its_children_until_its_spec_changes() -> None:
     cache = TuningCache()
-    assert cache.put_tuning(body_with(status={})) == KEY
-    assert cache.put_child(trial(0)) == KEY and cache.put_pack(pack(0, 2)) == KEY
-    assert cache.put_tuning(body_with(status=over(), resourceVersion="6")) == KEY
-    assert cache.tuning(KEY) is None and cache.children(KEY, UID) == [] == cache.packs(KEY, UID)
-    assert cache.put_child(trial(1)) is None and cache.put_pack(pack(0, 2)) is None
-    assert cache.children(KEY, UID) == []
-    cache.put_tuning(body_with(status=over(), generation=2, resourceVersion="7"))
-    assert cache.tuning(KEY) is not None and cache.put_child(trial(1)) == KEY
+    assert cache.bodies.put(body_with(status={})) == KEY
+    assert cache.jobs.put(trial(0)) == KEY and cache.packs.put(pack(0, 2)) == KEY
+    assert cache.bodies.put(body_with(status=over(), resourceVersion="6")) == KEY
+    assert cache.bodies.get(KEY) is None and cache.jobs.of(KEY, UID) == [] == cache.packs.of(KEY, UID)
+    assert cache.jobs.put(trial(1)) is None and cache.packs.put(pack(0, 2)) is None
+    assert cache.jobs.of(KEY, UID) == []
+    cache.bodies.put(body_with(status=over(), generation=2, resourceVersion="7"))
+    assert cache.bodies.get(KEY) is not None and cache.jobs.put(trial(1)) == KEY
 
 
 def test_a_finished_searchs_children_are_forgotten_that_were_listed_before_it() -> None:
     cache = TuningCache()
-    assert cache.put_child(trial(0)) == KEY and cache.put_pack(pack(0, 2)) == KEY
-    cache.put_tuning(body_with(status=over(), resourceVersion="6"))
-    assert not cache._children and not cache._packs
-    assert cache.put_tuning(body_with(status={}, resourceVersion="5")) is None, "older than its end"
-    assert cache.tuning(KEY) is None and cache.put_child(trial(0)) is None
-    cache.drop_tuning(*KEY, UID)
-    assert not cache._finished
+    assert cache.jobs.put(trial(0)) == KEY and cache.packs.put(pack(0, 2)) == KEY
+    cache.bodies.put(body_with(status=over(), resourceVersion="6"))
+    assert not cache.jobs._by_owner and not cache.packs._by_owner
+    assert cache.bodies.put(body_with(status={}, resourceVersion="5")) is None, "older than its end"
+    assert cache.bodies.get(KEY) is None and cache.jobs.put(trial(0)) is None
+    cache.bodies.drop(*KEY, UID)
+    assert not cache.bodies._finished
 
 
 def test_only_news_of_a_child_is_worth_a_look() -> None:
     cache = TuningCache()
-    assert cache.put_child(trial(0)) == KEY
-    assert cache.put_child(replace(trial(0), resource_version="2")) is None
-    assert cache.put_child(replace(trial(0, "Complete"), resource_version="1")) is None, "older than what is known"
-    assert cache.put_child(replace(trial(0, "Complete"), resource_version="3")) == KEY
-    assert cache.children(KEY, UID) == [replace(trial(0, "Complete"), resource_version="3")]
-    assert cache.children(KEY, "another") == []
+    assert cache.jobs.put(trial(0)) == KEY
+    assert cache.jobs.put(replace(trial(0), resource_version="2")) is None
+    assert cache.jobs.put(replace(trial(0, "Complete"), resource_version="1")) is None, "older than what is known"
+    assert cache.jobs.put(replace(trial(0, "Complete"), resource_version="3")) == KEY
+    assert cache.jobs.of(KEY, UID) == [replace(trial(0, "Complete"), resource_version="3")]
+    assert cache.jobs.of(KEY, "another") == []
 
 
 def test_a_child_that_is_gone_is_forgotten_but_not_its_successor() -> None:
     cache = TuningCache()
-    cache.put_child(replace(trial(0), uid="second"))
-    cache.drop_child(trial(0))
-    assert len(cache.children(KEY, UID)) == 1
-    cache.drop_child(replace(trial(0), uid="second"))
-    assert cache.children(KEY, UID) == []
+    cache.jobs.put(replace(trial(0), uid="second"))
+    cache.jobs.drop(trial(0))
+    assert len(cache.jobs.of(KEY, UID)) == 1
+    cache.jobs.drop(replace(trial(0), uid="second"))
+    assert cache.jobs.of(KEY, UID) == []
 
 
 def test_answered_children_are_dropped() -> None:
     cache = TuningCache()
-    cache.put_child(trial(0, "Complete"))
-    cache.put_child(trial(1))
-    cache.put_pack(pack(2, 2))
-    cache.drop_answered(KEY, [trial(0, "Complete")], [pack(2, 2)])
-    assert cache.children(KEY, UID) == [trial(1)] and cache.packs(KEY, UID) == []
+    cache.jobs.put(trial(0, "Complete"))
+    cache.jobs.put(trial(1))
+    cache.packs.put(pack(2, 2))
+    cache.drop_answered([trial(0, "Complete")], [pack(2, 2)])
+    assert cache.jobs.of(KEY, UID) == [trial(1)] and cache.packs.of(KEY, UID) == []
 
 
 # --- the status -------------------------------------------------------------------------------------------------------
@@ -350,7 +350,7 @@ def test_the_claim_of_a_search_need_be_in_no_list() -> None:
     assert not isinstance(admit_training_job(body, settings, ["search-workspace"]), Broken)
     cache = TuningCache()
     assert cache.claim_of(NAMESPACE, UID) is None
-    cache.put_tuning(body_with())
+    cache.bodies.put(body_with())
     assert (cache.claim_of(NAMESPACE, UID), cache.claim_of("other", UID)) == ("search-workspace", None)
 
 

@@ -115,11 +115,11 @@ def reconciler_of(
 ) -> tuple[TuningReconciler, Server]:
     """A reconciler that has seen these."""
     server, cache = Server(body), TuningCache()
-    cache.put_tuning(body)
+    cache.bodies.put(body)
     for child in children:
-        cache.put_child(child)
+        cache.jobs.put(child)
     for one in packs:
-        cache.put_pack(one)
+        cache.packs.put(one)
     settings, metrics = Settings(trainer_image="trainer:1"), Metrics(CollectorRegistry())
     findings = Findings(cache, server, server)  # type: ignore[arg-type]
     return TuningReconciler(cache, server, asks or Asks(), findings, settings, metrics), server
@@ -150,8 +150,8 @@ def test_each_trial_is_created_with_what_it_may_know() -> None:
     reconciler, server = reconciler_of(body, trial(2, "Complete"), trial(3), asks=asks)
     reconciled(reconciler)
     assert asks.asked == [(4, [0, 1], 2), (5, [0, 1, 2], 2)] and server.made == ["search-4", "search-5"]
-    assert reconciler.cache.children(KEY, UID) != [] and "search-2" not in {
-        child.name for child in reconciler.cache.children(KEY, UID)
+    assert reconciler.cache.jobs.of(KEY, UID) != [] and "search-2" not in {
+        child.name for child in reconciler.cache.jobs.of(KEY, UID)
     }, "what is in the log is not kept a second time"
 
 
@@ -194,14 +194,14 @@ def test_a_trial_that_was_made_before_a_crash_is_found_and_counts() -> None:
     first, server = reconciler_of(body_with(status=begun(SEARCH)))
     reconciled(first)
     again, server = reconciler_of(body_with(status=begun(SEARCH)))
-    made = first.cache.children(KEY, UID)[0]
+    made = first.cache.jobs.of(KEY, UID)[0]
     owner = {"uid": UID, "kind": "TuningJob", "name": "search", "controller": True}
     annotations = {"steelyard.dev/trials": json.dumps([[0, answer(7).values, None]])}
     labels = {"steelyard.dev/tuning-job": "search"}
     metadata = {"name": made.name, "namespace": NAMESPACE, "uid": "u", "labels": labels, "annotations": annotations}
     server.found[made.name] = {"metadata": {**metadata, "ownerReferences": [owner]}}
     reconciled(again)
-    found = next(child for child in again.cache.children(KEY, UID) if child.name == made.name)
+    found = next(child for child in again.cache.jobs.of(KEY, UID) if child.name == made.name)
     assert found.suggestion is not None and found.suggestion.values == answer(7).values, "its own values, not today's"
 
 
@@ -209,7 +209,7 @@ def test_a_trial_whose_end_no_watch_told_of_is_missed_in_time() -> None:
     reconciler, server = reconciler_of(body_with(status=begun(SEARCH)), trial(0), trial(1))
     left = reconciled(reconciler)
     assert server.made == [] and left is not None and 0 < left <= LOOK_AFTER_SECONDS
-    reconciler._known[KEY].next_look = 0.0
+    reconciler._memories[KEY].next_look = 0.0
     reconciled(reconciler)
     assert sorted(server.made) == ["search-0", "search-1"]
 
@@ -264,7 +264,7 @@ def test_a_new_best_is_told_now_and_then_only() -> None:
     body = body_with("maxTrials=9", status=begun(SEARCH, answer(0)))
     reconciler, server = reconciler_of(body, trial(1, "Complete"))
     reconciled(reconciler)
-    reconciler.cache.put_child(trial(2, "Complete"))
+    reconciler.cache.jobs.put(trial(2, "Complete"))
     reconciled(reconciler)
     assert server.events == ["NewBest"] and server.search["status"]["best"]["trial"] == 2
 
@@ -279,4 +279,4 @@ def test_a_search_that_can_not_be_run_fails_with_the_field() -> None:
     reconciler, server = reconciler_of(body_with("maxTrials=0"))
     assert reconciled(reconciler) is None
     assert conditions(server)["Failed"][0] == "InvalidManifest" and "spec.maxTrials" in conditions(server)["Failed"][1]
-    assert server.events == ["InvalidManifest"] and reconciler.cache.tuning(KEY) is None
+    assert server.events == ["InvalidManifest"] and reconciler.cache.bodies.get(KEY) is None

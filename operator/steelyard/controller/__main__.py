@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry
 
 from steelyard.api.errors import SteelyardError
 from steelyard.contract.stages import ExitCode
-from steelyard.controller.cache import Cache, DueKey, Key
+from steelyard.controller.cache import Cache
 from steelyard.controller.claim_users import ClaimUsers
 from steelyard.controller.clean_up import CleanUp
 from steelyard.controller.health import HealthServer, Heartbeat
@@ -29,6 +29,7 @@ from steelyard.controller.logs import configure_logs
 from steelyard.controller.metrics import Counted, Metrics
 from steelyard.controller.operator import Operator
 from steelyard.controller.reconciler import Reconciler
+from steelyard.controller.runtime.cache import DueKey, Key
 from steelyard.controller.settings import Settings
 from steelyard.controller.tuning.cache import TuningCache
 from steelyard.controller.tuning.findings import Findings

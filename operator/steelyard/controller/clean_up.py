@@ -11,14 +11,15 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from steelyard.controller import cluster
-from steelyard.controller.cache import Cache, DueKey
+from steelyard.controller.cache import Cache
 from steelyard.controller.claim_users import ClaimUsers, JobFact, Usage
 from steelyard.controller.cluster import NotNowError
-from steelyard.controller.decide import Event
 from steelyard.controller.finished import Finished, job_spec
 from steelyard.controller.names import TUNING_LABEL, workspace_claim_name
 from steelyard.controller.observation import controller_uid, text_of, time_of
 from steelyard.controller.policies import retention
+from steelyard.controller.runtime.cache import DueKey
+from steelyard.controller.runtime.events import Event
 from steelyard.controller.tuning.cache import TuningCache
 from steelyard.kube import ApiError, ConnectionFailedError, Requester, pages, path_of
 from steelyard.kube.errors import Object
@@ -125,8 +126,8 @@ class CleanUp:
         for pod in usage.pods.get(claim, ()):
             if job != (pod.tuning_job if resource == "tuningjobs" else pod.job):
                 return pod.words
-        others = [("TrainingJob", body) for body in self.cache.jobs_in(namespace)]
-        others += [("TuningJob", body) for body in self.searches.tunings_in(namespace)]
+        others = [("TrainingJob", body) for body in self.cache.bodies.in_namespace(namespace)]
+        others += [("TuningJob", body) for body in self.searches.bodies.in_namespace(namespace)]
         for kind, body in others:
             spec, metadata = body.get("spec"), body["metadata"]
             is_own = uid in (metadata["uid"], controller_uid(metadata))
@@ -155,9 +156,9 @@ class CleanUp:
         changes = {"conditions": [condition.to_json() for condition in after]}
         body = await cluster.patch_status(self.api, body, changes, name[0])
         if name[0] == "tuningjobs":
-            self.searches.put_tuning(body)
+            self.searches.bodies.put(body)
         else:
-            self.cache.put_job(body)
+            self.cache.bodies.put(body)
         return body
 
     # --- when ---------------------------------------------------------------------------------------------------------
@@ -166,4 +167,4 @@ class CleanUp:
         self._due(name).put(name, datetime.now(UTC) + timedelta(seconds=seconds))
 
     def _due(self, name: DueKey) -> Any:
-        return self.searches.due if name[0] == "tuningjobs" else self.cache.due
+        return self.searches.bodies.due if name[0] == "tuningjobs" else self.cache.bodies.due

@@ -17,6 +17,7 @@ from steelyard.controller.names import spec_config_map_name, workspace_claim_nam
 from steelyard.controller.observation import Pod, StageJob
 from steelyard.controller.policies import deadline, disruptions, endings, lost_nodes, suspend, waiting
 from steelyard.controller.policies.waiting import Wait
+from steelyard.controller.runtime.events import Event
 from steelyard.planning import Plan, Stage
 
 CHECK_AGAIN_SECONDS = 5.0
@@ -71,15 +72,6 @@ class MakeChildren:
 
 
 Action: TypeAlias = GiveUpPod | DeletePod | DeleteJob | StopJob | ResumeJob | MakeChildren
-
-
-@dataclass(frozen=True)
-class Event:
-    """An Event of the job, as `kubectl describe` shows it."""
-
-    reason: str
-    message: str
-    is_warning: bool = False
 
 
 @dataclass

@@ -4,9 +4,10 @@ Imports the contract and the controller's names only.
 """
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 from steelyard.contract.stages import EndKind, Result, StageName
 from steelyard.controller.names import CONTAINER, JOB_LABEL, STAGE_LABEL
@@ -16,6 +17,9 @@ _LONGEST_REASON = 256
 _INDEX_LABEL = "batch.kubernetes.io/job-completion-index"
 
 
+Outcome: TypeAlias = Literal["Running", "Complete", "Failed"]
+
+
 @dataclass(frozen=True, slots=True)
 class StageJob:
     """The Job of a stage."""
@@ -23,14 +27,15 @@ class StageJob:
     namespace: str
     name: str
     uid: str
-    resource_version: str
+    resource_version: str = field(compare=False)
+    """Two that differ in it alone say the same."""
     job: str
     """The name of the TrainingJob that it belongs to."""
     stage: StageName
     owner_uid: str
     is_going: bool
     """Whether it was deleted and is not yet gone."""
-    outcome: Literal["Running", "Complete", "Failed"]
+    outcome: Outcome
     reason: str
     """The Job controller's, where it has failed."""
     message: str
@@ -38,6 +43,11 @@ class StageJob:
     """How many of its pods have failed; ignored ones are not counted by the Job controller."""
     is_suspended: bool = False
     """Whether it is to have no pods for now."""
+
+    @property
+    def owner_key(self) -> tuple[str, str]:
+        """Namespace and name of the job that it belongs to."""
+        return (self.namespace, self.job)
 
     @classmethod
     def of(cls, body: dict[str, Any]) -> "StageJob | None":
@@ -52,12 +62,7 @@ class StageJob:
     def of_stage(cls, body: dict[str, Any], job: str, stage: StageName) -> "StageJob":
         """A Job of which it is known whose it is."""
         metadata, status = body["metadata"], body.get("status") or {}
-        outcome: Literal["Running", "Complete", "Failed"] = "Running"
-        reason = message = ""
-        for condition in status.get("conditions") or ():
-            if condition["type"] in ("Complete", "Failed") and condition["status"] == "True":
-                outcome = condition["type"]
-                reason, message = condition.get("reason", ""), condition.get("message", "")
+        outcome, reason, message = outcome_of(status)
         return cls(
             namespace=metadata["namespace"],
             name=metadata["name"],
@@ -133,6 +138,14 @@ class Pod:
             waiting_message=waiting_message,
             is_out_of_memory=terminated.get("reason") == "OOMKilled",
         )
+
+
+def outcome_of(status: Mapping[str, Any]) -> tuple[Outcome, str, str]:
+    """How a Job, or a job of ours, stands: whether it has ended and how, the reason of that, and the message."""
+    for condition in status.get("conditions") or ():
+        if condition["type"] in ("Complete", "Failed") and condition["status"] == "True":
+            return condition["type"], condition.get("reason", ""), condition.get("message", "")
+    return "Running", "", ""
 
 
 def controller_uid(metadata: dict[str, Any]) -> str:

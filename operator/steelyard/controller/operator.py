@@ -17,7 +17,7 @@ import kopf
 
 from steelyard.api.errors import ConfigurationError
 from steelyard.contract.stages import ExitCode, Reason
-from steelyard.controller.cache import Cache, DueKey, Key
+from steelyard.controller.cache import Cache
 from steelyard.controller.clean_up import CleanUp
 from steelyard.controller.cluster import NotNowError
 from steelyard.controller.health import Heartbeat
@@ -27,6 +27,7 @@ from steelyard.controller.metrics import Metrics
 from steelyard.controller.names import MANAGED_BY
 from steelyard.controller.observation import StageJob
 from steelyard.controller.reconciler import Reconciler
+from steelyard.controller.runtime.cache import DueKey, Key
 from steelyard.controller.settings import Settings
 from steelyard.controller.tuning.cache import TuningCache
 from steelyard.controller.tuning.facts import Child, Pack
@@ -154,35 +155,35 @@ class Operator:
         metadata = body["metadata"]
         gone = event["type"] == "DELETED"
         if (child := Child.of(body)) is not None:
-            self._enqueue_tuning(self.tuning_cache.drop_child(child) if gone else self.tuning_cache.put_child(child))
+            self._enqueue_tuning(self.tuning_cache.jobs.drop(child) if gone else self.tuning_cache.jobs.put(child))
         if gone:
-            self.cache.drop_job(metadata["namespace"], metadata["name"], metadata["uid"])
+            self.cache.bodies.drop(metadata["namespace"], metadata["name"], metadata["uid"])
         else:
-            self._enqueue(self.cache.put_job(body))
+            self._enqueue(self.cache.bodies.put(body))
 
     async def _on_tuning(self, event: Any, **_: Any) -> None:
         body = dict(event["object"])
         metadata = body["metadata"]
         if event["type"] == "DELETED":
-            self.tuning_cache.drop_tuning(metadata["namespace"], metadata["name"], metadata["uid"])
+            self.tuning_cache.bodies.drop(metadata["namespace"], metadata["name"], metadata["uid"])
         else:
-            self._enqueue_tuning(self.tuning_cache.put_tuning(body))
+            self._enqueue_tuning(self.tuning_cache.bodies.put(body))
 
     async def _on_stage_job(self, event: Any, **_: Any) -> None:
         body = dict(event["object"])
         gone = event["type"] == "DELETED"
         if (stage_job := StageJob.of(body)) is not None:
-            self._enqueue(self.cache.drop_stage_job(stage_job) if gone else self.cache.put_stage_job(stage_job))
+            self._enqueue(self.cache.stage_jobs.drop(stage_job) if gone else self.cache.stage_jobs.put(stage_job))
         elif (pack := Pack.of(body)) is not None:
-            self._enqueue_tuning(self.tuning_cache.drop_pack(pack) if gone else self.tuning_cache.put_pack(pack))
+            self._enqueue_tuning(self.tuning_cache.packs.drop(pack) if gone else self.tuning_cache.packs.put(pack))
 
     def _enqueue(self, key: Key | None) -> None:
         """What is over, and what says nothing new, costs nothing more than its event."""
-        if key is not None and self.cache.job(key) is not None:
+        if key is not None and self.cache.bodies.get(key) is not None:
             self.queue.add(key)
 
     def _enqueue_tuning(self, key: Key | None) -> None:
-        if key is not None and self.tuning_cache.tuning(key) is not None:
+        if key is not None and self.tuning_cache.bodies.get(key) is not None:
             self.tuning_queue.add(key)
 
     # --- working ------------------------------------------------------------------------------------------------------
@@ -235,9 +236,9 @@ class Operator:
                     raise
                 logger.warning("%s; the Jobs are listed again in %.0f s", error, LIST_AGAIN_SECONDS)
                 await asyncio.sleep(LIST_AGAIN_SECONDS)
-        for key in self.cache.all_keys():
+        for key in self.cache.bodies.all_keys():
             self.queue.add(key)
-        for key in self.tuning_cache.all_keys():
+        for key in self.tuning_cache.bodies.all_keys():
             self.tuning_queue.add(key)
 
     async def _read_stage_jobs(self) -> None:
@@ -246,16 +247,16 @@ class Operator:
                 while page:  # None is to be held while the next page comes.
                     body = page.pop()
                     if (stage_job := StageJob.of(body)) is not None:
-                        self.cache.put_stage_job(stage_job)
+                        self.cache.stage_jobs.put(stage_job)
                     elif (pack := Pack.of(body)) is not None:
-                        self.tuning_cache.put_pack(pack)
+                        self.tuning_cache.packs.put(pack)
                 self._beat()
 
     async def _look_at_clock(self) -> None:
         """Has done what is due about jobs that are over. By the wall clock, as their ends are."""
         while True:
             now = datetime.now(UTC)
-            for due in {id(cache.due): cache.due for cache in (self.cache, self.tuning_cache)}.values():
+            for due in (self.cache.bodies.due, self.tuning_cache.bodies.due):
                 for name in due.pop(now):
                     self.clean_queue.add(name)
             await asyncio.sleep(LOOK_AT_CLOCK_SECONDS)

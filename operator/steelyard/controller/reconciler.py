@@ -7,14 +7,14 @@ last looked at. Imports planning, kube, the api and the other parts of the contr
 import asyncio
 import logging
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from typing import Any
 
 from steelyard.contract.stages import Progress
 from steelyard.controller import cluster
 from steelyard.controller.admission import Admitted, admit, image_of
-from steelyard.controller.cache import Cache, Key
+from steelyard.controller.cache import Cache
 from steelyard.controller.children import stage_children
 from steelyard.controller.cluster import NotNowError, ObstacleError
 from steelyard.controller.decide import (
@@ -23,7 +23,6 @@ from steelyard.controller.decide import (
     Decision,
     DeleteJob,
     DeletePod,
-    Event,
     GiveUpPod,
     MakeChildren,
     Observation,
@@ -38,6 +37,9 @@ from steelyard.controller.names import TUNING_LABEL
 from steelyard.controller.observation import Pod, StageJob, controller_uid, time_of
 from steelyard.controller.policies.endings import Broken
 from steelyard.controller.policies.waiting import SETTLE_SECONDS, Wait
+from steelyard.controller.runtime.cache import Bodies, Key
+from steelyard.controller.runtime.events import Event
+from steelyard.controller.runtime.reconcile import JobReconciler, Memory, now
 from steelyard.controller.settings import Settings
 from steelyard.controller.tuning.cache import TuningCache
 from steelyard.kube import Api, ApiError, ConnectionFailedError, Requester
@@ -53,12 +55,9 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass
-class _Known:
+class _Memory(Memory[Admitted]):
     """What saves work while a job runs."""
 
-    version: tuple[str, int]
-    """The job's uid and generation."""
-    admitted: Admitted | Broken
     next_check: float = 0.0
     """By the monotonic clock."""
     chief: str = ""
@@ -70,7 +69,7 @@ class _Known:
 
 
 @dataclass
-class Reconciler:
+class Reconciler(JobReconciler[_Memory]):
     """Reconciles TrainingJobs."""
 
     cache: Cache
@@ -82,41 +81,17 @@ class Reconciler:
     metrics: Metrics
     searches: TuningCache = field(default_factory=TuningCache)
     """The TuningJobs whose children some jobs are."""
-    _known: dict[Key, _Known] = field(default_factory=dict)
+    _memories: dict[Key, _Memory] = field(default_factory=dict)
     _sampling: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_CONCURRENT_SAMPLES))
 
-    async def reconcile(self, key: Key) -> float | None:
-        """Brings a job one step further.
+    @property
+    def bodies(self) -> Bodies:
+        """See JobReconciler."""
+        return self.cache.bodies
 
-        Returns:
-            Seconds after which to reconcile again though nothing may have changed; None where an event will tell.
-
-        Raises:
-            NotNowError, ApiError, ConnectionFailedError: try again later.
-        """
-        body = self.cache.job(key)
-        if body is None:
-            self._known.pop(key, None)
-            return None
-        try:
-            return await self._reconcile(key, body)
-        except ApiError as error:
-            if cluster.is_namespace_going(error):
-                # The job itself goes as well, or has gone.
-                logger.info("the job or its namespace is on its way out: %s", error.message)
-                self.cache.drop_job(*key, body["metadata"]["uid"])
-                return None
-            if error.status == 409:
-                # Somebody else changed the job, and its event is on the way.
-                raise NotNowError("the job was changed meanwhile") from None
-            raise
-        finally:
-            if self.cache.job(key) is None:
-                self._known.pop(key, None)
-
-    async def _reconcile(self, key: Key, body: Object) -> float | None:
+    async def _step(self, key: Key, body: Object) -> float | None:
         if is_terminal(body.get("status") or {}):
-            await self._answer_edit(key, body)
+            await self._answer_edit(body)
             return None
         known = self._recall(key, body)
         if isinstance(known.admitted, Broken):
@@ -125,18 +100,18 @@ class Reconciler:
         seen = self._observe(key, body, known.admitted)
         if self._is_check_due(seen, known):
             seen = await self._look_closer(seen, known)
-        decision = decide(seen, _now())
+        decision = decide(seen, now())
         if decision.needs_pods:
             seen = await self._look_at_pods(seen)
-            decision = decide(seen, _now())
+            decision = decide(seen, now())
         try:
             body = await self._carry_out(key, body, known.admitted, decision)
         except ObstacleError as obstacle:
             # What was written already is in the cache.
-            body = self.cache.job(key) or body
+            body = self.bodies.get(key) or body
             seen = self._observe(key, body, known.admitted)
             seen = replace(seen, defect=obstacle.defect, obstacle=obstacle.wait if obstacle.defect is None else None)
-            decision = decide(seen, _now())
+            decision = decide(seen, now())
             decision.after.clear()
             await self._carry_out(key, body, known.admitted, decision)
         if decision.is_over:
@@ -145,16 +120,10 @@ class Reconciler:
 
     # --- observing ----------------------------------------------------------------------------------------------------
 
-    def _recall(self, key: Key, body: Object) -> _Known:
-        metadata = body["metadata"]
-        version = (metadata["uid"], metadata.get("generation", 1))
-        known = self._known.get(key)
-        if known is None or known.version != version:
-            # The first look at the pods comes when they have had the time to start.
-            first_check = time.monotonic() + max(SETTLE_SECONDS, self._check_interval())
-            admitted = admit(body, self.settings, self._own_claims(metadata))
-            known = self._known[key] = _Known(version, admitted, first_check)
-        return known
+    def _admit(self, body: Object, version: tuple[str, int]) -> _Memory:
+        # The first look at the pods comes when they have had the time to start.
+        first_check = time.monotonic() + max(SETTLE_SECONDS, self._check_interval())
+        return _Memory(version, admit(body, self.settings, self._own_claims(body["metadata"])), first_check)
 
     def _own_claims(self, metadata: Object) -> tuple[str, ...]:
         """The claim that was made for the TuningJob whose child this job is: no list of the administrator's has it."""
@@ -167,7 +136,7 @@ class Reconciler:
 
     def _check_interval(self) -> float:
         """Seconds between two looks at one job's pods."""
-        return max(self.settings.progress_seconds, len(self._known) / JOBS_SAMPLED_PER_SECOND)
+        return max(self.settings.progress_seconds, len(self._memories) / JOBS_SAMPLED_PER_SECOND)
 
     def _observe(self, key: Key, body: Object, admitted: Admitted) -> Observation:
         metadata = body["metadata"]
@@ -178,17 +147,17 @@ class Reconciler:
             image=image_of(job, self.settings),
             generation=metadata.get("generation", 1),
             status=body.get("status") or {},
-            jobs=self.cache.stage_jobs(key, metadata["uid"]),
+            jobs=self.cache.stages(key, metadata["uid"]),
             dead_pod_seconds=self.settings.dead_pod_seconds,
         )
 
     def _running(self, seen: Observation) -> StageJob | None:
         """The Job of the stage that is not done."""
-        draft = StatusDraft(dict(seen.status), seen.generation, _now())
+        draft = StatusDraft(dict(seen.status), seen.generation, now())
         stage = next((stage for stage in seen.plan.stages if not draft.is_done(stage.name)), None)
         return seen.jobs.get(stage.name) if stage is not None else None
 
-    def _is_check_due(self, seen: Observation, known: _Known) -> bool:
+    def _is_check_due(self, seen: Observation, known: _Memory) -> bool:
         job = self._running(seen)
         is_running = job is not None and job.outcome == "Running" and not job.is_suspended
         return is_running and time.monotonic() >= known.next_check
@@ -198,7 +167,7 @@ class Reconciler:
         assert job is not None
         return replace(seen, pods=await cluster.pods_of(self.api, job.namespace, job.job, job.stage, job.uid))
 
-    async def _look_closer(self, seen: Observation, known: _Known) -> Observation:
+    async def _look_closer(self, seen: Observation, known: _Memory) -> Observation:
         """Looks at the pods of a stage that runs: what they wait for, or how far they are."""
         job = self._running(seen)
         assert job is not None
@@ -210,7 +179,7 @@ class Reconciler:
             return replace(seen, sample=sample)
         if not seen.pods and (found := await cluster.find_stage_job(self.api, job)) is None:
             # A watch that was interrupted may have missed that the Job was removed.
-            self.cache.drop_stage_job(job)
+            self.cache.stage_jobs.drop(job)
             raise NotNowError(f"the Job {job.name} is gone")
         if not seen.pods and found is not None:
             self._learn(found)
@@ -219,14 +188,14 @@ class Reconciler:
     async def _words(self, seen: Observation, job: StageJob) -> Wait | None:
         """What Events say of pods that are lacking, or are not yet started and do not say why themselves."""
         assert seen.pods is not None
-        entry = StatusDraft(dict(seen.status), seen.generation, _now()).stage(job.stage)
+        entry = StatusDraft(dict(seen.status), seen.generation, now()).stage(job.stage)
         began = time_of(entry["startTime"]) if entry else None
-        if began is None or (_now() - began).total_seconds() < SETTLE_SECONDS:
+        if began is None or (now() - began).total_seconds() < SETTLE_SECONDS:
             return None
         pending = next((pod for pod in seen.pods if pod.phase == "Pending"), None)
         return await cluster.words_about(self.api, job.namespace, pending.uid if pending else job.uid)
 
-    async def _sample(self, job: StageJob, pods: Any, known: _Known) -> Progress | None:
+    async def _sample(self, job: StageJob, pods: Any, known: _Memory) -> Progress | None:
         """The newest progress of worker 0; none where its log can't be read, which is no error."""
         chief: Pod | None = next((pod for pod in pods if pod.worker == 0 and pod.phase == "Running"), None)
         if chief is None:
@@ -258,11 +227,10 @@ class Reconciler:
         # Children are made of a job that is still there, as it was read: a watch that was interrupted may have missed
         # its end, and the garbage collector would remove what is made again and again.
         if changes or any(isinstance(action, MakeChildren) for action in decision.after):
-            body = await cluster.patch_status(self.api, body, changes)
-            self.cache.put_job(body)
+            body = await self._write(body, changes)
             self._count(decision)
             self._time(decision)
-        await self._tell(body, decision)
+        await self._tell(body, _worth_telling(body, decision.events))
         for action in decision.after:
             await self._do(key, admitted, action)
         return body
@@ -277,7 +245,7 @@ class Reconciler:
                 await cluster.delete(self.api, "pods", namespace, pod.name, pod.uid)
             case DeleteJob(job):
                 await cluster.delete(self.api, "jobs", namespace, job.name, job.uid)
-                self.cache.drop_stage_job(job)
+                self.cache.stage_jobs.drop(job)
             case StopJob(job):
                 await cluster.stop_job(self.api, job)
             case ResumeJob(job):
@@ -296,56 +264,28 @@ class Reconciler:
 
     def _learn(self, job: StageJob) -> None:
         """Takes what a request said of a Job. Its event will be no news then, so nobody would look at its end."""
-        self.cache.put_stage_job(job)
+        self.cache.stage_jobs.put(job)
         if job.outcome != "Running":
             raise NotNowError(f"the Job {job.name} is over already")
 
     async def _refuse(self, key: Key, body: Object, defect: Broken) -> None:
         """Fails a job that can't be run; what runs of it is stopped."""
         metadata = body["metadata"]
-        for job in self.cache.stage_jobs(key, metadata["uid"]).values():
+        for job in self.cache.stages(key, metadata["uid"]).values():
             if job.outcome == "Running":
                 await cluster.stop_job(self.api, job)
-        draft = StatusDraft(body.get("status") or {}, metadata.get("generation", 1), _now())
+        draft = StatusDraft(body.get("status") or {}, metadata.get("generation", 1), now())
         draft.fail(None, None, defect.reason, defect.message)
         story = [Event(defect.reason, defect.message, is_warning=True)]
         decision = Decision(draft, events=story, is_over=True)
-        try:
-            self.cache.put_job(await cluster.patch_status(self.api, body, draft.changes()))
-        except ApiError as error:
-            if error.status != 422:
-                raise
-            # An older CRD let it in, and today's has the API server refuse every change of it but a mended spec.
-            logger.warning("the job can't be run, nor its status be written: %s", defect.message)
-            self.cache.drop_job(*key, metadata["uid"])
-        else:
+        if await self._write_or_drop(body, draft.changes(), f"the job can't be run: {defect.message}") is not None:
             self._count(decision)
-        await self._tell(body, decision)
+        await self._tell(body, _worth_telling(body, story))
 
-    async def _answer_edit(self, key: Key, body: Object) -> None:
+    async def _answer_edit(self, body: Object) -> None:
         """Says of a job that is over that an edit of its spec, such as of runPolicy, changes nothing of its end."""
-        metadata = body["metadata"]
-        draft = StatusDraft(body["status"], metadata.get("generation", 1), _now())
-        try:
-            self.cache.put_job(await cluster.patch_status(self.api, body, draft.changes()))
-        except ApiError as error:
-            if error.status != 422:
-                raise
-            logger.warning("an edit of a job that is over can't be answered: %s", error.message)
-            self.cache.drop_job(*key, metadata["uid"])
-
-    async def _tell(self, body: Object, decision: Decision) -> None:
-        """Posts Events. One that can't be posted is no error: the status says the same."""
-        now = _now()
-        # A trial that goes well is told of by its TuningJob: there may be thousands.
-        is_trial = "trial" in (body.get("spec") or {})
-        events = [event for event in decision.events if event.is_warning or not is_trial]
-        posts = (cluster.post_event(self.api, body, event, now) for event in events)
-        for outcome in await asyncio.gather(*posts, return_exceptions=True):
-            if isinstance(outcome, ApiError | ConnectionFailedError):
-                logger.debug("an Event could not be posted: %s", outcome)
-            elif isinstance(outcome, BaseException):
-                raise outcome
+        draft = StatusDraft(body["status"], body["metadata"].get("generation", 1), now())
+        await self._write_or_drop(body, draft.changes(), "an edit of a job that is over can't be answered")
 
     def _count(self, decision: Decision) -> None:
         if decision.is_over:
@@ -359,7 +299,7 @@ class Reconciler:
             if began is not None and ended is not None:
                 self.metrics.job_phase_seconds.labels(phase=stage["name"]).observe((ended - began).total_seconds())
 
-    def _when_again(self, decision: Decision, known: _Known) -> float:
+    def _when_again(self, decision: Decision, known: _Memory) -> float:
         """The time until the next look at the pods, or what the decision asks for."""
         now = time.monotonic()
         if now >= known.next_check:
@@ -369,10 +309,12 @@ class Reconciler:
             return left
         if decision.again_after <= CHECK_AGAIN_SECONDS:
             # Something is lacking: the pods are looked at then, or, where many jobs wait for a busy cluster, later.
-            pause = max(decision.again_after, len(self._known) / JOBS_SAMPLED_PER_SECOND)
+            pause = max(decision.again_after, len(self._memories) / JOBS_SAMPLED_PER_SECOND)
             known.next_check = min(known.next_check, now + pause)
         return min(left, decision.again_after)
 
 
-def _now() -> datetime:
-    return datetime.now(UTC)
+def _worth_telling(body: Object, events: Iterable[Event]) -> list[Event]:
+    """A trial that goes well is told of by its TuningJob: there may be thousands."""
+    is_trial = "trial" in (body.get("spec") or {})
+    return [event for event in events if event.is_warning or not is_trial]

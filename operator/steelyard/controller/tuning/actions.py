@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from steelyard.controller.decide import Event
+from steelyard.controller.runtime.events import Event
 from steelyard.controller.tuning.draft import TuningDraft
 from steelyard.controller.tuning.facts import Child, Pack
 from steelyard.search.log import Entry

@@ -12,8 +12,8 @@ from datetime import datetime
 from steelyard.api.errors import ConfigurationError
 from steelyard.contract.stages import Reason
 from steelyard.contract.trial_report import TrialReport
-from steelyard.controller.decide import Event
 from steelyard.controller.policies import retention
+from steelyard.controller.runtime.events import Event
 from steelyard.controller.tuning import children
 from steelyard.controller.tuning.actions import (
     Action,

@@ -5,8 +5,8 @@ Imports the search, the api and the controller's names and observation only.
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Literal, cast
+from dataclasses import dataclass, field
+from typing import Any, cast
 
 from pydantic import ValidationError
 
@@ -21,7 +21,7 @@ from steelyard.controller.names import (
     TRIALS_ANNOTATION,
     TUNING_LABEL,
 )
-from steelyard.controller.observation import StageJob, controller_uid
+from steelyard.controller.observation import Outcome, StageJob, controller_uid, outcome_of
 from steelyard.search.log import Values
 
 
@@ -64,7 +64,8 @@ class Child:
     namespace: str
     name: str
     uid: str
-    resource_version: str
+    resource_version: str = field(compare=False)
+    """Two that differ in it alone say the same."""
     tuning_job: str
     """The name of the TuningJob that it belongs to."""
     owner_uid: str
@@ -72,7 +73,7 @@ class Child:
     """What it answers, where it is a trial."""
     search: str
     """The ConfigMap with the search whose best model it publishes; empty for all others."""
-    outcome: Literal["Running", "Complete", "Failed"]
+    outcome: Outcome
     reason: str
     """Of its end."""
     message: str
@@ -87,6 +88,11 @@ class Child:
     is_going: bool
     """Whether it was deleted and is not yet gone."""
 
+    @property
+    def owner_key(self) -> tuple[str, str]:
+        """Namespace and name of its TuningJob."""
+        return (self.namespace, self.tuning_job)
+
     @classmethod
     def of(cls, body: dict[str, Any]) -> "Child | None":
         """None for a TrainingJob that is no TuningJob's."""
@@ -95,12 +101,7 @@ class Child:
         owner = controller_uid(metadata)
         if not tuning_job or not owner:
             return None
-        outcome: Literal["Running", "Complete", "Failed"] = "Running"
-        reason = message = ""
-        for condition in status.get("conditions") or ():
-            if condition["type"] in ("Complete", "Failed") and condition["status"] == "True":
-                outcome = condition["type"]
-                reason, message = condition.get("reason", ""), condition.get("message", "")
+        outcome, reason, message = outcome_of(status)
         spec = body.get("spec") or {}
         suggestions = suggestions_of(metadata)
         search = (metadata.get("annotations") or {}).get(SEARCH_ANNOTATION, "")
@@ -140,6 +141,31 @@ class Pack:
     """What its result document is to name."""
     suggestions: tuple[Suggestion, ...]
     is_suspended: bool
+
+    @property
+    def name(self) -> str:
+        """The Job's."""
+        return self.job.name
+
+    @property
+    def uid(self) -> str:
+        """The Job's."""
+        return self.job.uid
+
+    @property
+    def resource_version(self) -> str:
+        """The Job's."""
+        return self.job.resource_version
+
+    @property
+    def owner_key(self) -> tuple[str, str]:
+        """Namespace and name of its TuningJob."""
+        return self.job.owner_key
+
+    @property
+    def owner_uid(self) -> str:
+        """Of its TuningJob."""
+        return self.job.owner_uid
 
     @property
     def is_running(self) -> bool:

@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from steelyard.api.errors import ConfigurationError
 from steelyard.contract.trial_report import TrialReport
 from steelyard.controller import cluster
-from steelyard.controller.cache import Key
 from steelyard.controller.policies.endings import Broken, Done, Lost, ending_of
+from steelyard.controller.runtime.cache import Key
 from steelyard.controller.tuning.cache import TuningCache
 from steelyard.controller.tuning.facts import Child, Pack
 from steelyard.controller.tuning.observation import PackEnding, SearchObservation
@@ -75,25 +75,25 @@ class Findings:
 
     async def look_after(self, key: Key, uid: str) -> None:
         """Looks whether what runs is still there: a watch that was interrupted may have missed its end."""
-        running = [child for child in self.cache.children(key, uid) if child.outcome == "Running"]
-        packs = [pack for pack in self.cache.packs(key, uid) if pack.is_running]
+        running = [child for child in self.cache.jobs.of(key, uid) if child.outcome == "Running"]
+        packs = [pack for pack in self.cache.packs.of(key, uid) if pack.is_running]
         await asyncio.gather(*map(self._look_after_child, running), *map(self._look_after_pack, packs))
 
     async def _look_after_child(self, child: Child) -> None:
         found = await cluster.find(self.api, "trainingjobs", child.namespace, child.name)
         now = Child.of(found) if found is not None else None
         if now is None or now.uid != child.uid:
-            self.cache.drop_child(child)
+            self.cache.jobs.drop(child)
         if now is not None:
-            self.cache.put_child(now)
+            self.cache.jobs.put(now)
 
     async def _look_after_pack(self, pack: Pack) -> None:
         found = await cluster.find(self.api, "jobs", pack.job.namespace, pack.job.name)
         now = Pack.of(found) if found is not None else None
         if now is None or now.job.uid != pack.job.uid:
-            self.cache.drop_pack(pack)
+            self.cache.packs.drop(pack)
         if now is not None:
-            self.cache.put_pack(now)
+            self.cache.packs.put(now)
 
 
 def reports_in(documents: object) -> dict[int, TrialReport]:

@@ -9,16 +9,16 @@ import logging
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from typing import Protocol
 
 from steelyard.contract.stages import Reason
 from steelyard.controller import cluster
-from steelyard.controller.cache import Key
 from steelyard.controller.cluster import NotNowError, ObstacleError
-from steelyard.controller.decide import Event
 from steelyard.controller.metrics import Metrics
 from steelyard.controller.policies.endings import Broken
+from steelyard.controller.runtime.cache import Bodies, Key
+from steelyard.controller.runtime.events import Event
+from steelyard.controller.runtime.reconcile import JobReconciler, Memory, now
 from steelyard.controller.settings import Settings
 from steelyard.controller.tuning import children
 from steelyard.controller.tuning.actions import (
@@ -38,7 +38,7 @@ from steelyard.controller.tuning.draft import TuningDraft
 from steelyard.controller.tuning.facts import Child, Pack
 from steelyard.controller.tuning.findings import Findings
 from steelyard.controller.tuning.observation import SearchContext, SearchObservation
-from steelyard.kube import ApiError, ConnectionFailedError, Requester
+from steelyard.kube import Requester
 from steelyard.kube.errors import Object
 from steelyard.search.log import Entry, Values
 from steelyard.tuning.asking_process import AskingError
@@ -80,12 +80,9 @@ class Asks(Protocol):
 
 
 @dataclass
-class _Known:
+class _Memory(Memory[SearchContext]):
     """What saves work while a search runs."""
 
-    version: tuple[str, int]
-    """The search's uid and generation."""
-    admitted: SearchContext | Broken
     lines: dict[str, Entry] = field(default_factory=dict)
     """The decoded lines of the log and of the earlier search's."""
     told_best: float = -TELL_BEST_SECONDS
@@ -95,7 +92,7 @@ class _Known:
 
 
 @dataclass
-class TuningReconciler:
+class TuningReconciler(JobReconciler[_Memory]):
     """Reconciles TuningJobs."""
 
     cache: TuningCache
@@ -105,39 +102,17 @@ class TuningReconciler:
     findings: Findings
     settings: Settings
     metrics: Metrics
-    _known: dict[Key, _Known] = field(default_factory=dict)
+    _memories: dict[Key, _Memory] = field(default_factory=dict)
 
-    async def reconcile(self, key: Key) -> float | None:
-        """Brings a search one step further.
+    @property
+    def bodies(self) -> Bodies:
+        """See JobReconciler."""
+        return self.cache.bodies
 
-        Returns:
-            Seconds after which to reconcile again though nothing may have changed; None where an event will tell.
-
-        Raises:
-            NotNowError, ApiError, ConnectionFailedError: try again later.
-        """
-        body = self.cache.tuning(key)
-        if body is None:
-            self._known.pop(key, None)
-            return None
-        try:
-            return await self._reconcile(key, body)
-        except ApiError as error:
-            if cluster.is_namespace_going(error):
-                logger.info("the search or its namespace is on its way out: %s", error.message)
-                self.cache.drop_tuning(*key, body["metadata"]["uid"])
-                return None
-            if error.status == 409:
-                raise NotNowError("the search was changed meanwhile") from None
-            raise
-        finally:
-            if self.cache.tuning(key) is None:
-                self._known.pop(key, None)
-
-    async def _reconcile(self, key: Key, body: Object) -> float | None:
+    async def _step(self, key: Key, body: Object) -> float | None:
         known = self._recall(key, body)
         if isinstance(known.admitted, Broken):
-            await self._refuse(body, known, known.admitted)
+            await self._refuse(body, known.admitted)
             return None
         if time.monotonic() >= known.next_look:
             known.next_look = time.monotonic() + LOOK_AFTER_SECONDS
@@ -146,12 +121,12 @@ class TuningReconciler:
             seen = self._observe(key, body, known, known.admitted)
         except ValueError as error:
             message = f"status.log was changed by somebody else than the operator: {error}"
-            await self._refuse(body, known, Broken(Reason.INVALID_CONFIGURATION, message))
+            await self._refuse(body, Broken(Reason.INVALID_CONFIGURATION, message))
             return None
         try:
             seen, decision = await self._decide(seen)
         except AskingError as error:
-            await self._tell(body, known, [Event("TrialNotCreated", str(error), is_warning=True)])
+            await self._tell(body, [Event("TrialNotCreated", str(error), is_warning=True)])
             raise NotNowError(str(error)) from None
         try:
             body = await self._carry_out(known.admitted, body, known, decision)
@@ -159,10 +134,10 @@ class TuningReconciler:
             return await self._start_over(key, known, seen, {refusal.number: refusal.defect}, None)
         except ObstacleError as obstacle:
             if obstacle.defect is None:
-                await self._tell(body, known, [Event(obstacle.wait.reason, obstacle.wait.message, is_warning=True)])
+                await self._tell(body, [Event(obstacle.wait.reason, obstacle.wait.message, is_warning=True)])
                 raise NotNowError(f"{obstacle.wait.reason}: {obstacle.wait.message}") from None
             return await self._start_over(key, known, seen, {}, obstacle.defect)
-        self._forget_answered(key, seen, decision)
+        self._forget_answered(seen, decision)
         if decision.is_over:
             return None
         left = max(0.0, known.next_look - time.monotonic())
@@ -171,13 +146,13 @@ class TuningReconciler:
     async def _start_over(
         self,
         key: Key,
-        known: _Known,
+        known: _Memory,
         seen: SearchObservation,
         refused: Mapping[int, Broken],
         defect: Broken | None,
     ) -> float | None:
         """A child can't be made. What was written before that is in the cache."""
-        body = self.cache.tuning(key)
+        body = self.bodies.get(key)
         if body is None:
             return None
         again = self._observe(key, body, known, seen.context)
@@ -189,15 +164,10 @@ class TuningReconciler:
 
     # --- observing ----------------------------------------------------------------------------------------------------
 
-    def _recall(self, key: Key, body: Object) -> _Known:
-        metadata = body["metadata"]
-        version = (metadata["uid"], metadata.get("generation", 1))
-        known = self._known.get(key)
-        if known is None or known.version != version:
-            known = self._known[key] = _Known(version, admit(body, self.settings))
-        return known
+    def _admit(self, body: Object, version: tuple[str, int]) -> _Memory:
+        return _Memory(version, admit(body, self.settings))
 
-    def _observe(self, key: Key, body: Object, known: _Known, context: SearchContext) -> SearchObservation:
+    def _observe(self, key: Key, body: Object, known: _Memory, context: SearchContext) -> SearchObservation:
         metadata, status = body["metadata"], body.get("status") or {}
         entries = self._decoded(known, context, status.get("log") or ())
         return SearchObservation(
@@ -206,11 +176,11 @@ class TuningReconciler:
             status=status,
             entries={entry.number: entry for entry in entries},
             prior=self._decoded(known, context, status.get("prior") or ()),
-            children=self.cache.children(key, metadata["uid"]),
-            packs=self.cache.packs(key, metadata["uid"]),
+            children=self.cache.jobs.of(key, metadata["uid"]),
+            packs=self.cache.packs.of(key, metadata["uid"]),
         )
 
-    def _decoded(self, known: _Known, context: SearchContext, lines: Sequence[str]) -> list[Entry]:
+    def _decoded(self, known: _Memory, context: SearchContext, lines: Sequence[str]) -> list[Entry]:
         """The entries of a log. Raises ValueError where somebody has spoilt it."""
         entries = []
         for line in lines:
@@ -223,7 +193,7 @@ class TuningReconciler:
     async def _decide(self, seen: SearchObservation) -> tuple[SearchObservation, TuningDecision]:
         """A decision for which nothing is to be found out any more."""
         for _ in range(MOST_ROUNDS):
-            decision = decide(seen, _now())
+            decision = decide(seen, now())
             if decision.needs_pods:
                 seen = replace(seen, pack_endings=await self.findings.endings(decision.needs_pods))
             elif decision.needs_prior:
@@ -261,12 +231,14 @@ class TuningReconciler:
 
     # --- carrying out -------------------------------------------------------------------------------------------------
 
-    async def _carry_out(self, context: SearchContext, body: Object, known: _Known, decision: TuningDecision) -> Object:
+    async def _carry_out(
+        self, context: SearchContext, body: Object, known: _Memory, decision: TuningDecision
+    ) -> Object:
         """Does what was decided; returns the search as it is then."""
         for action in decision.before:
             await self._do(context, action)
-        body = await self._write(body, decision)
-        await self._tell(body, known, decision.events, is_over=decision.is_over)
+        body = await self._write_decided(body, decision)
+        await self._tell_of(body, known, decision)
         for action in decision.after:
             if not _is_trial(action):
                 await self._do(context, action)
@@ -276,19 +248,20 @@ class TuningReconciler:
                 raise outcome
         return body
 
-    async def _write(self, body: Object, decision: TuningDecision) -> Object:
+    async def _write_decided(self, body: Object, decision: TuningDecision) -> Object:
         """Writes the status, where it changed; returns the search as it is then."""
         changes = decision.draft.changes()
         if not changes:
             return body
-        body = await cluster.patch_status(self.api, body, changes, "tuningjobs")
-        self.cache.put_tuning(body)
+        body = await self._write(body, changes)
         for entry in decision.new:
             self.metrics.trials_finished.labels(state=entry.state).inc()
         if "completionTime" in changes and decision.is_over:
-            reason = decision.draft.status["conditions"][-1]["reason"]
-            self.metrics.searches_finished.labels(reason=reason).inc()
+            self._count_end(decision.draft)
         return body
+
+    def _count_end(self, draft: TuningDraft) -> None:
+        self.metrics.searches_finished.labels(reason=draft.status["conditions"][-1]["reason"]).inc()
 
     async def _do(self, context: SearchContext, action: Action) -> None:
         match action:
@@ -304,7 +277,7 @@ class TuningReconciler:
                 self._learn("jobs", await cluster.make_child(self.api, "jobs", children.pack_job(context, found)))
             case DeleteChild(child):
                 await cluster.delete(self.api, "trainingjobs", child.namespace, child.name, child.uid)
-                self.cache.drop_child(child)
+                self.cache.jobs.drop(child)
             case PauseChild(child, is_suspended):
                 made = await cluster.pause_training_job(
                     self.api, child.namespace, child.name, child.uid, is_suspended=is_suspended
@@ -313,7 +286,7 @@ class TuningReconciler:
                     self._learn("trainingjobs", made)
             case DeletePack(pack):
                 await cluster.delete(self.api, "jobs", pack.job.namespace, pack.job.name, pack.job.uid)
-                self.cache.drop_pack(pack)
+                self.cache.packs.drop(pack)
             case PausePack(pack, is_suspended):
                 await (cluster.stop_job if is_suspended else cluster.resume_job)(self.api, pack.job)
 
@@ -322,54 +295,42 @@ class TuningReconciler:
         key: Key | None = None
         is_over = False
         if resource == "trainingjobs" and (child := Child.of(made)) is not None:
-            key, is_over = self.cache.put_child(child), child.outcome != "Running"
+            key, is_over = self.cache.jobs.put(child), child.outcome != "Running"
         elif resource == "jobs" and (pack := Pack.of(made)) is not None:
-            key, is_over = self.cache.put_pack(pack), not pack.is_running
+            key, is_over = self.cache.packs.put(pack), not pack.is_running
         if key is not None and is_over:
             raise NotNowError(f"{made['metadata']['name']} is over already")
 
-    def _forget_answered(self, key: Key, seen: SearchObservation, decision: TuningDecision) -> None:
+    def _forget_answered(self, seen: SearchObservation, decision: TuningDecision) -> None:
         """What the log holds now need not be kept a second time."""
         numbers = decision.entries.keys()
         trials = [child for child in seen.trials if child.suggestion and child.suggestion.number in numbers]
         packs = [pack for pack in seen.packs if all(suggestion.number in numbers for suggestion in pack.suggestions)]
-        self.cache.drop_answered(key, trials, packs)
+        self.cache.drop_answered(trials, packs)
 
-    async def _refuse(self, body: Object, known: _Known, defect: Broken) -> None:
+    async def _refuse(self, body: Object, defect: Broken) -> None:
         """Fails a search that can't be run."""
-        metadata = body["metadata"]
-        draft = TuningDraft(body.get("status") or {}, metadata.get("generation", 1), _now())
-        story = [Event(defect.reason, defect.message, is_warning=True)] if not draft.is_over else []
-        if not draft.is_over:
+        draft = TuningDraft(body.get("status") or {}, body["metadata"].get("generation", 1), now())
+        is_new = not draft.is_over
+        if is_new:
             draft.fail(defect.reason, defect.message)
-        try:
-            body = await self._write(body, TuningDecision(draft, is_over=True))
-        except ApiError as error:
-            if error.status != 422:
-                raise
-            # An older CRD let it in, and today's has the API server refuse every change of it but a mended spec.
-            logger.warning("the search can't be run, nor its status be written: %s", defect.message)
-            self.cache.drop_tuning(metadata["namespace"], metadata["name"], metadata["uid"])
-        await self._tell(body, known, story, is_over=True)
+        written = body
+        if changes := draft.changes():
+            written = await self._write_or_drop(body, changes, f"the search can't be run: {defect.message}") or body
+        if is_new:
+            if written is not body:
+                self._count_end(draft)
+            await self._tell(written, [Event(defect.reason, defect.message, is_warning=True)])
 
-    async def _tell(self, body: Object, known: _Known, events: Sequence[Event], *, is_over: bool = False) -> None:
-        """Posts Events. One that can't be posted is no error: the status says the same."""
-        now = time.monotonic()
-        if now - known.told_best < TELL_BEST_SECONDS and not is_over:
+    async def _tell_of(self, body: Object, known: _Memory, decision: TuningDecision) -> None:
+        """Posts a decision's Events; those of a new best not too often."""
+        events, time_now = decision.events, time.monotonic()
+        if time_now - known.told_best < TELL_BEST_SECONDS and not decision.is_over:
             events = [event for event in events if event.reason != "NewBest"]
         if any(event.reason == "NewBest" for event in events):
-            known.told_best = now
-        posts = (cluster.post_event(self.api, body, event, _now()) for event in events)
-        for outcome in await asyncio.gather(*posts, return_exceptions=True):
-            if isinstance(outcome, ApiError | ConnectionFailedError):
-                logger.debug("an Event could not be posted: %s", outcome)
-            elif isinstance(outcome, BaseException):
-                raise outcome
+            known.told_best = time_now
+        await self._tell(body, events)
 
 
 def _is_trial(action: Action) -> bool:
     return isinstance(action, MakeChild) and action.number is not None
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
