@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 
 from steelyard.api.run_policy import RunPolicy
 from steelyard.contract.stages import ExitCode, Result
-from steelyard.controller.observation import Pod
-from steelyard.controller.policies.deadline import seconds_left
+from steelyard.controller.observation import Pod, text_of
+from steelyard.controller.policies import deadline
+from steelyard.controller.policies.clock import counted_seconds
 from steelyard.controller.policies.disruptions import KEPT_DEAD_PODS, Disruptions, count_disruptions, superfluous
 from steelyard.controller.policies.endings import Broken, Done, Lost, ending_of
 from steelyard.controller.policies.lost_nodes import pods_to_give_up
-from steelyard.controller.policies.suspend import seconds_counted
 from steelyard.controller.policies.waiting import Wait, start_seconds_left, wait_of
 
 TRAIN = stage_of("train")
@@ -209,12 +209,19 @@ def test_the_time_left() -> None:
     assert start_seconds_left(RunPolicy(startTimeoutSeconds=0), ago(1e6), NOW) is None
     assert start_seconds_left(RunPolicy(startTimeoutSeconds=60), ago(60), NOW) == 0
     assert start_seconds_left(RunPolicy(), NOW, NOW) == 600
-    assert seconds_left(RunPolicy(), 1e6) is None
-    assert seconds_left(RunPolicy(activeDeadlineSeconds=60), 60) == 0
-    assert seconds_left(RunPolicy(activeDeadlineSeconds=60), -1) == 61
+    assert deadline.judge(None, 1e6, "train") is None
+    assert deadline.judge(60, -1.0, "train") == 61
+    message = "train still ran after 60 s (spec.runPolicy.activeDeadlineSeconds)"
+    assert deadline.judge(60, 60.0, "train") == Broken("DeadlineExceeded", message)
 
 
 def test_pauses_do_not_count() -> None:
-    assert seconds_counted(ago(100), 0, None, NOW) == 100
-    assert seconds_counted(ago(100), 30, None, NOW) == 70
-    assert seconds_counted(ago(100), 30, ago(20), NOW) == 50
+    began = {"startTime": text_of(ago(100))}
+    pause = {"type": "Suspended", "status": "True", "lastTransitionTime": text_of(ago(20))}
+    assert counted_seconds({}, NOW) == 0
+    assert counted_seconds(began, NOW) == 100
+    assert counted_seconds({**began, "suspendedSeconds": 30}, NOW) == 70
+    assert counted_seconds({**began, "suspendedSeconds": 30, "conditions": [pause]}, NOW) == 50
+    assert counted_seconds({**began, "activeSeconds": 30.5}, NOW) == 30.5, "a search that pauses"
+    assert counted_seconds({**began, "activeSince": text_of(ago(20))}, NOW) == 20
+    assert counted_seconds({**began, "activeSeconds": 30.5, "activeSince": text_of(ago(20))}, NOW) == 50.5

@@ -295,7 +295,7 @@ def test_time_does_not_pass_while_a_search_is_suspended() -> None:
     pause.suspend()
     decision = decided(SEARCH, pause.status, trial(1, is_suspended=True))
     assert decision.before == [PauseChild(trial(1, is_suspended=True), False)]
-    assert decision.draft.active_seconds == 30 and decision.draft.status["activeSince"] == text_of(NOW)
+    assert decision.draft.counted_seconds == 30 and decision.draft.status["activeSince"] == text_of(NOW)
     assert decision.draft.status["phase"] == "Searching" and made(decision) == ["search-2"]
 
 

@@ -164,7 +164,7 @@ def test_the_clock_stands_still_while_a_search_is_suspended() -> None:
     draft.suspend()
     later = TuningDraft(draft.status, 1, ago(10))
     later.resume()
-    assert TuningDraft(later.status, 1, NOW).active_seconds == 70
+    assert TuningDraft(later.status, 1, NOW).counted_seconds == 70
 
 
 # --- an earlier search ------------------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from steelyard.contract.stages import Progress, Reason, StageName
 from steelyard.controller.draft import StatusDraft
 from steelyard.controller.names import spec_config_map_name, workspace_claim_name
 from steelyard.controller.observation import Pod, StageJob
-from steelyard.controller.policies import deadline, disruptions, endings, lost_nodes, suspend, waiting
+from steelyard.controller.policies import deadline, disruptions, endings, lost_nodes, waiting
 from steelyard.controller.policies.waiting import Wait
 from steelyard.controller.runtime.events import Event
 from steelyard.planning import Plan, Stage
@@ -133,7 +133,7 @@ def decide(seen: Observation, now: datetime) -> Decision:
     while stage is not None:
         next_stage = _advance(decision, seen, stage, now)
         if next_stage is stage or decision.is_over:
-            _look_at_the_clock(decision, seen, stage, now)
+            _look_at_the_clock(decision, seen, stage)
             return decision
         stage = next_stage
     _complete(decision, seen)
@@ -264,24 +264,16 @@ def _wait(decision: Decision, seen: Observation, stage: Stage, wait: Wait, now: 
     decision.again_after = CHECK_AGAIN_SECONDS
 
 
-def _look_at_the_clock(decision: Decision, seen: Observation, stage: Stage, now: datetime) -> None:
+def _look_at_the_clock(decision: Decision, seen: Observation, stage: Stage) -> None:
     """Fails a job whose time is up; else sees to it that somebody looks when it will be."""
     draft = decision.draft
-    policy = seen.job.spec.run_policy
-    assert draft.started is not None
-    if draft.suspended_since is not None:
+    if draft.suspended_since is not None or decision.is_over:
         return
-    counted = suspend.seconds_counted(draft.started, draft.suspended_seconds, draft.suspended_since, now)
-    left = deadline.seconds_left(policy, counted)
-    if left is None or decision.is_over:
-        return
-    if left <= 0:
-        message = (
-            f"{stage.name} still ran after {policy.active_deadline_seconds} s (spec.runPolicy.activeDeadlineSeconds)"
-        )
-        _fail(decision, seen, stage.name, Reason.DEADLINE_EXCEEDED, message)
-    else:
-        decision.again_after = left if decision.again_after is None else min(left, decision.again_after)
+    match deadline.judge(seen.job.spec.run_policy.active_deadline_seconds, draft.counted_seconds, stage.name):
+        case endings.Broken(reason, message):
+            _fail(decision, seen, stage.name, reason, message)
+        case float(left):
+            decision.again_after = left if decision.again_after is None else min(left, decision.again_after)
 
 
 def _complete(decision: Decision, seen: Observation) -> None:

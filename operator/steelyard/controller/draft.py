@@ -4,6 +4,7 @@ and the api.
 Plain JSON values and not the API's model: it is read and written at every reconcile.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -17,6 +18,7 @@ from steelyard.contract.trial_report import TrialReport
 from steelyard.controller.columns import figure_text, metric_text, progress_text, size_text
 from steelyard.controller.observation import text_of, time_of
 from steelyard.controller.policies.disruptions import Disruptions
+from steelyard.controller.runtime.draft import Draft, shortened
 from steelyard.planning import Stage
 from steelyard.planning.conditions import (
     Condition,
@@ -27,18 +29,7 @@ from steelyard.planning.conditions import (
     types_of_stage,
 )
 
-_LONGEST_MESSAGE = 4096
-"""Room for a result document; an API server's refusal may quote the whole object, which the status has no room for."""
-_LONGEST_REASON = 256
 _PHASES = {"prepare": "Preparing", "train": "Training", "finish": "Finishing"}
-
-
-def is_terminal(status: dict[str, Any]) -> bool:
-    """Whether a job is Complete or Failed: that never changes again."""
-    return any(
-        condition.get("type") in ("Complete", "Failed") and condition.get("status") == "True"
-        for condition in status.get("conditions") or ()
-    )
 
 
 def _take(entry: dict[str, Any], part: type[Part], values: dict[str, Any]) -> bool:
@@ -53,29 +44,14 @@ def _take(entry: dict[str, Any], part: type[Part], values: dict[str, Any]) -> bo
     return True
 
 
-def shortened(reason: str, message: str) -> tuple[str, str]:
-    """What others say, as far as the status has room for it."""
-    is_long = len(message) > _LONGEST_MESSAGE
-    return reason[:_LONGEST_REASON], message[: _LONGEST_MESSAGE - 3] + "..." if is_long else message
+class StatusDraft(Draft):
+    """A TrainingJob's."""
 
-
-class StatusDraft:
-    """A status that changes."""
-
-    def __init__(self, status: dict[str, Any], generation: int, now: datetime) -> None:
-        self._before = status
-        self._now = text_of(now)
-        # Its parts are replaced and never changed, but for the stages' entries.
-        self.status: dict[str, Any] = dict(status)
+    def __init__(self, status: Mapping[str, Any], generation: int, now: datetime) -> None:
+        super().__init__(status, generation, now)
+        # Which are changed in place.
         if status.get("stages"):
             self.status["stages"] = [dict(stage) for stage in status["stages"]]
-        if self.status.get("observedGeneration") != generation:
-            self.status["observedGeneration"] = generation
-
-    def changes(self) -> dict[str, Any]:
-        """What a merge patch must hold: the fields that changed, null for those that are gone."""
-        fields = self._before.keys() | self.status.keys()
-        return {field: self.status.get(field) for field in fields if self.status.get(field) != self._before.get(field)}
 
     def finished_stages(self) -> list[dict[str, Any]]:
         """The stages that ended in this draft."""
@@ -89,21 +65,9 @@ class StatusDraft:
     # --- reading ------------------------------------------------------------------------------------------------------
 
     @property
-    def started(self) -> datetime | None:
-        """When the operator began."""
-        return time_of(self.status.get("startTime"))
-
-    @property
     def waiting_since(self) -> datetime | None:
         """Since when the job waits for something."""
         return time_of(self.status.get("waitingSince"))
-
-    @property
-    def suspended_since(self) -> datetime | None:
-        """Since when the job is suspended; None where it is not."""
-        conditions = self.status.get("conditions") or ()
-        pause = next((each for each in conditions if each["type"] == "Suspended" and each["status"] == "True"), None)
-        return time_of(pause["lastTransitionTime"]) if pause is not None else None
 
     @property
     def suspended_seconds(self) -> int:
@@ -132,7 +96,7 @@ class StatusDraft:
 
     def start(self, image: str) -> None:
         """The job begins: from now on its spec can't change."""
-        self.status["startTime"] = self._now
+        self.status["startTime"] = self._time
         self.status["trainerImage"] = image
 
     def start_stage(self, stage: Stage) -> None:
@@ -141,7 +105,7 @@ class StatusDraft:
             "name": stage.name,
             "key": stage.key,
             "workers": stage.workers,
-            "startTime": self._now,
+            "startTime": self._time,
         }
         self.status["stages"] = [*(self.status.get("stages") or ()), entry]
         self.status["phase"] = _PHASES[stage.name]
@@ -165,7 +129,7 @@ class StatusDraft:
         """The job waits for something."""
         self._condition("Waiting", "True", *shortened(reason, message))
         self.status["phase"] = "Waiting"
-        self.status.setdefault("waitingSince", self._now)
+        self.status.setdefault("waitingSince", self._time)
         self.status["progress"] = stage
 
     def stop_waiting(self, stage: StageName) -> None:
@@ -184,9 +148,9 @@ class StatusDraft:
 
     def resume(self, stage: StageName | None) -> None:
         """The job goes on with a stage, where one is left."""
-        since, now = self.suspended_since, time_of(self._now)
-        assert since is not None and now is not None
-        self.status["suspendedSeconds"] = self.suspended_seconds + max(0, int((now - since).total_seconds()))
+        since = self.suspended_since
+        assert since is not None
+        self.status["suspendedSeconds"] = self.suspended_seconds + max(0, int((self._now - since).total_seconds()))
         self._condition("Suspended", "False", "Resumed", "spec.runPolicy.suspend is false")
         self.status["phase"] = _PHASES[stage] if stage is not None and self.stage(stage) is not None else "Pending"
 
@@ -201,7 +165,7 @@ class StatusDraft:
         self.stop_waiting(stage.name)
         entry = self.stage(stage.name)
         assert entry is not None
-        entry |= {"completionTime": self._now, "message": result.message}
+        entry |= {"completionTime": self._time, "message": result.message}
         if "done" in entry and result.reason != Reason.PRUNED:
             entry["done"] = entry["total"]
         elif "epochs" in result.summary:  # So short, or so out of reach, that its log was never read.
@@ -209,7 +173,7 @@ class StatusDraft:
             _take(entry, StageStatus, done)
         if "restarts" in result.summary:
             _take(entry, StageStatus, {"restarts": result.summary["restarts"]})
-        conditions = after_success(self._conditions(), stage.name, job, result.reason, result.message, self._now)
+        conditions = after_success(self._conditions(), stage.name, job, result.reason, result.message, self._time)
         self._set_conditions(conditions)
         if result.summary.get("metric") is not None:
             self._show_model(result.summary)
@@ -218,8 +182,8 @@ class StatusDraft:
 
     def complete(self, reason: str, message: str) -> None:
         """The job is done."""
-        self._set_conditions(after_all(self._conditions(), reason, message, self._now))
-        self.status |= {"phase": "Complete", "progress": "done", "completionTime": self._now}
+        self._set_conditions(after_all(self._conditions(), reason, message, self._time))
+        self.status |= {"phase": "Complete", "progress": "done", "completionTime": self._time}
 
     def fail(self, stage: StageName | None, job: TrainingJob | None, reason: str, message: str) -> None:
         """The job has failed for good."""
@@ -227,11 +191,11 @@ class StatusDraft:
         if self.status.pop("waitingSince", None) is not None:
             self._condition("Waiting", "False", reason, message)
         if stage is not None and job is not None:
-            conditions = after_failure(self._conditions(), stage, job, reason, message, self._now)
+            conditions = after_failure(self._conditions(), stage, job, reason, message, self._time)
         else:
-            conditions = set_condition(self._conditions(), Condition("Failed", "True", reason, message, self._now))
+            conditions = set_condition(self._conditions(), Condition("Failed", "True", reason, message, self._time))
         self._set_conditions(conditions)
-        self.status |= {"phase": "Failed", "completionTime": self._now}
+        self.status |= {"phase": "Failed", "completionTime": self._time}
 
     # --- details ------------------------------------------------------------------------------------------------------
 
@@ -276,12 +240,3 @@ class StatusDraft:
         self.status["trial"] = trial.model_dump(by_alias=True, exclude_none=True)
         if trial.value is not None:
             self.status["metric"] = metric_text(metric, trial.value)
-
-    def _conditions(self) -> tuple[Condition, ...]:
-        return tuple(Condition.from_json(condition) for condition in self.status.get("conditions") or ())
-
-    def _set_conditions(self, conditions: tuple[Condition, ...]) -> None:
-        self.status["conditions"] = [condition.to_json() for condition in conditions]
-
-    def _condition(self, kind: Any, status: Any, reason: str, message: str) -> None:
-        self._set_conditions(set_condition(self._conditions(), Condition(kind, status, reason, message, self._now)))

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from steelyard.controller.draft import is_terminal
 from steelyard.controller.names import workspace_claim_name
 from steelyard.controller.observation import controller_uid, time_of
 from steelyard.controller.policies import retention, time_to_live
+from steelyard.controller.runtime.draft import is_terminal
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,13 +31,14 @@ from steelyard.controller.decide import (
     all_run,
     decide,
 )
-from steelyard.controller.draft import StatusDraft, is_terminal
+from steelyard.controller.draft import StatusDraft
 from steelyard.controller.metrics import Metrics
 from steelyard.controller.names import TUNING_LABEL
 from steelyard.controller.observation import Pod, StageJob, controller_uid, time_of
 from steelyard.controller.policies.endings import Broken
 from steelyard.controller.policies.waiting import SETTLE_SECONDS, Wait
 from steelyard.controller.runtime.cache import Bodies, Key
+from steelyard.controller.runtime.draft import is_terminal
 from steelyard.controller.runtime.events import Event
 from steelyard.controller.runtime.reconcile import JobReconciler, Memory, now
 from steelyard.controller.settings import Settings

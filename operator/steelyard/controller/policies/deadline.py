@@ -1,15 +1,20 @@
 """`runPolicy.activeDeadlineSeconds`: how long a job may take in all."""
 
-from steelyard.api.run_policy import RunPolicy
+from steelyard.contract.stages import Reason
+from steelyard.controller.policies.endings import Broken
 
 
-def seconds_left(policy: RunPolicy, counted: float) -> float | None:
-    """Seconds until the deadline, 0 or less where it has passed; None without one.
+def judge(limit: int | None, counted: float, what: str) -> Broken | float | None:
+    """Broken where the time is up; else the seconds until it will be; None without a deadline.
 
     Args:
-        policy: the job's.
+        limit: the field, in seconds; None where it is not given.
         counted: for how long the job has run, since its own start: a Job's startTime is reset when it is suspended.
+        what: what still ran, for the message.
     """
-    if policy.active_deadline_seconds is None:
+    if limit is None:
         return None
-    return policy.active_deadline_seconds - counted
+    if counted >= limit:
+        message = f"{what} still ran after {limit} s (spec.runPolicy.activeDeadlineSeconds)"
+        return Broken(Reason.DEADLINE_EXCEEDED, message)
+    return float(limit - counted)

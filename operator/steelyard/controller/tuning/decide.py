@@ -12,7 +12,8 @@ from datetime import datetime
 from steelyard.api.errors import ConfigurationError
 from steelyard.contract.stages import Reason
 from steelyard.contract.trial_report import TrialReport
-from steelyard.controller.policies import retention
+from steelyard.controller.policies import deadline, retention
+from steelyard.controller.policies.endings import Broken
 from steelyard.controller.runtime.events import Event
 from steelyard.controller.tuning import children
 from steelyard.controller.tuning.actions import (
@@ -165,7 +166,7 @@ def _search(decision: TuningDecision, seen: SearchObservation, answers: Answers)
         spec,
         entries,
         running,
-        minutes=draft.active_seconds / 60,
+        minutes=draft.counted_seconds / 60,
         exhausted_at=draft.status.get("exhaustedAt"),
     )
     if step.end is not None and step.end.has_failed:
@@ -300,16 +301,18 @@ def _pause(decision: TuningDecision, seen: SearchObservation, is_to_pause: bool)
 
 def _is_too_late(decision: TuningDecision, seen: SearchObservation) -> bool:
     """Fails a search whose time is up; else sees to it that somebody looks when it will be."""
-    limit = seen.spec.run_policy.active_deadline_seconds
-    if limit is None:
-        return False
-    left = limit - decision.draft.active_seconds
-    if left <= 0:
-        message = f"the search still ran after {limit} s (spec.runPolicy.activeDeadlineSeconds)"
-        _fail(decision, seen, Reason.DEADLINE_EXCEEDED, message)
-        return True
-    decision.again_after = left if decision.again_after is None else min(left, decision.again_after)
+    match _deadline(decision, seen):
+        case Broken(reason, message):
+            _fail(decision, seen, reason, message)
+            return True
+        case float(left):
+            decision.again_after = left if decision.again_after is None else min(left, decision.again_after)
     return False
+
+
+def _deadline(decision: TuningDecision, seen: SearchObservation) -> Broken | float | None:
+    limit = seen.spec.run_policy.active_deadline_seconds
+    return deadline.judge(limit, decision.draft.counted_seconds, "the search")
 
 
 def _goes_on(seen: SearchObservation, decision: TuningDecision, answers: Answers) -> bool:
@@ -317,8 +320,9 @@ def _goes_on(seen: SearchObservation, decision: TuningDecision, answers: Answers
     draft = decision.draft
     if seen.defect is not None or seen.spec.run_policy.suspend:
         return False
-    limit = seen.spec.run_policy.active_deadline_seconds
-    if limit is not None and draft.active_seconds >= limit:
+    if isinstance(
+        deadline.judge(seen.spec.run_policy.active_deadline_seconds, draft.counted_seconds, "the search"), Broken
+    ):
         return False
     if draft.reason_of("Failed") == Reason.DEADLINE_EXCEEDED:
         return True
@@ -326,7 +330,7 @@ def _goes_on(seen: SearchObservation, decision: TuningDecision, answers: Answers
         seen.spec,
         decision.entries,
         answers.running,
-        minutes=draft.active_seconds / 60,
+        minutes=draft.counted_seconds / 60,
         exhausted_at=draft.status.get("exhaustedAt"),
     )
     return draft.is_prepared and step.end is None

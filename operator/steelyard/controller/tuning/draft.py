@@ -7,48 +7,23 @@ Plain JSON values and not the API's model, as for TrainingJobs.
 import json
 from collections import Counter
 from collections.abc import Collection, Mapping
-from datetime import datetime
 from typing import Any
 
 from steelyard.api.tuning_job import TuningJobSpec
 from steelyard.contract.stages import Reason
 from steelyard.contract.trial_report import State
 from steelyard.controller.columns import metric_text
-from steelyard.controller.draft import is_terminal, shortened
-from steelyard.controller.observation import text_of, time_of
 from steelyard.controller.policies import retention
-from steelyard.planning.conditions import Condition, set_condition
+from steelyard.controller.runtime.draft import Draft, shortened
 from steelyard.search.best import best_of, front_of
 from steelyard.search.log import Entry
 from steelyard.tuning.search import End
 
 
-class TuningDraft:
-    """A status that changes."""
-
-    def __init__(self, status: Mapping[str, Any], generation: int, now: datetime) -> None:
-        self._before = status
-        self._now = now
-        # Its parts are replaced and never changed.
-        self.status: dict[str, Any] = dict(status)
-        if self.status.get("observedGeneration") != generation:
-            self.status["observedGeneration"] = generation
-
-    def changes(self) -> dict[str, Any]:
-        """What a merge patch must hold: the fields that changed, null for those that are gone."""
-        return _merge_patch(self._before, self.status)
+class TuningDraft(Draft):
+    """A search's."""
 
     # --- reading ------------------------------------------------------------------------------------------------------
-
-    @property
-    def is_over(self) -> bool:
-        """Whether it is Complete or Failed."""
-        return is_terminal(self.status)
-
-    @property
-    def started(self) -> datetime | None:
-        """When the operator began."""
-        return time_of(self.status.get("startTime"))
 
     @property
     def is_suspended(self) -> bool:
@@ -65,13 +40,6 @@ class TuningDraft:
         """Whether the search has ended."""
         return self._is_true("Searched")
 
-    @property
-    def active_seconds(self) -> float:
-        """For how long the search has run, pauses aside."""
-        since = time_of(self.status.get("activeSince"))
-        before = float(self.status.get("activeSeconds") or 0.0)
-        return before if since is None else before + max(0.0, (self._now - since).total_seconds())
-
     def reason_of(self, kind: str) -> str:
         """The reason of a condition; empty where there is none."""
         return next((each["reason"] for each in self.status.get("conditions") or () if each["type"] == kind), "")
@@ -80,15 +48,15 @@ class TuningDraft:
 
     def start(self, image: str) -> None:
         """The search begins."""
-        self.status |= {"startTime": text_of(self._now), "trainerImage": image, "phase": "Preparing"}
-        self.status["activeSince"] = text_of(self._now)
+        self.status |= {"startTime": self._time, "trainerImage": image, "phase": "Preparing"}
+        self.status["activeSince"] = self._time
 
     def go_on(self) -> None:
         """What was over goes on: its end is no longer its end."""
         ends = ("Complete", "Failed", "Searched", retention.CONDITION)
         self.status["conditions"] = [each for each in self.status["conditions"] if each["type"] not in ends]
         self.status.pop("completionTime", None)
-        self.status |= {"activeSince": text_of(self._now), "phase": "Searching"}
+        self.status |= {"activeSince": self._time, "phase": "Searching"}
 
     def suspend(self) -> None:
         """The search pauses, and its clock with it."""
@@ -98,7 +66,7 @@ class TuningDraft:
 
     def resume(self) -> None:
         """The search goes on."""
-        self.status["activeSince"] = text_of(self._now)
+        self.status["activeSince"] = self._time
         self._condition("Suspended", "False", "Resumed", "spec.runPolicy.suspend is false")
         self.status["phase"] = self._phase()
 
@@ -161,7 +129,7 @@ class TuningDraft:
         lines |= {entry.number: entry.encode(spec.parameters) for entry in new}
         self.status["log"] = [lines[number] for number in sorted(lines)]
         left = max(0, spec.max_trials - len(entries))
-        self.status["secondsLeft"] = round(self.active_seconds / len(entries) * left, 1)
+        self.status["secondsLeft"] = round(self.counted_seconds / len(entries) * left, 1)
 
     # --- details ------------------------------------------------------------------------------------------------------
 
@@ -176,36 +144,15 @@ class TuningDraft:
         return "Searching" if self.is_prepared else "Preparing"
 
     def _stop_the_clock(self) -> None:
-        self.status["activeSeconds"] = round(self.active_seconds, 3)
+        self.status["activeSeconds"] = round(self.counted_seconds, 3)
         self.status.pop("activeSince", None)
 
     def _end(self, phase: str) -> None:
         self._stop_the_clock()
         if self.is_suspended:
             self._condition("Suspended", "False", phase, "the search is over")
-        self.status |= {"phase": phase, "completionTime": text_of(self._now)}
+        self.status |= {"phase": phase, "completionTime": self._time}
         self.status.pop("secondsLeft", None)
-
-    def _is_true(self, kind: str) -> bool:
-        return any(each["type"] == kind and each["status"] == "True" for each in self.status.get("conditions") or ())
-
-    def _condition(self, kind: Any, status: Any, reason: str, message: str) -> None:
-        conditions = tuple(Condition.from_json(each) for each in self.status.get("conditions") or ())
-        conditions = set_condition(conditions, Condition(kind, status, reason, message, text_of(self._now)))
-        self.status["conditions"] = [condition.to_json() for condition in conditions]
-
-
-def _merge_patch(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
-    """What makes of one map another: a merge patch keeps what it does not name."""
-    patch: dict[str, Any] = {}
-    for name in before.keys() | after.keys():
-        old, new = before.get(name), after.get(name)
-        if isinstance(old, Mapping) and isinstance(new, Mapping):
-            if old != new:
-                patch[name] = _merge_patch(old, new)
-        elif old != new:
-            patch[name] = new
-    return patch
 
 
 _COUNTED: tuple[State, ...] = ("Complete", "Pruned", "Failed", "Repeated")

@@ -5,7 +5,7 @@ from typing import Any
 from steelyard.api.errors import ConfigurationError
 from steelyard.api.tuning_job import TuningJobSpec
 from steelyard.contract.stages import Reason
-from steelyard.controller.draft import is_terminal
+from steelyard.controller.runtime.draft import is_terminal
 from steelyard.search.log import Entry
 from steelyard.tuning.warm_start import FIELD, prior_of
 
