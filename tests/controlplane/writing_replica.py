@@ -9,14 +9,14 @@ import asyncio
 import signal
 import sys
 
-from steelyard.controller.leadership import (
+from steelyard.controller.runtime.leadership import (
     Fenced,
     LeadershipLostError,
     LeaseLeadership,
     end_when_lost_in_a_stop,
     new_identity,
 )
-from steelyard.controller.lease import Timing
+from steelyard.controller.runtime.lease import Timing
 from steelyard.kube import Api, Requester, path_of
 
 LOST = 3

@@ -8,11 +8,11 @@ from typing import Any
 from steelyard.api.loading import apply_overrides, parse_training_job
 from steelyard.api.training_job import TrainingJob
 from steelyard.contract.stages import Result, StageName
-from steelyard.controller.decide import Decision, Observation, decide
-from steelyard.controller.draft import StatusDraft
 from steelyard.controller.observation import Pod, StageJob, text_of
-from steelyard.controller.pods import JobContext
 from steelyard.controller.settings import Settings
+from steelyard.controller.training.decide import Decision, Observation, decide
+from steelyard.controller.training.draft import StatusDraft
+from steelyard.controller.training.pods import JobContext
 from steelyard.planning import Plan, Stage, plan
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)

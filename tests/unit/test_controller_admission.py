@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from steelyard.api.loading import apply_overrides
-from steelyard.controller.admission import Admitted, admit
 from steelyard.controller.policies.endings import Broken
 from steelyard.controller.settings import Settings
+from steelyard.controller.training.admission import Admitted, admit
 
 
 def body_with(*overrides: str, **status: Any) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from controller_support import NAME, NAMESPACE, UID, stage_job
 
-from steelyard.controller.cache import Cache
+from steelyard.controller.training.cache import Cache
 
 KEY = (NAMESPACE, NAME)
 

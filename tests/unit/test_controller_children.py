@@ -7,8 +7,8 @@ from controller_support import NAME, NAMESPACE, UID, context_with, long_labels, 
 
 from steelyard.api.loading import parse_training_job
 from steelyard.contract.stages import EndKind, StageName
-from steelyard.controller.children import stage_children, stage_job
-from steelyard.controller.pods import JobContext
+from steelyard.controller.training.children import stage_children, stage_job
+from steelyard.controller.training.pods import JobContext
 
 OWNER = {
     "apiVersion": "steelyard.dev/v1alpha1",

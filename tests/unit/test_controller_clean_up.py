@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from controller_support import NAME, NAMESPACE, UID
 
-from steelyard.controller.cache import Cache
-from steelyard.controller.claim_users import ClaimUsers
-from steelyard.controller.clean_up import CleanUp
-from steelyard.controller.cluster import NotNowError
 from steelyard.controller.observation import text_of
 from steelyard.controller.runtime.cache import DueKey
+from steelyard.controller.runtime.claim_users import ClaimUsers
+from steelyard.controller.runtime.clean_up import CleanUp
+from steelyard.controller.runtime.cluster import NotNowError
+from steelyard.controller.training.cache import Cache
 from steelyard.controller.tuning.cache import TuningCache
 from steelyard.kube import ApiError
 from steelyard.kube.errors import Object
@@ -110,7 +110,8 @@ class Server:
 
 def cleaned(server: Server, name: DueKey = JOB, cache: Cache | None = None) -> CleanUp:
     """What has cleaned up after one job."""
-    clean_up = CleanUp(cache or Cache(), TuningCache(), server, ClaimUsers(server))
+    jobs = {"trainingjobs": (cache or Cache()).bodies, "tuningjobs": TuningCache().bodies}
+    clean_up = CleanUp(jobs, server, ClaimUsers(server))
     assert asyncio.run(clean_up.reconcile(name)) is None
     return clean_up
 

@@ -23,12 +23,12 @@ from controller_support import (
 
 from steelyard.api.status import TrainingJobStatus
 from steelyard.contract.stages import ExitCode, Progress
-from steelyard.controller.decide import DeleteJob, DeletePod, GiveUpPod, MakeChildren, StopJob, decide
 from steelyard.controller.observation import text_of
 from steelyard.controller.policies.endings import Broken
 from steelyard.controller.policies.waiting import Wait
 from steelyard.controller.runtime.draft import is_terminal
 from steelyard.controller.runtime.events import Event
+from steelyard.controller.training.decide import DeleteJob, DeletePod, GiveUpPod, MakeChildren, StopJob, decide
 
 JOB = job_with()
 PREPARE, TRAIN, FINISH = plan_of(JOB).stages

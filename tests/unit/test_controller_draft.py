@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from steelyard.api.status import TrainingJobStatus
 from steelyard.contract.stages import Progress, Result
-from steelyard.controller.draft import StatusDraft
 from steelyard.controller.observation import text_of
 from steelyard.controller.policies.disruptions import Disruptions
 from steelyard.controller.runtime.draft import is_terminal
+from steelyard.controller.training.draft import StatusDraft
 
 JOB = job_with()
 PREPARE, TRAIN, FINISH = plan_of(JOB).stages

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from controller_support import NOW, ago
 
-from steelyard.controller.due_times import DueTimes
+from steelyard.controller.runtime.due_times import DueTimes
 
 
 def test_names_come_when_their_time_has_the_earliest_first_and_once() -> None:

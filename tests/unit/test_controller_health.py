@@ -9,7 +9,7 @@ from aiohttp import ClientSession
 from prometheus_client import CollectorRegistry, Counter
 
 from steelyard.api.errors import ConfigurationError
-from steelyard.controller.health import Check, HealthServer, Heartbeat
+from steelyard.controller.runtime.health import Check, HealthServer, Heartbeat
 
 Get = Callable[[str], Awaitable[tuple[int, str]]]
 

@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from steelyard.controller.leadership import (
+from steelyard.controller.runtime.leadership import (
     Fenced,
     LeadershipLostError,
     LeaseLeadership,
     SoleReplica,
     new_identity,
 )
-from steelyard.controller.lease import Timing
+from steelyard.controller.runtime.lease import Timing
 from steelyard.kube import ApiError, ConnectionFailedError
 
 # The clock is the tests' own: these are the pauses between two requests, and how long one may take.

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from steelyard.controller.lease import Decision, LeaseState, Timing
+from steelyard.controller.runtime.lease import Decision, LeaseState, Timing
 
 TIMING = Timing(lease_seconds=15, renew_deadline_seconds=10, retry_seconds=2)
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from steelyard.controller.logs import about_job, configure_logs
+from steelyard.controller.runtime.logs import about_job, configure_logs
 
 logger = logging.getLogger("steelyard.controller.something")
 

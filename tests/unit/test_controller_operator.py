@@ -11,12 +11,13 @@ from controller_support import NAME, NAMESPACE, UID
 from prometheus_client import CollectorRegistry
 
 from steelyard.controller import operator as module
-from steelyard.controller.cache import Cache, DueKey
-from steelyard.controller.health import Heartbeat
-from steelyard.controller.leadership import LeadershipLostError
-from steelyard.controller.metrics import Metrics
 from steelyard.controller.operator import Operator, kopf_settings
+from steelyard.controller.runtime.cache import DueKey
+from steelyard.controller.runtime.health import Heartbeat
+from steelyard.controller.runtime.leadership import LeadershipLostError
+from steelyard.controller.runtime.metrics import Metrics
 from steelyard.controller.settings import Settings
+from steelyard.controller.training.cache import Cache
 from steelyard.controller.tuning.cache import TuningCache
 from steelyard.kube import PAGE_SIZE, ApiError
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from steelyard.api.loading import parse_training_job
 from steelyard.api.pods import ResourceRequirements, StageResources
 from steelyard.contract.stages import Env, StageName
-from steelyard.controller.pods import JobContext, pod_template
+from steelyard.controller.training.pods import JobContext, pod_template
 
 PREPARED = "dataset.format=Prepared"
 

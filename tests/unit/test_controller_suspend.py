@@ -18,8 +18,8 @@ from controller_support import (
 )
 
 from steelyard.api.status import TrainingJobStatus
-from steelyard.controller.decide import MakeChildren, ResumeJob, StopJob
-from steelyard.controller.draft import StatusDraft
+from steelyard.controller.training.decide import MakeChildren, ResumeJob, StopJob
+from steelyard.controller.training.draft import StatusDraft
 
 JOB, PAUSED = job_with(), job_with("runPolicy.suspend=true")
 PREPARE, TRAIN, FINISH = plan_of(JOB).stages

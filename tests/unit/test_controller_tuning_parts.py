@@ -25,10 +25,10 @@ from controller_tuning_support import (
 
 from steelyard.api.errors import ConfigurationError
 from steelyard.api.loading import parse_training_job
-from steelyard.controller.admission import admit as admit_training_job
-from steelyard.controller.pods import JobContext, pod_template
 from steelyard.controller.policies.endings import Broken
 from steelyard.controller.settings import Settings
+from steelyard.controller.training.admission import admit as admit_training_job
+from steelyard.controller.training.pods import JobContext, pod_template
 from steelyard.controller.tuning import children
 from steelyard.controller.tuning.admission import admit
 from steelyard.controller.tuning.cache import TuningCache

@@ -21,8 +21,8 @@ from controller_tuning_support import (
 )
 from prometheus_client import CollectorRegistry
 
-from steelyard.controller.cluster import NotNowError
-from steelyard.controller.metrics import Metrics
+from steelyard.controller.runtime.cluster import NotNowError
+from steelyard.controller.runtime.metrics import Metrics
 from steelyard.controller.settings import Settings
 from steelyard.controller.tuning.cache import TuningCache
 from steelyard.controller.tuning.facts import Child, Pack

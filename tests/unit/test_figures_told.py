@@ -9,7 +9,7 @@ from steelyard.api.status import TrainingJobStatus
 from steelyard.cli.outcome import outcome_lines
 from steelyard.cli.score import trained_on
 from steelyard.cli.status import model_lines
-from steelyard.controller.draft import StatusDraft
+from steelyard.controller.training.draft import StatusDraft
 
 METRICS = {"accuracy": [0.972, 0.009], "macroF1": [0.9, 0.01], "logLoss": [0.1, None], "rocAuc": [0.99, 0.001]}
 DOUBT = "5 of 9 rows repeat an earlier one"

@@ -13,11 +13,12 @@ from prometheus_client import CollectorRegistry
 
 from steelyard.api.errors import SteelyardError
 from steelyard.contract.stages import ExitCode
-from steelyard.controller.cache import Cache
-from steelyard.controller.claim_users import ClaimUsers
-from steelyard.controller.clean_up import CleanUp
-from steelyard.controller.health import HealthServer, Heartbeat
-from steelyard.controller.leadership import (
+from steelyard.controller.operator import Operator
+from steelyard.controller.runtime.cache import DueKey, Key
+from steelyard.controller.runtime.claim_users import ClaimUsers
+from steelyard.controller.runtime.clean_up import CleanUp
+from steelyard.controller.runtime.health import HealthServer, Heartbeat
+from steelyard.controller.runtime.leadership import (
     Fenced,
     Leadership,
     LeadershipLostError,
@@ -25,16 +26,15 @@ from steelyard.controller.leadership import (
     SoleReplica,
     new_identity,
 )
-from steelyard.controller.logs import configure_logs
-from steelyard.controller.metrics import Counted, Metrics
-from steelyard.controller.operator import Operator
-from steelyard.controller.reconciler import Reconciler
-from steelyard.controller.runtime.cache import DueKey, Key
+from steelyard.controller.runtime.logs import configure_logs
+from steelyard.controller.runtime.metrics import Counted, Metrics
+from steelyard.controller.runtime.work_queue import WorkQueue
 from steelyard.controller.settings import Settings
+from steelyard.controller.training.cache import Cache
+from steelyard.controller.training.reconciler import Reconciler
 from steelyard.controller.tuning.cache import TuningCache
 from steelyard.controller.tuning.findings import Findings
 from steelyard.controller.tuning.reconciler import TuningReconciler
-from steelyard.controller.work_queue import WorkQueue
 from steelyard.kube import Api, ApiError
 from steelyard.tuning.asking_process import AskingProcess
 
@@ -96,11 +96,11 @@ async def run(settings: Settings) -> None:
             api,
             leadership,
             metrics,
-            Reconciler(cache, requests, api, settings, metrics, searches),
+            Reconciler(cache, requests, api, settings, metrics, searches.claim_of),
             cache,
             TuningReconciler(searches, requests, asks, Findings(searches, requests, api), settings, metrics),
             searches,
-            CleanUp(cache, searches, requests, ClaimUsers(requests)),
+            CleanUp({each.resource: each for each in (cache.bodies, searches.bodies)}, requests, ClaimUsers(requests)),
             heartbeat,
             queue,
             tuning_queue,

@@ -17,22 +17,22 @@ import kopf
 
 from steelyard.api.errors import ConfigurationError
 from steelyard.contract.stages import ExitCode, Reason
-from steelyard.controller.cache import Cache
-from steelyard.controller.clean_up import CleanUp
-from steelyard.controller.cluster import NotNowError
-from steelyard.controller.health import Heartbeat
-from steelyard.controller.leadership import Leadership, LeadershipLostError, end_when_lost_in_a_stop
-from steelyard.controller.logs import about_job
-from steelyard.controller.metrics import Metrics
 from steelyard.controller.names import MANAGED_BY
 from steelyard.controller.observation import StageJob
-from steelyard.controller.reconciler import Reconciler
 from steelyard.controller.runtime.cache import DueKey, Key
+from steelyard.controller.runtime.clean_up import CleanUp
+from steelyard.controller.runtime.cluster import NotNowError
+from steelyard.controller.runtime.health import Heartbeat
+from steelyard.controller.runtime.leadership import Leadership, LeadershipLostError, end_when_lost_in_a_stop
+from steelyard.controller.runtime.logs import about_job
+from steelyard.controller.runtime.metrics import Metrics
+from steelyard.controller.runtime.work_queue import WorkQueue
 from steelyard.controller.settings import Settings
+from steelyard.controller.training.cache import Cache
+from steelyard.controller.training.reconciler import Reconciler
 from steelyard.controller.tuning.cache import TuningCache
 from steelyard.controller.tuning.facts import Child, Pack
 from steelyard.controller.tuning.reconciler import TuningReconciler
-from steelyard.controller.work_queue import WorkQueue
 from steelyard.kube import PAGE_SIZE, Api, ApiError, ConnectionFailedError, Requester, pages, path_of
 
 GROUP, VERSION, PLURAL, TUNINGS = "steelyard.dev", "v1alpha1", "trainingjobs", "tuningjobs"

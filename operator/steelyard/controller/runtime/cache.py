@@ -9,8 +9,8 @@ cost next to nothing.
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
-from steelyard.controller.due_times import DueTimes
-from steelyard.controller.finished import Finished, is_over
+from steelyard.controller.runtime.due_times import DueTimes
+from steelyard.controller.runtime.finished import Finished, is_over
 
 Key: TypeAlias = tuple[str, str]
 """Namespace and name of a job."""

@@ -5,9 +5,9 @@ from typing import Any
 
 from steelyard.api.errors import ConfigurationError, ManifestError
 from steelyard.contract.stages import Reason
-from steelyard.controller.admission import manifest_of, not_allowed
 from steelyard.controller.policies.endings import Broken
 from steelyard.controller.settings import Settings
+from steelyard.controller.training.admission import manifest_of, not_allowed
 from steelyard.controller.tuning.children import data_child
 from steelyard.controller.tuning.observation import SearchContext
 from steelyard.planning.clusters import search_cluster_problems

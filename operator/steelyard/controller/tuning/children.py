@@ -10,7 +10,6 @@ from typing import Any, cast
 from steelyard.api.loading import parse_training_job
 from steelyard.api.training_job import TrainingJob
 from steelyard.contract.stages import Env, StageName
-from steelyard.controller.children import DEFAULT_STORAGE, failure_rules
 from steelyard.controller.names import (
     PACK_FILE,
     PACK_FOLDER,
@@ -26,7 +25,8 @@ from steelyard.controller.names import (
     pack_name,
     search_config_map_name,
 )
-from steelyard.controller.pods import JobContext, pod_template, threads_of
+from steelyard.controller.training.children import DEFAULT_STORAGE, failure_rules
+from steelyard.controller.training.pods import JobContext, pod_template, threads_of
 from steelyard.controller.tuning.actions import MakeChild, MakePack
 from steelyard.controller.tuning.facts import Suggestion, suggestions_of, suggestions_text
 from steelyard.controller.tuning.observation import SearchContext

@@ -12,9 +12,9 @@ from typing import Any
 from steelyard.api.tuning_job import TuningJobSpec
 from steelyard.contract.stages import Reason
 from steelyard.contract.trial_report import State
-from steelyard.controller.columns import metric_text
 from steelyard.controller.policies import retention
 from steelyard.controller.runtime.draft import Draft, shortened
+from steelyard.controller.training.columns import metric_text
 from steelyard.search.best import best_of, front_of
 from steelyard.search.log import Entry
 from steelyard.tuning.search import End

@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 
 from steelyard.api.errors import ConfigurationError
 from steelyard.contract.trial_report import TrialReport
-from steelyard.controller import cluster
 from steelyard.controller.policies.endings import Broken, Done, Lost, ending_of
+from steelyard.controller.runtime import cluster
 from steelyard.controller.runtime.cache import Key
 from steelyard.controller.tuning.cache import TuningCache
 from steelyard.controller.tuning.facts import Child, Pack

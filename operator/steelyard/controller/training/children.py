@@ -18,7 +18,7 @@ from steelyard.controller.names import (
     stage_job_name,
     workspace_claim_name,
 )
-from steelyard.controller.pods import JobContext, pod_template
+from steelyard.controller.training.pods import JobContext, pod_template
 from steelyard.planning import Stage
 
 DEFAULT_STORAGE = "10Gi"

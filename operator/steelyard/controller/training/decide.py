@@ -12,12 +12,12 @@ from typing import Any, TypeAlias
 
 from steelyard.api.training_job import TrainingJob
 from steelyard.contract.stages import Progress, Reason, StageName
-from steelyard.controller.draft import StatusDraft
 from steelyard.controller.names import spec_config_map_name, workspace_claim_name
 from steelyard.controller.observation import Pod, StageJob
 from steelyard.controller.policies import deadline, disruptions, endings, lost_nodes, waiting
 from steelyard.controller.policies.waiting import Wait
 from steelyard.controller.runtime.events import Event
+from steelyard.controller.training.draft import StatusDraft
 from steelyard.planning import Plan, Stage
 
 CHECK_AGAIN_SECONDS = 5.0

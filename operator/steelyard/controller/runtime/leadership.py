@@ -13,7 +13,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Protocol
 
-from steelyard.controller.lease import CLIENT_GO_TIMING, JITTER, Decision, LeaseState, Timing
+from steelyard.controller.runtime.lease import CLIENT_GO_TIMING, JITTER, Decision, LeaseState, Timing
 from steelyard.kube import ApiError, ConnectionFailedError, Requester, path_of
 from steelyard.kube.errors import Object
 

@@ -14,9 +14,9 @@ from steelyard.api.loading import parse_training_job
 from steelyard.api.training_job import TrainingJob, TrainingJobSpec
 from steelyard.contract.stages import Reason
 from steelyard.controller.names import SEARCH_ANNOTATION, TUNING_LABEL
-from steelyard.controller.pods import JobContext
 from steelyard.controller.policies.endings import Broken
 from steelyard.controller.settings import Settings
+from steelyard.controller.training.pods import JobContext
 from steelyard.planning import Plan, plan
 from steelyard.planning.clusters import claims_of, cluster_problems
 

@@ -7,17 +7,27 @@ last looked at. Imports planning, kube, the api and the other parts of the contr
 import asyncio
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from steelyard.contract.stages import Progress
-from steelyard.controller import cluster
-from steelyard.controller.admission import Admitted, admit, image_of
-from steelyard.controller.cache import Cache
-from steelyard.controller.children import stage_children
-from steelyard.controller.cluster import NotNowError, ObstacleError
-from steelyard.controller.decide import (
+from steelyard.controller.names import TUNING_LABEL
+from steelyard.controller.observation import Pod, StageJob, controller_uid, time_of
+from steelyard.controller.policies.endings import Broken
+from steelyard.controller.policies.waiting import SETTLE_SECONDS, Wait
+from steelyard.controller.runtime import cluster
+from steelyard.controller.runtime.cache import Bodies, Key
+from steelyard.controller.runtime.cluster import NotNowError, ObstacleError
+from steelyard.controller.runtime.draft import is_terminal
+from steelyard.controller.runtime.events import Event
+from steelyard.controller.runtime.metrics import Metrics
+from steelyard.controller.runtime.reconcile import JobReconciler, Memory, now
+from steelyard.controller.settings import Settings
+from steelyard.controller.training.admission import Admitted, admit, image_of
+from steelyard.controller.training.cache import Cache
+from steelyard.controller.training.children import stage_children
+from steelyard.controller.training.decide import (
     CHECK_AGAIN_SECONDS,
     Action,
     Decision,
@@ -31,18 +41,7 @@ from steelyard.controller.decide import (
     all_run,
     decide,
 )
-from steelyard.controller.draft import StatusDraft
-from steelyard.controller.metrics import Metrics
-from steelyard.controller.names import TUNING_LABEL
-from steelyard.controller.observation import Pod, StageJob, controller_uid, time_of
-from steelyard.controller.policies.endings import Broken
-from steelyard.controller.policies.waiting import SETTLE_SECONDS, Wait
-from steelyard.controller.runtime.cache import Bodies, Key
-from steelyard.controller.runtime.draft import is_terminal
-from steelyard.controller.runtime.events import Event
-from steelyard.controller.runtime.reconcile import JobReconciler, Memory, now
-from steelyard.controller.settings import Settings
-from steelyard.controller.tuning.cache import TuningCache
+from steelyard.controller.training.draft import StatusDraft
 from steelyard.kube import Api, ApiError, ConnectionFailedError, Requester
 from steelyard.kube.errors import Object
 
@@ -80,8 +79,8 @@ class Reconciler(JobReconciler[_Memory]):
     """For logs."""
     settings: Settings
     metrics: Metrics
-    searches: TuningCache = field(default_factory=TuningCache)
-    """The TuningJobs whose children some jobs are."""
+    claim_of: Callable[[str, str], str | None] = lambda _namespace, _uid: None
+    """The claim that was made for the TuningJob of a uid, whose child a job is; None where no such one is known."""
     _memories: dict[Key, _Memory] = field(default_factory=dict)
     _sampling: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_CONCURRENT_SAMPLES))
 
@@ -130,7 +129,7 @@ class Reconciler(JobReconciler[_Memory]):
         """The claim that was made for the TuningJob whose child this job is: no list of the administrator's has it."""
         if TUNING_LABEL not in (metadata.get("labels") or {}) or not self.settings.allowed_claims:
             return ()
-        claim = self.searches.claim_of(metadata["namespace"], controller_uid(metadata))
+        claim = self.claim_of(metadata["namespace"], controller_uid(metadata))
         if claim is None:
             raise NotNowError("the TuningJob that controls this job is not known yet, or has ended")
         return (claim,)

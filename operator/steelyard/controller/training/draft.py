@@ -15,10 +15,10 @@ from steelyard.api.status import ModelStatus, StageStatus, TrialStatus
 from steelyard.api.training_job import TrainingJob
 from steelyard.contract.stages import Progress, Reason, Result, StageName
 from steelyard.contract.trial_report import TrialReport
-from steelyard.controller.columns import figure_text, metric_text, progress_text, size_text
 from steelyard.controller.observation import text_of, time_of
 from steelyard.controller.policies.disruptions import Disruptions
 from steelyard.controller.runtime.draft import Draft, shortened
+from steelyard.controller.training.columns import figure_text, metric_text, progress_text, size_text
 from steelyard.planning import Stage
 from steelyard.planning.conditions import (
     Condition,

@@ -5,22 +5,21 @@ what was looked at: by its uid, and the job itself by its version. Imports kube 
 """
 
 import logging
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from steelyard.controller import cluster
-from steelyard.controller.cache import Cache
-from steelyard.controller.claim_users import ClaimUsers, JobFact, Usage
-from steelyard.controller.cluster import NotNowError
-from steelyard.controller.finished import Finished, job_spec
 from steelyard.controller.names import TUNING_LABEL, workspace_claim_name
 from steelyard.controller.observation import controller_uid, text_of, time_of
 from steelyard.controller.policies import retention
-from steelyard.controller.runtime.cache import DueKey
+from steelyard.controller.runtime import cluster
+from steelyard.controller.runtime.cache import Bodies, DueKey
+from steelyard.controller.runtime.claim_users import ClaimUsers, JobFact, Usage
+from steelyard.controller.runtime.cluster import NotNowError
 from steelyard.controller.runtime.events import Event
-from steelyard.controller.tuning.cache import TuningCache
+from steelyard.controller.runtime.finished import Finished, job_spec
 from steelyard.kube import ApiError, ConnectionFailedError, Requester, pages, path_of
 from steelyard.kube.errors import Object
 from steelyard.kube.names import EXPIRED
@@ -36,8 +35,8 @@ logger = logging.getLogger(__name__)
 class CleanUp:
     """Cleans up after jobs of both kinds."""
 
-    cache: Cache
-    searches: TuningCache
+    jobs: Mapping[str, Bodies]
+    """Those of each kind, by its plural."""
     api: Requester
     """Guarded and counted."""
     users: ClaimUsers
@@ -76,7 +75,7 @@ class CleanUp:
         elif finished.release_at is not None and finished.release_at <= now:
             await self._release(name, body, now)
         else:
-            self._due(name).put(name, finished.due)
+            self.jobs[name[0]].due.put(name, finished.due)
 
     # --- runPolicy.ttlSecondsAfterFinished ----------------------------------------------------------------------------
 
@@ -126,13 +125,11 @@ class CleanUp:
         for pod in usage.pods.get(claim, ()):
             if job != (pod.tuning_job if resource == "tuningjobs" else pod.job):
                 return pod.words
-        others = [("TrainingJob", body) for body in self.cache.bodies.in_namespace(namespace)]
-        others += [("TuningJob", body) for body in self.searches.bodies.in_namespace(namespace)]
-        for kind, body in others:
+        for body in (each for bodies in self.jobs.values() for each in bodies.in_namespace(namespace)):
             spec, metadata = body.get("spec"), body["metadata"]
             is_own = uid in (metadata["uid"], controller_uid(metadata))
             if not is_own and isinstance(spec, dict) and claim in retention.claims_named(job_spec(spec)):
-                return f"the {kind} {metadata['name']}, which is not over,"
+                return f"the {body['kind']} {metadata['name']}, which is not over,"
         return None
 
     async def _jobs_of(self, name: DueKey, uid: str, usage: Usage) -> list[JobFact]:
@@ -155,16 +152,10 @@ class CleanUp:
             return body
         changes = {"conditions": [condition.to_json() for condition in after]}
         body = await cluster.patch_status(self.api, body, changes, name[0])
-        if name[0] == "tuningjobs":
-            self.searches.bodies.put(body)
-        else:
-            self.cache.bodies.put(body)
+        self.jobs[name[0]].put(body)
         return body
 
     # --- when ---------------------------------------------------------------------------------------------------------
 
     def _later(self, name: DueKey, seconds: float) -> None:
-        self._due(name).put(name, datetime.now(UTC) + timedelta(seconds=seconds))
-
-    def _due(self, name: DueKey) -> Any:
-        return self.searches.bodies.due if name[0] == "tuningjobs" else self.cache.bodies.due
+        self.jobs[name[0]].due.put(name, datetime.now(UTC) + timedelta(seconds=seconds))

@@ -1,0 +1,1 @@
+"""The controller of TrainingJobs: a job's stages as Jobs, one after the other."""
