@@ -155,7 +155,7 @@ def test_a_job_whose_time_has_not_come_stays(job: Object | None) -> None:
 def test_a_time_that_was_changed_just_before_is_heard() -> None:
     server = Server(over(runPolicy={"ttlSecondsAfterFinished": 600}))
     clean_up = cleaned(server)
-    assert server.deleted == [] and len(clean_up.cache.bodies.due) == 1
+    assert server.deleted == [] and len(clean_up.jobs["trainingjobs"].due) == 1
     server = Server(over(runPolicy={"ttlSecondsAfterFinished": 0}))
     server.refusal = ApiError(409, "Conflict", "the object has been modified")
     with pytest.raises(NotNowError):
@@ -167,8 +167,8 @@ def test_what_the_operator_may_not_do_is_tried_again_an_hour_later() -> None:
     server.refusal = ApiError(403, "Forbidden", "cannot delete resource")
     clean_up = cleaned(server)
     later = datetime.now(UTC) + timedelta(minutes=59)
-    assert clean_up.cache.bodies.due.pop(later) == []
-    assert clean_up.cache.bodies.due.pop(later + timedelta(minutes=2)) == [JOB]
+    assert clean_up.jobs["trainingjobs"].due.pop(later) == []
+    assert clean_up.jobs["trainingjobs"].due.pop(later + timedelta(minutes=2)) == [JOB]
 
 
 # --- the workspace ----------------------------------------------------------------------------------------------------
@@ -189,7 +189,7 @@ def test_the_claim_goes_with_the_jobs_of_the_stages_and_the_status_says_so() -> 
     ]
     ((status, reason, message),) = server.said
     assert (status, reason) == ("True", "Removed") and message.startswith(f"the claim {CLAIM} and the pods of all")
-    assert len(clean_up.cache.bodies.due) == 0
+    assert len(clean_up.jobs["trainingjobs"].due) == 0
     cleaned(server)
     assert len(server.said) == 1 and len(server.deleted) == 3, "it is done once"
 
@@ -229,7 +229,9 @@ def test_a_claim_stays_that_a_job_names_which_is_not_over() -> None:
     """Between two stages it has no pod."""
     cache = Cache()
     metadata = {"namespace": NAMESPACE, "name": "reads", "uid": "uid-reads", "resourceVersion": "1"}
-    cache.bodies.put({"metadata": metadata, "spec": {"dataset": {"uri": f"pvc://{CLAIM}/{NAME}/prepared"}}})
+    cache.bodies.put(
+        {"kind": "TrainingJob", "metadata": metadata, "spec": {"dataset": {"uri": f"pvc://{CLAIM}/{NAME}/prepared"}}}
+    )
     server = Server(over(workspace=NEVER), OWN_JOBS, OWN_PODS, [OWN_CLAIM])
     cleaned(server, cache=cache)
     assert server.deleted == [] and "the TrainingJob reads, which is not over, needs it" in server.said[0][2]

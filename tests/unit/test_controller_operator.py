@@ -208,14 +208,14 @@ def test_the_leader_cleans_up_what_is_due_and_nothing_before(monkeypatch: pytest
     async def lead() -> None:
         cleaner, operator = Cleaner(), operator_with(Server(page()), Leading())
         operator.clean_up = cleaner  # type: ignore[assignment]
-        operator.cache.due.put(("trainingjobs", NAMESPACE, "over"), now - timedelta(days=1))
-        operator.cache.due.put(("trainingjobs", NAMESPACE, "later"), now + timedelta(days=1))
-        operator.tuning_cache.due.put(("tuningjobs", NAMESPACE, "over"), now)
+        operator.cache.bodies.due.put(("trainingjobs", NAMESPACE, "over"), now - timedelta(days=1))
+        operator.cache.bodies.due.put(("trainingjobs", NAMESPACE, "later"), now + timedelta(days=1))
+        operator.tuning_cache.bodies.due.put(("tuningjobs", NAMESPACE, "over"), now)
         await asyncio.sleep(0.02)
         assert cleaner.seen == [], "it does not lead yet"
         task = asyncio.create_task(operator._lead())
         await until(lambda: len(cleaner.seen) == 2)
-        operator.cache.due.put(("trainingjobs", NAMESPACE, "again"), now)
+        operator.cache.bodies.due.put(("trainingjobs", NAMESPACE, "again"), now)
         await until(lambda: len(cleaner.seen) == 3)
         await ended(task)
         assert [name for _, _, name in cleaner.seen] == ["over", "over", "again"]
