@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from cluster.kubectl import Kubectl
 from cluster.simulation import SimulatedCluster
-from operator_support import Operated, granted, operated, simulated, training_job
+from operator_support import Operated, end_pods, granted, operated, simulated, training_job
 from training_jobs import is_over
 from tuning_support import tuning_job
 
@@ -31,7 +31,7 @@ def test_it_uses_exactly_what_it_is_granted(operator: Operated) -> None:
     (namespace,) = operator.namespaces
     stages = {"publish": [], "training": {"workers": 2, "epochs": 3}}
     namespace.create(
-        training_job("large", **{**stages, "dataset": _large_dataset()}, template=simulated("10s")),
+        training_job("large", **{**stages, "dataset": _large_dataset()}, template=simulated("1h")),
         training_job("late", **stages, template=simulated("600s"), runPolicy={"activeDeadlineSeconds": 5}),
         training_job("interrupted", **stages, template=simulated(exit_code="75"), runPolicy={"disruptionLimit": 3}),
         training_job("nobodys", **stages, template={"serviceAccountName": "nobody"}),
@@ -40,9 +40,12 @@ def test_it_uses_exactly_what_it_is_granted(operator: Operated) -> None:
     )
     _search(namespace)
     with _lost_pod(operator):
-        for stage_job in ("large-prepare", "large-train"):
-            _wait_until(f"{stage_job} is there", lambda: namespace.find("job", stage_job) is not None)  # noqa: B023
-            namespace.delete("job", stage_job)
+        for stage in ("prepare", "train"):
+            # Not before it is there, and not after its end: it is made again, and finds what it needs.
+            name = f"large-{stage}"
+            _wait_until(f"{name} is there", lambda: namespace.find("job", name) is not None)  # noqa: B023
+            namespace.delete("job", name)
+            end_pods(namespace, "large", stage)
         _lose_a_result(operator)
         used = set[tuple[str, str]]()
 
