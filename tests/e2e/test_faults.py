@@ -2,18 +2,19 @@
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from cluster.kubectl import Kubectl
+from cluster.kubectl import Kubectl, fresh_namespace
 from cluster.real import RealCluster
 from release import install
 from training_jobs import condition, is_over
 
 pytestmark = pytest.mark.usefixtures("operator")
 
-LONG_EPOCHS = 600
+LONG_EPOCHS = 400
 """So many that a training is still under way when things happen to it."""
 
 
@@ -108,6 +109,47 @@ def completes(namespace: Kubectl, name: str) -> dict[str, Any]:
     return status
 
 
+def is_lost(node: dict[str, Any]) -> bool:
+    """Whether nobody knows any more how a node is, and no pod is given to it."""
+    taints = node["spec"].get("taints", ())
+    return any(each["key"] == "node.kubernetes.io/unreachable" for each in taints)
+
+
+@dataclass(frozen=True)
+class Lost:
+    """A worker on a node that is gone for good."""
+
+    jobs: Kubectl
+    """Where its job is: spread."""
+    worker: int
+    uid: str
+
+
+@pytest.fixture(scope="module")
+def lost(cluster: RealCluster, operator: str) -> Iterator[Lost]:  # noqa: ARG001
+    """Loses a node in mid-training. It is minutes until the cluster takes that for true: other tests run meanwhile."""
+    if not isinstance(cluster, RealCluster):
+        pytest.skip("needs nodes that may be crashed: not for the cluster of a user")
+    node = cluster.add_node()
+    try:
+        with fresh_namespace(cluster.kubectl, **{"pod-security.kubernetes.io/enforce": "restricted"}) as namespace:
+            workspace = {"accessMode": "ReadWriteMany", "storageClassName": "shared", "storage": "1Gi"}
+            namespace.create(long_job("spread", workspace=workspace))
+            wait_until("both workers run", lambda: len(workers(namespace, "spread")) == 2)
+            train_for_a_while(namespace, "spread")
+            placed = {worker: pod["spec"]["nodeName"] for worker, pod in workers(namespace, "spread").items()}
+            assert sorted(placed.values()) == sorted([cluster.nodes[0].name, node.name])
+            victim = next(worker for worker, name in placed.items() if name == node.name)
+            old = uid(workers(namespace, "spread")[victim])
+            cluster.kill_node(node.number)
+            # Before that others' pods would be given to it too.
+            namespace.wait_for("node", node.name, is_lost)
+            yield Lost(namespace, victim, old)
+    finally:
+        cluster.kubectl("delete", "node", node.name, "--ignore-not-found", "--wait=false")
+
+
+@pytest.mark.usefixtures("lost")
 def test_workers_killed_deleted_and_evicted_are_replaced_and_the_training_goes_on(
     own_cluster: RealCluster, namespace: Kubectl
 ) -> None:
@@ -140,24 +182,9 @@ def test_workers_killed_deleted_and_evicted_are_replaced_and_the_training_goes_o
     assert status["disruptions"] == 2
 
 
-def test_a_node_with_a_worker_is_lost_for_good(own_cluster: RealCluster, namespace: Kubectl) -> None:
-    node = own_cluster.add_node()
-    try:
-        spread = long_job(
-            "spread", workspace={"accessMode": "ReadWriteMany", "storageClassName": "shared", "storage": "1Gi"}
-        )
-        namespace.create(spread)
-        wait_until("both workers run", lambda: len(workers(namespace, "spread")) == 2)
-        train_for_a_while(namespace, "spread")
-        placed = {worker: pod["spec"]["nodeName"] for worker, pod in workers(namespace, "spread").items()}
-        assert sorted(placed.values()) == sorted([own_cluster.nodes[0].name, node.name])
-        victim = next(worker for worker, name in placed.items() if name == node.name)
-        old = uid(workers(namespace, "spread")[victim])
-        own_cluster.kill_node(node.number)
-        wait_until("the lost worker is replaced", lambda: replaced(namespace, "spread", victim, old), seconds=600)
-        completes(namespace, "spread")
-    finally:
-        own_cluster.kubectl("delete", "node", node.name, "--ignore-not-found", "--wait=false")
+def test_a_node_with_a_worker_is_lost_for_good(lost: Lost) -> None:
+    wait_until("the lost worker is replaced", lambda: replaced(lost.jobs, "spread", lost.worker, lost.uid), seconds=600)
+    completes(lost.jobs, "spread")
 
 
 def test_an_upgrade_in_mid_training_leaves_the_workers_alone(own_cluster: RealCluster, namespace: Kubectl) -> None:
