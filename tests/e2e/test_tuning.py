@@ -2,6 +2,8 @@
 
 import json
 import shutil
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -134,14 +136,27 @@ def kill_operator(cluster: RealCluster) -> int:
     return killed
 
 
-def check_forests(namespace: Kubectl, manifest: Path) -> None:
+@pytest.fixture(scope="module")
+def forests_here(tmp_path_factory: pytest.TempPathFactory) -> Callable[[int], list[Entry]]:
+    """The log of the forests' search on this machine, by the number of trials at a time: wherever trials are placed,
+    it is to be this one."""
+
+    @cache
+    def found(parallel_trials: int) -> list[Entry]:
+        entries = run_here(forests(tmp_path_factory.mktemp("here"), "Packed", parallel_trials))
+        assert {entry.state for entry in entries} == {"Complete", "Pruned"}
+        return entries
+
+    return found
+
+
+def check_forests(namespace: Kubectl, manifest: Path, forests_here: Callable[[int], list[Entry]]) -> None:
     """Waits for the search's end; its log is bit for bit that of this machine, and nothing ran twice."""
     document = yaml.safe_load(manifest.read_text())
     job = namespace.wait_for("tuningjob", "forest-search", is_over, seconds=900)
     assert condition(job, "Complete").get("status") == "True", job["status"]
     entries = log_of({"spec": job["spec"], "log": job["status"]["log"]})
-    here = run_here(manifest)
-    assert {entry.state for entry in here} == {"Complete", "Pruned"}
+    here = forests_here(document["spec"]["parallelTrials"])
     same_trials(entries, here)
     assert [entry.value for entry in entries] == [entry.value for entry in here]
     packs = [child for child in namespace.list("jobs") if "-pack-" in child["metadata"]["name"]]
@@ -156,16 +171,24 @@ def check_forests(namespace: Kubectl, manifest: Path) -> None:
 @pytest.mark.parametrize("parallel_trials", [1, 2])
 @pytest.mark.parametrize("placement", ["Packed", "Pods"])
 def test_forests_have_the_same_trials_in_pods_in_packs_and_here(
-    namespace: Kubectl, tmp_path: Path, placement: str, parallel_trials: int
+    namespace: Kubectl,
+    tmp_path: Path,
+    placement: str,
+    parallel_trials: int,
+    forests_here: Callable[[int], list[Entry]],
 ) -> None:
     manifest = forests(tmp_path, placement, parallel_trials)
     namespace.create(manifest.read_text())
-    check_forests(namespace, manifest)
+    check_forests(namespace, manifest, forests_here)
 
 
 @pytest.mark.parametrize("placement", ["Packed", "Pods"])
 def test_an_operator_that_is_killed_goes_on_with_the_search(
-    own_cluster: RealCluster, namespace: Kubectl, tmp_path: Path, placement: str
+    own_cluster: RealCluster,
+    namespace: Kubectl,
+    tmp_path: Path,
+    placement: str,
+    forests_here: Callable[[int], list[Entry]],
 ) -> None:
     manifest = forests(tmp_path, placement, 2)
     namespace.create(manifest.read_text())
@@ -175,4 +198,4 @@ def test_an_operator_that_is_killed_goes_on_with_the_search(
         killed += kill_operator(own_cluster)
         assert answers(namespace.get("tuningjob", "forest-search")) < 6
     assert killed >= 2
-    check_forests(namespace, manifest)
+    check_forests(namespace, manifest, forests_here)
