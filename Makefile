@@ -98,6 +98,7 @@ bench: .venv/.dev cluster-build ## Every benchmark at full size: about two hours
 	$(BIN)/python benchmarks/packed_networks.py
 	$(MAKE) bench-tables
 	$(BIN)/python benchmarks/operator_load.py
+	$(BIN)/python benchmarks/operator_beside_old.py
 	$(BIN)/python benchmarks/tuning_load.py
 	$(BIN)/python benchmarks/packed_trials.py
 
@@ -105,6 +106,10 @@ bench: .venv/.dev cluster-build ## Every benchmark at full size: about two hours
 bench-tables: .venv/.dev ## init and run on real tables beside scikit-learn; puts the packages that ship them into .venv
 	$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements-bench.lock
 	$(BIN)/python benchmarks/tables.py
+
+.PHONY: bench-restart
+bench-restart: .venv/.dev cluster-build ## A restart of the operator with 5,000 finished jobs: its memory, Lease and /healthz
+	$(BIN)/python benchmarks/operator_load.py --only restart
 
 .PHONY: bench-small
 bench-small: .venv/.dev ## The benchmarks that need no cluster at a size that takes seconds: shows that they run, measures nothing
@@ -115,7 +120,7 @@ bench-small: .venv/.dev ## The benchmarks that need no cluster at a size that ta
 	$(BIN)/python benchmarks/packed_networks.py --small
 
 .PHONY: bench-operator-small
-bench-operator-small: .venv/.dev cluster-build ## The operator's benchmarks with few jobs and trials: hold it to its writes
+bench-operator-small: .venv/.dev cluster-build ## The operator's benchmarks with few jobs and trials: hold it to its writes and its restart
 	$(BIN)/python benchmarks/operator_load.py --small
 	$(BIN)/python benchmarks/tuning_load.py --small
 

@@ -1,8 +1,9 @@
 """The operator under load, on a real API server with simulated nodes: jobs/min, latencies, what it writes, its CPU and
 memory, and what a restart costs. A JSON line a figure; limits are checked, and a breach ends it with exit code 1.
 
-    python benchmarks/operator_load.py            100, 500 and 1,000 jobs of one stage, and 200 of all stages
-    python benchmarks/operator_load.py --small    20 of one stage, and 5 of all
+    python benchmarks/operator_load.py            100, 500 and 1,000 jobs of one stage, 200 of all stages, and a restart
+                                                  with 5,000 finished ones (operator_restart.py)
+    python benchmarks/operator_load.py --small    20 of one stage, 5 of all, and a restart with 100
 
 Each case has a control plane of its own (tests/cluster; `make cluster-build` first) with the chart installed by Helm.
 The operator is a process of this machine with the chart's service account: its rules are those of an installed one. All
@@ -12,29 +13,38 @@ latencies are the machine's: the API server needs several times the operator's C
 
 import argparse
 import asyncio
-import json
 import os
 import signal
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
-from collections import Counter
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from operator_cluster import (
+    NAMESPACE,
+    ONE_STAGE,
+    STALLED_SECONDS,
+    by_kind,
+    cpu_ms,
+    installed,
+    is_at_most,
+    own,
+    rest,
+    tell,
+    warm_up,
+)
+from operator_restart import Restart, breaches_of_restart, measure_restart, report_restart
 
 ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests" / "controlplane")]
 
 from cluster.audit import Entry  # noqa: E402
-from cluster.binaries import binary  # noqa: E402
 from cluster.simulation import SimulatedCluster  # noqa: E402
-from operator_support import OperatorProcess, claim, simulated, training_job  # noqa: E402
-from training_jobs import condition, is_over  # noqa: E402
+from operator_support import OperatorProcess, simulated, training_job  # noqa: E402
+from training_jobs import condition  # noqa: E402
 
 from steelyard.kube import Api, path_of  # noqa: E402
 
@@ -45,15 +55,7 @@ MOST_CPU_MS = 15.0
 MOST_CPU_MS_SMALL = 45.0
 """With few jobs the first use of everything, and what the operator does without jobs, weigh more than the jobs."""
 
-NODES = 40
-RELEASE = "steelyard"
-NAMESPACE = "benchmark"
-USER = f"system:serviceaccount:{RELEASE}:{RELEASE}"
 CREATED_AT_ONCE = 16
-STALLED_SECONDS = 300.0
-"""How long no job may end while some are left."""
-REST_SECONDS = 3.0
-"""For so long nothing is reconciled: then the work is done."""
 
 
 @dataclass(frozen=True)
@@ -80,36 +82,48 @@ class Case:
 
     def manifest(self, number: int) -> dict[str, Any]:
         """One of the jobs. That of one stage finds its data on a claim that is bound, and makes none."""
-        one_stage = {
-            "dataset": {"uri": "pvc://data/digits", "target": "target", "format": "Prepared"},
-            "workspace": {"claimName": "data", "accessMode": "ReadWriteMany"},
-            "publish": [],
-        }
-        return training_job(f"job-{number:04}", template=simulated("5s"), **({} if self.has_all_stages else one_stage))
+        spec = {} if self.has_all_stages else ONE_STAGE
+        return training_job(f"job-{number:04}", template=simulated("5s"), **spec)
 
 
-CASES = [Case(100), Case(500), Case(1000), Case(200, has_all_stages=True)]
-SMALL_CASES = [Case(20), Case(5, has_all_stages=True)]
+CASES = [
+    Case(100),
+    Case(500),
+    Case(1000),
+    Case(200, has_all_stages=True),
+    Restart(5000),
+    Restart(5000, has_jobs=False),
+]
+SMALL_CASES = [Case(20), Case(5, has_all_stages=True), Restart(100, most_megabytes=130)]
 
 
 def main() -> int:
     """Prints the figures; returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--small", action="store_true", help="few jobs: shows that it runs, and that little is written")
-    parser.add_argument("--only", help="one case only, by its name")
+    parser.add_argument("--only", help="the cases whose names begin so: one-stage-500, restart")
     given = parser.parse_args()
     # So that the operator's process and the clusters go as well.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     breaches = []
     for case in SMALL_CASES if given.small else CASES:
-        if given.only in (None, case.name):
+        if case.name.startswith(given.only or ""):
             with tempfile.TemporaryDirectory(prefix="steelyard-benchmark-") as folder:
-                measured = measure(case, Path(folder))
-            report(case, measured)
-            breaches += breaches_of(case, measured, MOST_CPU_MS_SMALL if given.small else MOST_CPU_MS)
+                breaches += run(case, Path(folder), MOST_CPU_MS_SMALL if given.small else MOST_CPU_MS)
     for breach in breaches:
         print(breach, file=sys.stderr)
     return 1 if breaches else 0
+
+
+def run(case: Case | Restart, folder: Path, most_cpu_ms: float) -> list[str]:
+    """Measures a case and prints its figures; gives the limits that it broke, in words."""
+    if isinstance(case, Restart):
+        restarted = measure_restart(case, folder)
+        report_restart(case, restarted)
+        return breaches_of_restart(case, restarted)
+    measured = measure(case, folder)
+    report(case, measured)
+    return breaches_of(case, measured, most_cpu_ms)
 
 
 @dataclass(frozen=True)
@@ -136,9 +150,9 @@ class Measured:
     """What the operator asks for then."""
 
 
-def measure(case: Case, folder: Path) -> Measured:
-    """Runs one case."""
-    with installed(folder) as (cluster, operator):
+def measure(case: Case, folder: Path, packages: Path | None = None) -> Measured:
+    """Runs one case, with the operator of other `packages` where they are given."""
+    with installed(folder, packages) as (cluster, operator):
         start_cpu_ms = cpu_ms(operator)
         warm_up(cluster)
         rest(operator)
@@ -167,17 +181,17 @@ def report(case: Case, measured: Measured) -> None:
     entries, jobs = measured.entries, case.jobs
     writes, events = writes_and_events(entries)
     reads = [entry for entry in own(entries) if not entry.is_write]
-    tell(case, "jobsPerMinute", jobs_per_minute(entries, case))
-    tell(case, "secondsFromCreateToPods", quantiles(seconds_to_pods(entries, case)))
-    tell(case, "secondsFromCreateToComplete", quantiles(seconds_to_complete(entries)))
-    tell(case, "writesPerJob", len(writes) / jobs, by=by_kind(writes, jobs))
-    tell(case, "eventsPerJob", len(events) / jobs, by=by_kind(events, jobs))
-    tell(case, "readsPerJob", len(reads) / jobs, by=by_kind(reads, jobs))
-    tell(case, "reconcilesPerJob", measured.reconciles / jobs)
-    tell(case, "cpuMsPerJob", measured.cpu_ms / jobs)
-    tell(case, "residentMegabytes", measured.memory_bytes / 1e6)
-    tell(case, "cpuMsOfRestart", {"value": measured.restart_cpu_ms, "withoutJobs": measured.start_cpu_ms})
-    tell(case, "requestsOfRestart", len(measured.restart_entries), by=by_kind(measured.restart_entries, 1))
+    tell(case.name, "jobsPerMinute", jobs_per_minute(entries, case))
+    tell(case.name, "secondsFromCreateToPods", quantiles(seconds_to_pods(entries, case)))
+    tell(case.name, "secondsFromCreateToComplete", quantiles(seconds_to_complete(entries)))
+    tell(case.name, "writesPerJob", len(writes) / jobs, by=by_kind(writes, jobs))
+    tell(case.name, "eventsPerJob", len(events) / jobs, by=by_kind(events, jobs))
+    tell(case.name, "readsPerJob", len(reads) / jobs, by=by_kind(reads, jobs))
+    tell(case.name, "reconcilesPerJob", measured.reconciles / jobs)
+    tell(case.name, "cpuMsPerJob", measured.cpu_ms / jobs)
+    tell(case.name, "residentMegabytes", measured.memory_bytes / 1e6)
+    tell(case.name, "cpuMsOfRestart", {"value": measured.restart_cpu_ms, "withoutJobs": measured.start_cpu_ms})
+    tell(case.name, "requestsOfRestart", len(measured.restart_entries), by=by_kind(measured.restart_entries, 1))
 
 
 def breaches_of(case: Case, measured: Measured, most_cpu_ms: float) -> list[str]:
@@ -200,44 +214,6 @@ def breaches_of(case: Case, measured: Measured, most_cpu_ms: float) -> list[str]
 
 
 # --- the cluster, the operator, the jobs ------------------------------------------------------------------------------
-
-
-@contextmanager
-def installed(folder: Path) -> Iterator[tuple[SimulatedCluster, OperatorProcess]]:
-    """A cluster with the chart and a bound claim, and an operator that leads."""
-    with SimulatedCluster(folder / "cluster", nodes=NODES, die_with_parent=True) as cluster:
-        chart = [str(binary("helm")), "install", RELEASE, str(ROOT / "charts" / "steelyard")]
-        environment = {**os.environ, "KUBECONFIG": str(cluster.kubeconfig)}
-        subprocess.run(
-            [*chart, f"--namespace={RELEASE}", "--create-namespace"],
-            env=environment,
-            stdout=subprocess.DEVNULL,
-            check=True,
-        )
-        crds = ("crd/trainingjobs.steelyard.dev", "crd/tuningjobs.steelyard.dev")
-        cluster.kubectl("wait", *crds, "--for=condition=Established", "--timeout=60s")
-        cluster.kubectl("create", "namespace", NAMESPACE)
-        namespace = cluster.kubectl.within(NAMESPACE)
-        namespace.create(claim("data"), claim("models"))
-        namespace("wait", "pvc/data", "pvc/models", "--for=jsonpath={.status.phase}=Bound", "--timeout=60s")
-        kubeconfig = cluster.kubeconfig_of_service_account(RELEASE, RELEASE)
-        settings = {"leader_election": "true", "lease_namespace": RELEASE, "lease_name": RELEASE}
-        with OperatorProcess(kubeconfig, folder / "operator", **settings) as operator:
-            rest(operator)
-            yield cluster, operator
-
-
-def cpu_ms(operator: OperatorProcess) -> float:
-    """What the operator has used since its start."""
-    return 1000 * operator.metric("process_cpu_seconds_total")
-
-
-def warm_up(cluster: SimulatedCluster) -> None:
-    """Has one job run through, so that everything was used once; and the API server knows the owners of children, which
-    after a new CRD takes it up to a minute."""
-    namespace = cluster.kubectl.within(NAMESPACE)
-    namespace.create(training_job("warm-up", template=simulated("100ms")))
-    namespace.wait_for("trainingjob", "warm-up", is_over, STALLED_SECONDS)
 
 
 async def create(kubeconfig: Path, case: Case) -> None:
@@ -267,16 +243,6 @@ def wait_until_finished(operator: OperatorProcess, case: Case) -> None:
             sys.exit(f"{case.name}: {finished:.0f} of {case.jobs} jobs ended, none for {STALLED_SECONDS:.0f} s\n{log}")
 
 
-def rest(operator: OperatorProcess) -> None:
-    """Waits until the operator leads, and has nothing to do."""
-    reconciles, since = -1.0, time.monotonic()
-    while time.monotonic() - since < REST_SECONDS:
-        time.sleep(1)
-        now = operator.metric("steelyard_reconciles_total")
-        if now != reconciles or not operator.metric("steelyard_is_leader"):
-            reconciles, since = now, time.monotonic()
-
-
 def incomplete_jobs(cluster: SimulatedCluster) -> list[str]:
     """The names of those that did not go well."""
     jobs = cluster.kubectl.within(NAMESPACE).list("trainingjobs")
@@ -286,17 +252,6 @@ def incomplete_jobs(cluster: SimulatedCluster) -> list[str]:
 # --- the figures ------------------------------------------------------------------------------------------------------
 
 READS_OF_A_START = {f"{verb} {kind}" for verb in ("list", "watch") for kind in ("trainingjobs", "tuningjobs", "jobs")}
-
-
-def own(entries: Iterable[Entry]) -> list[Entry]:
-    """The operator's requests, but for those of its Lease."""
-    return [entry for entry in entries if entry.user == USER and entry.resource != "leases"]
-
-
-def by_kind(entries: Iterable[Entry], jobs: int) -> dict[str, float]:
-    """How many requests of each verb and resource there were for a job."""
-    counts = Counter(f"{entry.verb} {entry.resource}" for entry in entries)
-    return {kind: round(count / jobs, 3) for kind, count in sorted(counts.items())}
 
 
 def writes_and_events(entries: list[Entry]) -> tuple[list[Entry], list[Entry]]:
@@ -348,19 +303,6 @@ def quantiles(values: list[float]) -> dict[str, float]:
     """The median, and what 1 in 100 exceeds."""
     hundredths = statistics.quantiles(values, n=100, method="inclusive")
     return {"p50": hundredths[49], "p99": hundredths[98]}
-
-
-def is_at_most(limit: float, value: float, what: str) -> tuple[bool, str]:
-    """A check, with the words for its breach."""
-    return value <= limit, f"{value:.1f} {what}; at most {limit:g} are allowed"
-
-
-def tell(case: Case, figure: str, value: float | dict[str, float], by: dict[str, float] | None = None) -> None:
-    """Prints a figure."""
-    values = value if isinstance(value, dict) else {"value": value}
-    line: dict[str, Any] = {"benchmark": "operator", "case": case.name, "figure": figure}
-    line |= {name: round(number, 2) for name, number in values.items()}
-    print(json.dumps(line | ({} if by is None else {"by": by})), flush=True)
 
 
 if __name__ == "__main__":

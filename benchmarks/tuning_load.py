@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from operator_load import NAMESPACE, STALLED_SECONDS, cpu_ms, installed, own, rest, warm_up
+from operator_cluster import NAMESPACE, STALLED_SECONDS, cpu_ms, installed, own, rest, warm_up
 
 ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests" / "controlplane")]
