@@ -20,7 +20,7 @@ PATIENCE_SECONDS = 300.0
 USER = "operator-of-clean-up"
 CHILDREN = "jobs,services,persistentvolumeclaims,pods"
 SHARED = {"accessMode": "ReadWriteMany", "storageClassName": "shared"}
-TTL_SECONDS = 30
+TTL_SECONDS = 60
 HELD = "steelyard.test/held"
 
 JOBS: dict[str, dict[str, Any]] = {
@@ -158,8 +158,7 @@ def test_the_time_to_live_goes_on_while_no_operator_runs(operator: Operated, nam
     began = datetime.now(UTC)
     operator.process.start()
     wait_until_gone(namespace, "trainingjob", "outlives-operator")
-    # Not so long after the operator's start.
-    assert (datetime.now(UTC) - began).total_seconds() < TTL_SECONDS + 60
+    assert (datetime.now(UTC) - began).total_seconds() < TTL_SECONDS, "it counts from the job's end"
     ended(namespace, "stays")
 
 
