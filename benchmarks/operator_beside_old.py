@@ -6,7 +6,7 @@ with exit code 1.
     python benchmarks/operator_beside_old.py --jobs 100     so many
 
 As `operator_load.py`, whose case of one stage this is: a control plane of its own for each. The old operator is that of
-tests/controlplane/data/old-operator, upon the chart and the CRDs of today, which are the same for both.
+tests/controlplane/data/old-operator, with the CRDs of its commit and the chart of today.
 """
 
 import argparse
@@ -17,7 +17,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from operator_cluster import is_at_most, tell
+from operator_cluster import Version, is_at_most, tell
 from operator_load import Case, Measured, jobs_per_minute, measure, writes_and_events
 
 ROOT = Path(__file__).parents[1]
@@ -76,8 +76,8 @@ def compare(case: Case, rounds: int) -> list[str]:
     for _ in range(rounds):
         for name, found in measured.items():
             with tempfile.TemporaryDirectory(prefix="steelyard-benchmark-") as folder:
-                packages = old_operator.unpack(Path(folder) / "packages") if name == "old" else None
-                found.append(measure(case, Path(folder) / "run", packages))
+                old_version = Version(old_operator.unpack(Path(folder) / "packages"), old_operator.FOLDER)
+                found.append(measure(case, Path(folder) / "run", old_version if name == "old" else None))
     old, new = (Figures.of(case, found) for found in measured.values())
     pace, cpu = new.jobs_per_minute / old.jobs_per_minute, new.cpu_ms / old.cpu_ms
     both = {"old": old.jobs_per_minute, "new": new.jobs_per_minute, "ratio": pace, "limit": LEAST_PACE}

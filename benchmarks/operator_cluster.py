@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests" / "controlplane")]
 from cluster.audit import Entry  # noqa: E402
 from cluster.binaries import binary  # noqa: E402
 from cluster.simulation import SimulatedCluster  # noqa: E402
+from crd_support import install_crds  # noqa: E402
 from operator_support import OperatorProcess, claim, simulated, training_job  # noqa: E402
 from training_jobs import is_over  # noqa: E402
 
@@ -37,13 +39,23 @@ REST_SECONDS = 3.0
 """For so long nothing is reconciled: then the work is done."""
 
 
+@dataclass(frozen=True)
+class Version:
+    """Another version of the operator than the environment's."""
+
+    packages: Path
+    """As OperatorProcess takes them."""
+    crds: Path
+    """The folder with its CRDs: it refuses fields that it does not know, and newer ones fill them in."""
+
+
 @contextmanager
-def installed(folder: Path, packages: Path | None = None) -> Iterator[tuple[SimulatedCluster, OperatorProcess]]:
+def installed(folder: Path, version: Version | None = None) -> Iterator[tuple[SimulatedCluster, OperatorProcess]]:
     """A cluster with the chart and a bound claim, and an operator that leads.
 
     Args:
         folder: for all files; empty.
-        packages: those of another version of the operator; None: the environment's own.
+        version: another version of the operator; None: the environment's own.
     """
     with SimulatedCluster(folder / "cluster", nodes=NODES, die_with_parent=True) as cluster:
         chart = [str(binary("helm")), "install", RELEASE, str(ROOT / "charts" / "steelyard")]
@@ -56,20 +68,22 @@ def installed(folder: Path, packages: Path | None = None) -> Iterator[tuple[Simu
         )
         crds = ("crd/trainingjobs.steelyard.dev", "crd/tuningjobs.steelyard.dev")
         cluster.kubectl("wait", *crds, "--for=condition=Established", "--timeout=60s")
+        if version is not None:
+            install_crds(cluster.kubectl, version.crds)
         cluster.kubectl("create", "namespace", NAMESPACE)
         namespace = cluster.kubectl.within(NAMESPACE)
         namespace.create(claim("data"), claim("models"))
         namespace("wait", "pvc/data", "pvc/models", "--for=jsonpath={.status.phase}=Bound", "--timeout=60s")
         kubeconfig = cluster.kubeconfig_of_service_account(RELEASE, RELEASE)
-        with replica(kubeconfig, folder / "operator", packages) as operator:
+        with replica(kubeconfig, folder / "operator", version) as operator:
             rest(operator)
             yield cluster, operator
 
 
-def replica(kubeconfig: Path, folder: Path, packages: Path | None = None) -> OperatorProcess:
+def replica(kubeconfig: Path, folder: Path, version: Version | None = None) -> OperatorProcess:
     """One of several operators, not yet started, of which one leads."""
     settings = {"leader_election": "true", "lease_namespace": RELEASE, "lease_name": RELEASE}
-    return OperatorProcess(kubeconfig, folder, packages=packages, **settings)
+    return OperatorProcess(kubeconfig, folder, packages=version.packages if version else None, **settings)
 
 
 def cpu_ms(operator: OperatorProcess) -> float:

@@ -27,6 +27,7 @@ from operator_cluster import (
     NAMESPACE,
     ONE_STAGE,
     STALLED_SECONDS,
+    Version,
     by_kind,
     cpu_ms,
     installed,
@@ -150,9 +151,9 @@ class Measured:
     """What the operator asks for then."""
 
 
-def measure(case: Case, folder: Path, packages: Path | None = None) -> Measured:
-    """Runs one case, with the operator of other `packages` where they are given."""
-    with installed(folder, packages) as (cluster, operator):
+def measure(case: Case, folder: Path, version: Version | None = None) -> Measured:
+    """Runs one case, with another version of the operator where it is given."""
+    with installed(folder, version) as (cluster, operator):
         start_cpu_ms = cpu_ms(operator)
         warm_up(cluster)
         rest(operator)
