@@ -15,7 +15,7 @@ import time
 import numpy as np
 
 from steelyard.api.training_job import TrainingJobSpec
-from steelyard_trainer.estimators.build import build_estimator
+from steelyard_trainer.families.sklearn.build import build_estimator
 
 ALGORITHMS = ("Brute", "KDTree", "BallTree")
 ASKED_ROWS = 500

@@ -13,7 +13,7 @@ from steelyard.contract.workspace import Workspace
 from steelyard_trainer.contract import Outcome, StageContext
 from steelyard_trainer.data.prepare import prepare
 from steelyard_trainer.data.reading import PreparedDataset
-from steelyard_trainer.estimators.train import train_estimator
+from steelyard_trainer.families.sklearn.train import train_estimator
 from steelyard_trainer.finish import finish
 
 

@@ -30,12 +30,12 @@ from steelyard.search.best import best_of
 from steelyard.search.log import SearchDocument
 from steelyard.serving.estimators import TRUSTED_TYPES, OnnxModel, SkopsModel, load_estimator, version_note
 from steelyard.serving.published import PublishedModel, verify
-from steelyard_trainer.estimators import compression
-from steelyard_trainer.estimators.build import build_estimator
-from steelyard_trainer.estimators.compression import compressed_estimator_cost
-from steelyard_trainer.estimators.onnx_conversion import to_onnx
-from steelyard_trainer.estimators.skops_files import estimator_bytes
-from steelyard_trainer.estimators.trial import Rows
+from steelyard_trainer.families.sklearn import compression
+from steelyard_trainer.families.sklearn.build import build_estimator
+from steelyard_trainer.families.sklearn.compression import compressed_estimator_cost
+from steelyard_trainer.families.sklearn.onnx_conversion import to_onnx
+from steelyard_trainer.families.sklearn.skops_files import estimator_bytes
+from steelyard_trainer.families.sklearn.trial import Rows
 
 SMALLEST = {"compression": {"objective": "Size"}}
 FASTEST = {"compression": {"objective": "Latency"}}
@@ -305,7 +305,7 @@ def test_what_is_trusted_is_what_the_models_are_made_of(diabetes: EstimatorJob) 
 
 def test_finishing_needs_no_tensorflow() -> None:
     script = (
-        "import sys, steelyard_trainer.finish, steelyard_trainer.estimators.bench\n"
+        "import sys, steelyard_trainer.finish, steelyard_trainer.families.sklearn.bench\n"
         "sys.exit(str({'tensorflow', 'keras', 'ai_edge_litert'} & set(sys.modules) or ''))"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
@@ -373,8 +373,8 @@ import sys, hashlib
 import numpy as np
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.neighbors import KNeighborsRegressor
-from steelyard_trainer.estimators.onnx_conversion import to_onnx
-from steelyard_trainer.estimators.skops_files import estimator_bytes
+from steelyard_trainer.families.sklearn.onnx_conversion import to_onnx
+from steelyard_trainer.families.sklearn.skops_files import estimator_bytes
 random = np.random.default_rng(0)
 features = random.normal(size=(80, 4))
 models = [

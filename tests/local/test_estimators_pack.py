@@ -21,7 +21,7 @@ from steelyard.contract.stages import RESULT_LIMIT_BYTES, Env, ExitCode, Reason
 from steelyard.contract.trial_report import TrialReport
 from steelyard.contract.workspace import Workspace
 from steelyard_trainer.contract import StageContext
-from steelyard_trainer.estimators.train import train_estimator
+from steelyard_trainer.families.sklearn.train import train_estimator
 
 GRID = {"n_estimators": [3, 6], "max_depth": [None, 4, 30], "min_samples_split": [2, 10]}
 

@@ -30,10 +30,10 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from steelyard.api.errors import ConfigurationError, SteelyardError
 from steelyard.contract.stages import Env, ExitCode, Reason, Result
 from steelyard.contract.trial_report import TrialReport
+from steelyard_trainer import train as stage
 from steelyard_trainer.contract import Outcome, StageContext
 from steelyard_trainer.data.splitting import SplitName
-from steelyard_trainer.estimators.saving import load_estimator
-from steelyard_trainer.training.supervisor import supervise
+from steelyard_trainer.families.sklearn.saving import load_estimator
 
 LOADERS = {
     "digits": datasets.load_digits,
@@ -60,7 +60,7 @@ def context(job: EstimatorJob, workspace: Path, model: dict[str, Any], key: str 
 
 def train(job: EstimatorJob, workspace: Path, model: dict[str, Any], **spec: Any) -> Outcome:
     """Runs the stage in this process, as the supervisor would."""
-    return supervise(context(job, workspace, model, **spec))
+    return stage.train(context(job, workspace, model, **spec))
 
 
 def ask(job: EstimatorJob, workspace: Path, model: dict[str, Any], **fields: Any) -> tuple[TrialReport, Outcome]:
@@ -254,7 +254,7 @@ def test_what_was_fitted_is_not_fitted_again_and_another_key_is(
     again = train(job, tmp_path / "w", {"lasso": {}})
     assert (again.summary, file.stat().st_mtime_ns) == (first.summary, made)
     assert "was trained already" in capsys.readouterr().out
-    supervise(context(job, tmp_path / "w", {"lasso": {}}, key="another"))
+    stage.train(context(job, tmp_path / "w", {"lasso": {}}, key="another"))
     assert file.stat().st_mtime_ns != made
 
 

@@ -50,7 +50,7 @@ def test_rows_that_repeat_are_said_of_numbers_and_where_nothing_is_published(tmp
     job = job_on(tmp_path / "w", table)
     folder, outcome = job.publish({"ridge": {}})
     assert told(folder, outcome.summary)[0].startswith(SAID)
-    from steelyard_trainer.estimators.train import train_estimator
+    from steelyard_trainer.families.sklearn.train import train_estimator
 
     summary = train_estimator(job._context("train", job.job({"ridge": {}}, publish=[]), "other")).summary
     assert summary["doubts"][0].startswith(SAID)

@@ -24,8 +24,8 @@ from sklearn.neighbors import KNeighborsRegressor
 from steelyard.api.errors import ConfigurationError
 from steelyard.serving.interface import TargetUnit
 from steelyard.serving.published import PublishedModel, load_model, sums_of
-from steelyard_trainer.estimators.compression import make_candidate
-from steelyard_trainer.estimators.standardized import fit_precisely
+from steelyard_trainer.families.sklearn.compression import make_candidate
+from steelyard_trainer.families.sklearn.standardized import fit_precisely
 
 CASES = Path(__file__).parents[1] / "data/cases"
 MLP = {

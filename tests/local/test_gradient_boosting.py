@@ -15,8 +15,8 @@ from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostin
 from steelyard.api.errors import DataError
 from steelyard.serving.published import PublishedModel
 from steelyard.serving.tally import Tally
-from steelyard_trainer.estimators.skops_files import estimator_bytes
-from steelyard_trainer.estimators.trial import Rows, fit_on
+from steelyard_trainer.families.sklearn.skops_files import estimator_bytes
+from steelyard_trainer.families.sklearn.trial import Rows, fit_on
 
 SETTINGS = {"gradientBoosting": {"maxIterations": 20, "minSamplesLeaf": 5, "patience": 0}}
 TRUSTED = ["sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor"]

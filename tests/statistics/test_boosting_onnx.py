@@ -9,9 +9,9 @@ from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostin
 from threadpoolctl import threadpool_limits
 
 from steelyard.serving.estimators import OnnxModel, SkopsModel
-from steelyard_trainer.estimators.boosting_onnx import boosting_to_onnx
-from steelyard_trainer.estimators.build import Estimator
-from steelyard_trainer.estimators.skops_files import estimator_bytes
+from steelyard_trainer.families.sklearn.boosting_onnx import boosting_to_onnx
+from steelyard_trainer.families.sklearn.build import Estimator
+from steelyard_trainer.families.sklearn.skops_files import estimator_bytes
 
 BATCH = 50
 EPOCH_SECONDS = 1.7e9

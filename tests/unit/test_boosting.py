@@ -13,10 +13,10 @@ from steelyard.serving.columns import OTHER, CodeColumn
 from steelyard.serving.estimators import OnnxModel
 from steelyard.serving.preprocessing import Preprocessing
 from steelyard.serving.tally import Tally
-from steelyard_trainer.estimators.boosting_onnx import boosting_to_onnx
-from steelyard_trainer.estimators.build import build_estimator
-from steelyard_trainer.estimators.features import Table, categories_of
-from steelyard_trainer.estimators.fitting import fit
+from steelyard_trainer.families.sklearn.boosting_onnx import boosting_to_onnx
+from steelyard_trainer.families.sklearn.build import build_estimator
+from steelyard_trainer.families.sklearn.features import Table, categories_of
+from steelyard_trainer.families.sklearn.fitting import fit
 
 LIKE = Preprocessing((), "y", "Classification", ("no", "yes"))
 

@@ -22,16 +22,17 @@ from steelyard.api.run_policy import RunPolicy
 from steelyard.api.training_job import TrainingJobSpec
 from steelyard.contract.trial_report import TrialReport
 from steelyard.serving.preprocessing import Preprocessing
-from steelyard_trainer.estimators import units
-from steelyard_trainer.estimators.build import build_estimator, form_of
-from steelyard_trainer.estimators.cross_validation import Folds, nested_scores, score_fold
-from steelyard_trainer.estimators.features import Table
-from steelyard_trainer.estimators.fitting import fit
-from steelyard_trainer.estimators.forests import depth_of, nested_predictions
-from steelyard_trainer.estimators.saving import load_estimator, save_estimator
-from steelyard_trainer.estimators.scores import predictions_of, score
-from steelyard_trainer.estimators.trial import Answered, Rows, run_trial
-from steelyard_trainer.estimators.units import (
+from steelyard_trainer.evaluation.metrics import Figure
+from steelyard_trainer.families.sklearn import units
+from steelyard_trainer.families.sklearn.build import build_estimator, form_of
+from steelyard_trainer.families.sklearn.cross_validation import Folds, nested_scores, score_fold
+from steelyard_trainer.families.sklearn.features import Table
+from steelyard_trainer.families.sklearn.fitting import fit
+from steelyard_trainer.families.sklearn.forests import depth_of, nested_predictions
+from steelyard_trainer.families.sklearn.saving import load_estimator, save_estimator
+from steelyard_trainer.families.sklearn.scores import predictions_of, score
+from steelyard_trainer.families.sklearn.trial import Answered, Rows, run_trial
+from steelyard_trainer.families.sklearn.units import (
     VALIDATION,
     PackedTrial,
     Unit,
@@ -41,7 +42,6 @@ from steelyard_trainer.estimators.units import (
     units_of,
     work_off,
 )
-from steelyard_trainer.evaluation.metrics import Figure
 
 
 def spec(model: dict[str, Any], **fields: Any) -> TrainingJobSpec:

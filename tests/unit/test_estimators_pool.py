@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from steelyard_trainer import pool
-from steelyard_trainer.estimators.pool import ForkedPool
+from steelyard_trainer.families.sklearn.pool import ForkedPool
 from steelyard_trainer.pool import LATE
 
 GENEROUS_SECONDS = 60.0

@@ -14,8 +14,8 @@ from sklearn.preprocessing import StandardScaler
 
 from steelyard.api.metrics import METRICS, OF_LABELS, Measure, Metric, all_measures, measure_named
 from steelyard.api.training import Monitor
-from steelyard_trainer.estimators.scores import Predictions, score
 from steelyard_trainer.evaluation.metrics import evaluate
+from steelyard_trainer.families.sklearn.scores import Predictions, score
 
 SETS = {
     "breast_cancer": load_breast_cancer,

@@ -21,9 +21,9 @@ def main() -> None:
 
             run_stage("prepare", prepare)
         case ["train"]:
-            from steelyard_trainer.training.supervisor import supervise
+            from steelyard_trainer.train import train
 
-            run_stage("train", supervise)
+            run_stage("train", train)
         case ["train", "--worker"]:
             from steelyard_trainer.lean_keras import import_keras
 

@@ -1,19 +1,19 @@
-"""The last stage: weighs the candidates, judges the chosen one, publishes it. Imports steelyard; Keras and LiteRT
-for networks only, scikit-learn and ONNX for scikit-learn's models only.
+"""The last stage: weighs the candidates, judges the chosen one, publishes it. Imports steelyard and the families'
+registry, which brings the libraries of the model's family only.
 """
 
 import tempfile
 from pathlib import Path
 
 from steelyard.api.compression import BASELINE
-from steelyard.api.models.sklearn import SKLEARN
 from steelyard_trainer.begin import begin
 from steelyard_trainer.compression.choice import Choice
-from steelyard_trainer.compression.weighing import Bench, baseline_name, weigh
+from steelyard_trainer.compression.weighing import baseline_name, weigh
 from steelyard_trainer.contract import Outcome, StageContext
 from steelyard_trainer.data.reading import PreparedDataset
 from steelyard_trainer.evaluation.gates import check_gates
 from steelyard_trainer.evaluation.judge import judge_parts
+from steelyard_trainer.families.registry import family_of
 from steelyard_trainer.publishing.found_by import FoundBy
 from steelyard_trainer.publishing.package import Evidence, Sizes, assemble, output_of
 from steelyard_trainer.publishing.target import publish
@@ -42,12 +42,13 @@ def finish(context: StageContext) -> Outcome:
     assert trained is not None
     # A refitted model has seen the validation part: the one that it was found by is weighed in its place.
     weighed = None if other is None and spec.is_refit and spec.model.capabilities.is_fitted_anew else other or trained
-    bench = _bench(context, dataset, weighed)
+    family = family_of(spec.model)
+    bench = family.bench(context, dataset, weighed)
     choice = weigh(context, bench, dataset.task)
     context.notice(f"chosen: {choice.why}")
 
     name = choice.chosen.measured.name
-    final = bench if trained is weighed else _bench(context, dataset, trained)
+    final = bench if trained is weighed else family.bench(context, dataset, trained)
     files = final.make({name, BASELINE}) if spec.is_refit else {each: bench.content(each) for each in {name, BASELINE}}
     served = final.serve(name, files[name])
     judged = judge_parts(served, final.read, dataset, spec, is_refit=spec.is_refit)
@@ -96,23 +97,6 @@ def finish(context: StageContext) -> Outcome:
             "candidates": _short(choice, primary.name),
         },
     )
-
-
-def _bench(context: StageContext, dataset: PreparedDataset, trained: TrainedFolder | None) -> Bench:
-    """Where a model is weighed; None: one of scikit-learn's that is fitted on the training part for it."""
-    # Each brings libraries that the other does not need.
-    if context.job.spec.model.capabilities.family is SKLEARN:
-        from steelyard_trainer.estimators.bench import EstimatorBench
-
-        return EstimatorBench.of(context, dataset, trained.folder if trained else None)
-    from steelyard_trainer.lean_keras import import_keras
-
-    import_keras()
-    from steelyard_trainer.compression.candidates import Workbench
-
-    assert trained is not None
-    measures = tuple(context.job.spec.told_measures(dataset.task))
-    return Workbench(trained.model_file, context.workspace.finished, dataset, measures, context.check_attempt)
 
 
 def _short(choice: Choice, primary: str) -> list[dict[str, object]]:

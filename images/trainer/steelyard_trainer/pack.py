@@ -1,4 +1,4 @@
-"""`pack`: many trials of one search in one go. Imports steelyard.api and the contract; scikit-learn on first use.
+"""`pack`: many trials of one search in one go. Imports steelyard.api, the contract and the families' registry.
 
 The data is read once, and the libraries imported once, for all of them (a network's: once in each process); then as
 many processes as the environment says work the trials off. Each finished trial is a line of standard output and a file
@@ -13,11 +13,10 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from steelyard.api.errors import ConfigurationError
 from steelyard.api.loading import parse_training_job
-from steelyard.api.models.sklearn import SKLEARN
 from steelyard.api.training_job import TrainingJob
 from steelyard.contract.stages import Env, StageName
 from steelyard.contract.trial_report import TrialReport
@@ -25,11 +24,9 @@ from steelyard.search.log_sizes import MOST_TRIALS_OF_A_PACK, REPORTS_LIMIT_BYTE
 from steelyard_trainer.attempts import Attempt
 from steelyard_trainer.begin import check_writable
 from steelyard_trainer.contract import Outcome, StageContext
+from steelyard_trainer.families.base import TrialsOfPack
+from steelyard_trainer.families.registry import family_named
 from steelyard_trainer.reports import Reports, tell
-
-if TYPE_CHECKING:
-    from steelyard_trainer.estimators.packed import EstimatorsOfPack
-    from steelyard_trainer.training.packed import NetworksOfPack
 
 _LOOK_SECONDS = 0.02
 """Between two looks for a further round."""
@@ -96,42 +93,28 @@ def pack(context: PackContext) -> Outcome:
 
 @dataclass
 class _Pack:
-    """What works the trials off: those of scikit-learn, and networks. Each imports its library on first use."""
+    """What works the trials off, by the name of their family; each imports its library on first use."""
 
     reports: Reports
     processes: int
-    _estimators: "EstimatorsOfPack | None" = None
-    _networks: "NetworksOfPack | None" = None
+    _families: dict[str, TrialsOfPack] = field(default_factory=dict)
 
     def work_off(self, trials: Trials) -> None:
         """Returns when each valid trial has its report."""
         self.reports.begin(trials.jobs)
-        open_jobs = {number: job for number, job in trials.jobs.items() if self.reports.is_open(number)}
-        if estimators := {
-            number: job for number, job in open_jobs.items() if job.spec.model.capabilities.family is SKLEARN
-        }:
-            self._of_estimators().work_off(estimators)
-        if networks := {number: job for number, job in open_jobs.items() if number not in estimators}:
-            self._of_networks().work_off(networks, trials.workspaces)
+        jobs: dict[str, dict[int, TrainingJob]] = {}
+        for number, job in trials.jobs.items():
+            if self.reports.is_open(number):
+                jobs.setdefault(job.spec.model.capabilities.family.name, {})[number] = job
+        for name, those in jobs.items():
+            if name not in self._families:
+                self._families[name] = family_named(name).pack(self.reports, self.processes)
+            self._families[name].work_off(those, trials.workspaces)
 
     def end(self) -> None:
         """Leaves no process behind."""
-        if self._networks is not None:
-            self._networks.end()
-
-    def _of_estimators(self) -> "EstimatorsOfPack":
-        if self._estimators is None:
-            from steelyard_trainer.estimators.packed import EstimatorsOfPack
-
-            self._estimators = EstimatorsOfPack(self.reports, self.processes)
-        return self._estimators
-
-    def _of_networks(self) -> "NetworksOfPack":
-        if self._networks is None:
-            from steelyard_trainer.training.packed import NetworksOfPack
-
-            self._networks = NetworksOfPack(self.reports, self.processes)
-        return self._networks
+        for family in self._families.values():
+            family.end()
 
 
 def fitting(reports: Sequence[TrialReport]) -> list[list[Any]]:

@@ -1,7 +1,7 @@
 """Processes that work off pieces of work: each takes the next when it is free. Imports the contract only.
 
-How they come about is a subclass's: forked (estimators.pool), or started anew (training.packed), as TensorFlow can't be
-forked.
+How they come about is a subclass's: forked (families.sklearn.pool), or started anew (training.packed), as
+TensorFlow can't be forked.
 """
 
 import math

@@ -13,11 +13,12 @@ from steelyard.contract.trial_report import TrialReport
 from steelyard.contract.workspace import ESTIMATOR_FILE, MODEL_FILE, TRAINING_FILE
 from steelyard.search.best import leaves_model
 from steelyard_trainer.contract import Outcome, StageContext
+from steelyard_trainer.files import write_atomically
 
 if TYPE_CHECKING:
     from steelyard_trainer.data.reading import PreparedDataset
 
-NOT_IN_SUMMARY = frozenset({"key", "reason", "message", "history", "dataset"})
+_NOT_IN_SUMMARY = frozenset({"key", "reason", "message", "history", "dataset", "kind"})
 """What training.json holds beside the summary."""
 
 
@@ -80,8 +81,16 @@ class TrainedFolder:
         return cls(folder, training, _name_of(training, context.show(spec.uri)))
 
 
-def finished_training(context: StageContext) -> Outcome | None:
-    """The outcome of a training that was done under this key before."""
+def finished_training(context: StageContext, model_file: Path) -> Outcome | None:
+    """The outcome of a training that was done under this key before; None where there is none, or its model is gone.
+
+    Args:
+        context: the stage.
+        model_file: where a model lies, if the training left one.
+
+    Raises:
+        ConfigurationError: what was left is damaged.
+    """
     try:
         document = json.loads(context.workspace.training_file.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -90,11 +99,23 @@ def finished_training(context: StageContext) -> Outcome | None:
         raise ConfigurationError(f"{context.workspace.training_file} is damaged ({error}): remove it") from None
     if document["key"] != context.key:
         return None
-    if leaves_model(context.job.spec, document) and not context.workspace.model_file.exists():
+    if leaves_model(context.job.spec, document) and not model_file.exists():
         return None
-    summary = {name: value for name, value in document.items() if name not in NOT_IN_SUMMARY}
+    summary = {name: value for name, value in document.items() if name not in _NOT_IN_SUMMARY}
     message, reason = document.get("message", "was trained already"), document.get("reason", Reason.SUCCEEDED)
-    return Outcome(message, {**summary, "restarts": 0}, reason)
+    return Outcome(message, summary, reason)
+
+
+def leave_document(context: StageContext, outcome: Outcome, dataset: "PreparedDataset", **more: Any) -> None:
+    """Writes training.json, which says that all is there.
+
+    Raises:
+        SteelyardError: another process was started in this one's place (AttemptSuperseded).
+        OSError: it can't be written.
+    """
+    own = {"key": context.key, "reason": outcome.reason, "message": outcome.message, "dataset": dataset.fingerprint}
+    context.check_attempt()
+    write_atomically(context.workspace.training_file, json.dumps({**own, **outcome.summary, **more}, indent=2))
 
 
 def _name_of(training: Mapping[str, Any], place: str) -> str:

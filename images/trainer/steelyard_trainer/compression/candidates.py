@@ -1,6 +1,6 @@
 """Makes the candidates and measures each in LiteRT on the validation part. Imports TensorFlow, Keras and serving.
 
-For networks; `estimators.bench` does the same for scikit-learn's models.
+For networks; `families.sklearn.bench` does the same for scikit-learn's models.
 """
 
 import hashlib

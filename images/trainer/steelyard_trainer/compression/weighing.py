@@ -31,8 +31,7 @@ class Labelled(Protocol):
 
 
 class Bench(Protocol):
-    """Where one trained model is weighed, judged and packed. There is one for networks and one for scikit-learn's
-    models."""
+    """Where one trained model is weighed, judged and packed. Each family has its own."""
 
     @property
     def folder(self) -> Path:

@@ -105,7 +105,7 @@ class _PackWorker:
         dataset = PreparedDataset.of(trial)
         dataset = replace(dataset, kept=self._kept.setdefault(dataset.folder, {}))
         trial = replace(trial, key=_key_of(trial, dataset))
-        outcome = finished_training(trial)
+        outcome = finished_training(trial, trial.workspace.model_file)
         if outcome is None:
             trial.workspace.checkpoints.mkdir(parents=True, exist_ok=True)
             outcome = train_on(trial, dataset, None, self._requests)

@@ -3,7 +3,7 @@
 TensorFlow's start-up hangs, beyond any signal but SIGKILL, when a peer is missing; and when a peer is lost all workers
 must start again. So this process, without TensorFlow, makes sure of the peers first (gang, channel) and restarts its
 child in place, with growing pauses, for as long as runPolicy allows: it leaves its pod, which Kubernetes would replace
-again and again, only when that is spent. Imports training's gang and channel, begin, memory and the contract.
+again and again, only when that is spent. Imports training's gang and channel, memory and the contract.
 """
 
 import json
@@ -21,9 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from steelyard.api.errors import SteelyardError
-from steelyard.api.models.sklearn import SKLEARN
 from steelyard.contract.stages import EndKind, Env, ExitCode, Reason, Result
-from steelyard_trainer.begin import begin
 from steelyard_trainer.contract import Outcome, StageContext
 from steelyard_trainer.memory import OutOfMemoryWatch, own_group
 from steelyard_trainer.trained import finished_training
@@ -45,17 +43,18 @@ def supervise(context: StageContext) -> Outcome:
             (exit codes 10, 65, 78); WorkersNotReady, RetriesExhausted, Interrupted and AttemptSuperseded (75);
             BackoffLimitExceeded and OutOfMemory (1).
     """
-    context = begin(context)
-    if context.job.spec.model.capabilities.family is SKLEARN:
-        # Brings scikit-learn, which a network's supervisor does not need.
-        from steelyard_trainer.estimators.train import train_estimator
-
-        return train_estimator(context)
-    if (finished := finished_training(context)) is not None:
+    if (finished := finished_network(context)) is not None:
         context.notice("was trained already", "Resumed")
         return finished
     context.workspace.checkpoints.mkdir(parents=True, exist_ok=True)
     return Supervisor(context).run()
+
+
+def finished_network(context: StageContext) -> Outcome | None:
+    """The outcome of a training that was done under this key before, without a restart now."""
+    if (finished := finished_training(context, context.workspace.model_file)) is None:
+        return None
+    return Outcome(finished.message, {**finished.summary, "restarts": 0}, finished.reason)
 
 
 @dataclass
@@ -162,7 +161,7 @@ class Supervisor:
     def _finished_elsewhere(self) -> Outcome | None:
         """What worker 0 left, as far as the storage answers."""
         with suppress(OSError):
-            return finished_training(self.context)
+            return finished_network(self.context)
         return None
 
     def _outcome_when_told(self) -> Outcome | None:

@@ -3,7 +3,6 @@
 Leaves the trained model and its history in the workspace (worker 0) and ends as the contract says.
 """
 
-import json
 import os
 import secrets
 import signal
@@ -26,8 +25,8 @@ from steelyard.search.best import leaves_model
 from steelyard_trainer.contract import Outcome, StageContext
 from steelyard_trainer.data.reading import Examples, PreparedDataset
 from steelyard_trainer.data.splitting import SplitName
-from steelyard_trainer.files import write_atomically
 from steelyard_trainer.models.networks import Shape, TrainingNetwork, serving_network, training_network
+from steelyard_trainer.trained import leave_document
 from steelyard_trainer.training.batches import Batches, share
 from steelyard_trainer.training.checkpoints import Checkpoints
 from steelyard_trainer.training.epoch_metrics import EpochMetrics
@@ -144,7 +143,7 @@ def train_on(
                 context.check_attempt()
                 context.workspace.model_file.unlink()
     if context.worker == 0:
-        _leave_document(context, outcome, {"history": loop.state.history, "dataset": dataset.fingerprint})
+        leave_document(context, outcome, dataset, history=loop.state.history)
     return outcome
 
 
@@ -313,10 +312,3 @@ def _leave_model(context: StageContext, model: keras.Model) -> None:
     model.save(partial)
     context.check_attempt()
     partial.rename(context.workspace.model_file)
-
-
-def _leave_document(context: StageContext, outcome: Outcome, more: dict[str, Any]) -> None:
-    """Writes training.json, which says that all is there."""
-    document = {"key": context.key, "reason": outcome.reason, "message": outcome.message, **outcome.summary, **more}
-    context.check_attempt()
-    write_atomically(context.workspace.training_file, json.dumps(document, indent=2))

@@ -27,12 +27,12 @@ from steelyard_trainer.compression.shelf import Shelf
 from steelyard_trainer.contract import StageContext
 from steelyard_trainer.data.reading import PreparedDataset
 from steelyard_trainer.data.splitting import SplitName
-from steelyard_trainer.estimators.build import Estimator
-from steelyard_trainer.estimators.compression import FILE_OF, ConversionError, make_candidate, measure_candidate
-from steelyard_trainer.estimators.features import Matrix, Table
-from steelyard_trainer.estimators.saving import load_estimator
-from steelyard_trainer.estimators.skops_files import estimator_bytes
-from steelyard_trainer.estimators.trial import Rows, fit_on
+from steelyard_trainer.families.sklearn.build import Estimator
+from steelyard_trainer.families.sklearn.compression import FILE_OF, ConversionError, make_candidate, measure_candidate
+from steelyard_trainer.families.sklearn.features import Matrix, Table
+from steelyard_trainer.families.sklearn.saving import load_estimator
+from steelyard_trainer.families.sklearn.skops_files import estimator_bytes
+from steelyard_trainer.families.sklearn.trial import Rows, fit_on
 
 
 @dataclass(frozen=True)

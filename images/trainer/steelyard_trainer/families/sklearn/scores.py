@@ -10,10 +10,10 @@ import numpy.typing as npt
 
 from steelyard.api.errors import DataError
 from steelyard.api.metrics import Measure
-from steelyard_trainer.estimators.build import Estimator
-from steelyard_trainer.estimators.features import Matrix
 from steelyard_trainer.evaluation.formulas import log_loss, of_labels, of_numbers, of_ranking
 from steelyard_trainer.evaluation.metrics import class_index_of
+from steelyard_trainer.families.sklearn.build import Estimator
+from steelyard_trainer.families.sklearn.features import Matrix
 
 Targets = npt.NDArray[Any]
 

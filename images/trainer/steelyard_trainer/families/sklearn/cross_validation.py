@@ -16,11 +16,11 @@ from steelyard.api.errors import ConfigurationError
 from steelyard.api.metrics import Measure, Task
 from steelyard.api.training_job import TrainingJobSpec
 from steelyard.serving.preprocessing import Preprocessing
-from steelyard_trainer.estimators.build import Estimator, build_estimator, form_of
-from steelyard_trainer.estimators.features import Form, Indices, Matrix, Table, categories_of
-from steelyard_trainer.estimators.fitting import fit
-from steelyard_trainer.estimators.forests import depth_of, nested_predictions
-from steelyard_trainer.estimators.scores import Predictions, finite, predictions_of, score
+from steelyard_trainer.families.sklearn.build import Estimator, build_estimator, form_of
+from steelyard_trainer.families.sklearn.features import Form, Indices, Matrix, Table, categories_of
+from steelyard_trainer.families.sklearn.fitting import fit
+from steelyard_trainer.families.sklearn.forests import depth_of, nested_predictions
+from steelyard_trainer.families.sklearn.scores import Predictions, finite, predictions_of, score
 
 
 @dataclass(frozen=True)

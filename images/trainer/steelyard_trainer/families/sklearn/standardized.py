@@ -11,8 +11,8 @@ from sklearn.linear_model import ElasticNet, Lasso, Ridge
 from sklearn.neighbors import KNeighborsRegressor
 
 from steelyard.serving.interface import TargetUnit
-from steelyard_trainer.estimators.build import Estimator
-from steelyard_trainer.estimators.features import Matrix
+from steelyard_trainer.families.sklearn.build import Estimator
+from steelyard_trainer.families.sklearn.features import Matrix
 
 _FAR = 1e4
 _CLOSE = 1e-4

@@ -14,9 +14,10 @@ from typing import Any
 from steelyard.api.training_job import TrainingJobSpec
 from steelyard.contract.trial_report import TrialReport
 from steelyard_trainer.data.reading import PreparedDataset
-from steelyard_trainer.estimators.cross_validation import nested_scores, score_fold
-from steelyard_trainer.estimators.forests import depth_of, nested_predictions
-from steelyard_trainer.estimators.trial import (
+from steelyard_trainer.evaluation.metrics import Figure
+from steelyard_trainer.families.sklearn.cross_validation import nested_scores, score_fold
+from steelyard_trainer.families.sklearn.forests import depth_of, nested_predictions
+from steelyard_trainer.families.sklearn.trial import (
     Rows,
     figures_of,
     fit_on,
@@ -25,7 +26,6 @@ from steelyard_trainer.estimators.trial import (
     score_in,
     validation_report,
 )
-from steelyard_trainer.evaluation.metrics import Figure
 
 VALIDATION = 0
 """The part of a unit that is scored on the validation part, where others have the number of their fold."""

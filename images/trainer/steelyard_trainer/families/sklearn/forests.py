@@ -13,8 +13,8 @@ import numpy as np
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 from sklearn.utils import check_array
 
-from steelyard_trainer.estimators.features import Matrix
-from steelyard_trainer.estimators.scores import Predictions, asked, for_all_classes
+from steelyard_trainer.families.sklearn.features import Matrix
+from steelyard_trainer.families.sklearn.scores import Predictions, asked, for_all_classes
 
 
 def nested_predictions(

@@ -3,7 +3,6 @@
 Leaves the fitted model and training.json in the workspace, or, of a trial with cross-validation, its scores alone.
 """
 
-import json
 import os
 from collections.abc import Sequence
 from typing import Any
@@ -11,23 +10,20 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from steelyard.api.errors import ConfigurationError
 from steelyard.contract.stages import Env, Reason
 from steelyard.search.best import leaves_model
 from steelyard_trainer.contract import Outcome, StageContext
 from steelyard_trainer.data.reading import PreparedDataset
 from steelyard_trainer.data.splitting import SplitName
-from steelyard_trainer.estimators.build import Estimator
-from steelyard_trainer.estimators.cross_validation import score_fold
-from steelyard_trainer.estimators.saving import save_estimator
-from steelyard_trainer.estimators.scores import outputs_of
-from steelyard_trainer.estimators.trial import Answered, Rows, figures_of, fit_on, judge, run_trial
 from steelyard_trainer.evaluation.gates import check_gates
 from steelyard_trainer.evaluation.judge import judgement_of
 from steelyard_trainer.evaluation.metrics import Figures
-from steelyard_trainer.files import write_atomically
-
-_NOT_IN_SUMMARY = ("key", "kind", "reason", "message", "dataset")
+from steelyard_trainer.families.sklearn.build import Estimator
+from steelyard_trainer.families.sklearn.cross_validation import score_fold
+from steelyard_trainer.families.sklearn.saving import save_estimator
+from steelyard_trainer.families.sklearn.scores import outputs_of
+from steelyard_trainer.families.sklearn.trial import Answered, Rows, figures_of, fit_on, judge, run_trial
+from steelyard_trainer.trained import finished_training, leave_document
 
 
 def train_estimator(context: StageContext) -> Outcome:
@@ -42,7 +38,7 @@ def train_estimator(context: StageContext) -> Outcome:
         SteelyardError: the model is not good enough (GateFailed), where no stage follows that judges it; another
             process was started in this one's place (AttemptSuperseded).
     """
-    if (finished := _finished(context)) is not None:
+    if (finished := finished_training(context, context.workspace.estimator_file)) is not None:
         context.notice("was trained already", "Resumed")
         return finished
     context.workspace.trained.mkdir(parents=True, exist_ok=True)
@@ -57,7 +53,7 @@ def train_estimator(context: StageContext) -> Outcome:
         save_estimator(model, context.workspace.estimator_file)
         if not (is_trial or context.job.spec.has_finish):
             outcome.summary["bytes"] = context.workspace.estimator_file.stat().st_size
-    _leave_document(context, outcome, rows.dataset)
+    leave_document(context, outcome, rows.dataset, kind="estimator")
     return outcome
 
 
@@ -135,34 +131,3 @@ def _cross_validate(context: StageContext, rows: Rows) -> dict[str, Any]:
         "scores": scores,
         "means": {metric: float(np.average(values)) for metric, values in scores.items()},
     }
-
-
-def _finished(context: StageContext) -> Outcome | None:
-    """The outcome of what was done under this key before."""
-    workspace = context.workspace
-    try:
-        document = json.loads(workspace.training_file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return None
-    except ValueError as error:
-        raise ConfigurationError(f"{workspace.training_file} is damaged ({error}): remove it") from None
-    if document["key"] != context.key:
-        return None
-    if leaves_model(context.job.spec, document) and not workspace.estimator_file.exists():
-        return None
-    summary = {name: value for name, value in document.items() if name not in _NOT_IN_SUMMARY}
-    return Outcome(document["message"], summary, document["reason"])
-
-
-def _leave_document(context: StageContext, outcome: Outcome, dataset: PreparedDataset) -> None:
-    """Writes training.json, which says that all is there."""
-    document = {
-        "key": context.key,
-        "kind": "estimator",
-        "reason": outcome.reason,
-        "message": outcome.message,
-        "dataset": dataset.fingerprint,
-        **outcome.summary,
-    }
-    context.check_attempt()
-    write_atomically(context.workspace.training_file, json.dumps(document, indent=2))

@@ -17,13 +17,13 @@ from steelyard.serving.interface import TargetUnit
 from steelyard.serving.published import load_model
 from steelyard_trainer.compression.choice import Measured
 from steelyard_trainer.compression.weighing import candidates_of, choice_of
-from steelyard_trainer.estimators.boosting_onnx import is_boosting
-from steelyard_trainer.estimators.build import Estimator
-from steelyard_trainer.estimators.features import Matrix
-from steelyard_trainer.estimators.onnx_conversion import to_onnx
-from steelyard_trainer.estimators.skops_files import estimator_bytes
-from steelyard_trainer.estimators.standardized import standardized
 from steelyard_trainer.evaluation.metrics import evaluate
+from steelyard_trainer.families.sklearn.boosting_onnx import is_boosting
+from steelyard_trainer.families.sklearn.build import Estimator
+from steelyard_trainer.families.sklearn.features import Matrix
+from steelyard_trainer.families.sklearn.onnx_conversion import to_onnx
+from steelyard_trainer.families.sklearn.skops_files import estimator_bytes
+from steelyard_trainer.families.sklearn.standardized import standardized
 
 FILE_OF: dict[Candidate, str] = {BASELINE: SKOPS_FILE, "Onnx": ONNX_FILE}
 """What each candidate is published as."""

@@ -19,13 +19,13 @@ from steelyard.contract.trial_report import TrialReport, short_error
 from steelyard.serving.preprocessing import Preprocessing
 from steelyard_trainer.data.reading import PreparedDataset
 from steelyard_trainer.data.splitting import SplitName
-from steelyard_trainer.estimators.build import Estimator, build_estimator, form_of
-from steelyard_trainer.estimators.cross_validation import Folds, score_fold
-from steelyard_trainer.estimators.features import Form, Matrix, Table, categories_of
-from steelyard_trainer.estimators.fitting import fit
-from steelyard_trainer.estimators.scores import finite, outputs_of
 from steelyard_trainer.evaluation.metrics import Figure, Figures, evaluate
 from steelyard_trainer.evaluation.pruning import should_stop
+from steelyard_trainer.families.sklearn.build import Estimator, build_estimator, form_of
+from steelyard_trainer.families.sklearn.cross_validation import Folds, score_fold
+from steelyard_trainer.families.sklearn.features import Form, Matrix, Table, categories_of
+from steelyard_trainer.families.sklearn.fitting import fit
+from steelyard_trainer.families.sklearn.scores import finite, outputs_of
 
 LEARNED: tuple[SplitName, ...] = ("train", "validation")
 """What folds are made of: all but the test part."""
@@ -129,7 +129,7 @@ def run_trial(spec: TrainingJobSpec, rows: Rows, tell: Tell) -> Answered:
 def _compressed(model: Estimator, spec: TrainingJobSpec, trial: Trial, rows: Rows) -> tuple[Figure, float]:
     """Both objectives of the candidate that would be published: its metric on the validation part, and its cost."""
     # Brings ONNX, which a trial with one objective does not need.
-    from steelyard_trainer.estimators.compression import compressed_estimator_cost
+    from steelyard_trainer.families.sklearn.compression import compressed_estimator_cost
 
     table = rows.part("validation")
     features, data = rows.features(table, spec), rows.dataset

@@ -4,12 +4,12 @@ needed: a trial that leaves no model has no use for the time that takes."""
 import os
 from pathlib import Path
 
-from steelyard_trainer.estimators.build import Estimator
+from steelyard_trainer.families.sklearn.build import Estimator
 
 
 def save_estimator(estimator: Estimator, path: Path) -> None:
     """Writes a fitted model, complete or not at all. Raises OSError."""
-    from steelyard_trainer.estimators.skops_files import estimator_bytes
+    from steelyard_trainer.families.sklearn.skops_files import estimator_bytes
 
     partial = path.with_name(f".{path.name}.partial")
     with partial.open("wb") as file:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from steelyard.serving.estimators import ONNX_INPUT
-from steelyard_trainer.estimators.boosting_onnx import ONNX_OUTPUT, boosting_to_onnx, is_boosting
+from steelyard_trainer.families.sklearn.boosting_onnx import ONNX_OUTPUT, boosting_to_onnx, is_boosting
 
 # Of 2023: what is deployed anywhere understands it.
 _OPSETS = {"": 18, "ai.onnx.ml": 3}

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.base import is_classifier
 
-from steelyard_trainer.estimators.build import Estimator
+from steelyard_trainer.families.sklearn.build import Estimator
 
 
 def set_up(

@@ -17,7 +17,7 @@ from steelyard.api.metrics import Task
 from steelyard.api.models import sklearn as api
 from steelyard.api.training import ClassWeights
 from steelyard.api.training_job import TrainingJobSpec
-from steelyard_trainer.estimators.features import Form
+from steelyard_trainer.families.sklearn.features import Form
 
 Estimator: TypeAlias = BaseEstimator
 """Targets are class indices, or numbers in the target's own unit; features are as `features` makes them."""

@@ -9,10 +9,10 @@ from sklearn.exceptions import ConvergenceWarning
 
 from steelyard.api.errors import ConfigurationError
 from steelyard.api.training_job import TrainingJobSpec
-from steelyard_trainer.estimators.boosting import keep_trees_alone, set_up
-from steelyard_trainer.estimators.build import Estimator
-from steelyard_trainer.estimators.features import Matrix
-from steelyard_trainer.estimators.standardized import fit_precisely
+from steelyard_trainer.families.sklearn.boosting import keep_trees_alone, set_up
+from steelyard_trainer.families.sklearn.build import Estimator
+from steelyard_trainer.families.sklearn.features import Matrix
+from steelyard_trainer.families.sklearn.standardized import fit_precisely
 
 
 def fit(

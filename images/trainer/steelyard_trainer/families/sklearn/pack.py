@@ -11,9 +11,10 @@ from steelyard.api.errors import SteelyardError
 from steelyard.api.training_job import TrainingJob
 from steelyard.contract.trial_report import TrialReport
 from steelyard_trainer.data.reading import PreparedDataset
-from steelyard_trainer.estimators.pool import ForkedPool
-from steelyard_trainer.estimators.trial import Rows
-from steelyard_trainer.estimators.units import (
+from steelyard_trainer.evaluation.metrics import Figure
+from steelyard_trainer.families.sklearn.pool import ForkedPool
+from steelyard_trainer.families.sklearn.trial import Rows
+from steelyard_trainer.families.sklearn.units import (
     PackedTrial,
     Unit,
     UnitAnswer,
@@ -22,7 +23,6 @@ from steelyard_trainer.estimators.units import (
     units_of,
     work_off,
 )
-from steelyard_trainer.evaluation.metrics import Figure
 from steelyard_trainer.pool import Failure
 from steelyard_trainer.reports import Reports
 
@@ -39,8 +39,9 @@ class EstimatorsOfPack:
     _rows: dict[Path, Rows] = field(default_factory=dict)
     """By the prepared dataset's folder."""
 
-    def work_off(self, jobs: Mapping[int, TrainingJob]) -> None:
-        """Returns when every one of these trials, which have no report, has one."""
+    def work_off(self, jobs: Mapping[int, TrainingJob], workspaces: Mapping[int, Path]) -> None:
+        """Returns when every one of these trials, which have no report and leave no model, has one."""
+        del workspaces
         trials = [trial for number, job in jobs.items() if (trial := self._trial(number, job)) is not None]
         units = units_of(trials)
         pool: ForkedPool[Unit, UnitAnswer] = ForkedPool(
@@ -54,6 +55,9 @@ class EstimatorsOfPack:
                 for trial in answered.trials:
                     if self._is_open(trial.number, answered.part):
                         self._take(trial, answered, found)
+
+    def end(self) -> None:
+        """No process stays after its round."""
 
     def _trial(self, number: int, job: TrainingJob) -> PackedTrial | None:
         """A trial that is to be worked off; None where it has failed already."""

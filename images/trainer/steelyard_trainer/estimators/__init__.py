@@ -1,2 +1,0 @@
-"""The models of scikit-learn: built, fitted, cross-validated, saved. Imports scikit-learn, steelyard.api,
-steelyard.serving and the prepared data; never TensorFlow."""

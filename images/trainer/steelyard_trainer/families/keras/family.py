@@ -1,0 +1,41 @@
+"""The family of networks, as the stages see it. Imports Keras and TensorFlow where a model is weighed: a process that
+supervises others needs neither.
+"""
+
+from typing import TYPE_CHECKING
+
+from steelyard_trainer.contract import Outcome, StageContext
+from steelyard_trainer.families.base import Family, TrialsOfPack
+
+if TYPE_CHECKING:
+    from steelyard_trainer.compression.weighing import Bench
+    from steelyard_trainer.data.reading import PreparedDataset
+    from steelyard_trainer.reports import Reports
+    from steelyard_trainer.trained import TrainedFolder
+
+
+class _Keras:
+    """Networks. What the methods do: `families.base.Family`."""
+
+    def train(self, context: StageContext) -> Outcome:
+        from steelyard_trainer.training.supervisor import supervise
+
+        return supervise(context)
+
+    def bench(self, context: StageContext, dataset: "PreparedDataset", trained: "TrainedFolder | None") -> "Bench":
+        from steelyard_trainer.lean_keras import import_keras
+
+        import_keras()
+        from steelyard_trainer.compression.candidates import Workbench
+
+        assert trained is not None
+        measures = tuple(context.job.spec.told_measures(dataset.task))
+        return Workbench(trained.model_file, context.workspace.finished, dataset, measures, context.check_attempt)
+
+    def pack(self, reports: "Reports", processes: int) -> TrialsOfPack:
+        from steelyard_trainer.training.packed import NetworksOfPack
+
+        return NetworksOfPack(reports, processes)
+
+
+FAMILY: Family = _Keras()

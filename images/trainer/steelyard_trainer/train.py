@@ -1,0 +1,11 @@
+"""The stage train: begins, and leaves the rest to the model's family. Imports the families' registry."""
+
+from steelyard_trainer.begin import begin
+from steelyard_trainer.contract import Outcome, StageContext
+from steelyard_trainer.families.registry import family_of
+
+
+def train(context: StageContext) -> Outcome:
+    """Trains this worker's part. Raises as `begin` and `Family.train` do."""
+    context = begin(context)
+    return family_of(context.job.spec.model).train(context)
