@@ -153,7 +153,7 @@ def workers() -> list[psutil.Process]:
     found = []
     for process in psutil.Process().children(recursive=True):
         with suppress(psutil.NoSuchProcess):
-            if "--worker" in process.cmdline():
+            if "steelyard_trainer.families.keras" in process.cmdline():
                 found.append(process)
     return found
 

@@ -177,14 +177,14 @@ def steelyard_seconds(case: Case, given: argparse.Namespace) -> float:
     import numpy as np
 
     from steelyard.api.loading import parse_training_job
-    from steelyard_trainer.models.networks import Shape, training_network
-    from steelyard_trainer.training.batches import Batches, share
-    from steelyard_trainer.training.checkpoints import Checkpoints
-    from steelyard_trainer.training.epoch_metrics import EpochMetrics
-    from steelyard_trainer.training.loop import Loop, Validation
-    from steelyard_trainer.training.optimizers import build_optimizer
-    from steelyard_trainer.training.step import Stepper
-    from steelyard_trainer.training.worker import connect
+    from steelyard_trainer.families.keras.batches import Batches, share
+    from steelyard_trainer.families.keras.checkpoints import Checkpoints
+    from steelyard_trainer.families.keras.epoch_metrics import EpochMetrics
+    from steelyard_trainer.families.keras.loop import Loop, Validation
+    from steelyard_trainer.families.keras.networks import Shape, training_network
+    from steelyard_trainer.families.keras.optimizers import build_optimizer
+    from steelyard_trainer.families.keras.step import Stepper
+    from steelyard_trainer.families.keras.worker import connect
 
     strategy = connect()
     job = parse_training_job(manifest(case, given.workers, 3 if given.small else case.epochs))

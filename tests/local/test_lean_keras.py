@@ -6,9 +6,9 @@ import sys
 
 PROGRAM = """
 import json, sys
-from steelyard_trainer.lean_keras import OPTIONAL_TO_KERAS, import_keras
+from steelyard_trainer.families.keras.lean import OPTIONAL_TO_KERAS, import_keras
 import_keras()
-import steelyard_trainer.training.worker
+import steelyard_trainer.families.keras.worker
 there = [name for name in ("tensorflow", "keras", *OPTIONAL_TO_KERAS) if name in sys.modules]
 import pandas
 from sklearn.metrics import accuracy_score

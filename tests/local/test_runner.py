@@ -1,6 +1,5 @@
 """The local runner with programs of a few lines: order, skips, resumes, failures, signals, the lock. No TensorFlow."""
 
-import json
 import os
 import signal
 import subprocess
@@ -41,17 +40,17 @@ def test_stages_run_in_order_with_their_workers_and_the_environment_of_the_contr
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # What another program has set is not for the stages.
-    monkeypatch.setenv("TF_CONFIG", "{}")
+    monkeypatch.setenv("STEELYARD_WORKERS", "a:1")
     write_job(tmp_path, training={"workers": 3}, compression={})
     programs = Programs()
     run = run_job(tmp_path, programs)
     assert run.error is None
     assert programs.started == [("prepare", 0), ("train", 0), ("train", 1), ("train", 2), ("finish", 0)]
     prepare, *train, _ = programs.environments
-    assert "TF_CONFIG" not in prepare and prepare["STEELYARD_PARENT_PID"] == str(os.getpid())
-    addresses = json.loads(train[0]["TF_CONFIG"])["cluster"]["worker"] + train[0]["STEELYARD_SUPERVISORS"].split(",")
+    assert "STEELYARD_WORKERS" not in prepare and prepare["STEELYARD_PARENT_PID"] == str(os.getpid())
+    addresses = train[0]["STEELYARD_WORKERS"].split(",") + train[0]["STEELYARD_SUPERVISORS"].split(",")
     assert len(set(addresses)) == 6
-    assert [json.loads(each["TF_CONFIG"])["task"]["index"] for each in train] == [0, 1, 2]
+    assert [each["STEELYARD_WORKER_INDEX"] for each in train] == ["0", "1", "2"]
     assert int(train[0]["STEELYARD_THREADS"]) >= 1
     assert list(run.true_conditions) == ["Prepared", "Trained", "Evaluated", "Compressed", "Published", "Complete"]
     assert [event.stage for event in run.of(StageEnded)] == ["prepare", "train", "finish"]

@@ -8,10 +8,10 @@ import tensorflow as tf
 from steelyard.api.loading import parse_training_job
 from steelyard.api.models import Model
 from steelyard.api.training import Training
-from steelyard_trainer.models.networks import Shape, serving_network, training_network
-from steelyard_trainer.training.batches import Batches
-from steelyard_trainer.training.optimizers import build_optimizer
-from steelyard_trainer.training.step import Stepper
+from steelyard_trainer.families.keras.batches import Batches
+from steelyard_trainer.families.keras.networks import Shape, serving_network, training_network
+from steelyard_trainer.families.keras.optimizers import build_optimizer
+from steelyard_trainer.families.keras.step import Stepper
 
 ROWS, WIDTH, CLASSES, BATCH = 60, 5, 3, 20
 RANDOM = np.random.default_rng(0)

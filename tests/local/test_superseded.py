@@ -13,8 +13,8 @@ from steelyard.contract.stages import ExitCode, Reason, StageName
 from steelyard.contract.workspace import Workspace
 from steelyard_trainer import finish as finish_module
 from steelyard_trainer.attempts import Attempt
-from steelyard_trainer.compression.techniques import Converter
 from steelyard_trainer.data import prepare as prepare_module
+from steelyard_trainer.families.keras.techniques import Converter
 
 
 def superseded_before(work: Callable[..., Any], workspace: Workspace, stage: StageName) -> Callable[..., Any]:

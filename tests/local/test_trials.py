@@ -23,10 +23,10 @@ from steelyard.serving.model import LiteRtModel
 from steelyard_trainer.contract import StageContext
 from steelyard_trainer.data.reading import PreparedDataset
 from steelyard_trainer.evaluation.metrics import evaluate
-from steelyard_trainer.evaluation.trials import judge_trial
+from steelyard_trainer.families.keras.networks import serving_network
+from steelyard_trainer.families.keras.trial import judge_trial
+from steelyard_trainer.families.keras.worker import Requests, build
 from steelyard_trainer.finish import finish
-from steelyard_trainer.models.networks import serving_network
-from steelyard_trainer.training.worker import Requests, build
 
 PENALIZED = {"mlp": {"hiddenUnits": [16], "regularization": {"l2": 0.01}}}
 

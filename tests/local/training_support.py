@@ -97,7 +97,7 @@ class TrainStage:
                 Env.RESULT_FILE: str(self._result_file(index)),
                 Env.PARENT_PID: str(os.getpid()),
                 Env.THREADS: "1",
-                **worker_environment(stage, index, tensorflow=tensorflow, supervisors=supervisors),
+                **worker_environment(stage, index, workers=tensorflow, supervisors=supervisors),
             }
             with self._log(index).open("ab") as log:
                 running.append(

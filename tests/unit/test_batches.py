@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from steelyard_trainer.training.batches import Batches, share
+from steelyard_trainer.families.keras.batches import Batches, share
 
 
 def make(rows: int, batch_size: int, workers: int, worker: int, seed: int = 3) -> Batches:

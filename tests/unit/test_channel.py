@@ -1,16 +1,12 @@
 """Heartbeats over real sockets: who is answered, and from where it is seen to come."""
 
-import json
-import os
 import socket
 from dataclasses import replace
 
 import pytest
 
-from steelyard.contract.stages import Env
-from steelyard_trainer.training import supervisor
-from steelyard_trainer.training.channel import send, serve
-from steelyard_trainer.training.gang import Coordinator, Heartbeat, Orders
+from steelyard_trainer.gang.channel import send, serve
+from steelyard_trainer.gang.coordinator import Coordinator, Heartbeat, Orders
 
 BEAT = Heartbeat(1, "a", 0, "waiting")
 
@@ -56,13 +52,3 @@ def test_another_jobs_supervisor_is_not_answered() -> None:
     port, received = start_server("127.0.0.1", key="another")
     assert send(f"127.0.0.1:{port}", "key", BEAT) is None
     assert received == []
-
-
-def test_tensorflow_is_given_the_addresses_in_place_of_the_names(monkeypatch: pytest.MonkeyPatch) -> None:
-    config = {"cluster": {"worker": ["a.svc:2222", "b.svc:2222"]}, "task": {"type": "worker", "index": 1}}
-    monkeypatch.setenv(Env.TF_CONFIG, json.dumps(config))
-    given = json.loads(supervisor._tensorflow_cluster(["10.0.0.1", "fd00::2"])[Env.TF_CONFIG])
-    assert given == {**config, "cluster": {"worker": ["10.0.0.1:2222", "[fd00::2]:2222"]}}
-    monkeypatch.delenv(Env.TF_CONFIG)
-    assert supervisor._tensorflow_cluster([""]) == {}
-    assert Env.TF_CONFIG not in os.environ

@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 
-from steelyard_trainer.training.checkpoints import KEPT, Checkpoint, Checkpoints, TrainingState
+from steelyard_trainer.families.keras.checkpoints import KEPT, Checkpoint, Checkpoints, TrainingState
 
 
 def checkpoint(step: int) -> Checkpoint:

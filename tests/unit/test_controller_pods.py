@@ -331,18 +331,13 @@ def test_workers_find_each_other_by_name() -> None:
     )
     field = {"fieldRef": {"fieldPath": "metadata.annotations['batch.kubernetes.io/job-completion-index']"}}
     assert found[Env.WORKER_INDEX] == field
-    # Kubernetes puts the index in where it is named, if it was named before.
-    names = [*found]
-    assert names.index(Env.WORKER_INDEX) < names.index(Env.TF_CONFIG)
-    cluster = json.loads(found[Env.TF_CONFIG].replace(f"$({Env.WORKER_INDEX})", "1"))
-    assert cluster["task"] == {"type": "worker", "index": 1}
-    assert cluster["cluster"]["worker"][1] == "digits-train-1.digits-train.team.svc:2222"
+    assert found[Env.WORKERS] == found[Env.SUPERVISORS].replace(":2223", ":2222")
 
 
 def test_a_worker_alone_needs_no_other() -> None:
     made = template("train", "training.workers=1")["spec"]
     assert "subdomain" not in made and "ports" not in made["containers"][0]
-    assert not {Env.SUPERVISORS, Env.TF_CONFIG, Env.WORKER_INDEX} & environment("train", "training.workers=1").keys()
+    assert not {Env.SUPERVISORS, Env.WORKERS, Env.WORKER_INDEX} & environment("train", "training.workers=1").keys()
 
 
 TOGETHER = {"labelSelector": {"matchLabels": {"steelyard.dev/job": "digits"}}, "topologyKey": "kubernetes.io/hostname"}

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from steelyard_trainer.training.gang import FRESH_SECONDS, LOST_SECONDS, Coordinator, Heartbeat
+from steelyard_trainer.gang.coordinator import FRESH_SECONDS, LOST_SECONDS, Coordinator, Heartbeat
 
 
 def beat(worker: int, generation: int = 0, phase="waiting", incarnation: str = "a") -> Heartbeat:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from process_support import memory_group
 
-from steelyard_trainer.memory import OutOfMemoryWatch, own_group
+from steelyard_trainer.gang.memory import OutOfMemoryWatch, own_group
 
 MEBIBYTE = 1 << 20
 
@@ -30,24 +30,24 @@ def group_v2(folder: Path, kills: int, limit: str = str(512 * MEBIBYTE)) -> Path
 @pytest.mark.parametrize("group", [group_v1, group_v2])
 def test_only_a_kill_since_the_watch_was_made_counts(tmp_path: Path, group) -> None:
     watch = OutOfMemoryWatch(group(tmp_path, 3))
-    assert watch.explain() is None
+    assert watch.explain("the TensorFlow process") is None
     group(tmp_path, 4)
-    explained = watch.explain()
+    explained = watch.explain("the TensorFlow process")
     assert explained is not None and "512 MiB" in explained
-    assert OutOfMemoryWatch(tmp_path).explain() is None
+    assert OutOfMemoryWatch(tmp_path).explain("the TensorFlow process") is None
 
 
 @pytest.mark.parametrize(("group", "unlimited"), [(group_v1, "9223372036854771712"), (group_v2, "max")])
 def test_without_a_limit_of_its_own_none_is_said(tmp_path: Path, group, unlimited: str) -> None:
     watch = OutOfMemoryWatch(group(tmp_path, 0, unlimited))
     group(tmp_path, 1, unlimited)
-    explained = watch.explain()
+    explained = watch.explain("the TensorFlow process")
     assert explained is not None and "MiB" not in explained
 
 
 def test_where_the_system_counts_nothing_nothing_is_explained(tmp_path: Path) -> None:
-    assert OutOfMemoryWatch(None).explain() is None
-    assert OutOfMemoryWatch(tmp_path).explain() is None
+    assert OutOfMemoryWatch(None).explain("the TensorFlow process") is None
+    assert OutOfMemoryWatch(tmp_path).explain("the TensorFlow process") is None
 
 
 def test_the_group_is_found_in_a_container_and_on_a_host(tmp_path: Path) -> None:
@@ -75,8 +75,8 @@ def test_a_real_kill_is_told_from_another_sigkill() -> None:
         join = f"import os; open('{group}/cgroup.procs', 'w').write(str(os.getpid()));"
         killed = subprocess.run([sys.executable, "-c", join + "os.kill(os.getpid(), 9)"], check=False)
         assert killed.returncode == -signal.SIGKILL
-        assert watch.explain() is None
+        assert watch.explain("the TensorFlow process") is None
         greedy = subprocess.run([sys.executable, "-c", join + "b'x' * (1 << 28)"], check=False)
         assert greedy.returncode == -signal.SIGKILL
-        explained = watch.explain()
+        explained = watch.explain("the TensorFlow process")
     assert explained is not None and "64 MiB" in explained

@@ -73,16 +73,14 @@ def test_equal_inputs_have_not_changed(value: Any) -> None:
 
 def test_workers_are_told_where_all_of_them_are() -> None:
     stage = plan_with().stages[1]
-    environment = worker_environment(stage, 1, tensorflow=["a:1", "b:1", "c:1"], supervisors=["a:2", "b:2", "c:2"])
-    assert json.loads(environment["TF_CONFIG"]) == {
-        "cluster": {"worker": ["a:1", "b:1", "c:1"]},
-        "task": {"type": "worker", "index": 1},
-    }
+    environment = worker_environment(stage, 1, workers=["a:1", "b:1", "c:1"], supervisors=["a:2", "b:2", "c:2"])
+    assert environment["STEELYARD_WORKERS"] == "a:1,b:1,c:1"
+    assert environment["STEELYARD_WORKER_INDEX"] == "1"
     assert environment["STEELYARD_SUPERVISORS"] == "a:2,b:2,c:2"
     assert environment["STEELYARD_STAGE_KEY"] == stage.key
-    assert "TF_CONFIG" not in worker_environment(plan_with().stages[0], 0)
+    assert "STEELYARD_WORKERS" not in worker_environment(plan_with().stages[0], 0)
     with pytest.raises(ValueError, match="3 workers need as many addresses; got 2 and 0"):
-        worker_environment(stage, 0, tensorflow=["a:1", "b:1"])
+        worker_environment(stage, 0, workers=["a:1", "b:1"])
 
 
 # --- jobs of a search -------------------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ import pytest
 
 from steelyard.api.metrics import Measure
 from steelyard.api.training import EarlyStopping
-from steelyard_trainer.training.stopping import Progression
+from steelyard_trainer.families.keras.stopping import Progression
 
 
 def run(progression: Progression, values: list[float]) -> int:

@@ -15,9 +15,9 @@ from sklearn.metrics import (
 from steelyard.api.metrics import Measure
 from steelyard.api.training_job import TrainingJobSpec
 from steelyard.api.trial import Trial
-from steelyard_trainer.training.epoch_metrics import EpochMetrics
-from steelyard_trainer.training.stopping import Progression
-from steelyard_trainer.training.trial_steps import MOST_SHOWN, TrialSteps, shown
+from steelyard_trainer.families.keras.epoch_metrics import EpochMetrics
+from steelyard_trainer.families.keras.stopping import Progression
+from steelyard_trainer.families.keras.trial_steps import MOST_SHOWN, TrialSteps, shown
 
 
 def trial(metric: str, **more: Any) -> Trial:

@@ -8,7 +8,7 @@ from steelyard.contract.stages import ExitCode
 
 
 def main() -> None:
-    """Runs the stage that the first argument names. Each is imported when it runs: TensorFlow is slow to import."""
+    """Runs the stage that the first argument names. Each is imported when it runs: libraries are slow to import."""
     # First of all: the imports take long enough for SIGTERM to come meanwhile, and the first process of a container is
     # not ended by a signal that it does not handle.
     signal.signal(signal.SIGTERM, lambda _signal, _frame: os._exit(ExitCode.TRY_AGAIN))
@@ -24,13 +24,6 @@ def main() -> None:
             from steelyard_trainer.train import train
 
             run_stage("train", train)
-        case ["train", "--worker"]:
-            from steelyard_trainer.lean_keras import import_keras
-
-            import_keras()
-            from steelyard_trainer.training.worker import train
-
-            run_stage("train", train)
         case ["finish"]:
             from steelyard_trainer.finish import finish
 
@@ -39,13 +32,6 @@ def main() -> None:
             from steelyard_trainer.pack import PackContext, pack
 
             run_stage("pack", pack, PackContext.from_environment)
-        case ["pack", "--worker", descriptor]:
-            from steelyard_trainer.lean_keras import import_keras
-
-            import_keras()
-            from steelyard_trainer.training.pack_worker import serve
-
-            serve(int(descriptor))
         case _:
             sys.exit("usage: python -m steelyard_trainer prepare|train|finish|pack")
 

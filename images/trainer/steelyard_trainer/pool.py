@@ -1,6 +1,6 @@
 """Processes that work off pieces of work: each takes the next when it is free. Imports the contract only.
 
-How they come about is a subclass's: forked (families.sklearn.pool), or started anew (training.packed), as
+How they come about is a subclass's: forked (families.sklearn.pool), or started anew (families.keras.pack), as
 TensorFlow can't be forked.
 """
 

@@ -23,7 +23,7 @@ HIDING_FOLDERS = ("/etc", "/var", "/var/run")
 OWN_FOLDERS = ("/steelyard", "/tmp", "/dev", "/proc", "/sys", "/usr", "/opt", "/etc/passwd", "/bin", "/lib", "/lib64")
 OWN_LABELS = ("app.kubernetes.io/", "steelyard.dev/", "batch.kubernetes.io/")
 OWN_LABEL_NAMES = ("job-name", "controller-uid")
-# The prefix of the variables of the contract, and the one that TensorFlow named.
+# The prefix of the variables of the contract, and the one by which TensorFlow's processes find each other.
 OWN_VARIABLES = "STEELYARD_"
 OWN_VARIABLE = "TF_CONFIG"
 

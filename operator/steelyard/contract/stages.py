@@ -118,12 +118,12 @@ class Env(StrEnum):
     """Which of the workers this is, from 0."""
     SUPERVISORS = "STEELYARD_SUPERVISORS"
     """host:port of each worker's supervisor, by worker, with commas between; unset for one worker."""
-    TF_CONFIG = "TF_CONFIG"
-    """TensorFlow's cluster description: {"cluster": {"worker": [...]}, "task": {"type": "worker", "index": 0}}; unset
-    for one worker."""
+    WORKERS = "STEELYARD_WORKERS"
+    """host:port of each worker, by worker, with commas between: for what the model's library says between its
+    processes; unset for one worker."""
     ATTEMPT = "STEELYARD_ATTEMPT"
-    """The number of the attempt that a supervisor took in the workspace, for its TensorFlow process; no runner sets it.
-    A process with an older number than the workspace's writes nothing more."""
+    """The number of the attempt that a supervisor took in the workspace, for the process that it starts; no runner sets
+    it. A process with an older number than the workspace's writes nothing more."""
     SEARCH_FILE = "STEELYARD_SEARCH_FILE"
     """finish of a search's best job: a JSON file with the search and its log (search/log.py: SearchDocument), to be
     published with the model; unset elsewhere."""
@@ -136,7 +136,8 @@ class Env(StrEnum):
     """pack: a folder in which further files like the pack's appear, 1.json, 2.json ..., complete or absent; where it is
     set, the process stays for them until its runner ends it. A cluster's packs end with their only file."""
     THREADS = "STEELYARD_THREADS"
-    """Threads of one TensorFlow operation; part of what makes a run repeatable. Default: the CPUs of the process."""
+    """Threads of one operation of the model's library; part of what makes a run repeatable. Default: the CPUs of the
+    process."""
 
 
 @dataclass(frozen=True)

@@ -55,7 +55,7 @@ class StageRun:
             self.result_file(index).unlink(missing_ok=True)
         for index in range(stage.workers):
             own = worker_environment(
-                stage, index, tensorflow=addresses[: stage.workers], supervisors=addresses[stage.workers :]
+                stage, index, workers=addresses[: stage.workers], supervisors=addresses[stage.workers :]
             )
             environment = inherited_environment() | self._environment(index) | own | dict(self.extra)
             self._processes.append(StageProcess(self.launch, stage, index, environment, self.log(index), attempt))

@@ -82,14 +82,15 @@ def stages_of(spec: TrainingJobSpec) -> tuple[StageName, ...]:
 
 
 def worker_environment(
-    stage: Stage, index: int | str, *, tensorflow: Sequence[str] = (), supervisors: Sequence[str] = ()
+    stage: Stage, index: int | str, *, workers: Sequence[str] = (), supervisors: Sequence[str] = ()
 ) -> dict[str, str]:
     """The variables by which the workers of a stage find each other.
 
     Args:
         stage: the stage that is started.
         index: which of its workers, from 0; or what stands for it until a runner puts it in, such as "$(INDEX)".
-        tensorflow: host:port of each worker's TensorFlow server, by worker; not needed for one worker.
+        workers: host:port of each worker, for what the model's library says between its processes; not needed for one
+            worker.
         supervisors: host:port of each worker's supervisor, by worker; not needed for one worker.
 
     Raises:
@@ -97,12 +98,11 @@ def worker_environment(
     """
     environment = {str(Env.STAGE_KEY): stage.key, str(Env.WORKER_INDEX): str(index)}
     if stage.workers > 1:
-        if len(tensorflow) != stage.workers or len(supervisors) != stage.workers:
+        if len(workers) != stage.workers or len(supervisors) != stage.workers:
             raise ValueError(
-                f"{stage.workers} workers need as many addresses; got {len(tensorflow)} and {len(supervisors)}"
+                f"{stage.workers} workers need as many addresses; got {len(workers)} and {len(supervisors)}"
             )
-        cluster = json.dumps({"worker": list(tensorflow)})
-        environment[Env.TF_CONFIG] = f'{{"cluster": {cluster}, "task": {{"type": "worker", "index": {index}}}}}'
+        environment[Env.WORKERS] = ",".join(workers)
         environment[Env.SUPERVISORS] = ",".join(supervisors)
     return environment
 

@@ -62,8 +62,8 @@ class Bench(Protocol):
     def training(self, document: Mapping[str, Any]) -> dict[str, Any]:
         """What steelyard.json says of the training, from training.json."""
 
-    def packages(self) -> tuple[str, ...]:
-        """The libraries that made the model, beside numpy and scikit-learn."""
+    def packages(self) -> dict[str, str]:
+        """The versions of the libraries that made the model, beside numpy and scikit-learn."""
 
 
 def weigh(context: StageContext, bench: Bench, task: Task) -> Choice:

@@ -1,32 +1,23 @@
-"""Judges a model on every part of the data. Imports the metrics and the gates; Keras and LiteRT when it makes a network
-what is published.
+"""Judges a model on every part of the data. Imports the metrics.
 
 Used by the stage finish for the chosen model, and by the stage train where no stage finish follows.
 """
 
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy.typing as npt
 
-from steelyard.api.compression import BASELINE
 from steelyard.api.errors import DataError
 from steelyard.api.metrics import Measure
 from steelyard.api.training_job import TrainingJobSpec
 from steelyard.serving.interface import ServedModel
 from steelyard_trainer.compression.weighing import Labelled
-from steelyard_trainer.contract import StageContext
 from steelyard_trainer.data.reading import PreparedDataset
 from steelyard_trainer.data.splitting import SPLITS, SplitName
 from steelyard_trainer.evaluation.evidence import Naive, doubts, errors_of, naive_model
-from steelyard_trainer.evaluation.gates import check_gates
 from steelyard_trainer.evaluation.metrics import Figures, evaluate
-
-if TYPE_CHECKING:
-    import keras
 
 _LONGEST_LABEL = 80
 
@@ -119,26 +110,3 @@ def _said(says: str | float) -> dict[str, str | float]:
     if not isinstance(says, str):
         return {"mean": says}
     return {"label": says if len(says) <= _LONGEST_LABEL else says[: _LONGEST_LABEL - 1] + "…"}
-
-
-def judge_float32(context: StageContext, dataset: PreparedDataset, model: "keras.Model") -> dict[str, Any]:
-    """Judges a Keras model as it would be published without compression.
-
-    Returns:
-        Entries of the result's summary: metric, metrics, and bytes of the LiteRT file.
-
-    Raises:
-        SteelyardError: a gate was not met (reason GateFailed).
-        DataError: the outputs are not finite numbers.
-    """
-    from steelyard_trainer.compression.candidates import serve_litert
-    from steelyard_trainer.compression.techniques import Converter, representative_sample
-
-    spec = context.job.spec
-    with tempfile.TemporaryDirectory(prefix="steelyard-export-") as folder:
-        sample = representative_sample(dataset.read("train").features)
-        litert = Converter(model, Path(folder), sample).convert(BASELINE)
-    served = serve_litert(litert, dataset.preprocessing)
-    judgement = judge_parts(served, dataset.read_parts, dataset, spec)
-    check_gates(spec.evaluation, judgement.primary, judgement.figures["train"], judgement.figures["test"])
-    return {**judgement.summary(), "bytes": len(litert)}

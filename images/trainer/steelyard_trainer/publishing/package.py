@@ -1,4 +1,4 @@
-"""Puts together the folder that is published. Imports steelyard; TensorFlow only to ask a network's for its version.
+"""Puts together the folder that is published. Imports steelyard.
 
 Equal models, figures and versions give equal bytes: nothing in it says when or where it was made.
 """
@@ -6,7 +6,7 @@ Equal models, figures and versions give equal bytes: nothing in it says when or 
 import json
 import platform
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -53,8 +53,8 @@ class Evidence:
     dataset: PreparedDataset
     training: Mapping[str, Any]
     """What is said of the training."""
-    packages: Sequence[str]
-    """The libraries that made the model, beside numpy and scikit-learn."""
+    packages: Mapping[str, str]
+    """The versions of the libraries that made the model, beside numpy and scikit-learn."""
     judged: Judgement
     """The chosen model, by the code that predicts."""
     choice: Choice
@@ -132,19 +132,10 @@ def output_of(model: ServedModel, task: Task) -> str:
     return STANDARDIZED_TARGET if isinstance(model, InTargetUnit) else TARGET
 
 
-def versions(packages: Sequence[str]) -> dict[str, str]:
+def versions(packages: Mapping[str, str]) -> dict[str, str]:
     """What made the model: Python, Steelyard, numpy, scikit-learn and these packages."""
-    found = {"python": platform.python_version()}
-    for package in ("steelyard", "numpy", "scikit-learn", *packages):
-        found[package] = _tensorflow_version() if package == "tensorflow" else version(package)
-    return found
-
-
-def _tensorflow_version() -> str:
-    # Its distribution has another name on some machines.
-    import tensorflow as tf
-
-    return str(tf.__version__)
+    shared = {package: version(package) for package in ("steelyard", "numpy", "scikit-learn")}
+    return {"python": platform.python_version(), **shared, **packages}
 
 
 def assemble(

@@ -199,10 +199,10 @@ def _environment(context: JobContext, stage: Stage, mounts: "_Mounts") -> list[d
         own = worker_environment(
             stage,
             f"$({Env.WORKER_INDEX})",
-            tensorflow=[f"{host}:{TENSORFLOW_PORT}" for host in hosts],
+            workers=[f"{host}:{TENSORFLOW_PORT}" for host in hosts],
             supervisors=[f"{host}:{SUPERVISOR_PORT}" for host in hosts],
         )
-        variables += [{"name": name, "value": own[name]} for name in (Env.TF_CONFIG, Env.SUPERVISORS)]
+        variables += [{"name": name, "value": own[name]} for name in (Env.WORKERS, Env.SUPERVISORS)]
     return variables
 
 

@@ -18,22 +18,22 @@ class _Keras:
     """Networks. What the methods do: `families.base.Family`."""
 
     def train(self, context: StageContext) -> Outcome:
-        from steelyard_trainer.training.supervisor import supervise
+        from steelyard_trainer.families.keras.program import train
 
-        return supervise(context)
+        return train(context)
 
     def bench(self, context: StageContext, dataset: "PreparedDataset", trained: "TrainedFolder | None") -> "Bench":
-        from steelyard_trainer.lean_keras import import_keras
+        from steelyard_trainer.families.keras.lean import import_keras
 
         import_keras()
-        from steelyard_trainer.compression.candidates import Workbench
+        from steelyard_trainer.families.keras.bench import Workbench
 
         assert trained is not None
         measures = tuple(context.job.spec.told_measures(dataset.task))
         return Workbench(trained.model_file, context.workspace.finished, dataset, measures, context.check_attempt)
 
     def pack(self, reports: "Reports", processes: int) -> TrialsOfPack:
-        from steelyard_trainer.training.packed import NetworksOfPack
+        from steelyard_trainer.families.keras.pack import NetworksOfPack
 
         return NetworksOfPack(reports, processes)
 

@@ -1,4 +1,4 @@
-"""Where the stage finish weighs, judges and packs a model of scikit-learn, as `compression.candidates` is for networks.
+"""Where the stage finish weighs, judges and packs a model of scikit-learn.
 
 Imports scikit-learn, skops, ONNX, serving and the prepared data; never TensorFlow.
 """
@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -139,9 +140,9 @@ class EstimatorBench:
             section["crossValidation"] = folds
         return section
 
-    def packages(self) -> tuple[str, ...]:
-        """The libraries that made the model, beside numpy and scikit-learn."""
-        return ("skops", "skl2onnx", "onnxruntime")
+    def packages(self) -> dict[str, str]:
+        """The versions of the libraries that made the model, beside numpy and scikit-learn."""
+        return {package: version(package) for package in ("skops", "skl2onnx", "onnxruntime")}
 
     @cached_property
     def _skops(self) -> bytes:

@@ -1,4 +1,4 @@
-"""`train --worker`: the TensorFlow process of one worker. Imports training's other parts.
+"""`train`: the TensorFlow process of one worker. Imports the family's other parts.
 
 Leaves the trained model and its history in the workspace (worker 0) and ends as the contract says.
 """
@@ -25,16 +25,17 @@ from steelyard.search.best import leaves_model
 from steelyard_trainer.contract import Outcome, StageContext
 from steelyard_trainer.data.reading import Examples, PreparedDataset
 from steelyard_trainer.data.splitting import SplitName
-from steelyard_trainer.models.networks import Shape, TrainingNetwork, serving_network, training_network
+from steelyard_trainer.families.keras.batches import Batches, share
+from steelyard_trainer.families.keras.checkpoints import Checkpoints
+from steelyard_trainer.families.keras.epoch_metrics import EpochMetrics
+from steelyard_trainer.families.keras.loop import Loop, Validation
+from steelyard_trainer.families.keras.networks import Shape, TrainingNetwork, serving_network, training_network
+from steelyard_trainer.families.keras.optimizers import build_optimizer
+from steelyard_trainer.families.keras.program import CLUSTER
+from steelyard_trainer.families.keras.step import Stepper
+from steelyard_trainer.families.keras.stopping import Progression
+from steelyard_trainer.families.keras.trial_steps import TrialSteps
 from steelyard_trainer.trained import leave_document
-from steelyard_trainer.training.batches import Batches, share
-from steelyard_trainer.training.checkpoints import Checkpoints
-from steelyard_trainer.training.epoch_metrics import EpochMetrics
-from steelyard_trainer.training.loop import Loop, Validation
-from steelyard_trainer.training.optimizers import build_optimizer
-from steelyard_trainer.training.step import Stepper
-from steelyard_trainer.training.stopping import Progression
-from steelyard_trainer.training.trial_steps import TrialSteps
 
 LOST_PEER_ERRORS = (
     tf.errors.UnavailableError,
@@ -69,12 +70,12 @@ def train(context: StageContext) -> Outcome:
 
 
 def connect() -> tf.distribute.Strategy | None:
-    """Fixes what makes a run repeatable, then joins the other workers of TF_CONFIG; None for a worker on its own."""
+    """Fixes what makes a run repeatable, then joins the other workers; None for a worker on its own."""
     threads = int(os.environ.get(Env.THREADS, "0"))
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(threads)
     tf.config.experimental.enable_op_determinism()
-    if Env.TF_CONFIG not in os.environ:
+    if CLUSTER not in os.environ:
         return None
     return tf.distribute.MultiWorkerMirroredStrategy()
 
@@ -161,7 +162,7 @@ def _judge(
     spec = context.job.spec
     # Each brings scikit-learn, which only such jobs need here.
     if spec.trial is not None:
-        from steelyard_trainer.evaluation.trials import judge_trial
+        from steelyard_trainer.families.keras.trial import judge_trial
 
         figure, secondary = judge_trial(context, dataset, model)
         epoch, steps = outcome.summary["bestEpoch"], tuple(loop.state.reports)
@@ -178,7 +179,7 @@ def _judge(
         message = f"{outcome.message}; {spec.trial.measure.name} {figure.value:.6g} on the validation part"
         return Outcome(message, {**outcome.summary, "trial": report.to_json()})
     if not spec.has_finish:
-        from steelyard_trainer.evaluation.judge import judge_float32
+        from steelyard_trainer.families.keras.judge import judge_float32
 
         return Outcome(outcome.message, {**outcome.summary, **judge_float32(context, dataset, model)})
     return outcome

@@ -13,7 +13,7 @@ import keras
 
 from steelyard.api.models import Model
 from steelyard.api.models.networks import Linear, Mlp, Regularization
-from steelyard_trainer.models.normalization import GlobalBatchNormalization
+from steelyard_trainer.families.keras.normalization import GlobalBatchNormalization
 
 
 @dataclass(frozen=True)

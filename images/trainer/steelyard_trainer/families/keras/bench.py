@@ -1,6 +1,5 @@
-"""Makes the candidates and measures each in LiteRT on the validation part. Imports TensorFlow, Keras and serving.
-
-For networks; `families.sklearn.bench` does the same for scikit-learn's models.
+"""Where the stage finish weighs, judges and packs a network: makes the candidates and measures each in LiteRT on the
+validation part. Imports TensorFlow, Keras and serving.
 """
 
 import hashlib
@@ -8,10 +7,12 @@ import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import keras
+import tensorflow as tf
 
 from steelyard.api.compression import Candidate
 from steelyard.api.errors import ConfigurationError
@@ -22,11 +23,11 @@ from steelyard.serving.preprocessing import Preprocessing
 from steelyard.serving.published import load_model
 from steelyard_trainer.compression.choice import Measured
 from steelyard_trainer.compression.shelf import Shelf
-from steelyard_trainer.compression.techniques import Converter, representative_sample
 from steelyard_trainer.data.reading import Examples, PreparedDataset
 from steelyard_trainer.data.splitting import SplitName
 from steelyard_trainer.evaluation.metrics import evaluate
-from steelyard_trainer.publishing.keras_file import write_keras
+from steelyard_trainer.families.keras.keras_file import write_keras
+from steelyard_trainer.families.keras.techniques import Converter, representative_sample
 
 
 def serve_litert(content: bytes, preprocessing: Preprocessing) -> ServedModel:
@@ -136,9 +137,11 @@ class Workbench:
             "atBestEpoch": {name: values[best - 1] for name, values in document["history"].items()},
         }
 
-    def packages(self) -> tuple[str, ...]:
-        """The libraries that made the model, beside numpy and scikit-learn."""
-        return ("tensorflow", "keras", "ai-edge-litert")
+    def packages(self) -> dict[str, str]:
+        """The versions of the libraries that made the model, beside numpy and scikit-learn."""
+        # TensorFlow's distribution has another name on some machines.
+        others = {package: version(package) for package in ("keras", "ai-edge-litert")}
+        return {"tensorflow": str(tf.__version__), **others}
 
     @cached_property
     def _shelf(self) -> Shelf:

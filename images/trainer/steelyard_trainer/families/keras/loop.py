@@ -1,4 +1,4 @@
-"""The epochs of a training: steps, validation, checkpoints, early stopping, resume. Imports training's other parts.
+"""The epochs of a training: steps, validation, checkpoints, early stopping, resume. Imports the family's other parts.
 
 Every worker runs the same loop over the same figures, which every step reduces over all workers, and so all take the
 same decisions without talking about them.
@@ -19,12 +19,12 @@ from steelyard.api.metrics import Measure, unique
 from steelyard.api.training import Training
 from steelyard.contract.stages import ExitCode, Reason
 from steelyard.contract.step_values import single
-from steelyard_trainer.training.batches import Batches, share
-from steelyard_trainer.training.checkpoints import Checkpoint, Checkpoints, TrainingState
-from steelyard_trainer.training.epoch_metrics import EpochMetrics
-from steelyard_trainer.training.step import Stepper
-from steelyard_trainer.training.stopping import Progression
-from steelyard_trainer.training.trial_steps import TrialSteps, shown
+from steelyard_trainer.families.keras.batches import Batches, share
+from steelyard_trainer.families.keras.checkpoints import Checkpoint, Checkpoints, TrainingState
+from steelyard_trainer.families.keras.epoch_metrics import EpochMetrics
+from steelyard_trainer.families.keras.step import Stepper
+from steelyard_trainer.families.keras.stopping import Progression
+from steelyard_trainer.families.keras.trial_steps import TrialSteps, shown
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ HEARTBEAT_SECONDS = 0.2
 FRESH_SECONDS = 3.0
 """A supervisor was heard of lately, if not longer ago than this."""
 LOST_SECONDS = 15.0
-"""A supervisor that was not heard of for longer is lost (TensorFlow notices a dropped network in 11 to 18 s)."""
+"""A supervisor that was not heard of for longer is lost (some frameworks notice a dropped network in 11 to 18 s)."""
 
 Phase = Literal["waiting", "running", "done"]
 

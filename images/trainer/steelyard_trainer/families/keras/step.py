@@ -12,8 +12,8 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from steelyard_trainer.models.networks import TrainingNetwork
-from steelyard_trainer.training.batches import Batch
+from steelyard_trainer.families.keras.batches import Batch
+from steelyard_trainer.families.keras.networks import TrainingNetwork
 
 EVALUATION_BATCH = 1024
 

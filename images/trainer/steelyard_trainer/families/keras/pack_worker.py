@@ -1,5 +1,4 @@
-"""`pack --worker`: a TensorFlow process that trains one network of a pack after the other. Imports training's parts,
-and what judges a trial.
+"""`pack`: a TensorFlow process that trains one network of a pack after the other. Imports the family's parts.
 
 Each trial has the values that it has in a process of its own with as many threads: what Keras and TensorFlow keep from
 one network to the next (names, seeds, graphs) is dropped in between, and every random number is a function of the
@@ -22,7 +21,7 @@ from typing import NoReturn
 import keras
 import tensorflow as tf
 
-import steelyard_trainer.evaluation.trials  # noqa: F401 - each trial needs it: imported here, no trial's time has it
+import steelyard_trainer.families.keras.trial  # noqa: F401 - each trial needs it: imported here, no trial's time has it
 from steelyard.api.errors import SteelyardError
 from steelyard.contract.stages import ExitCode, Reason
 from steelyard.contract.trial_report import TrialReport
@@ -30,10 +29,10 @@ from steelyard_trainer.begin import begin
 from steelyard_trainer.contract import explain
 from steelyard_trainer.data.reading import Examples, PreparedDataset
 from steelyard_trainer.data.splitting import SplitName
+from steelyard_trainer.families.keras.pack import PackedTrial
+from steelyard_trainer.families.keras.worker import Requests, connect, train_on
 from steelyard_trainer.pool import READY, Failure
 from steelyard_trainer.trained import finished_training
-from steelyard_trainer.training.packed import PackedTrial
-from steelyard_trainer.training.worker import Requests, connect, train_on
 
 
 def serve(descriptor: int) -> NoReturn:

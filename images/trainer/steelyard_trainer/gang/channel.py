@@ -1,7 +1,7 @@
 """How heartbeats travel between supervisors: one line of JSON each way over TCP. Standard library only.
 
-There is no authentication, as there is none in TensorFlow's own servers: a network policy keeps others away. The stage
-key in each line keeps workers of different jobs apart that were given the same port one after the other.
+There is no authentication, as frameworks have none between their own processes: a network policy keeps others away. The
+stage key in each line keeps workers of different jobs apart that were given the same port one after the other.
 """
 
 import json
@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import replace
 
-from steelyard_trainer.training.gang import Heartbeat, Orders
+from steelyard_trainer.gang.coordinator import Heartbeat, Orders
 
 TIMEOUT_SECONDS = 2.0
 LINE_LIMIT_BYTES = 65536

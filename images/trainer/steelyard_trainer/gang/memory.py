@@ -23,13 +23,17 @@ class OutOfMemoryWatch:
     def __post_init__(self) -> None:
         self._before = self._kills()
 
-    def explain(self) -> str | None:
-        """What happened, in words; None where the kernel killed nothing since the watch was made."""
+    def explain(self, process: str) -> str | None:
+        """What happened, in words; None where the kernel killed nothing since the watch was made.
+
+        Args:
+            process: what is taken to have been killed, such as "the TensorFlow process".
+        """
         if self._kills() <= self._before:
             return None
         limit = self._limit()
         of = f"the memory of {limit / 2**20:,.0f} MiB that it may use" if limit else "the memory"
-        return f"{of} was used up, and the kernel killed the TensorFlow process"
+        return f"{of} was used up, and the kernel killed {process}"
 
     def _kills(self) -> int:
         """How often the kernel killed a process of the group; 0 where it does not say."""

@@ -1,9 +1,9 @@
-"""`train`: the first process of a worker, which starts the TensorFlow process, watches it and starts it again.
+"""The first process of a worker: starts the one that trains, watches it and starts it again.
 
-TensorFlow's start-up hangs, beyond any signal but SIGKILL, when a peer is missing; and when a peer is lost all workers
-must start again. So this process, without TensorFlow, makes sure of the peers first (gang, channel) and restarts its
-child in place, with growing pauses, for as long as runPolicy allows: it leaves its pod, which Kubernetes would replace
-again and again, only when that is spent. Imports training's gang and channel, memory and the contract.
+A framework's start-up may hang, beyond any signal but SIGKILL, when a peer is missing; and when a peer is lost all
+workers must start again. So this process makes sure of the peers first (coordinator, channel) and restarts its child in
+place, with growing pauses, for as long as runPolicy allows: it leaves its pod, which Kubernetes would replace again and
+again, only when that is spent. What the child is says a `Program`. Imports the gang's parts and the contract.
 """
 
 import json
@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,10 +23,9 @@ from pathlib import Path
 from steelyard.api.errors import SteelyardError
 from steelyard.contract.stages import EndKind, Env, ExitCode, Reason, Result
 from steelyard_trainer.contract import Outcome, StageContext
-from steelyard_trainer.memory import OutOfMemoryWatch, own_group
-from steelyard_trainer.trained import finished_training
-from steelyard_trainer.training.channel import send, serve, split_address
-from steelyard_trainer.training.gang import HEARTBEAT_SECONDS, Coordinator, Heartbeat, Orders, Phase
+from steelyard_trainer.gang.channel import send, serve
+from steelyard_trainer.gang.coordinator import HEARTBEAT_SECONDS, Coordinator, Heartbeat, Orders, Phase
+from steelyard_trainer.gang.memory import OutOfMemoryWatch, own_group
 
 LEAVE_SECONDS = 20.0
 """How long the child may take to write a checkpoint after SIGTERM."""
@@ -35,26 +34,24 @@ TELL_SECONDS = 5.0
 LONGEST_PAUSE_SECONDS = 30.0
 
 
-def supervise(context: StageContext) -> Outcome:
-    """Trains this worker's part, through as many restarts as runPolicy allows.
+@dataclass(frozen=True)
+class Program:
+    """What is started for each worker, and how it ends."""
 
-    Raises:
-        SteelyardError: what the TensorFlow process ended with, where another attempt would end the same way
-            (exit codes 10, 65, 78); WorkersNotReady, RetriesExhausted, Interrupted and AttemptSuperseded (75);
-            BackoffLimitExceeded and OutOfMemory (1).
-    """
-    if (finished := finished_network(context)) is not None:
-        context.notice("was trained already", "Resumed")
-        return finished
-    context.workspace.checkpoints.mkdir(parents=True, exist_ok=True)
-    return Supervisor(context).run()
-
-
-def finished_network(context: StageContext) -> Outcome | None:
-    """The outcome of a training that was done under this key before, without a restart now."""
-    if (finished := finished_training(context, context.workspace.model_file)) is None:
-        return None
-    return Outcome(finished.message, {**finished.summary, "restarts": 0}, finished.reason)
+    name: str
+    """What to call it where a person reads, such as "the TensorFlow process"."""
+    arguments: Sequence[str]
+    """Of the Python interpreter."""
+    environment: Callable[[Mapping[str, str], Sequence[str]], dict[str, str]]
+    """Its variables, from this process's and the hosts of all workers in their order: the addresses from which they
+    were heard of, as a name may not lead anywhere yet, or still to the pod that was there before."""
+    finished: Callable[[], Outcome | None]
+    """What an earlier attempt has left that was done; None where there is none. Raises OSError where the storage is
+    lost."""
+    ends_by_a_lost_peer: frozenset[int] = frozenset()
+    """Exit codes with which it may end where another worker was lost, beside 75."""
+    for_less_memory: str = ""
+    """What a user may do that it needs less, such as "lower spec.training.batchSize"."""
 
 
 @dataclass
@@ -62,6 +59,7 @@ class Supervisor:
     """One worker's supervisor. In supervisor 0 lives the gang's coordinator."""
 
     context: StageContext
+    program: Program
     _generation: int = 0
     _phase: Phase = "waiting"
     _child: subprocess.Popen[bytes] | None = None
@@ -86,7 +84,13 @@ class Supervisor:
         self._child_result_file = Path(tempfile.mkdtemp(prefix="steelyard-")) / "result.json"
 
     def run(self) -> Outcome:
-        """Returns when the whole gang is done."""
+        """Trains this worker's part, through as many restarts as runPolicy allows; returns when the whole gang is done.
+
+        Raises:
+            SteelyardError: what the child ended with, where another attempt would end the same way (exit codes 10, 65,
+                78); WorkersNotReady, RetriesExhausted, Interrupted and AttemptSuperseded (75); BackoffLimitExceeded and
+                OutOfMemory (1).
+        """
         signal.signal(signal.SIGTERM, self._on_sigterm)
         # The child inherits this, so that asking it for a checkpoint before it can listen does not end it.
         signal.signal(signal.SIGUSR1, signal.SIG_IGN)
@@ -161,7 +165,7 @@ class Supervisor:
     def _finished_elsewhere(self) -> Outcome | None:
         """What worker 0 left, as far as the storage answers."""
         with suppress(OSError):
-            return finished_network(self.context)
+            return self.program.finished()
         return None
 
     def _outcome_when_told(self) -> Outcome | None:
@@ -175,11 +179,9 @@ class Supervisor:
 
     def _start_child(self, hosts: Sequence[str]) -> None:
         environment: dict[str, str] = {
-            **os.environ,
-            **_tensorflow_cluster(hosts),
+            **self.program.environment(os.environ, hosts),
             Env.PARENT_PID: str(os.getpid()),
             Env.RESULT_FILE: str(self._child_result_file),
-            "TF_CPP_MIN_LOG_LEVEL": os.environ.get("TF_CPP_MIN_LOG_LEVEL", "2"),
         }
         if self.context.attempt is not None:
             environment[Env.ATTEMPT] = str(self.context.attempt.number)
@@ -187,7 +189,7 @@ class Supervisor:
         self._memory = OutOfMemoryWatch(own_group())
         # In this process's group, so that whoever ends the group ends both.
         self._child = subprocess.Popen(
-            [sys.executable, "-m", "steelyard_trainer", "train", "--worker"],
+            [sys.executable, *self.program.arguments],
             env={str(name): value for name, value in environment.items()},
             stdin=subprocess.DEVNULL,
         )
@@ -207,9 +209,10 @@ class Supervisor:
             return
         if kind is EndKind.PERMANENT or self._result.reason == Reason.ATTEMPT_SUPERSEDED:
             raise SteelyardError(self._result.message, reason=self._result.reason, exit_code=code)
-        if code == -signal.SIGKILL and self._memory and (what := self._memory.explain()) is not None:
+        advice = self.program.for_less_memory
+        if code == -signal.SIGKILL and self._memory and (what := self._memory.explain(self.program.name)) is not None:
             raise SteelyardError(
-                f"worker {self.context.worker}: {what}; give it more, or lower spec.training.batchSize",
+                f"worker {self.context.worker}: {what}; give it more" + f", or {advice}" * bool(advice),
                 reason=Reason.OUT_OF_MEMORY,
                 exit_code=1,
             )
@@ -219,8 +222,7 @@ class Supervisor:
             return
         self._generation += 1
         self._wait_again()
-        # TensorFlow aborts (SIGABRT) where it can't tell Python of a lost peer.
-        if kind is EndKind.INTERRUPTED or (code == -signal.SIGABRT and self._workers > 1):
+        if kind is EndKind.INTERRUPTED or (code in self.program.ends_by_a_lost_peer and self._workers > 1):
             self._count_disruption(self._result.message)
         else:
             self._count_crash(self._result.message)
@@ -230,7 +232,7 @@ class Supervisor:
             return Result.from_json(json.loads(self._child_result_file.read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError):
             how = f"by {signal.Signals(-code).name}" if code < 0 else f"with exit code {code}"
-            return Result("train", self.context.key, Reason.CRASHED, f"the TensorFlow process was ended {how}")
+            return Result("train", self.context.key, Reason.CRASHED, f"{self.program.name} was ended {how}")
 
     def _wait_again(self) -> None:
         self._phase = "waiting"
@@ -312,15 +314,3 @@ class Supervisor:
             self._child.kill()
             self._child.wait()
             self._child = None
-
-
-def _tensorflow_cluster(hosts: Sequence[str]) -> dict[str, str]:
-    """TF_CONFIG with the addresses from which the workers were heard of in place of their names: TensorFlow must find
-    all of them at its start, and a name may not lead anywhere yet, or still to the pod that was there before."""
-    if Env.TF_CONFIG not in os.environ:
-        return {}
-    config = json.loads(os.environ[Env.TF_CONFIG])
-    ports = [split_address(address)[1] for address in config["cluster"]["worker"]]
-    named = [f"[{host}]" if ":" in host else host for host in hosts]
-    config["cluster"]["worker"] = [f"{host}:{port}" for host, port in zip(named, ports, strict=True)]
-    return {Env.TF_CONFIG: json.dumps(config)}

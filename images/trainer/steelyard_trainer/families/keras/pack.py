@@ -1,8 +1,8 @@
 """The trials of a pack that are networks: given to TensorFlow processes that stay for one trial after the other.
 
 This process itself is without TensorFlow, which can't be forked: each of the others imports it once, and reads the
-data once (training.pack_worker). One that dies fails its trial, and another is started. Imports the pool, the reports,
-memory and the contract.
+data once (pack_worker). One that dies fails its trial, and another is started. Imports the pool, the reports,
+the gang and the contract.
 """
 
 import math
@@ -25,11 +25,12 @@ from steelyard.contract.stages import Env, ExitCode, Notice, Progress, Reason
 from steelyard.contract.trial_report import TrialReport
 from steelyard.contract.workspace import Workspace
 from steelyard_trainer.contract import StageContext, print_event
+from steelyard_trainer.families.keras.program import TENSORFLOW_PROCESS, quiet_and_alone
 from steelyard_trainer.files import write_atomically
-from steelyard_trainer.memory import OutOfMemoryWatch, own_group
+from steelyard_trainer.gang.memory import OutOfMemoryWatch, own_group
+from steelyard_trainer.gang.supervisor import LEAVE_SECONDS
 from steelyard_trainer.pool import Failure, Pool, Worker
 from steelyard_trainer.reports import Reports
-from steelyard_trainer.training.supervisor import LEAVE_SECONDS
 
 MOST_BEGINNINGS = 2
 """A pack that was ended as often in the middle of a trial, and not asked to end, does not begin that trial again: where
@@ -153,21 +154,18 @@ class _Started:
 
 @dataclass
 class _Pool(Pool[PackedTrial, TrialReport]):
-    """Processes `python -m steelyard_trainer pack --worker`."""
+    """Processes `python -m steelyard_trainer.families.keras pack`."""
 
     keeps_processes: ClassVar[bool] = True
     _memory: OutOfMemoryWatch = field(default_factory=lambda: OutOfMemoryWatch(own_group()))
 
     def start(self) -> Worker:
         ours, theirs = Pipe()
-        environment = {
-            name: value for name, value in os.environ.items() if name not in (Env.RESULT_FILE, Env.TF_CONFIG)
-        }
+        environment = {name: value for name, value in quiet_and_alone(os.environ).items() if name != Env.RESULT_FILE}
         environment[Env.PARENT_PID] = str(os.getpid())
-        environment.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
         # In this process's group, so that whoever ends the group ends all.
         process = subprocess.Popen(
-            [sys.executable, "-m", "steelyard_trainer", "pack", "--worker", str(theirs.fileno())],
+            [sys.executable, "-m", "steelyard_trainer.families.keras", "pack", str(theirs.fileno())],
             env={str(name): value for name, value in environment.items()},
             stdin=subprocess.DEVNULL,
             pass_fds=[theirs.fileno()],
@@ -180,7 +178,7 @@ class _Pool(Pool[PackedTrial, TrialReport]):
         return pieces[index]
 
     def explain(self, code: int) -> str | None:
-        if code != -signal.SIGKILL or (what := self._memory.explain()) is None:
+        if code != -signal.SIGKILL or (what := self._memory.explain(TENSORFLOW_PROCESS)) is None:
             return None
         self._memory = OutOfMemoryWatch(own_group())
         return f"{Reason.OUT_OF_MEMORY}: {what}"

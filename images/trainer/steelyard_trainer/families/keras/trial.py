@@ -45,8 +45,8 @@ def judge_trial(context: StageContext, dataset: PreparedDataset, model: keras.Mo
 
 def _chosen(context: StageContext, dataset: PreparedDataset) -> Measured:
     # Brings the converter, which a trial with one objective does not need.
-    from steelyard_trainer.compression.candidates import Workbench
     from steelyard_trainer.compression.weighing import weigh
+    from steelyard_trainer.families.keras.bench import Workbench
 
     workspace = context.workspace
     measures = tuple(context.job.spec.told_measures(dataset.task))

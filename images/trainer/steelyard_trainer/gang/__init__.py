@@ -1,0 +1,3 @@
+"""Processes that work together, one for each worker: started together, watched, started again. Knows no framework: a
+family says what is started (`supervisor.Program`).
+"""

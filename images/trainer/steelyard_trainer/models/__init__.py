@@ -1,1 +1,0 @@
-"""Networks from `spec.model`. Imports Keras and steelyard.api."""
