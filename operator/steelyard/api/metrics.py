@@ -1,8 +1,8 @@
 """The metrics: one table, from which all else is derived that depends on which metrics there are. Imports the standard
 library only.
 
-A metric that is new here needs a way to compute it (`steelyard_trainer.evaluation.formulas`), a name in `Metric` and a
-line in docs/metrics.md.
+A metric that is new here needs a way to compute it (`steelyard_trainer.evaluation.formulas`), its standard error
+(`sampling`), a name in `Metric` and a line in docs/metrics.md.
 """
 
 from collections.abc import Mapping
@@ -11,6 +11,9 @@ from typing import Literal
 
 Task = Literal["Classification", "Regression"]
 Goal = Literal["Maximize", "Minimize"]
+Reads = Literal["Labels", "Ranking", "Probabilities", "Numbers"]
+"""What a metric is computed from, beside the targets: the class that each row is given, the order in which the rows
+come by their probability of a class, all probabilities, or the number that each row is given."""
 Metric = Literal[
     "accuracy",
     "macroF1",
@@ -34,6 +37,7 @@ class MetricInfo:
     """What there is to know of a metric."""
 
     task: Task
+    reads: Reads
     goal: Goal
     """Which values are better."""
     meaning: str
@@ -55,6 +59,7 @@ class MetricInfo:
 METRICS: Mapping[Metric, MetricInfo] = {
     "accuracy": MetricInfo(
         "Classification",
+        "Labels",
         "Maximize",
         "fraction of rows with the right label",
         is_at_most_one=True,
@@ -62,10 +67,11 @@ METRICS: Mapping[Metric, MetricInfo] = {
         is_basic=True,
     ),
     "macroF1": MetricInfo(
-        "Classification", "Maximize", "F1, averaged over the classes", is_at_most_one=True, is_basic=True
+        "Classification", "Labels", "Maximize", "F1, averaged over the classes", is_at_most_one=True, is_basic=True
     ),
     "logLoss": MetricInfo(
         "Classification",
+        "Probabilities",
         "Minimize",
         "mean negative log of the right class's probability; less is better",
         of_sums=True,
@@ -73,6 +79,7 @@ METRICS: Mapping[Metric, MetricInfo] = {
     ),
     "rocAuc": MetricInfo(
         "Classification",
+        "Ranking",
         "Maximize",
         "how often a row of a class is ranked above a row of the others, averaged over the classes; 0.5 is chance",
         is_at_most_one=True,
@@ -81,6 +88,7 @@ METRICS: Mapping[Metric, MetricInfo] = {
     ),
     "averagePrecision": MetricInfo(
         "Classification",
+        "Ranking",
         "Maximize",
         "area under precision over recall: of the second of two classes, averaged over more",
         is_at_most_one=True,
@@ -88,10 +96,15 @@ METRICS: Mapping[Metric, MetricInfo] = {
         label_meaning="area under precision over recall of this class",
     ),
     "balancedAccuracy": MetricInfo(
-        "Classification", "Maximize", "recall, averaged over the classes that the rows have", is_at_most_one=True
+        "Classification",
+        "Labels",
+        "Maximize",
+        "recall, averaged over the classes that the rows have",
+        is_at_most_one=True,
     ),
     "precision": MetricInfo(
         "Classification",
+        "Labels",
         "Maximize",
         "of the rows that are given a class, the fraction that has it, averaged over the classes",
         is_at_most_one=True,
@@ -100,6 +113,7 @@ METRICS: Mapping[Metric, MetricInfo] = {
     ),
     "recall": MetricInfo(
         "Classification",
+        "Labels",
         "Maximize",
         "of the rows of a class, the fraction that is given it, averaged over the classes",
         is_at_most_one=True,
@@ -108,6 +122,7 @@ METRICS: Mapping[Metric, MetricInfo] = {
     ),
     "f1": MetricInfo(
         "Classification",
+        "Labels",
         "Maximize",
         "harmonic mean of precision and recall, averaged over the classes; the same as macroF1",
         is_at_most_one=True,
@@ -116,6 +131,7 @@ METRICS: Mapping[Metric, MetricInfo] = {
     ),
     "r2": MetricInfo(
         "Regression",
+        "Numbers",
         "Maximize",
         "fraction of the variance that is explained",
         is_at_most_one=True,
@@ -124,6 +140,7 @@ METRICS: Mapping[Metric, MetricInfo] = {
     ),
     "rmse": MetricInfo(
         "Regression",
+        "Numbers",
         "Minimize",
         "root of the mean squared error, in the target's unit; less is better",
         is_in_target_unit=True,
@@ -132,6 +149,7 @@ METRICS: Mapping[Metric, MetricInfo] = {
     ),
     "mae": MetricInfo(
         "Regression",
+        "Numbers",
         "Minimize",
         "mean absolute error, in the target's unit; less is better",
         is_in_target_unit=True,
@@ -139,10 +157,11 @@ METRICS: Mapping[Metric, MetricInfo] = {
         is_basic=True,
     ),
     "mape": MetricInfo(
-        "Regression", "Minimize", "mean absolute error as a share of the target (0.1 is 10%); less is better"
+        "Regression", "Numbers", "Minimize", "mean absolute error as a share of the target (0.1 is 10%); less is better"
     ),
     "medianAe": MetricInfo(
         "Regression",
+        "Numbers",
         "Minimize",
         "median absolute error, in the target's unit; less is better",
         is_in_target_unit=True,

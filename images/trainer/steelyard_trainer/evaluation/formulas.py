@@ -108,8 +108,10 @@ def clipped(probabilities: Floats) -> Floats:
     return kept
 
 
-def log_loss(targets: Labels, probabilities: Floats) -> float:
-    """The mean negative log of the right class's probability."""
+def of_probabilities(metric: Metric, targets: Labels, probabilities: Floats) -> float:
+    """A metric of all probabilities, of shape (rows, classes): logLoss, the mean negative log of the right class's."""
+    if metric != "logLoss":
+        raise ValueError(f"{metric} is no metric of probabilities")
     return float(sklearn_metrics.log_loss(targets, probabilities, labels=range(probabilities.shape[1])))
 
 

@@ -12,11 +12,11 @@ import numpy.typing as npt
 
 from steelyard.api.metrics import Measure, Task, basic_measures
 from steelyard.texts.figures import with_error
-from steelyard_trainer.evaluation.formulas import Floats, clipped, log_loss, of_labels, of_numbers, of_ranking
+from steelyard_trainer.evaluation.formulas import Floats, clipped, of_labels, of_numbers, of_probabilities, of_ranking
 from steelyard_trainer.evaluation.sampling import (
     error_of_labels,
-    error_of_log_loss,
     error_of_numbers,
+    error_of_probabilities,
     error_of_ranking,
 )
 
@@ -77,7 +77,7 @@ def evaluate(
     for measure in basic_measures(task) if measures is None else measures:
         class_index = class_index_of(measure, classes)
         value = value_of(measure, np.asarray(targets), values, class_index)
-        figures[measure.name] = Figure(value, _error_of(measure, value, np.asarray(targets), values, class_index))
+        figures[measure.name] = Figure(value, _error_of(measure, np.asarray(targets), values, class_index))
     return figures
 
 
@@ -96,31 +96,27 @@ def value_of(measure: Measure, targets: npt.NDArray[Any], outputs: npt.NDArray[A
         class_index: of one class; None: over all of them.
     """
     values = np.asarray(outputs, dtype=np.float64)
-    match measure.metric:
-        case metric if measure.info.task == "Regression":
-            value = of_numbers(metric, np.asarray(targets, dtype=np.float64), values.reshape(-1))
+    match measure.info.reads:
+        case "Numbers":
+            value = of_numbers(measure.metric, np.asarray(targets, dtype=np.float64), values.reshape(-1))
             # One row has no variance to explain: scikit-learn's r2 is not defined there.
             return 0.0 if np.isnan(value) else value
-        case "logLoss":
-            return log_loss(targets, clipped(values))
-        case "rocAuc" | "averagePrecision" as metric:
-            return of_ranking(metric, targets, values, class_index)
-        case metric:
-            return of_labels(metric, targets, values.argmax(axis=1), class_index)
+        case "Probabilities":
+            return of_probabilities(measure.metric, targets, clipped(values))
+        case "Ranking":
+            return of_ranking(measure.metric, targets, values, class_index)
+        case "Labels":
+            return of_labels(measure.metric, targets, values.argmax(axis=1), class_index)
 
 
-def _error_of(
-    measure: Measure, value: float, targets: npt.NDArray[Any], outputs: Floats, class_index: int | None
-) -> float:
+def _error_of(measure: Measure, targets: npt.NDArray[Any], outputs: Floats, class_index: int | None) -> float:
     """The standard error of a metric's value."""
-    match measure.metric:
-        case metric if measure.info.task == "Regression":
-            return error_of_numbers(metric, np.asarray(targets, dtype=np.float64), outputs.reshape(-1))
-        case "accuracy":
-            return float(np.sqrt(value * (1 - value) / len(targets)))
-        case "logLoss":
-            return error_of_log_loss(targets, outputs)
-        case "rocAuc" | "averagePrecision" as metric:
-            return error_of_ranking(metric, targets, outputs, class_index)
-        case metric:
-            return error_of_labels(metric, targets, outputs.argmax(axis=1), outputs.shape[1], class_index)
+    match measure.info.reads:
+        case "Numbers":
+            return error_of_numbers(measure.metric, np.asarray(targets, dtype=np.float64), outputs.reshape(-1))
+        case "Probabilities":
+            return error_of_probabilities(measure.metric, targets, outputs)
+        case "Ranking":
+            return error_of_ranking(measure.metric, targets, outputs, class_index)
+        case "Labels":
+            return error_of_labels(measure.metric, targets, outputs.argmax(axis=1), outputs.shape[1], class_index)

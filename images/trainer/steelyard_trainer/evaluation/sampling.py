@@ -19,6 +19,7 @@ from steelyard_trainer.evaluation.formulas import (
     Labels,
     average_precision,
     clipped,
+    of_labels,
     of_numbers,
     ranked,
     roc_auc,
@@ -36,13 +37,16 @@ Counts = npt.NDArray[np.int64]
 
 
 def error_of_labels(metric: Metric, targets: Labels, predicted: Labels, classes: int, class_index: int | None) -> float:
-    """Of a metric of `of_labels` but accuracy. A sample of rows with replacement is a multinomial sample of the
-    confusion matrix's cells, so that the cost does not grow with the rows."""
+    """Of a metric of `of_labels`. A sample of rows with replacement is a multinomial sample of the confusion matrix's
+    cells, so that the cost does not grow with the rows."""
+    if metric == "accuracy":
+        value = of_labels(metric, targets, predicted)
+        return float(np.sqrt(value * (1 - value) / len(targets)))
     cells, counts = np.unique(targets.astype(np.int64) * classes + predicted, return_counts=True)
     truth, guess = np.divmod(cells, classes)
     is_hit = truth == guess
 
-    def value(sample: Counts) -> float:
+    def of_sample(sample: Counts) -> float:
         hits = np.bincount(truth, sample * is_hit, classes)
         there, given = np.bincount(truth, sample, classes), np.bincount(guess, sample, classes)
         match metric:
@@ -57,7 +61,7 @@ def error_of_labels(metric: Metric, targets: Labels, predicted: Labels, classes:
         each = np.divide(above, below, out=np.zeros(classes), where=below > 0)
         return float(each[there + given > 0].mean() if class_index is None else each[class_index])
 
-    return _bootstrap_error(counts, value)
+    return _bootstrap_error(counts, of_sample)
 
 
 def error_of_ranking(metric: Metric, targets: Labels, probabilities: Floats, class_index: int | None) -> float:
@@ -100,8 +104,10 @@ def _shares_in_average_precision(is_positive: npt.NDArray[np.bool_], scores: Flo
     return shares
 
 
-def error_of_log_loss(targets: Labels, probabilities: Floats) -> float:
-    """Of the mean over the rows."""
+def error_of_probabilities(metric: Metric, targets: Labels, probabilities: Floats) -> float:
+    """Of a metric of `of_probabilities`: logLoss is a mean over the rows."""
+    if metric != "logLoss":
+        raise ValueError(f"{metric} is no metric of probabilities")
     return error_of_mean(-np.log(clipped(probabilities)[np.arange(len(targets)), targets]))
 
 

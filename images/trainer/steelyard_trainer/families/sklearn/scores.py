@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from steelyard.api.errors import DataError
 from steelyard.api.metrics import Measure
-from steelyard_trainer.evaluation.formulas import log_loss, of_labels, of_numbers, of_ranking
+from steelyard_trainer.evaluation.formulas import of_labels, of_numbers, of_probabilities, of_ranking
 from steelyard_trainer.evaluation.metrics import class_index_of
 from steelyard_trainer.families.sklearn.build import Estimator
 from steelyard_trainer.families.sklearn.features import Matrix
@@ -74,15 +74,15 @@ def score(measure: Measure, targets: Targets, predictions: Predictions, classes:
         classes: the labels, by class index; needed where the measure is of one class.
     """
     class_index = class_index_of(measure, classes)
-    match measure.metric:
-        case "logLoss":
-            return log_loss(targets, predictions.probabilities())
-        case "rocAuc" | "averagePrecision" as metric:
-            return of_ranking(metric, targets, predictions.probabilities(), class_index)
-        case metric if measure.info.task == "Classification":
-            return of_labels(metric, targets, predictions.predict(), class_index)
-        case metric:
-            return of_numbers(metric, targets, predictions.predict())
+    match measure.info.reads:
+        case "Probabilities":
+            return of_probabilities(measure.metric, targets, predictions.probabilities())
+        case "Ranking":
+            return of_ranking(measure.metric, targets, predictions.probabilities(), class_index)
+        case "Labels":
+            return of_labels(measure.metric, targets, predictions.predict(), class_index)
+        case "Numbers":
+            return of_numbers(measure.metric, targets, predictions.predict())
 
 
 def finite(measure: Measure, value: float, part: str) -> float:
