@@ -2,6 +2,9 @@
 
 import json
 import re
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -321,6 +324,28 @@ def test_files_of_the_manifest_are_mounted_read_only() -> None:
 # --- workers ----------------------------------------------------------------------------------------------------------
 
 
+OLD_TRAINER = """
+import json, sys
+sys.path.insert(0, sys.argv[1])
+import steelyard
+from steelyard.api.loading import parse_training_job
+assert steelyard.__file__.startswith(sys.argv[1])
+print(json.dumps(parse_training_job(json.load(sys.stdin)).to_manifest()["spec"]["training"]))
+"""
+
+
+def test_the_trainer_of_an_older_release_takes_the_spec_of_a_job_that_it_has_begun() -> None:
+    """Whatever the newer CRD fills in, and a time to live that was set meanwhile."""
+    workspace = {"retain": "Never", "retainSeconds": 3600}
+    newer = (f"workspace={json.dumps(workspace)}", "runPolicy.ttlSecondsAfterFinished=60", "runPolicy.backoffLimit=2")
+    text = environment("train", *newer)[Env.SPEC]
+    assert json.loads(text)["spec"]["runPolicy"] == {"backoffLimit": 2}
+    (wheel,) = (Path(__file__).parents[1] / "controlplane/data/old-operator").glob("*.whl")
+    command = [sys.executable, "-c", OLD_TRAINER, str(wheel)]
+    taken = subprocess.run(command, input=text, capture_output=True, text=True, check=True)
+    assert json.loads(taken.stdout) == json.loads(text)["spec"]["training"]
+
+
 def test_workers_find_each_other_by_name() -> None:
     made = template("train")["spec"]
     assert made["subdomain"] == "digits-train"
@@ -332,12 +357,17 @@ def test_workers_find_each_other_by_name() -> None:
     field = {"fieldRef": {"fieldPath": "metadata.annotations['batch.kubernetes.io/job-completion-index']"}}
     assert found[Env.WORKER_INDEX] == field
     assert found[Env.WORKERS] == found[Env.SUPERVISORS].replace(":2223", ":2222")
+    # As TensorFlow reads it, and the trainer of an older release.
+    config = json.loads(found["TF_CONFIG"].replace(f"$({Env.WORKER_INDEX})", "1"))
+    assert config["cluster"] == {"worker": found[Env.WORKERS].split(",")}
+    assert config["task"] == {"type": "worker", "index": 1}
 
 
 def test_a_worker_alone_needs_no_other() -> None:
     made = template("train", "training.workers=1")["spec"]
     assert "subdomain" not in made and "ports" not in made["containers"][0]
-    assert not {Env.SUPERVISORS, Env.WORKERS, Env.WORKER_INDEX} & environment("train", "training.workers=1").keys()
+    of_many = {Env.SUPERVISORS, Env.WORKERS, Env.WORKER_INDEX, "TF_CONFIG"}
+    assert not of_many & environment("train", "training.workers=1").keys()
 
 
 TOGETHER = {"labelSelector": {"matchLabels": {"steelyard.dev/job": "digits"}}, "topologyKey": "kubernetes.io/hostname"}

@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Any
 
 from steelyard.api.places import ClaimUri, is_claim_uri
-from steelyard.api.pods import MountedVolume, PodSecurity, PodTemplate, ResourceRequirements
+from steelyard.api.pods import OWN_VARIABLE, MountedVolume, PodSecurity, PodTemplate, ResourceRequirements
 from steelyard.api.training_job import TrainingJob
 from steelyard.contract.stages import Env, StageName
 from steelyard.controller.names import (
@@ -66,9 +66,12 @@ class JobContext:
 
     @cached_property
     def spec_json(self) -> str:
-        """The manifest as the stages read it: without what only concerns pods."""
-        spec = self.job.spec.model_copy(
-            update={"template": PodTemplate(), "workspace": type(self.job.spec.workspace)()}
+        """The manifest as the stages read it: without what only concerns pods, or the time after the end. The trainer
+        of a job that an older operator has begun would refuse fields that it does not know."""
+        given = self.job.spec
+        policy = given.run_policy.model_copy(update={"ttl_seconds_after_finished": None})
+        spec = given.model_copy(
+            update={"template": PodTemplate(), "workspace": type(given.workspace)(), "run_policy": policy}
         )
         manifest = self.job.model_copy(update={"spec": spec}).model_dump(
             mode="json", by_alias=True, exclude_none=True, exclude_defaults=True
@@ -203,7 +206,15 @@ def _environment(context: JobContext, stage: Stage, mounts: "_Mounts") -> list[d
             supervisors=[f"{host}:{SUPERVISOR_PORT}" for host in hosts],
         )
         variables += [{"name": name, "value": own[name]} for name in (Env.WORKERS, Env.SUPERVISORS)]
+        variables.append({"name": OWN_VARIABLE, "value": _tf_config(own[Env.WORKERS].split(","))})
     return variables
+
+
+def _tf_config(workers: list[str]) -> str:
+    """What TensorFlow itself goes by, and with it a container that is not ours, and the trainer of a job that an older
+    operator has begun. Ours makes its own."""
+    cluster = json.dumps({"worker": workers})
+    return f'{{"cluster": {cluster}, "task": {{"type": "worker", "index": $({Env.WORKER_INDEX})}}}}'
 
 
 def _pod_security(context: JobContext) -> dict[str, Any]:
