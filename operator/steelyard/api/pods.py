@@ -43,10 +43,10 @@ class WorkspaceSpec(Part):
     """ReadWriteOnce: all pods of the job run on one node. ReadWriteMany: they may spread over nodes; the storage class
     must offer it."""
     retain: Literal["Always", "OnFailure", "Never"] | None = None
-    """Whether the claim that was made for the job stays after its end, as long as the job does. Never: it is removed,
-    with the Jobs, pods and so the logs of the stages. OnFailure: only where the job is Complete. A claim that a pod of
-    another job mounts stays until that is gone. Default: OnFailure where a model is published; else Always, as the
-    result lies there."""
+    """Whether the claim that was made for the job stays after its end. Always: as long as the job does. OnFailure: it
+    stays where the job has failed, and is removed where it is Complete. Never: it is removed. With it go the Jobs and
+    pods of the stages, and so their logs. A claim that a pod of another job mounts stays until that is gone. Default:
+    OnFailure where a model is published; else Always, as the result lies there."""
     retain_seconds: Annotated[int, Field(ge=0, le=2**31 - 1)] = 3600
     """Seconds after the job's end after which what is not retained is removed."""
 
