@@ -99,16 +99,16 @@ class JobReconciler(ABC, Generic[M]):
         self.bodies.put(body)
         return body
 
-    async def _write_or_drop(self, body: Object, changes: Mapping[str, Any], what: str) -> Object | None:
+    async def _write_or_drop(self, body: Object, changes: Mapping[str, Any], otherwise: str) -> Object | None:
         """The same for a job that an older CRD has let in: today's may have the API server refuse every change of it
-        but a mended spec. Then the log says `what`, the job is forgotten, and None is returned."""
+        but a mended spec. Then the log says `otherwise`, the job is forgotten, and None is returned."""
         try:
             return await self._write(body, changes)
         except ApiError as error:
             if error.status != 422:
                 raise
             metadata = body["metadata"]
-            logger.warning("%s; nor can its status be written: %s", what, error.message)
+            logger.warning("%s (%s)", otherwise, error.message)
             self.bodies.drop(metadata["namespace"], metadata["name"], metadata["uid"])
             return None
 

@@ -278,7 +278,8 @@ class Reconciler(JobReconciler[_Memory]):
         draft.fail(None, None, defect.reason, defect.message)
         story = [Event(defect.reason, defect.message, is_warning=True)]
         decision = Decision(draft, events=story, is_over=True)
-        if await self._write_or_drop(body, draft.changes(), f"the job can't be run: {defect.message}") is not None:
+        otherwise = f"the job can't be run, nor its status be written: {defect.message}"
+        if await self._write_or_drop(body, draft.changes(), otherwise) is not None:
             self._count(decision)
         await self._tell(body, _worth_telling(body, story))
 

@@ -316,7 +316,8 @@ class TuningReconciler(JobReconciler[_Memory]):
             draft.fail(defect.reason, defect.message)
         written = body
         if changes := draft.changes():
-            written = await self._write_or_drop(body, changes, f"the search can't be run: {defect.message}") or body
+            otherwise = f"the search can't be run, nor its status be written: {defect.message}"
+            written = await self._write_or_drop(body, changes, otherwise) or body
         if is_new:
             if written is not body:
                 self._count_end(draft)
