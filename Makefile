@@ -9,7 +9,7 @@ PYTHONS := $(or $(PYTHON),python3.13 python3.12 python3.11 python3)
 EXAMPLE := examples/digits/training-job.yaml
 BIN := .venv/bin
 # Most tests wait more than they compute; a folder's tests stay in one process with --dist loadfile.
-IN_PARALLEL := --numprocesses $(or $(PYTEST_PROCESSES),2) --dist loadfile
+IN_PARALLEL := --numprocesses $(or $(PYTEST_PROCESSES),2) --dist loadfile --no-loadscope-reorder
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .PHONY: help

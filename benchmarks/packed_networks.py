@@ -2,7 +2,7 @@
 
     python benchmarks/packed_networks.py            12 trials of an mlp on 2,500 rows, 2 at a time, 3 rounds in turn;
                                                     then the memory of a process over 100 trials
-    python benchmarks/packed_networks.py --small    3 trials, one round; then 4 trials
+    python benchmarks/packed_networks.py --small    2 trials, one round; then 3 trials
 
 Each trial has 5 epochs. Prints one JSON line a figure: wall and CPU time of each run, all of its processes included,
 in the median; how many times more the processes of their own take; and by how much a packed process grows from one
@@ -49,8 +49,8 @@ def main() -> None:
     pr_set_child_subreaper = 36
     ctypes.CDLL(None).prctl(pr_set_child_subreaper, 1)
     with tempfile.TemporaryDirectory(prefix="packed-networks-") as folder:
-        compare(Path(folder), trials=3 if small else 12, rounds=1 if small else 3)
-        grow(Path(folder), trials=4 if small else WARM_TRIALS + 100, warm=1 if small else WARM_TRIALS)
+        compare(Path(folder), trials=2 if small else 12, rounds=1 if small else 3)
+        grow(Path(folder), trials=3 if small else WARM_TRIALS + 100, warm=1 if small else WARM_TRIALS)
 
 
 def compare(folder: Path, trials: int, rounds: int) -> None:

@@ -5,6 +5,29 @@ from collections.abc import Iterator
 import pytest
 from process_support import wait_for_none_under
 
+_LONGEST_FIRST = (
+    "test_training",
+    "test_tuning_command",
+    "test_run_command",
+    "test_networks_pack",
+    "test_float64",
+    "test_conformance_local",
+    "test_operator_killed",
+    "test_operator_clean_up",
+    "test_old_jobs",
+    "test_operator_rights",
+    "test_operator_replicas",
+    "test_tuning_killed",
+)
+"""Files whose tests take a minute or more together: begun first, so that no process is left alone with one in the end.
+xdist would begin with those that have most tests."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Puts the longest files first; within a file, and among the others, the order stays."""
+    ranks = {name: rank for rank, name in enumerate(_LONGEST_FIRST)}
+    items.sort(key=lambda item: ranks.get(item.path.stem, len(ranks)))
+
 
 @pytest.fixture(autouse=True)
 def no_process_left_behind(request: pytest.FixtureRequest) -> Iterator[None]:
