@@ -3,7 +3,7 @@ memory, and what a restart costs. A JSON line a figure; limits are checked, and 
 
     python benchmarks/operator_load.py            100, 500 and 1,000 jobs of one stage, 200 of all stages, and a restart
                                                   with 5,000 finished ones (operator_restart.py)
-    python benchmarks/operator_load.py --small    20 of one stage, 5 of all, and a restart with 100
+    python benchmarks/operator_load.py --small    5 of all stages, and a restart with 100
 
 Each case has a control plane of its own (tests/cluster; `make cluster-build` first) with the chart installed by Helm.
 The operator is a process of this machine with the chart's service account: its rules are those of an installed one. All
@@ -95,7 +95,7 @@ CASES = [
     Restart(5000),
     Restart(5000, has_jobs=False),
 ]
-SMALL_CASES = [Case(20), Case(5, has_all_stages=True), Restart(100, most_megabytes=130)]
+SMALL_CASES = [Case(5, has_all_stages=True), Restart(100, most_megabytes=130)]
 
 
 def main() -> int:
