@@ -1,24 +1,22 @@
 """Runs a conformance case on this machine, and compares two outcomes of it. Imports the api and the table of cases."""
 
-import hashlib
 import json
 import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 from conformance_cases import CLAIM_FILES, MODELS_CLAIM, Case, Outcome
+from local_results import keep, recall
 
 from steelyard.api.status import ModelStatus
 from steelyard.api.training_job import TrainingJob
 from steelyard.contract.package import REPORT_FILE
 
 GENEROUS_SECONDS = 300
-ROOT = Path(__file__).parents[1]
 
 VARYING = ("latencyMicroseconds", "why", "digest", "versions")
 """How fast the machine was, what is told of it, the digest of a folder that says so, and what a user's own image
@@ -61,34 +59,18 @@ def run_locally(case: Case, folder: Path) -> tuple[Outcome, int]:
     return outcome, done.returncode
 
 
-def keep(case: Case, outcome: Outcome, kept: pytest.Cache) -> None:
+def keep_outcome(case: Case, outcome: Outcome, kept: pytest.Cache) -> None:
     """Keeps what a local run of a case came to, for the tests that compare a cluster's with it."""
-    kept.set(_place_of(case), asdict(outcome))
+    keep(case.name, [case.manifest, CLAIM_FILES], asdict(outcome), kept)
 
 
-def recall(case: Case, kept: pytest.Cache) -> Outcome | None:
-    """What a local run of this very code and case came to; None where there was none."""
-    document = kept.get(_place_of(case), None)
+def recall_outcome(case: Case, kept: pytest.Cache) -> Outcome | None:
+    """What a local run of this very program and case came to; None where there was none."""
+    document = recall(case.name, [case.manifest, CLAIM_FILES], kept)
     if document is None:
         return None
     conditions = {name: tuple(condition) for name, condition in document["conditions"].items()}
     return Outcome(**{**document, "conditions": conditions})
-
-
-def _place_of(case: Case) -> str:
-    """Where pytest's cache has it: another place for another program, other libraries or another case."""
-    spec = hashlib.sha256(json.dumps([case.manifest, CLAIM_FILES], sort_keys=True).encode())
-    return f"steelyard/local-outcomes/{case.name}-{spec.hexdigest()[:16]}-{_program()}"
-
-
-@cache
-def _program() -> str:
-    """A digest of all that a local run depends on."""
-    digest = hashlib.sha256(sys.version.encode())
-    sources = [path for folder in ("operator", "images/trainer") for path in (ROOT / folder).rglob("*.py")]
-    for path in sorted([*sources, ROOT / "requirements-dev.lock"]):
-        digest.update(f"{path.relative_to(ROOT)} ".encode() + path.read_bytes())
-    return digest.hexdigest()[:16]
 
 
 def conditions_of(conditions: list[dict[str, Any]]) -> dict[str, tuple[str, str]]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from cluster.kubectl import Kubectl, fresh_namespace
-from conformance import assert_equal_outcomes, conditions_of, recall, run_locally
+from conformance import assert_equal_outcomes, conditions_of, recall_outcome, run_locally
 from conformance_cases import CASES, CLAIM_FILES, Case, Outcome
 from test_digits import steelyard
 from training_jobs import condition, is_over
@@ -50,7 +50,8 @@ def local_outcomes(
     """What this machine makes of those cases that give a model, by name: as tests/local has seen it, or found out
     while the cluster is at work."""
     return {
-        case.name: recall(case, request.config.cache) or run_locally(case, tmp_path_factory.mktemp(case.name))[0]
+        case.name: recall_outcome(case, request.config.cache)
+        or run_locally(case, tmp_path_factory.mktemp(case.name))[0]
         for case in CASES
         if "Complete" in case.conditions
     }

@@ -1,21 +1,26 @@
 """Searches on the real cluster, beside the same searches on this machine: the same trials, and a published model."""
 
+import itertools
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
-from cluster.kubectl import Kubectl
+from cluster.kubectl import Kubectl, fresh_namespace
 from cluster.real import RealCluster
 from test_digits import ROOT, steelyard
 from training_jobs import condition, is_over
 
 from steelyard.api.tuning_job import TuningJobSpec
 from steelyard.search.log import Entry
+
+if TYPE_CHECKING:
+    from conftest import Cluster
 
 EXAMPLES = ROOT / "examples"
 
@@ -67,6 +72,7 @@ def same_model(one: Path, other: Path) -> None:
             assert metric["value"] == pytest.approx(yours["metrics"][part][name]["value"], abs=1e-6), (part, name)
 
 
+@pytest.mark.usefixtures("forests_there")
 def test_the_digits_network_is_searched_pruned_and_published(namespace: Kubectl, tmp_path: Path) -> None:
     namespace("apply", f"--filename={EXAMPLES / 'digits' / 'claim.yaml'}")
     manifest = Path(shutil.copy(EXAMPLES / "digits-search" / "tuning-job.yaml", tmp_path))
@@ -137,6 +143,25 @@ def kill_operator(cluster: RealCluster) -> int:
 
 
 @pytest.fixture(scope="module")
+def forests_there(
+    cluster: "Cluster",
+    operator: str,  # noqa: ARG001
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[dict[tuple[str, int], tuple[Kubectl, Path]]]:
+    """The forests' searches on the cluster, all at once, each in a namespace of its own; by placement and the number of
+    trials at a time. They take longer than they compute."""
+    with ExitStack() as stack:
+        searches = {}
+        for placement, parallel_trials in itertools.product(("Packed", "Pods"), (1, 2)):
+            labels = {"pod-security.kubernetes.io/enforce": "restricted"}
+            namespace = stack.enter_context(fresh_namespace(cluster.kubectl, **labels))
+            manifest = forests(tmp_path_factory.mktemp("there"), placement, parallel_trials)
+            namespace.create(manifest.read_text())
+            searches[placement, parallel_trials] = namespace, manifest
+        yield searches
+
+
+@pytest.fixture(scope="module")
 def forests_here(tmp_path_factory: pytest.TempPathFactory) -> Callable[[int], list[Entry]]:
     """The log of the forests' search on this machine, by the number of trials at a time: wherever trials are placed,
     it is to be this one."""
@@ -171,14 +196,12 @@ def check_forests(namespace: Kubectl, manifest: Path, forests_here: Callable[[in
 @pytest.mark.parametrize("parallel_trials", [1, 2])
 @pytest.mark.parametrize("placement", ["Packed", "Pods"])
 def test_forests_have_the_same_trials_in_pods_in_packs_and_here(
-    namespace: Kubectl,
-    tmp_path: Path,
     placement: str,
     parallel_trials: int,
+    forests_there: dict[tuple[str, int], tuple[Kubectl, Path]],
     forests_here: Callable[[int], list[Entry]],
 ) -> None:
-    manifest = forests(tmp_path, placement, parallel_trials)
-    namespace.create(manifest.read_text())
+    namespace, manifest = forests_there[placement, parallel_trials]
     check_forests(namespace, manifest, forests_here)
 
 

@@ -6,12 +6,18 @@ from pathlib import Path
 
 import pytest
 from examples_support import EXAMPLES, run_example, steelyard
+from local_results import keep
 from seeds import seeds
+
+from steelyard.api.training_job import TrainingJobSpec
 
 
 @pytest.mark.parametrize("seed", seeds(3, few=1))
-def test_digits_is_small_and_accurate_for_any_seed(tmp_path: Path, seed: int) -> None:
+def test_digits_is_small_and_accurate_for_any_seed(tmp_path: Path, seed: int, request: pytest.FixtureRequest) -> None:
     report = run_example("digits", tmp_path, f"training.seed={seed}")
+    if seed == TrainingJobSpec.model_fields["training"].default.seed:
+        manifest = (EXAMPLES / "digits" / "training-job.yaml").read_text()
+        keep("digits-example", manifest, report["metrics"]["test"], request.config.cache)
     weighed = {candidate["name"]: candidate for candidate in report["choice"]["candidates"]}
     chosen, float32 = weighed[report["choice"]["chosen"]], weighed["Baseline"]
     assert report["metrics"]["test"]["accuracy"]["value"] >= 0.96
