@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from client_support import MANIFEST, Steelyard, commands, in_namespace
+from cluster.audit import AuditLog
 from cluster.kubectl import Kubectl, fresh_namespace
 from cluster.simulation import SimulatedCluster
 from crd_support import install_crds
@@ -17,6 +18,12 @@ def control_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulate
     """The cluster that the tests share. Who crashes a component starts it again; tests/cluster/README.md has more."""
     with SimulatedCluster(tmp_path_factory.mktemp("control-plane"), die_with_parent=True) as cluster:
         yield cluster
+
+
+@pytest.fixture(scope="module")
+def log(control_plane: SimulatedCluster) -> AuditLog:
+    """All requests of a module, from when this is asked for."""
+    return control_plane.audit.since()
 
 
 @pytest.fixture

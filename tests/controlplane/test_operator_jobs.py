@@ -43,12 +43,6 @@ BAD: dict[str, tuple[dict[str, Any], str, str]] = {
 
 
 @pytest.fixture(scope="module")
-def log(control_plane: SimulatedCluster) -> AuditLog:
-    """All requests of this module."""
-    return control_plane.audit.since()
-
-
-@pytest.fixture(scope="module")
 def operator(
     control_plane: SimulatedCluster, log: AuditLog, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Operated]:

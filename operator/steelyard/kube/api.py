@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -21,7 +21,7 @@ import yaml
 from kubernetes.aio.client import Configuration
 from kubernetes.aio.config import ConfigException, load_incluster_config, load_kube_config
 
-from steelyard.kube.errors import ApiError, ConnectionFailedError, Object
+from steelyard.kube.errors import ApiError, ConnectionFailedError, Object, RequestOptions
 
 REQUEST_TIMEOUT_SECONDS = 30.0
 _CONNECT_TIMEOUT_SECONDS = 10.0
@@ -112,13 +112,10 @@ class Api:
         method: str,
         path: str,
         body: Object | list[Object] | None = None,
-        *,
-        query: dict[str, str] | None = None,
-        content_type: str | None = None,
-        timeout: float | None = None,
+        **options: Unpack[RequestOptions],
     ) -> Object:
         """See `Requester.request`."""
-        async with self._open(method, path, body, query, content_type, timeout) as response:
+        async with self._open(method, path, body, **options) as response:
             try:
                 # Half of what a request costs is its answer: an object with its managedFields is 10 to 30 kB.
                 document: Object = orjson.loads(await response.read())
@@ -128,13 +125,13 @@ class Api:
 
     async def text(self, path: str, *, query: dict[str, str] | None = None, timeout: float | None = None) -> str:
         """The answer to a GET as text, such as a pod's log. Raises as `request` does."""
-        async with self._open("GET", path, None, query, None, timeout) as response:
+        async with self._open("GET", path, query=query, timeout=timeout) as response:
             return await response.text(errors="replace")
 
     async def lines(self, path: str, *, query: dict[str, str] | None = None) -> AsyncIterator[str]:
         """The lines of an answer that may go on for ever, such as a followed log. Raises as `request` does."""
         # 0: no limit; a worker may be silent for hours.
-        async with self._open("GET", path, None, query, None, 0) as response:
+        async with self._open("GET", path, query=query, timeout=0) as response:
             # Not the reader's own lines: they have a longest one.
             rest = b""
             async for chunk in response.content.iter_any():
@@ -172,10 +169,11 @@ class Api:
         self,
         method: str,
         path: str,
-        body: Object | list[Object] | None,
-        query: dict[str, str] | None,
-        content_type: str | None,
-        timeout: float | None,
+        body: Object | list[Object] | None = None,
+        *,
+        query: dict[str, str] | None = None,
+        content_type: str | None = None,
+        timeout: float | None = None,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         options: dict[str, Any] = {"headers": await self._authorization()}
         if body is not None:

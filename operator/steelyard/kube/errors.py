@@ -1,6 +1,6 @@
 """What can go wrong between us and an API server, and what every way to it has in common. Imports the api only."""
 
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias, TypedDict, Unpack
 
 from steelyard.api.errors import ConfigurationError
 from steelyard.contract.stages import Reason
@@ -40,6 +40,17 @@ class ConnectionFailedError(ConfigurationError):
         super().__init__(message, reason=Reason.NO_CONNECTION)
 
 
+class RequestOptions(TypedDict, total=False):
+    """What a request may have beside its path and body."""
+
+    query: dict[str, str] | None
+    """Further parameters, such as labelSelector."""
+    content_type: str | None
+    """Of the body; a PATCH needs one, such as application/merge-patch+json."""
+    timeout: float | None
+    """Seconds. Default: the connection's own."""
+
+
 class Requester(Protocol):
     """Anything that requests can be sent through: a connection, or what guards or counts its requests."""
 
@@ -48,10 +59,7 @@ class Requester(Protocol):
         method: str,
         path: str,
         body: Object | list[Object] | None = None,
-        *,
-        query: dict[str, str] | None = None,
-        content_type: str | None = None,
-        timeout: float | None = None,
+        **options: Unpack[RequestOptions],
     ) -> Object:
         """Sends a request and returns the object that the server answers with.
 
@@ -59,9 +67,7 @@ class Requester(Protocol):
             method: GET, POST, PATCH, PUT or DELETE.
             path: the path, from `path_of`.
             body: what is sent.
-            query: further parameters, such as labelSelector.
-            content_type: of the body; a PATCH needs one, such as application/merge-patch+json.
-            timeout: seconds; None: the connection's own.
+            options: see RequestOptions.
 
         Raises:
             ApiError: the server refused.

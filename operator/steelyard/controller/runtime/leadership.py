@@ -11,11 +11,11 @@ import time
 import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import Protocol, Unpack
 
 from steelyard.controller.runtime.lease import CLIENT_GO_TIMING, JITTER, Decision, LeaseState, Timing
 from steelyard.kube import ApiError, ConnectionFailedError, Requester, path_of
-from steelyard.kube.errors import Object
+from steelyard.kube.errors import Object, RequestOptions
 
 logger = logging.getLogger(__name__)
 
@@ -240,20 +240,15 @@ class Fenced:
         method: str,
         path: str,
         body: Object | list[Object] | None = None,
-        *,
-        query: dict[str, str] | None = None,
-        content_type: str | None = None,
-        timeout: float | None = None,
+        **options: Unpack[RequestOptions],
     ) -> Object:
         """See `Requester.request`. Raises LeadershipLostError as well, for what is no GET."""
         if method == "GET":
-            return await self._api.request(method, path, body, query=query, content_type=content_type, timeout=timeout)
+            return await self._api.request(method, path, body, **options)
         self._leadership.check()
         try:
             async with asyncio.timeout(self._leadership.seconds_left()) as term:
-                return await self._api.request(
-                    method, path, body, query=query, content_type=content_type, timeout=timeout
-                )
+                return await self._api.request(method, path, body, **options)
         except TimeoutError:
             if term.expired():
                 raise LeadershipLostError(

@@ -1,9 +1,11 @@
 """What the operator counts for Prometheus. Imports prometheus_client and the API connection (kube) only."""
 
+from typing import Unpack
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 
 from steelyard.kube import ApiError, Requester
-from steelyard.kube.errors import Object
+from steelyard.kube.errors import Object, RequestOptions
 
 PHASE_SECONDS = (1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 7200, 14400, 43200, 86400)
 """The upper bounds of the histogram of phases: from a simulated job to one that takes a day."""
@@ -86,17 +88,12 @@ class Counted:
         method: str,
         path: str,
         body: Object | list[Object] | None = None,
-        *,
-        query: dict[str, str] | None = None,
-        content_type: str | None = None,
-        timeout: float | None = None,
+        **options: Unpack[RequestOptions],
     ) -> Object:
         """See `Requester.request`."""
         code = "NoAnswer"
         try:
-            answer = await self._api.request(
-                method, path, body, query=query, content_type=content_type, timeout=timeout
-            )
+            answer = await self._api.request(method, path, body, **options)
             code = "2xx"
             return answer
         except ApiError as error:
