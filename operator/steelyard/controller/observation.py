@@ -140,6 +140,16 @@ class Pod:
         )
 
 
+def condition_of(status: Mapping[str, Any], kind: str) -> Mapping[str, Any]:
+    """The condition of a type; empty where there is none."""
+    return next((each for each in status.get("conditions") or () if each.get("type") == kind), {})
+
+
+def is_true(status: Mapping[str, Any], kind: str) -> bool:
+    """Whether the condition of a type is True."""
+    return condition_of(status, kind).get("status") == "True"
+
+
 def outcome_of(status: Mapping[str, Any]) -> tuple[Outcome, str, str]:
     """How a Job, or a job of ours, stands: whether it has ended and how, the reason of that, and the message."""
     for condition in status.get("conditions") or ():

@@ -1,12 +1,15 @@
 """`workspace.retain`: some time after its end the claim that was made for a job is removed, with the Jobs of its
 stages, since even a pod that has ended keeps a claim from going.
 
-Nothing goes where the result lies in the workspace, and nothing that another job needs. Standard library only.
+Nothing goes where the result lies in the workspace, and nothing that another job needs. Imports the controller's
+observation.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
+
+from steelyard.controller.observation import condition_of, is_true, time_of
 
 CONDITION = "WorkspaceRemoved"
 REMOVED, REMOVING, IN_USE = "Removed", "Removing", "InUse"
@@ -34,13 +37,13 @@ def release_time(
         return None
     if retain not in ("OnFailure", "Never") or not isinstance(seconds, int) or seconds < 0:
         return None
-    if retain == "OnFailure" and not _is_true(status, "Complete"):
+    if retain == "OnFailure" and not is_true(status, "Complete"):
         return None
-    condition = condition_of(status)
+    condition = condition_of(status, CONDITION)
     if condition.get("status") == "True":
         return None
     due = ended + timedelta(seconds=seconds)
-    if condition.get("reason") == IN_USE and (since := _time_of(condition.get("lastTransitionTime"))) is not None:
+    if condition.get("reason") == IN_USE and (since := time_of(condition.get("lastTransitionTime"))) is not None:
         return max(due, since + timedelta(seconds=_FIRST_LOOK_SECONDS))
     return due
 
@@ -53,18 +56,12 @@ def is_all_published(spec: Mapping[str, Any], claim: str) -> bool:
 
 def has_workspace(status: Mapping[str, Any]) -> bool:
     """Whether the workspace is there, and will stay as long as the job is not over."""
-    return condition_of(status).get("reason") not in (REMOVED, REMOVING)
-
-
-def condition_of(status: Mapping[str, Any]) -> Mapping[str, Any]:
-    """What a status says of the workspace; empty where it says nothing."""
-    conditions: Sequence[Mapping[str, Any]] = status.get("conditions") or ()
-    return next((each for each in conditions if each.get("type") == CONDITION), {})
+    return condition_of(status, CONDITION).get("reason") not in (REMOVED, REMOVING)
 
 
 def pause(status: Mapping[str, Any], now: datetime) -> float:
     """Seconds until it is looked again whether somebody still needs the claim: the longer it is, the more seldom."""
-    since = _time_of(condition_of(status).get("lastTransitionTime"))
+    since = time_of(condition_of(status, CONDITION).get("lastTransitionTime"))
     waited = 0.0 if since is None else (now - since).total_seconds()
     return min(_LONGEST_PAUSE_SECONDS, max(_FIRST_LOOK_SECONDS, waited / 4))
 
@@ -117,14 +114,3 @@ def _part(whole: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 def _parts(whole: Mapping[str, Any], name: str) -> Iterable[Mapping[str, Any]]:
     parts = whole.get(name)
     return [part for part in parts if isinstance(part, Mapping)] if isinstance(parts, list) else ()
-
-
-def _is_true(status: Mapping[str, Any], kind: str) -> bool:
-    return any(each.get("type") == kind and each.get("status") == "True" for each in status.get("conditions") or ())
-
-
-def _time_of(text: Any) -> datetime | None:
-    try:
-        return datetime.fromisoformat(str(text).upper()) if text else None
-    except ValueError:
-        return None

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from steelyard.controller.observation import text_of, time_of
+from steelyard.controller.observation import is_true, text_of, time_of
 from steelyard.controller.policies import clock
 from steelyard.planning.conditions import Condition, set_condition
 
@@ -19,10 +19,7 @@ _LONGEST_REASON = 256
 
 def is_terminal(status: Mapping[str, Any]) -> bool:
     """Whether a job is Complete or Failed."""
-    return any(
-        condition.get("type") in ("Complete", "Failed") and condition.get("status") == "True"
-        for condition in status.get("conditions") or ()
-    )
+    return is_true(status, "Complete") or is_true(status, "Failed")
 
 
 def shortened(reason: str, message: str) -> tuple[str, str]:
@@ -72,7 +69,7 @@ class Draft:
         return text_of(self._now)
 
     def _is_true(self, kind: str) -> bool:
-        return any(each["type"] == kind and each["status"] == "True" for each in self.status.get("conditions") or ())
+        return is_true(self.status, kind)
 
     def _conditions(self) -> tuple[Condition, ...]:
         return tuple(Condition.from_json(condition) for condition in self.status.get("conditions") or ())

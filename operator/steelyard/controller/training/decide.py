@@ -6,7 +6,7 @@ Imports planning, the api and the controller's pure parts.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, TypeAlias
 
@@ -16,6 +16,7 @@ from steelyard.controller.names import spec_config_map_name, workspace_claim_nam
 from steelyard.controller.observation import Pod, StageJob
 from steelyard.controller.policies import deadline, disruptions, endings, lost_nodes, waiting
 from steelyard.controller.policies.waiting import Wait
+from steelyard.controller.runtime.decision import JobDecision
 from steelyard.controller.runtime.events import Event
 from steelyard.controller.training.draft import StatusDraft
 from steelyard.planning import Plan, Stage
@@ -75,21 +76,11 @@ Action: TypeAlias = GiveUpPod | DeletePod | DeleteJob | StopJob | ResumeJob | Ma
 
 
 @dataclass
-class Decision:
-    """What follows from an observation."""
+class Decision(JobDecision[StatusDraft, Action]):
+    """What follows from the observation of a TrainingJob."""
 
-    draft: StatusDraft
-    before: list[Action] = field(default_factory=list)
-    """What comes before the status is written: after a final status nobody looks at the job again."""
-    after: list[Action] = field(default_factory=list)
-    """What comes after it: from startTime on the spec can't change, so children are made of what was read."""
-    events: list[Event] = field(default_factory=list)
     needs_pods: bool = False
     """Whether the pods must be looked at before anything can be decided."""
-    again_after: float | None = None
-    """Seconds after which to look again, though nothing may have changed."""
-    is_over: bool = False
-    """Whether the job is Complete or Failed."""
 
 
 # --- what is observed -------------------------------------------------------------------------------------------------
@@ -273,7 +264,7 @@ def _look_at_the_clock(decision: Decision, seen: Observation, stage: Stage) -> N
         case endings.Broken(reason, message):
             _fail(decision, seen, stage.name, reason, message)
         case float(left):
-            decision.again_after = left if decision.again_after is None else min(left, decision.again_after)
+            decision.look_within(left)
 
 
 def _complete(decision: Decision, seen: Observation) -> None:

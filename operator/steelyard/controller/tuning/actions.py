@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from steelyard.controller.runtime.events import Event
+from steelyard.controller.runtime.decision import JobDecision
 from steelyard.controller.tuning.draft import TuningDraft
 from steelyard.controller.tuning.facts import Child, Pack
 from steelyard.search.log import Entry
@@ -62,15 +62,9 @@ Action: TypeAlias = MakeChild | MakePack | DeleteChild | PauseChild | DeletePack
 
 
 @dataclass
-class TuningDecision:
-    """What follows from an observation."""
+class TuningDecision(JobDecision[TuningDraft, Action]):
+    """What follows from the observation of a search."""
 
-    draft: TuningDraft
-    before: list[Action] = field(default_factory=list)
-    """What comes before the status is written."""
-    after: list[Action] = field(default_factory=list)
-    """What comes after it."""
-    events: list[Event] = field(default_factory=list)
     entries: Mapping[int, Entry] = field(default_factory=dict)
     """The log with the answers that came just now."""
     new: list[Entry] = field(default_factory=list)
@@ -81,7 +75,3 @@ class TuningDecision:
     """Whether the log of an earlier search must be read before anything can be decided."""
     needs_pods: tuple[Pack, ...] = ()
     """Packs whose pods must be looked at before anything can be decided."""
-    again_after: float | None = None
-    """Seconds after which to look again, though nothing may have changed."""
-    is_over: bool = False
-    """Whether the search is Complete or Failed."""

@@ -306,7 +306,7 @@ def _is_too_late(decision: TuningDecision, seen: SearchObservation) -> bool:
             _fail(decision, seen, reason, message)
             return True
         case float(left):
-            decision.again_after = left if decision.again_after is None else min(left, decision.again_after)
+            decision.look_within(left)
     return False
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from steelyard.api.tuning_job import TuningJobSpec
 from steelyard.contract.stages import Reason
 from steelyard.contract.trial_report import State
+from steelyard.controller.observation import condition_of
 from steelyard.controller.policies import retention
 from steelyard.controller.runtime.draft import Draft, shortened
 from steelyard.controller.training.columns import metric_text
@@ -42,7 +43,7 @@ class TuningDraft(Draft):
 
     def reason_of(self, kind: str) -> str:
         """The reason of a condition; empty where there is none."""
-        return next((each["reason"] for each in self.status.get("conditions") or () if each["type"] == kind), "")
+        return str(condition_of(self.status, kind).get("reason", ""))
 
     # --- writing ------------------------------------------------------------------------------------------------------
 
