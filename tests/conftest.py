@@ -1,9 +1,14 @@
-"""Shared by all tests: nobody may leave a process behind."""
+"""Shared by all tests: nobody may leave a process behind, and no time that a machine takes is held against a test."""
 
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 from process_support import wait_for_none_under
+
+# How long an example, or the making of it, takes is the machine's and what else runs there.
+settings.register_profile("shared-machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("shared-machine")
 
 _LONGEST_FIRST = (
     "test_training",
