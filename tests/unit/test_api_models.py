@@ -193,20 +193,20 @@ manifests = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(manifests)
 def test_a_manifest_survives_the_round_trip(manifest: dict[str, Any]) -> None:
     job = parse_training_job(manifest)
     assert parse_training_job(job.to_manifest()) == job
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(manifests)
 def test_what_was_given_is_given_back_and_nothing_else(manifest: dict[str, Any]) -> None:
     assert parse_training_job(manifest).to_manifest() == manifest
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(manifests)
 def test_every_default_is_itself_allowed(manifest: dict[str, Any]) -> None:
     job = parse_training_job(manifest)

@@ -6,7 +6,7 @@ from collections.abc import Coroutine
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from steelyard.controller.runtime.work_queue import FIRST_RETRY_SECONDS, LONGEST_RETRY_SECONDS, WorkQueue
@@ -77,7 +77,6 @@ def test_who_gives_up_waiting_takes_no_key_along() -> None:
 Operation = tuple[str, str]
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.sampled_from(["add", "later", "fail", "sleep"]), st.sampled_from("abcd")), max_size=60),
     st.integers(1, 4),

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
@@ -316,7 +316,6 @@ def samples(draw: st.DrawFn) -> Sample:
 NUMBERS = st.from_regex(r"\A[$ ]?[-+]?[0-9]{1,3}([.,][0-9]{1,3}){0,2}[%]?\Z")
 
 
-@settings(deadline=None)
 @given(samples(), st.text(st.characters(codec="utf-8", exclude_characters=":/"), min_size=1, max_size=20))
 def test_every_table_gets_a_valid_manifest(sample: Sample, file_name: str) -> None:
     columns = judge(sample)

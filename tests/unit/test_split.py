@@ -56,7 +56,7 @@ def test_class_order_is_that_of_text_labels_too():
         np.testing.assert_array_equal(part, expected)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(
     class_sizes=st.lists(st.integers(1, 40), min_size=2, max_size=5),
     test=st.floats(0.01, 0.6),

@@ -60,7 +60,7 @@ def forests(draw: st.DrawFn) -> list[dict[str, Any]]:
     return draw(st.permutations(parameters))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(forests())
 def test_combinations_are_the_product_without_what_does_not_exist(parameters: list[dict[str, Any]]) -> None:
     space = space_of(*parameters)

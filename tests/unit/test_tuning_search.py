@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from steelyard.api.trial import Trial
@@ -289,7 +289,6 @@ def _numbers_asked(spec: TuningJobSpec, seed: int, order: random.Random) -> tupl
         log[done] = answer(done, values[done])
 
 
-@settings(deadline=None)
 @given(st.integers(0, 50), st.integers(1, 6), st.sampled_from([None, 2, 4]), st.sampled_from([None, 0.4]))
 def test_a_search_is_the_same_in_whatever_order_its_trials_end(
     seed: int, parallel: int, patience: int | None, target: float | None
@@ -358,7 +357,6 @@ def entries(draw: st.DrawFn) -> Entry:
 SEARCHED = search(parameters=PARAMETERS).parameters
 
 
-@settings(deadline=None)
 @given(entries())
 def test_an_entry_is_read_back_bit_for_bit(entry: Entry) -> None:
     parameters = SEARCHED
@@ -491,7 +489,6 @@ def test_a_report_s_steps_may_be_a_plain_list() -> None:
     assert TrialReport.from_json(json.loads(json.dumps(report.to_json()))) == report
 
 
-@settings(deadline=None)
 @given(steps)
 def test_the_values_of_steps_are_packed_without_loss(values: tuple[tuple[int, float], ...]) -> None:
     assert unpack(pack(values)) == values
