@@ -21,7 +21,8 @@ def test_a_workspace_goes_when_nobody_needs_it_and_a_job_when_its_time_is_over(
     claim = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
     small = long_job(
         "small",
-        training={"workers": 1, "epochs": 3},
+        model={"randomForest": {"nEstimators": 5}},
+        training={},
         publish=[{"uri": "pvc://models/small"}],
         workspace={"retain": "Never", "retainSeconds": 0},
     )
