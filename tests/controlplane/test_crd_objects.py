@@ -154,7 +154,10 @@ CHANGES = [
     ({"evaluation": {"maxGeneralizationGap": 0.1}}, "spec.evaluation"),
     ({"compression": {}}, "spec.compression"),
     ({"publish": [{"uri": "pvc://models/b"}]}, "spec.publish"),
-    ({"workspace": {"storage": "1Gi"}}, "spec.workspace"),
+    ({"workspace": {"storage": "1Gi"}}, "spec.workspace.storage"),
+    ({"workspace": {"storageClassName": "fast"}}, "spec.workspace.storageClassName"),
+    ({"workspace": {"accessMode": "ReadWriteMany"}}, "spec.workspace.accessMode"),
+    ({"workspace": {"claimName": "mine"}}, "spec.workspace.claimName"),
     ({"template": {"image": "other"}}, "spec.template"),
     ({"template": {"affinity": {"podAffinity": {"b": [2]}}}}, "spec.template"),
     ({"runPolicy": {"backoffLimit": 4}}, "spec.runPolicy.backoffLimit"),
@@ -188,11 +191,22 @@ def test_what_was_left_out_can_not_be_taken_out_either(kubectl: Kubectl) -> None
         patch(kubectl, "takes-out", {"spec": {"task": None}})
 
 
-def test_the_deadline_and_labels_may_change_while_a_job_runs(kubectl: Kubectl, begun: str) -> None:
+def test_the_deadline_labels_and_what_is_retained_may_change_while_a_job_runs(kubectl: Kubectl, begun: str) -> None:
     patch(kubectl, begun, {"spec": {"runPolicy": {"activeDeadlineSeconds": 60}}})
     patch(kubectl, begun, {"spec": {"runPolicy": {"activeDeadlineSeconds": None}}})
     patch(kubectl, begun, {"metadata": {"labels": {"team": "a"}}})
+    patch(kubectl, begun, {"spec": {"workspace": {"retain": "Never", "retainSeconds": 0}}})
+    patch(kubectl, begun, {"spec": {"workspace": {"retain": None, "retainSeconds": None}}})
     kubectl.apply(manifest(f"metadata.name={begun}", AFFINITY))
+
+
+def test_a_result_in_the_workspace_is_not_removed_by_a_later_change_either(kubectl: Kubectl) -> None:
+    make(kubectl, "keeps-result", "publish=[]", status=STATUS)
+    said = "Never would remove the result, which lies in the workspace as nothing is published; allowed: Always"
+    with pytest.raises(KubectlError) as caught:
+        patch(kubectl, "keeps-result", {"spec": {"workspace": {"retain": "Never"}}})
+    assert by_field(str(caught.value)) == {"spec.workspace.retain": said}
+    patch(kubectl, "keeps-result", {"spec": {"workspace": {"retain": "Always"}}})
 
 
 def test_before_a_job_began_everything_may_change(kubectl: Kubectl) -> None:

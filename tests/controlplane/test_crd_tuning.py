@@ -422,7 +422,9 @@ CHANGES = [
     ("pruning", {"name": "Median"}, "spec.pruning"),
     ("parallelTrials", 2, "spec.parallelTrials"),
     ("asynchronous", True, "spec.asynchronous"),
-    ("template/training", {"epochs": 11}, "spec.template"),
+    ("template/training", {"epochs": 11}, "spec.template.training"),
+    ("template/publish", [{"uri": "pvc://models/other"}], "spec.template.publish"),
+    ("template/workspace", {"storage": "1Gi"}, "spec.template.workspace.storage"),
     ("best", {"fit": "TrainAndValidation"}, "spec.best"),
     ("maxMinutes", 5, "spec.maxMinutes"),
 ]
@@ -446,11 +448,19 @@ def test_the_spec_stays_once_the_search_has_begun(
     assert by_field(str(caught.value)) == {field: said}
 
 
-def test_more_trials_and_another_policy_may_be_asked_for_at_any_time(kubectl: Kubectl, begun: str) -> None:
+def test_more_trials_another_policy_and_what_is_retained_may_be_asked_for_at_any_time(
+    kubectl: Kubectl, begun: str
+) -> None:
     kubectl.apply(tuning_manifest("metadata.name=begun", *ANYTHING))
     patch(kubectl, begun, {"spec": {"maxTrials": 31}}, "--dry-run=server")
     policy = {"suspend": True, "activeDeadlineSeconds": 60, "ttlSecondsAfterFinished": 0}
     patch(kubectl, begun, {"spec": {"runPolicy": policy}}, "--dry-run=server")
+    workspace = {"workspace": {"retain": "Never", "retainSeconds": 0}}
+    patch(kubectl, begun, {"spec": {"template": workspace}}, "--dry-run=server")
+    kubectl.create(tuning_manifest("metadata.name=keeps-result", "template.publish=[]"))
+    patch(kubectl, "keeps-result", {"status": STATUS}, "--subresource=status")
+    with pytest.raises(KubectlError, match="Never would remove the result, which lies in the workspace"):
+        patch(kubectl, "keeps-result", {"spec": {"template": workspace}}, "--dry-run=server")
     with pytest.raises(KubectlError) as caught:
         patch(kubectl, begun, {"spec": {"maxTrials": 29}}, "--dry-run=server")
     said = "29 is less than it was, 30, and the search has begun; allowed: as many or more"

@@ -25,6 +25,7 @@ HELD = "steelyard.test/held"
 
 JOBS: dict[str, dict[str, Any]] = {
     "is-edited": {},
+    "changes-retain": {"workspace": {"retain": "Always"}},
     "gets-ttl": {},
     "is-held": {"runPolicy": {"ttlSecondsAfterFinished": 1}},
     "stays": {"runPolicy": {"ttlSecondsAfterFinished": 100_000}},
@@ -107,6 +108,18 @@ def test_an_edit_after_the_end_is_answered(namespace: Kubectl) -> None:
     after = namespace.get("trainingjob", "is-edited")
     assert after["metadata"]["generation"] == after["status"]["observedGeneration"] == 2
     assert {**after["status"], "observedGeneration": 1} == before["status"]
+
+
+def test_what_is_retained_may_be_changed_after_the_end(namespace: Kubectl) -> None:
+    before = ended(namespace, "changes-retain")
+    assert condition(before, "WorkspaceRemoved") == {}
+    patch(namespace, "trainingjob", "changes-retain", {"workspace": {"retain": "Never", "retainSeconds": 1}})
+    after = released(namespace, "changes-retain")
+    assert after["metadata"]["generation"] == after["status"]["observedGeneration"] == 2
+    wait_until_gone(namespace, "pvc", "changes-retain-workspace")
+    wait_until_children_are_gone(namespace, "changes-retain", "service/changes-retain-train")
+    message = condition(after, "WorkspaceRemoved")["message"]
+    assert "were removed 1 s after the end, as spec.workspace.retain is Never" in message
 
 
 # --- the time to live -------------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from pydantic import Field
 
 from steelyard.api.base import ExactlyOneOf, Part
 from steelyard.api.models import FAMILIES
+from steelyard.api.pods import WorkspaceSpec
 from steelyard.api.run_policy import RunPolicy
 from steelyard.api.training_job import TrainingJobSpec
 from steelyard.api.tuning import Choice
@@ -18,7 +19,6 @@ from steelyard.api.tuning_job import TuningJobSpec
 from steelyard.schema.cel import Rule
 from steelyard.schema.crd import LIMIT_BYTES, files, main, training_job_crd, tuning_job_crd
 from steelyard.schema.rules.table import NOT_IN_CEL, RULES
-from steelyard.schema.rules.training_job import MUTABLE_RUN_POLICY
 from steelyard.schema.structural import UnsayableError, structural_schema
 
 ROOT = Path(__file__).parents[2]
@@ -205,19 +205,29 @@ def test_every_rule_mirrors_something_that_there_is() -> None:
     assert [name for name in sorted(mirrored) if f"def {name}(" not in text] == []
 
 
+def aliases(model: type[Part]) -> set[str]:
+    """The names of a part's fields, as a manifest has them."""
+    return {str(info.alias) for info in model.model_fields.values()}
+
+
 def test_all_of_the_spec_stays_once_a_job_has_begun_but_what_is_listed() -> None:
     kept = {match[1] for rule in RULES["TrainingJob"] if (match := re.fullmatch(r"spec\.(.*)", rule.field))}
-    fields = {str(info.alias) for info in TrainingJobSpec.model_fields.values()} - {"runPolicy"}
-    policies = {str(info.alias) for info in RunPolicy.model_fields.values()}
-    assert kept == fields | {f"runPolicy.{name}" for name in policies - MUTABLE_RUN_POLICY}
-    assert "activeDeadlineSeconds" in policies & MUTABLE_RUN_POLICY
+    policies, workspace = aliases(RunPolicy), aliases(WorkspaceSpec)
+    assert kept == (
+        aliases(TrainingJobSpec) - {"runPolicy", "workspace"}
+        | {f"runPolicy.{name}" for name in policies - {"activeDeadlineSeconds", "suspend", "ttlSecondsAfterFinished"}}
+        | {f"workspace.{name}" for name in workspace - {"retain", "retainSeconds"}}
+    )
+    assert {"activeDeadlineSeconds", "retain", "retainSeconds"} <= policies | workspace
 
 
-def test_of_a_search_only_the_number_of_trials_and_the_policy_may_change_once_it_has_begun() -> None:
-    kept = {rule.field for rule in RULES["TuningJob"] if "can't change" in rule.says}
-    fields = {f"spec.{info.alias}" for info in TuningJobSpec.model_fields.values()}
-    assert fields - kept == {"spec.maxTrials", "spec.runPolicy"}
-    assert kept <= fields
+def test_of_a_search_the_number_of_trials_the_policy_and_what_is_retained_may_change_once_it_has_begun() -> None:
+    kept = {rule.field.removeprefix("spec.") for rule in RULES["TuningJob"] if "can't change" in rule.says}
+    assert kept == (
+        aliases(TuningJobSpec) - {"maxTrials", "runPolicy", "template"}
+        | {f"template.{name}" for name in aliases(TrainingJobSpec) - {"workspace"}}
+        | {f"template.workspace.{name}" for name in aliases(WorkspaceSpec) - {"retain", "retainSeconds"}}
+    )
 
 
 @pytest.mark.parametrize(

@@ -46,9 +46,10 @@ class WorkspaceSpec(Part):
     """Whether the claim that was made for the job stays after its end. Always: as long as the job does. OnFailure: it
     stays where the job has failed, and is removed where it is Complete. Never: it is removed. With it go the Jobs and
     pods of the stages, and so their logs. A claim that a pod of another job mounts stays until that is gone. Default:
-    OnFailure where a model is published; else Always, as the result lies there."""
+    OnFailure where a model is published; else Always, as the result lies there. May be set and changed at any time,
+    after the end too, as long as the claim is there."""
     retain_seconds: Annotated[int, Field(ge=0, le=2**31 - 1)] = 3600
-    """Seconds after the job's end after which what is not retained is removed."""
+    """Seconds after the job's end after which what is not retained is removed. May be changed at any time, too."""
 
     @model_validator(mode="after")
     def _a_named_claim_has_its_own_size(self) -> Self:

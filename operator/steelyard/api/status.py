@@ -210,7 +210,7 @@ class TrainingJobStatus(Part):
     size: ShortText | None = None
     """The published model's size, such as `94 kB`."""
     start_time: Timestamp | None = None
-    """When the operator began. From then on the spec can't change."""
+    """When the operator began. From then on most of the spec can't change."""
     completion_time: Timestamp | None = None
     """When the job was Complete or Failed."""
     trainer_image: Annotated[str, Field(max_length=512)] | None = None

@@ -84,7 +84,7 @@ class TuningJobStatus(Part):
     size: ShortText | None = None
     """The published model's size, such as `94 kB`."""
     start_time: Timestamp | None = None
-    """When the operator began. From then on only maxTrials and runPolicy can change."""
+    """When the operator began. From then on only maxTrials, runPolicy and template.workspace.retain can change."""
     completion_time: Timestamp | None = None
     """When the search was Complete or Failed."""
     seconds_left: Annotated[float, Field(ge=0)] | None = None

@@ -54,7 +54,8 @@ def _what_may_change(kind: Kind) -> str:
     """What a user may want who submits a job again."""
     if kind is TRAINING_JOB:
         return ""
-    return "; only maxTrials and runPolicy of a search may change: kubectl apply does that, and it goes on"
+    mutable = "maxTrials, runPolicy and template.workspace.retain"
+    return f"; only {mutable} of a search may change: kubectl apply does that, and it goes on"
 
 
 def get_job(connection: Connection, name: str, namespace: str, kind: Kind = TRAINING_JOB) -> Object:

@@ -1,7 +1,9 @@
 """The CEL rules of a TrainingJob as a whole, and of its spec. Imports the api and the schema only."""
 
+from steelyard.api.base import Part
 from steelyard.api.fields import one_line
 from steelyard.api.metrics import METRICS_OF_TASK, Task
+from steelyard.api.pods import WorkspaceSpec
 from steelyard.api.run_policy import RunPolicy
 from steelyard.api.training_job import NAME_PATTERN, Metadata, TrainingJobSpec, foreign_monitors
 from steelyard.schema.cel import Rule, literal_list
@@ -9,7 +11,9 @@ from steelyard.schema.rules.models import OF_MODELS
 from steelyard.schema.rules.trial import OF_TRIALS, ONLY_PREPARE, WITH_TRAINED
 
 MUTABLE_RUN_POLICY = frozenset({"activeDeadlineSeconds", "suspend", "ttlSecondsAfterFinished"})
-"""What of `spec.runPolicy` may change while the job runs; nothing else of `spec` may."""
+"""What of `spec.runPolicy` may change once the job has begun, and after its end."""
+MUTABLE_WORKSPACE = frozenset({"retain", "retainSeconds"})
+"""What of `spec.workspace` may; nothing else of `spec` may."""
 
 # --- spec -------------------------------------------------------------------------------------------------------------
 
@@ -109,17 +113,32 @@ SPEC = [
 # --- the whole object -------------------------------------------------------------------------------------------------
 
 
-def _unchanged(field: str) -> Rule:
-    """A field that stays once the job has begun. At the root, as a rule at an optional field is passed over where that
-    field is added or removed."""
+def unchanged(field: str, otherwise: str) -> Rule:
+    """A field that stays once a job of either kind has begun. At the root, as a rule at an optional field is passed
+    over where that field is added or removed.
+
+    Args:
+        field: such as spec.task.
+        otherwise: what the refusal says after the field.
+    """
     now, before = f"self.{field}", f"oldSelf.{field}"
     same = f"has({now}) == has({before}) && (!has({now}) || {now} == {before})"
     check = f"!has(oldSelf.status) || !has(oldSelf.status.startTime) || ({same})"
-    return Rule(check, f"{field} can't change once the job has begun; delete the job and make a new one", field)
+    return Rule(check, f"{field} {otherwise}", field)
 
 
-def _fields(model: type[TrainingJobSpec] | type[RunPolicy]) -> list[str]:
-    return [str(info.alias) for info in model.model_fields.values()]
+def names_of(model: type[Part], *but: str) -> list[str]:
+    """The names of a part's fields, as a manifest has them, but for some."""
+    names = [str(info.alias) for info in model.model_fields.values()]
+    return [name for name in names if name not in but]
+
+
+_STAYING = [
+    *(f"spec.{field}" for field in names_of(TrainingJobSpec, "runPolicy", "workspace")),
+    *(f"spec.workspace.{field}" for field in names_of(WorkspaceSpec, *MUTABLE_WORKSPACE)),
+    *(f"spec.runPolicy.{field}" for field in names_of(RunPolicy, *MUTABLE_RUN_POLICY)),
+]
+_OTHERWISE = "can't change once the job has begun; delete the job and make a new one"
 
 
 _NAME = one_line(str(Metadata.model_fields["name"].description))
@@ -143,6 +162,5 @@ ROOT = [
         "metadata.name",
         is_for_new=True,
     ),
-    *(_unchanged(f"spec.{field}") for field in _fields(TrainingJobSpec) if field != "runPolicy"),
-    *(_unchanged(f"spec.runPolicy.{field}") for field in _fields(RunPolicy) if field not in MUTABLE_RUN_POLICY),
+    *(unchanged(field, _OTHERWISE) for field in _STAYING),
 ]

@@ -6,6 +6,8 @@ The rules of the TrainingJob's spec hold for the template as they are.
 from steelyard.api.fields import one_line
 from steelyard.api.metrics import METRICS_OF_TASK, Task
 from steelyard.api.models import KINDS, kinds
+from steelyard.api.pods import WorkspaceSpec
+from steelyard.api.training_job import TrainingJobSpec
 from steelyard.api.tuning import EPOCH_PRUNING, NO_CONDITIONS, ONE_OBJECTIVE
 from steelyard.api.tuning_job import TUNING_NAME_PATTERN, TuningJobSpec, TuningMetadata
 from steelyard.schema.cel import Rule, literal_list
@@ -17,9 +19,11 @@ from steelyard.schema.rules.search import (
     PARAMETER,
     PRUNING,
 )
+from steelyard.schema.rules.training_job import MUTABLE_WORKSPACE, names_of, unchanged
 
 MUTABLE = ("maxTrials", "runPolicy")
-"""What of `spec` may change while the search runs; maxTrials may only be raised."""
+"""What of `spec` may change once the search has begun, and after its end; maxTrials may only be raised. So may what of
+the template's workspace may change of a TrainingJob's."""
 
 # --- spec -------------------------------------------------------------------------------------------------------------
 
@@ -275,15 +279,12 @@ _SPEC = [
 # --- the whole object -------------------------------------------------------------------------------------------------
 
 
-def _unchanged(field: str) -> Rule:
-    now, before = f"self.spec.{field}", f"oldSelf.spec.{field}"
-    same = f"has({now}) == has({before}) && (!has({now}) || {now} == {before})"
-    return Rule(
-        f"!has(oldSelf.status) || !has(oldSelf.status.startTime) || ({same})",
-        f"spec.{field} can't change once the search has begun; delete it and make a new one",
-        f"spec.{field}",
-    )
-
+_STAYING = [
+    *(f"spec.{field}" for field in names_of(TuningJobSpec, *MUTABLE, "template")),
+    *(f"spec.template.{field}" for field in names_of(TrainingJobSpec, "workspace")),
+    *(f"spec.template.workspace.{field}" for field in names_of(WorkspaceSpec, *MUTABLE_WORKSPACE)),
+]
+_OTHERWISE = "can't change once the search has begun; delete it and make a new one"
 
 # True, or about to be: False is also said of a claim that is still needed.
 _IS_WITHOUT_WORKSPACE = "one.type == 'WorkspaceRemoved' && (one.status == 'True' || one.reason == 'Removing')"
@@ -317,7 +318,7 @@ _ROOT = [
         "warmStart.tuningJob is {self.metadata.name}",
         "spec.maxTrials",
     ),
-    *(_unchanged(str(info.alias)) for info in TuningJobSpec.model_fields.values() if info.alias not in MUTABLE),
+    *(unchanged(field, _OTHERWISE) for field in _STAYING),
 ]
 
 OF_TUNING_JOBS = {
