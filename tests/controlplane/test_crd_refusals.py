@@ -428,7 +428,8 @@ BY_RULE = [
     (
         ["model={nearestNeighbors: {}}", "training.classWeights={}"],
         "spec.training.classWeights",
-        "of scikit-learn's models only randomForest, logisticRegression, gradientBoosting weigh classes; leave it out",
+        "nearestNeighbors does not weigh classes; leave it out, or take one that does: mlp, linear, randomForest, "
+        "logisticRegression, gradientBoosting",
     ),
     (
         ["evaluation.crossValidation={}"],

@@ -53,8 +53,8 @@ FOREST = {"randomForest": {}}
             {"nearestNeighbors": {}},
             {"training": {"classWeights": {}}},
             "training.classWeights",
-            "of scikit-learn's models only randomForest, logisticRegression, gradientBoosting weigh classes; leave it "
-            "out",
+            "nearestNeighbors does not weigh classes; leave it out, or take one that does: mlp, linear, randomForest, "
+            "logisticRegression, gradientBoosting",
         ),
         (
             {"mlp": {}},

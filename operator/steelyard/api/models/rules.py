@@ -71,9 +71,9 @@ def _check_training(spec: Spec) -> None:
     if training.class_weights is not None and not can.weighs_classes:
         raise refuse(
             "training.classWeights",
-            "of {models} only {allowed} weigh classes; leave it out",
-            models=can.family.plural,
-            allowed=", ".join(kinds(lambda other: other.family == can.family and other.weighs_classes)),
+            "{kind} does not weigh classes; leave it out, or take one that does: {allowed}",
+            kind=spec.model.kind,
+            allowed=", ".join(kinds(lambda other: other.weighs_classes)),
         )
 
 

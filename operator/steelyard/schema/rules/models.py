@@ -57,13 +57,12 @@ def _of_epochs(family: Family, lacking: tuple[str, ...]) -> Iterator[Rule]:
         )
 
 
-def _of_class_weights(family: Family) -> Rule:
-    own = kinds(lambda can: can.family == family)
-    weighs = kinds(lambda can: can.family == family and can.weighs_classes)
+def _of_class_weights() -> Rule:
+    weighs, lacking = kinds(lambda can: can.weighs_classes), kinds(lambda can: not can.weighs_classes)
+    kind = " : ".join([*(f"has(self.model.{each}) ? '{each}'" for each in lacking), "'it'"])
     return Rule(
-        "!has(self.training.classWeights) || "
-        + " || ".join([_is_none_of(own), *(f"has(self.model.{kind})" for kind in weighs)]),
-        f"of {family.plural} only {', '.join(weighs)} weigh classes; leave it out",
+        f"!has(self.training.classWeights) || {_is_none_of(lacking)}",
+        f"{{{kind}}} does not weigh classes; leave it out, or take one that does: {', '.join(weighs)}",
         "training.classWeights",
         "_check_training",
     )
@@ -99,7 +98,7 @@ OF_MODELS = [
         for family, lacking in _lacking(lambda can: can.has_workers)
     ),
     *(rule for family, lacking in _lacking(lambda can: can.has_epochs) for rule in _of_epochs(family, lacking)),
-    *(_of_class_weights(family) for family, _ in _lacking(lambda can: can.weighs_classes)),
+    _of_class_weights(),
     *(
         Rule(
             f"{_is_none_of(lacking)} || !has(self.evaluation.crossValidation)",
