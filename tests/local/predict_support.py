@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import yaml
-from estimator_support import EstimatorJob
+from sklearn_support import EstimatorJob
 
 from steelyard.cli.output import OutputFormat
 from steelyard.cli.predict import predict

@@ -12,9 +12,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import yaml
-from estimator_support import EstimatorJob
 from predict_support import CASES, Predictor, as_parquet, rows_of
 from predict_support import predicted as predicted
+from sklearn_support import EstimatorJob
 
 from steelyard.api.errors import DataError
 from steelyard_trainer.data.reading import PreparedDataset

@@ -10,9 +10,9 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 import pytest
-from estimator_support import EstimatorJob
 from predict_support import Predictor, as_csv, as_parquet
 from predict_support import predicted as predicted
+from sklearn_support import EstimatorJob
 
 from steelyard.api.errors import DataError
 from steelyard.serving.estimators import SkopsModel

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from estimator_support import EstimatorJob
+from sklearn_support import EstimatorJob
 
 from steelyard.cli.outcome import outcome_lines
 

@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import skops.io
-from estimator_support import EstimatorJob
 from predict_support import Predictor, as_csv
 from predict_support import predicted as predicted
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+from sklearn_support import EstimatorJob
 
 from steelyard.api.errors import DataError
 from steelyard.serving.published import PublishedModel

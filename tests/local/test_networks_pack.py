@@ -18,8 +18,8 @@ import h5py
 import numpy as np
 import psutil
 import pytest
-from estimator_support import EstimatorJob
 from pack_support import GENEROUS_SECONDS, Pack, trial_on
+from sklearn_support import EstimatorJob
 
 from steelyard.contract.stages import Env, ExitCode, Reason, Result
 from steelyard.contract.trial_report import TrialReport

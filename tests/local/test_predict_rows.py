@@ -13,9 +13,9 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from estimator_support import EstimatorJob
 from predict_support import Predictor, as_csv, as_parquet
 from predict_support import predicted as predicted
+from sklearn_support import EstimatorJob
 
 from steelyard.api.errors import ConfigurationError, DataError
 from steelyard.cli.predict import predict

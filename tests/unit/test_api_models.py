@@ -82,7 +82,7 @@ def test_every_field_is_read_by_the_program() -> None:
     constants = {"apiVersion", "kind"}
     # Handed to Kubernetes as they are.
     handed_on = {"configMapKeyRef", "effect", "requests", "tolerationSeconds"}
-    # Read by way of Model.given, a class for each; test_estimators tries them all.
+    # Read by way of Model.given, a class for each; test_sklearn_models tries them all.
     by_class = {"ridge", "lasso", "elasticNet", "logisticRegression"}
     # Of a job that is over, which is not parsed again: there may be thousands.
     as_json = {"retain", "retainSeconds", "ttlSecondsAfterFinished"}

@@ -9,8 +9,8 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 
 from steelyard.api.dataset import MissingValues
 from steelyard.api.training_job import TrainingJobSpec
-from steelyard.serving.columns import OTHER, CodeColumn
 from steelyard.serving.estimators import OnnxModel
+from steelyard.serving.input_columns import OTHER, CodeColumn
 from steelyard.serving.preprocessing import Preprocessing
 from steelyard.serving.tally import Tally
 from steelyard_trainer.families.sklearn.boosting_onnx import boosting_to_onnx

@@ -19,7 +19,7 @@ from steelyard.api.errors import DataError
 from steelyard.cells.csv_text import CsvStyle
 from steelyard.cells.dates import DATE_PARTS
 from steelyard.cells.numbers import NumberStyle
-from steelyard.serving.columns import MISSING, UNKNOWN, CategoryColumn, DateColumn, NumberColumn
+from steelyard.serving.input_columns import MISSING, UNKNOWN, CategoryColumn, DateColumn, NumberColumn
 from steelyard.serving.preprocessing import Preprocessing
 from steelyard_trainer.data.statistics import Moments, NumberLearner, WordLearner
 

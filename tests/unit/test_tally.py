@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from steelyard.serving.columns import CategoryColumn, NumberColumn
+from steelyard.serving.input_columns import CategoryColumn, NumberColumn
 from steelyard.serving.preprocessing import Preprocessing
 from steelyard.serving.tally import Tally
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from steelyard.cells.numbers import NumberStyle
 from steelyard.cells.words import Spelling
-from steelyard.serving.columns import CategoryColumn, CodeColumn, Column, DateColumn, NumberColumn
+from steelyard.serving.input_columns import CategoryColumn, CodeColumn, Column, DateColumn, NumberColumn
 
 
 def column_from_json(document: Mapping[str, Any], markers: Sequence[str] = ()) -> Column:

@@ -18,8 +18,8 @@ from steelyard.cells.missing import MISSING_LABELS, MISSING_NUMBERS
 from steelyard.cells.numbers import PLAIN, NumberStyle, finite_number
 from steelyard.cells.words import Spelling, word_of
 from steelyard.serving.column_documents import column_from_json
-from steelyard.serving.columns import Column, NumberColumn
 from steelyard.serving.gaps import Cells
+from steelyard.serving.input_columns import Column, NumberColumn
 from steelyard.serving.interface import TargetUnit
 from steelyard.serving.tally import Tally
 

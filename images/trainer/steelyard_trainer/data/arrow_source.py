@@ -14,7 +14,7 @@ from steelyard.api.errors import ConfigurationError, DataError
 from steelyard.cells.manifest import column_style, default_style
 from steelyard.cells.messages import refuse_large
 from steelyard.cells.words import text_of
-from steelyard_trainer.data.columns import Column, choose_features, declared_column, is_named, sniffed_column
+from steelyard_trainer.data.feature_columns import Column, choose_features, declared_column, is_named, sniffed_column
 from steelyard_trainer.data.source import BATCH_BYTES, ReadAgain, Source
 
 _SNIFFED_ROWS = 5000

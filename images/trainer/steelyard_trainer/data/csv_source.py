@@ -20,8 +20,8 @@ from steelyard.api.errors import DataError
 from steelyard.cells.csv_text import CsvStyle, blanked, open_text
 from steelyard.cells.manifest import csv_style, default_style, missing_numbers
 from steelyard.cells.messages import refuse_large
-from steelyard_trainer.data.columns import Column, choose_features, declared_column, sniffed_column
 from steelyard_trainer.data.diagnosis import CsvFile, diagnose, fast_missing
+from steelyard_trainer.data.feature_columns import Column, choose_features, declared_column, sniffed_column
 from steelyard_trainer.data.source import BATCH_BYTES, ReadAgain, Source
 
 _BLOCK_BYTES = 2 << 20

@@ -19,7 +19,7 @@ from steelyard.cells.dates import guess_date_form, parse_date
 from steelyard.cells.messages import doubt, refuse_large, stray_word
 from steelyard.cells.numbers import LARGEST_WHOLE, MOSTLY_NUMBERS, NumberStyle, has_leading_zero
 from steelyard.cells.words import Spelling
-from steelyard_trainer.data.columns import Column
+from steelyard_trainer.data.feature_columns import Column
 from steelyard_trainer.data.hashing import Hashes, value_bits
 from steelyard_trainer.data.source import ReadAgain
 

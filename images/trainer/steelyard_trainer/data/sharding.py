@@ -16,8 +16,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from steelyard.cells.words import Spelling, spelled
-from steelyard.serving.columns import seconds_of
-from steelyard_trainer.data.columns import Column
+from steelyard.serving.input_columns import seconds_of
+from steelyard_trainer.data.feature_columns import Column
 from steelyard_trainer.data.reading import ROW
 from steelyard_trainer.data.splitting import SPLITS, Split, SplitName
 from steelyard_trainer.data.spool import Spool

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 import pyarrow as pa
 
-from steelyard_trainer.data.columns import Column
+from steelyard_trainer.data.feature_columns import Column
 
 BATCH_BYTES = 16 << 20
 """About how much of a table is worked on at a time: large enough that the work per column does not count, small

@@ -20,9 +20,9 @@ from steelyard.cells.dates import ISO8601
 from steelyard.cells.manifest import default_style, markers, missing_numbers, missing_words
 from steelyard.cells.numbers import LARGEST_WHOLE
 from steelyard.cells.words import Spelling
-from steelyard.serving.columns import seconds_of
 from steelyard.serving.gaps import without_markers
-from steelyard_trainer.data.columns import Column
+from steelyard.serving.input_columns import seconds_of
+from steelyard_trainer.data.feature_columns import Column
 from steelyard_trainer.data.hashing import Hashes, as_numbers, mix_in, number_bits
 from steelyard_trainer.data.parsing import Parser, WordReader
 from steelyard_trainer.data.source import ReadAgain, Source

@@ -17,9 +17,9 @@ from steelyard.api.dataset import MissingValues
 from steelyard.api.errors import ConfigurationError, DataError
 from steelyard.cells.dates import DATE_PARTS, DatePart, date_parts, parse_date
 from steelyard.cells.words import Spelling
-from steelyard.serving.columns import OTHER, CategoryColumn, DateColumn, NumberColumn, seconds_of
-from steelyard.serving.columns import Column as LearnedColumn
-from steelyard_trainer.data.columns import Column
+from steelyard.serving.input_columns import OTHER, CategoryColumn, DateColumn, NumberColumn, seconds_of
+from steelyard.serving.input_columns import Column as LearnedColumn
+from steelyard_trainer.data.feature_columns import Column
 from steelyard_trainer.data.hashing import as_numbers
 
 _COUNTED_WORDS = 200_000

@@ -22,7 +22,7 @@ from steelyard.serving.interface import ServedModel
 from steelyard.serving.preprocessing import Preprocessing
 from steelyard.serving.published import load_model
 from steelyard_trainer.compression.choice import Measured
-from steelyard_trainer.compression.shelf import Shelf
+from steelyard_trainer.compression.kept_candidates import KeptCandidates
 from steelyard_trainer.data.reading import Examples, PreparedDataset
 from steelyard_trainer.data.splitting import SplitName
 from steelyard_trainer.evaluation.metrics import evaluate
@@ -61,7 +61,7 @@ class Workbench:
     @property
     def folder(self) -> Path:
         """Holds the finished candidates."""
-        return self._shelf.folder
+        return self._kept.folder
 
     @property
     def preprocessing(self) -> Preprocessing:
@@ -82,7 +82,7 @@ class Workbench:
 
     def content(self, name: Candidate) -> bytes:
         """The .tflite file of a finished candidate."""
-        return self._shelf.content(name)
+        return self._kept.content(name)
 
     def make(self, names: Iterable[Candidate]) -> dict[Candidate, bytes]:
         """The .tflite files of candidates that need not be measured."""
@@ -101,8 +101,8 @@ class Workbench:
         Returns:
             The candidates' figures, in the order of the names.
         """
-        self._shelf.clean_up()
-        finished = {name: measured for name in names if (measured := self._shelf.find(name, self.measures)) is not None}
+        self._kept.clean_up()
+        finished = {name: measured for name in names if (measured := self._kept.find(name, self.measures)) is not None}
         report(len(finished))
         if missing := [name for name in names if name not in finished]:
             validation = self.dataset.read("validation")
@@ -144,8 +144,8 @@ class Workbench:
         return {"tensorflow": str(tf.__version__), **others}
 
     @cached_property
-    def _shelf(self) -> Shelf:
-        return Shelf(self.finished, self.key, lambda _name: ".tflite", self.check_attempt)
+    def _kept(self) -> KeptCandidates:
+        return KeptCandidates(self.finished, self.key, lambda _name: ".tflite", self.check_attempt)
 
     def _converter(self, folder: Path) -> Converter:
         return Converter(self.model, folder, representative_sample(self.dataset.read("train").features))
@@ -165,5 +165,5 @@ class Workbench:
                 self.dataset.classes,
             ),
         )
-        self._shelf.keep(measured, content)
+        self._kept.keep(measured, content)
         return measured

@@ -24,7 +24,7 @@ from steelyard.serving.interface import ServedModel
 from steelyard.serving.preprocessing import Preprocessing
 from steelyard.serving.published import load_model
 from steelyard_trainer.compression.choice import Measured
-from steelyard_trainer.compression.shelf import Shelf
+from steelyard_trainer.compression.kept_candidates import KeptCandidates
 from steelyard_trainer.contract import StageContext
 from steelyard_trainer.data.reading import PreparedDataset
 from steelyard_trainer.data.splitting import SplitName
@@ -81,7 +81,7 @@ class EstimatorBench:
     @property
     def folder(self) -> Path:
         """Holds the finished candidates."""
-        return self._shelf.folder
+        return self._kept.folder
 
     def read(self, splits: Sequence[SplitName]) -> LabelledRows:
         """The rows of some parts, as the model takes them."""
@@ -91,7 +91,7 @@ class EstimatorBench:
 
     def content(self, name: Candidate) -> bytes:
         """The file of a finished candidate."""
-        return self._shelf.content(name)
+        return self._kept.content(name)
 
     def make(self, names: Iterable[Candidate]) -> dict[Candidate, bytes]:
         """The files of candidates that need not be measured.
@@ -106,9 +106,9 @@ class EstimatorBench:
 
     def measure(self, names: list[Candidate], report: Callable[[int], None]) -> list[Measured]:
         """Makes and measures what is not finished yet; reports how many are. In the order of the names."""
-        shelf = self._shelf
-        shelf.clean_up()
-        finished = {name: measured for name in names if (measured := shelf.find(name, self._measures)) is not None}
+        kept = self._kept
+        kept.clean_up()
+        finished = {name: measured for name in names if (measured := kept.find(name, self._measures)) is not None}
         report(len(finished))
         for name in names:
             if name not in finished:
@@ -153,10 +153,10 @@ class EstimatorBench:
         return self.spec.told_measures(self.rows.dataset.task)
 
     @cached_property
-    def _shelf(self) -> Shelf:
+    def _kept(self) -> KeptCandidates:
         model = hashlib.sha256(self._skops).hexdigest()
         key = hashlib.sha256(f"{model} {self.rows.dataset.fingerprint}".encode()).hexdigest()
-        return Shelf(self.finished, key, lambda name: Path(FILE_OF[name]).suffix, self.check_attempt)
+        return KeptCandidates(self.finished, key, lambda name: Path(FILE_OF[name]).suffix, self.check_attempt)
 
     def _make(self, name: Candidate) -> bytes:
         if name == BASELINE:
@@ -183,7 +183,7 @@ class EstimatorBench:
                 validation.targets,
                 self._measures,
             )
-        self._shelf.keep(measured, None if measured.failure else content)
+        self._kept.keep(measured, None if measured.failure else content)
         return measured
 
 

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from steelyard.api.dataset import MissingValues
 from steelyard.serving.column_documents import code_column
-from steelyard.serving.columns import OTHER, CategoryColumn, CodeColumn, Column, NumberColumn, seconds_of
+from steelyard.serving.input_columns import OTHER, CategoryColumn, CodeColumn, Column, NumberColumn, seconds_of
 from steelyard.serving.preprocessing import Preprocessing
 from steelyard_trainer.data.reading import ROW, PreparedDataset
 from steelyard_trainer.data.splitting import SplitName

@@ -12,17 +12,17 @@ from steelyard.api.training_job import TrainingJob
 from steelyard.contract.trial_report import TrialReport
 from steelyard_trainer.data.reading import PreparedDataset
 from steelyard_trainer.evaluation.metrics import Figure
-from steelyard_trainer.families.sklearn.pool import ForkedPool
-from steelyard_trainer.families.sklearn.trial import Rows
-from steelyard_trainer.families.sklearn.units import (
+from steelyard_trainer.families.sklearn.pack_pieces import (
     PackedTrial,
-    Unit,
-    UnitAnswer,
+    Piece,
+    PieceAnswer,
     answered_too,
+    pieces_of,
     report_of,
-    units_of,
     work_off,
 )
+from steelyard_trainer.families.sklearn.pool import ForkedPool
+from steelyard_trainer.families.sklearn.trial import Rows
 from steelyard_trainer.pool import Failure
 from steelyard_trainer.reports import Reports
 
@@ -43,14 +43,14 @@ class EstimatorsOfPack:
         """Returns when every one of these trials, which have no report and leave no model, has one."""
         del workspaces
         trials = [trial for number, job in jobs.items() if (trial := self._trial(number, job)) is not None]
-        units = units_of(trials)
-        pool: ForkedPool[Unit, UnitAnswer] = ForkedPool(
+        pieces = pieces_of(trials)
+        pool: ForkedPool[Piece, PieceAnswer] = ForkedPool(
             self.processes, self._is_wanted, self._seconds_left, work=self._work
         )
-        for unit, answer in pool.run(units):
-            answers = [(unit, answer)]
-            if isinstance(answer, UnitAnswer):
-                answers += answered_too(unit, answer, units)
+        for piece, answer in pool.run(pieces):
+            answers = [(piece, answer)]
+            if isinstance(answer, PieceAnswer):
+                answers += answered_too(piece, answer, pieces)
             for answered, found in answers:
                 for trial in answered.trials:
                     if self._is_open(trial.number, answered.part):
@@ -72,21 +72,21 @@ class EstimatorsOfPack:
             return None
         return trial
 
-    def _work(self, unit: Unit) -> UnitAnswer:
-        return work_off(unit, self._rows[unit.trials[0].dataset.folder])
+    def _work(self, piece: Piece) -> PieceAnswer:
+        return work_off(piece, self._rows[piece.trials[0].dataset.folder])
 
-    def _is_wanted(self, unit: Unit) -> bool:
-        return any(self._is_open(number, unit.part) for number in unit.numbers)
+    def _is_wanted(self, piece: Piece) -> bool:
+        return any(self._is_open(number, piece.part) for number in piece.numbers)
 
     def _is_open(self, number: int, part: int | None) -> bool:
         """Whether a trial has no report yet, and no score of this part."""
         return self.reports.is_open(number) and part not in self._scores.get(number, {})
 
-    def _seconds_left(self, unit: Unit) -> float:
-        """How long a unit may take, by its trial's deadline; one of several trials has none."""
-        return min(trial.deadline - self._seconds.get(trial.number, 0.0) for trial in unit.trials)
+    def _seconds_left(self, piece: Piece) -> float:
+        """How long a piece may take, by its trial's deadline; one of several trials has none."""
+        return min(trial.deadline - self._seconds.get(trial.number, 0.0) for trial in piece.trials)
 
-    def _take(self, trial: PackedTrial, unit: Unit, answer: UnitAnswer | Failure) -> None:
+    def _take(self, trial: PackedTrial, piece: Piece, answer: PieceAnswer | Failure) -> None:
         number = trial.number
         if isinstance(answer, Failure):
             # One that is late took as long as it may: a part is given what those before it have left.
@@ -94,9 +94,9 @@ class EstimatorsOfPack:
         elif answer.report is not None:
             self.reports.finish(answer.report)
         else:
-            assert unit.part is not None
+            assert piece.part is not None
             scores = self._scores.setdefault(number, {})
-            scores[unit.part] = answer.scores[number]
+            scores[piece.part] = answer.scores[number]
             self._seconds[number] = self._seconds.get(number, 0.0) + answer.seconds[number]
             if len(scores) == max(1, trial.folds):
                 self.reports.finish(report_of(trial, scores, self._seconds[number]))

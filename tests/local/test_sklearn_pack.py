@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import psutil
 import pytest
-from estimator_support import EstimatorJob
 from pack_support import GENEROUS_SECONDS, Pack, trial_on
 from sklearn.datasets import load_digits
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.model_selection import GridSearchCV
+from sklearn_support import EstimatorJob
 
 from steelyard.api.loading import parse_training_job
 from steelyard.contract.stages import RESULT_LIMIT_BYTES, Env, ExitCode, Reason

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from estimator_support import EstimatorJob
 from prepare_support import write_csv
 from sklearn import datasets
 from sklearn import metrics as reference
@@ -26,6 +25,7 @@ from sklearn.model_selection import cross_val_score, cross_validate
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn_support import EstimatorJob
 
 from steelyard.api.errors import ConfigurationError, SteelyardError
 from steelyard.contract.stages import Env, ExitCode, Reason, Result

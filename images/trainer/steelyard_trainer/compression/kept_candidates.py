@@ -18,7 +18,7 @@ from steelyard_trainer.files import write_atomically
 
 
 @dataclass(frozen=True)
-class Shelf:
+class KeptCandidates:
     """The candidates of one trained model."""
 
     root: Path

@@ -14,13 +14,13 @@ from typing import Any
 import numpy as np
 import pytest
 import skops.io
-from estimator_support import EstimatorJob
 from search_documents import search_document
 from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 from sklearn.preprocessing import FunctionTransformer
+from sklearn_support import EstimatorJob
 
 from steelyard.api.errors import ConfigurationError, DataError
 from steelyard.cli.output import OutputFormat

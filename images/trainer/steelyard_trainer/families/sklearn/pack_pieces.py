@@ -28,7 +28,7 @@ from steelyard_trainer.families.sklearn.trial import (
 )
 
 VALIDATION = 0
-"""The part of a unit that is scored on the validation part, where others have the number of their fold."""
+"""The part of a piece that is scored on the validation part, where others have the number of their fold."""
 
 _DEPTH_OF_PURE_LEAVES = 20
 """How deep a tree is taken to grow that nothing bounds; for the order of the work only."""
@@ -62,7 +62,7 @@ class PackedTrial:
 
 
 @dataclass(frozen=True)
-class Unit:
+class Piece:
     """Trials that are one but for their number of trees, or a single one; on one fold, on the validation part, or as a
     whole."""
 
@@ -81,8 +81,8 @@ class Unit:
 
 
 @dataclass(frozen=True)
-class UnitAnswer:
-    """What came out of a unit."""
+class PieceAnswer:
+    """What came out of a piece."""
 
     scores: Mapping[int, Figure]
     """By trial, of a fold without its error; empty where `report` is there."""
@@ -93,36 +93,36 @@ class UnitAnswer:
     """How deep the forest has grown, where it is one."""
 
 
-def units_of(trials: Sequence[PackedTrial]) -> list[Unit]:
+def pieces_of(trials: Sequence[PackedTrial]) -> list[Piece]:
     """The work of some trials, the longest first and what belongs together next to each other; of equally long ones
     first those that may answer for others."""
     groups: dict[Any, list[PackedTrial]] = {}
     for trial in trials:
         groups.setdefault((_family_of(trial), _depth_bound(trial)), []).append(trial)
-    units = [
-        Unit(tuple(group), part, family, bound)
+    pieces = [
+        Piece(tuple(group), part, family, bound)
         for (family, bound), group in groups.items()
         for part in _parts(group[0])
     ]
-    return sorted(units, key=lambda unit: (-max(map(_length, unit.trials)), -unit.depth_bound))
+    return sorted(pieces, key=lambda piece: (-max(map(_length, piece.trials)), -piece.depth_bound))
 
 
-def answered_too(unit: Unit, answer: UnitAnswer, units: Sequence[Unit]) -> Iterator[tuple[Unit, UnitAnswer]]:
-    """The other units that a unit's forest answers as well, with their answers.
+def answered_too(piece: Piece, answer: PieceAnswer, pieces: Sequence[Piece]) -> Iterator[tuple[Piece, PieceAnswer]]:
+    """The other pieces that a piece's forest answers as well, with their answers.
 
     Args:
-        unit: what was worked off.
+        piece: what was worked off.
         answer: what came out.
-        units: all there are.
+        pieces: all there are.
     """
-    if answer.depth is None or answer.depth >= unit.depth_bound:
+    if answer.depth is None or answer.depth >= piece.depth_bound:
         return
-    by_size = dict(zip(_sizes(unit), map(answer.scores.__getitem__, unit.numbers), strict=True))
-    for other in units:
-        is_the_same = (other.family, other.part) == (unit.family, unit.part) and other.depth_bound > answer.depth
-        if is_the_same and other is not unit and by_size.keys() >= set(_sizes(other)):
+    by_size = dict(zip(_sizes(piece), map(answer.scores.__getitem__, piece.numbers), strict=True))
+    for other in pieces:
+        is_the_same = (other.family, other.part) == (piece.family, piece.part) and other.depth_bound > answer.depth
+        if is_the_same and other is not piece and by_size.keys() >= set(_sizes(other)):
             scores = dict(zip(other.numbers, map(by_size.__getitem__, _sizes(other)), strict=True))
-            yield other, UnitAnswer(scores, dict.fromkeys(scores, 0.0))
+            yield other, PieceAnswer(scores, dict.fromkeys(scores, 0.0))
 
 
 def _parts(trial: PackedTrial) -> list[int | None]:
@@ -150,26 +150,26 @@ def _depth_bound(trial: PackedTrial) -> float:
 
 
 def _length(trial: PackedTrial) -> float:
-    """How long a trial takes, roughly, in a unit of its own."""
+    """How long a trial takes, roughly, in a measure of its own."""
     forest = trial.spec.model.random_forest
     if forest is None:
         return 0.0
     return forest.n_estimators * min(forest.max_depth or _DEPTH_OF_PURE_LEAVES, _DEPTH_OF_PURE_LEAVES)
 
 
-def work_off(unit: Unit, rows: Rows) -> UnitAnswer:
-    """Does a unit's work.
+def work_off(piece: Piece, rows: Rows) -> PieceAnswer:
+    """Does a piece's work.
 
     Raises:
         ConfigurationError: the settings do not go with the rows.
         DataError: a score is not a finite number.
     """
     began = time.monotonic()
-    if unit.part is None:
-        report = run_trial(unit.trials[0].spec, rows, lambda _steps: None).report
-        return UnitAnswer({}, {}, report)
-    scores, depth = _on_validation(unit, rows) if unit.part == VALIDATION else _on_fold(unit, unit.part, rows)
-    return UnitAnswer(scores, _shares(unit, time.monotonic() - began), depth=depth)
+    if piece.part is None:
+        report = run_trial(piece.trials[0].spec, rows, lambda _steps: None).report
+        return PieceAnswer({}, {}, report)
+    scores, depth = _on_validation(piece, rows) if piece.part == VALIDATION else _on_fold(piece, piece.part, rows)
+    return PieceAnswer(scores, _shares(piece, time.monotonic() - began), depth=depth)
 
 
 def report_of(trial: PackedTrial, scores: Mapping[int, Figure], seconds: float) -> TrialReport:
@@ -187,21 +187,21 @@ def report_of(trial: PackedTrial, scores: Mapping[int, Figure], seconds: float) 
     return fold_report(asked, [(fold, scores[fold].value) for fold in sorted(scores)], seconds)
 
 
-def _on_fold(unit: Unit, fold: int, rows: Rows) -> tuple[dict[int, Figure], int | None]:
-    largest = _largest(unit)
+def _on_fold(piece: Piece, fold: int, rows: Rows) -> tuple[dict[int, Figure], int | None]:
+    largest = _largest(piece)
     assert largest.spec.trial is not None
     measure = largest.spec.trial.measure
     folds = rows.folds(largest.folds)
     if largest.spec.model.random_forest is None:
         return {largest.number: Figure(score_fold(largest.spec, folds, fold - 1, [measure])[measure.name], 0.0)}, None
-    by_size, depth = nested_scores(largest.spec, folds, fold - 1, measure, sorted(set(_sizes(unit))))
-    sized = zip(unit.trials, _sizes(unit), strict=True)
+    by_size, depth = nested_scores(largest.spec, folds, fold - 1, measure, sorted(set(_sizes(piece))))
+    sized = zip(piece.trials, _sizes(piece), strict=True)
     scores = {trial.number: Figure(by_size[size], 0.0) for trial, size in sized}
     return scores, depth
 
 
-def _on_validation(unit: Unit, rows: Rows) -> tuple[dict[int, Figure], int | None]:
-    largest = _largest(unit)
+def _on_validation(piece: Piece, rows: Rows) -> tuple[dict[int, Figure], int | None]:
+    largest = _largest(piece)
     if largest.spec.model.random_forest is None:
         report = run_trial(largest.spec, rows, lambda _steps: None).report
         assert report.value is not None
@@ -210,7 +210,7 @@ def _on_validation(unit: Unit, rows: Rows) -> tuple[dict[int, Figure], int | Non
         }, None
     forest = fit_on(rows.part("train"), largest.spec, rows)
     features = rows.features(rows.part("validation"), largest.spec)
-    sizes = _sizes(unit)
+    sizes = _sizes(piece)
     outputs = {
         size: predictions.probabilities()
         for size, predictions in nested_predictions(forest, sizes, features, rows.classes)
@@ -219,23 +219,23 @@ def _on_validation(unit: Unit, rows: Rows) -> tuple[dict[int, Figure], int | Non
     measure = largest.spec.trial.measure
     scores = {
         trial.number: score_in(figures_of(outputs[size], rows, "validation", [measure]), measure)
-        for trial, size in zip(unit.trials, sizes, strict=True)
+        for trial, size in zip(piece.trials, sizes, strict=True)
     }
     return scores, depth_of(forest)
 
 
-def _largest(unit: Unit) -> PackedTrial:
-    return max(unit.trials, key=_length)
+def _largest(piece: Piece) -> PackedTrial:
+    return max(piece.trials, key=_length)
 
 
-def _sizes(unit: Unit) -> list[int]:
-    """The number of trees of each trial of a unit of several forests."""
-    forests = [trial.spec.model.random_forest for trial in unit.trials]
+def _sizes(piece: Piece) -> list[int]:
+    """The number of trees of each trial of a piece of several forests."""
+    forests = [trial.spec.model.random_forest for trial in piece.trials]
     return [forest.n_estimators for forest in forests if forest is not None]
 
 
-def _shares(unit: Unit, seconds: float) -> dict[int, float]:
-    if len(unit.trials) == 1:
-        return {unit.trials[0].number: seconds}
-    sizes = _sizes(unit)
-    return {trial.number: seconds * size / sum(sizes) for trial, size in zip(unit.trials, sizes, strict=True)}
+def _shares(piece: Piece, seconds: float) -> dict[int, float]:
+    if len(piece.trials) == 1:
+        return {piece.trials[0].number: seconds}
+    sizes = _sizes(piece)
+    return {trial.number: seconds * size / sum(sizes) for trial, size in zip(piece.trials, sizes, strict=True)}
