@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tuning_support import Programs, rates, run_search, trees, tuning_job
+from search_support import Programs, rates, run_search, trees, tuning_job
 
 from steelyard.api.errors import ConfigurationError
 from steelyard.api.training_job import TrainingJob
@@ -308,7 +308,7 @@ def test_a_runner_that_is_killed_loses_nothing_that_it_has_told(tmp_path: Path) 
 import os, signal, sys
 sys.path[:0] = {[str(HERE), str(HERE.parent)]}
 from pathlib import Path
-from tuning_support import Programs, run_search, tuning_job
+from search_support import Programs, run_search, tuning_job
 from steelyard.search.events import TrialEnded
 folder, at = Path(sys.argv[1]), int(sys.argv[2])
 def watch(event):
