@@ -133,8 +133,10 @@ def test_sigterm_of_one_worker_leaves_a_checkpoint_for_all(tmp_path, undisturbed
     assert stage.result(1).reason == Reason.INTERRUPTED
     (again,) = stage.start(only=[1], addresses=addresses)
     assert wait([first, again]) == [0, 0]
-    (step,) = resumed_at(stage)
-    assert step >= 2 * 24
+    # TensorFlow may lose the new connection once more: what matters is from where it goes on.
+    steps = resumed_at(stage)
+    assert steps, stage.log()
+    assert min(steps) >= 2 * 24
     assert_equal_histories(undisturbed, stage, relative=1e-6)
 
 
