@@ -10,8 +10,10 @@ from steelyard.api.training_job import TrainingJob
 from steelyard.contract.stages import Result, StageName
 from steelyard.controller.observation import Pod, StageJob, text_of
 from steelyard.controller.settings import Settings
-from steelyard.controller.training.decide import Decision, Observation, decide
+from steelyard.controller.training.actions import Decision
+from steelyard.controller.training.decide import decide
 from steelyard.controller.training.draft import StatusDraft
+from steelyard.controller.training.observation import Observation
 from steelyard.controller.training.pods import JobContext
 from steelyard.planning import Plan, Stage, plan
 
@@ -162,5 +164,5 @@ def conditions(decision: Decision) -> dict[str, tuple[str, str]]:
 def waiting_since(status: dict[str, Any], seconds: float) -> dict[str, Any]:
     """The status of a job that has waited for so long."""
     draft = StatusDraft(status, 1, ago(seconds))
-    draft.wait("train", "Unschedulable", "no room")
+    draft.wait("Unschedulable", "no room")
     return {**draft.status, "waitingSince": text_of(ago(seconds))}

@@ -23,12 +23,14 @@ from controller_support import (
 
 from steelyard.api.status import TrainingJobStatus
 from steelyard.contract.stages import ExitCode, Progress
+from steelyard.controller.events import Event
 from steelyard.controller.observation import text_of
+from steelyard.controller.policies.base import DeletePod, GiveUpPod
 from steelyard.controller.policies.endings import Broken
 from steelyard.controller.policies.waiting import Wait
 from steelyard.controller.runtime.draft import is_terminal
-from steelyard.controller.runtime.events import Event
-from steelyard.controller.training.decide import DeleteJob, DeletePod, GiveUpPod, MakeChildren, StopJob, decide
+from steelyard.controller.training.actions import DeleteJob, MakeChildren, StopJob
+from steelyard.controller.training.decide import decide
 
 JOB = job_with()
 PREPARE, TRAIN, FINISH = plan_of(JOB).stages

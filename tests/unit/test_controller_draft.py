@@ -25,10 +25,11 @@ def merged(status: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_changes_are_the_fields_that_differ_and_null_for_those_that_are_gone() -> None:
-    before = {"a": 1, "waitingSince": text_of(ago(5)), "observedGeneration": 1}
+    stages = [{"name": "train"}]
+    before = {"a": 1, "waitingSince": text_of(ago(5)), "observedGeneration": 1, "stages": stages}
     draft = StatusDraft(before, 1, NOW)
     assert draft.changes() == {}
-    draft.stop_waiting("train")
+    draft.stop_waiting()
     changes = draft.changes()
     assert changes["waitingSince"] is None and changes["phase"] == "Training" and "a" not in changes
     assert merged(before, changes) == draft.status
@@ -40,9 +41,9 @@ def test_a_new_generation_is_observed() -> None:
 
 def test_waiting_keeps_its_beginning_and_its_latest_words() -> None:
     draft = StatusDraft(begun(JOB, "prepare"), 1, ago(9))
-    draft.wait("prepare", "Unschedulable", "no room")
+    draft.wait("Unschedulable", "no room")
     later = StatusDraft(draft.status, 1, NOW)
-    later.wait("prepare", "ImagePullBackOff", "not there")
+    later.wait("ImagePullBackOff", "not there")
     assert later.waiting_since == ago(9)
     (condition,) = later.status["conditions"]
     assert (condition["reason"], condition["message"]) == ("ImagePullBackOff", "not there")
@@ -98,7 +99,7 @@ def test_words_of_others_are_cut_to_the_room_that_the_status_has() -> None:
     """An API server that refuses a child may quote all of it."""
     job = job_with()
     waiting, failed = StatusDraft(begun(job, "prepare"), 1, NOW), StatusDraft(begun(job, "prepare"), 1, NOW)
-    waiting.wait("prepare", "R" * 300, "x" * 40_000)
+    waiting.wait("R" * 300, "x" * 40_000)
     failed.fail("prepare", job, "R" * 300, "x" * 40_000)
     for draft in (waiting, failed):
         TrainingJobStatus.model_validate(draft.status)

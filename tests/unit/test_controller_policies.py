@@ -1,6 +1,7 @@
 """The policies: endings, disruptions, lost nodes, waiting, the deadline."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from datetime import datetime
 
 import pytest
 from controller_support import NOW, ago, ended, pod, result, stage_job, stage_of
@@ -11,6 +12,7 @@ from steelyard.api.run_policy import RunPolicy
 from steelyard.contract.stages import ExitCode, Result
 from steelyard.controller.observation import Pod, text_of
 from steelyard.controller.policies import deadline
+from steelyard.controller.policies.base import GO, Phase, Policies, Verdict, verdicts
 from steelyard.controller.policies.clock import counted_seconds
 from steelyard.controller.policies.disruptions import KEPT_DEAD_PODS, Disruptions, count_disruptions, superfluous
 from steelyard.controller.policies.endings import Broken, Done, Lost, ending_of
@@ -205,14 +207,39 @@ def test_what_a_stage_of_two_workers_waits_for(pods: list[Pod], words: Wait | No
     assert wait_of(pods, 2, words) == expected
 
 
+@dataclass(frozen=True)
+class RanFor:
+    """A job that has run for so long, as a policy sees it."""
+
+    counted_seconds: float
+    limit: int | None
+    noun: str = "the job"
+    running: str = "train"
+    suspended_since: datetime | None = None
+
+    @property
+    def draft(self) -> "RanFor":
+        return self
+
+    @property
+    def run_policy(self) -> RunPolicy:
+        return RunPolicy(activeDeadlineSeconds=self.limit)
+
+    def suspend(self) -> None:
+        raise AssertionError
+
+    def resume(self) -> None:
+        raise AssertionError
+
+
 def test_the_time_left() -> None:
     assert start_seconds_left(RunPolicy(startTimeoutSeconds=0), ago(1e6), NOW) is None
     assert start_seconds_left(RunPolicy(startTimeoutSeconds=60), ago(60), NOW) == 0
     assert start_seconds_left(RunPolicy(), NOW, NOW) == 600
-    assert deadline.judge(None, 1e6, "train") is None
-    assert deadline.judge(60, -1.0, "train") == 61
+    assert deadline.judge(RanFor(1e6, None)) == GO
+    assert deadline.judge(RanFor(-1.0, 60)) == Verdict(again_after=61)
     message = "train still ran after 60 s (spec.runPolicy.activeDeadlineSeconds)"
-    assert deadline.judge(60, 60.0, "train") == Broken("DeadlineExceeded", message)
+    assert deadline.judge(RanFor(60.0, 60)) == Verdict(Broken("DeadlineExceeded", message))
 
 
 def test_pauses_do_not_count() -> None:
@@ -225,3 +252,24 @@ def test_pauses_do_not_count() -> None:
     assert counted_seconds({**began, "activeSeconds": 30.5}, NOW) == 30.5, "a search that pauses"
     assert counted_seconds({**began, "activeSince": text_of(ago(20))}, NOW) == 20
     assert counted_seconds({**began, "activeSeconds": 30.5, "activeSince": text_of(ago(20))}, NOW) == 50.5
+
+
+# --- in what order they are asked -------------------------------------------------------------------------------------
+
+BROKEN = Verdict(Broken("Refused", "no"))
+
+
+@pytest.mark.parametrize(
+    ("said", "heard"),
+    [
+        ([GO, Verdict(again_after=5), GO], 3),
+        ([GO, Verdict(holds=True), GO], 2),
+        ([BROKEN, Verdict(holds=True)], 1),
+        ([], 0),
+    ],
+    ids=["all", "one holds", "one fails", "none"],
+)
+def test_no_policy_is_asked_after_one_that_holds_or_fails_the_job(said: list[Verdict], heard: int) -> None:
+    policies: Policies[str] = tuple((Phase.RUN, lambda _case, verdict=verdict: verdict) for verdict in said)
+    assert list(verdicts(policies, Phase.RUN, "a job")) == said[:heard]
+    assert list(verdicts(policies, Phase.ADMIT, "a job")) == [], "each is asked in its phase only"

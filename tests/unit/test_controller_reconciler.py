@@ -8,9 +8,9 @@ import pytest
 from controller_support import MANIFEST, NAME, NAMESPACE, NOW, UID, begun, job_with
 from prometheus_client import CollectorRegistry
 
+from steelyard.controller.events import Event
 from steelyard.controller.policies.waiting import Wait
 from steelyard.controller.runtime.cluster import post_event, words_about
-from steelyard.controller.runtime.events import Event
 from steelyard.controller.runtime.metrics import Metrics
 from steelyard.controller.settings import Settings
 from steelyard.controller.training.cache import Cache

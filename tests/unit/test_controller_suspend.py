@@ -18,7 +18,7 @@ from controller_support import (
 )
 
 from steelyard.api.status import TrainingJobStatus
-from steelyard.controller.training.decide import MakeChildren, ResumeJob, StopJob
+from steelyard.controller.training.actions import MakeChildren, ResumeJob, StopJob
 from steelyard.controller.training.draft import StatusDraft
 
 JOB, PAUSED = job_with(), job_with("runPolicy.suspend=true")
@@ -67,7 +67,7 @@ def test_a_second_pause_adds_to_the_first() -> None:
     draft = StatusDraft({**begun(JOB, "prepare"), "suspendedSeconds": 30}, 1, ago(20))
     draft.suspend()
     later = StatusDraft(draft.status, 1, NOW)
-    later.resume("prepare")
+    later.resume()
     assert later.suspended_seconds == 50 and later.suspended_since is None
 
 

@@ -10,7 +10,7 @@ from steelyard.api.loading import apply_overrides, parse_training_job
 from steelyard.api.status import TrainingJobStatus
 from steelyard.api.training_job import TrainingJob
 from steelyard.contract.trial_report import TrialReport
-from steelyard.controller.training.decide import Event
+from steelyard.controller.events import Event
 from steelyard.planning.clusters import claims_of, cluster_problems
 
 PREPARED = "dataset={uri: 'pvc://data/prepared', format: Prepared, target: t}"

@@ -1,20 +1,18 @@
 """`runPolicy.activeDeadlineSeconds`: how long a job may take in all."""
 
 from steelyard.contract.stages import Reason
+from steelyard.controller.policies.base import GO, Case, Verdict
 from steelyard.controller.policies.endings import Broken
 
 
-def judge(limit: int | None, counted: float, what: str) -> Broken | float | None:
-    """Broken where the time is up; else the seconds until it will be; None without a deadline.
+def judge(case: Case) -> Verdict:
+    """Fails a job whose time is up; else sees to it that somebody looks when it will be.
 
-    Args:
-        limit: the field, in seconds; None where it is not given.
-        counted: for how long the job has run, since its own start: a Job's startTime is reset when it is suspended.
-        what: what still ran, for the message.
-    """
+    The time is the job's own: a Job's startTime is reset when it is suspended."""
+    limit, counted = case.run_policy.active_deadline_seconds, case.draft.counted_seconds
     if limit is None:
-        return None
+        return GO
     if counted >= limit:
-        message = f"{what} still ran after {limit} s (spec.runPolicy.activeDeadlineSeconds)"
-        return Broken(Reason.DEADLINE_EXCEEDED, message)
-    return float(limit - counted)
+        message = f"{case.running} still ran after {limit} s (spec.runPolicy.activeDeadlineSeconds)"
+        return Verdict(Broken(Reason.DEADLINE_EXCEEDED, message))
+    return Verdict(again_after=limit - counted)

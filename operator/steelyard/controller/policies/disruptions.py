@@ -3,11 +3,17 @@
 Kubernetes repeats such a pod without end and keeps every dead one.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any, Protocol
 
-from steelyard.controller.observation import Pod
+from steelyard.api.run_policy import RunPolicy
+from steelyard.contract.stages import Reason
+from steelyard.controller.observation import Pod, time_of
+from steelyard.controller.policies.base import DeletePod, MakeLacking, PodAction, Verdict
+from steelyard.controller.policies.endings import Broken
+from steelyard.controller.policies.lost_nodes import LostNodesCase, ended_pods
 
 KEPT_DEAD_PODS = 3
 """For whoever wants to read their logs."""
@@ -23,6 +29,60 @@ class Disruptions:
     each pod is counted once whatever becomes of the operator."""
     newest: Pod | None = None
     """The last one, where it is new."""
+
+
+class DisruptionsDraft(Protocol):
+    """What this policy reads of a status, and writes into it."""
+
+    @property
+    def disruptions(self) -> Disruptions:
+        """The count so far."""
+
+    def count(self, disruptions: Disruptions) -> None:
+        """The count as it is now."""
+
+
+class DisruptionsCase(LostNodesCase, Protocol):
+    """What this policy sees of a job."""
+
+    @property
+    def run_policy(self) -> RunPolicy:
+        """spec.runPolicy."""
+
+    @property
+    def draft(self) -> DisruptionsDraft:
+        """Its status."""
+
+    @property
+    def written(self) -> Mapping[str, Any]:
+        """The status as it is in the cluster."""
+
+
+def judge(case: DisruptionsCase) -> Verdict:
+    """Counts the pods that were interrupted, and removes those that are counted."""
+    counted = count_disruptions([*case.pods, *ended_pods(case)], case.draft.disruptions)
+    case.draft.count(counted)
+    limit = case.run_policy.disruption_limit
+    if counted.count > limit:
+        message = f"pods were interrupted {counted.count} times and spec.runPolicy.disruptionLimit is {limit}"
+        what = _story_of(counted.newest)
+        failure = Broken(Reason.RETRIES_EXHAUSTED, f"{message}; last: {what}" if what else message)
+        return Verdict(failure, actions=_removals(case.pods, counted))
+    # Only pods that an earlier, written status has counted.
+    written = Disruptions(0, time_of(case.written.get("lastDisruptionTime")))
+    # Workers that lost each other may have lost the Service.
+    lacking = (MakeLacking(),) if counted.newest is not None else ()
+    return Verdict(actions=(*_removals(case.pods, written), *lacking))
+
+
+def _removals(pods: Sequence[Pod], counted: Disruptions) -> tuple[PodAction, ...]:
+    return tuple(DeletePod(pod) for pod in superfluous(pods, counted))
+
+
+def _story_of(pod: Pod | None) -> str:
+    if pod is None:
+        return ""
+    return pod.result.message if pod.result else pod.disruption
 
 
 def count_disruptions(pods: Sequence[Pod], before: Disruptions) -> Disruptions:

@@ -4,9 +4,42 @@ Kubernetes makes no other in their place before they have. After a while the ope
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
+from typing import Protocol
 
 from steelyard.controller.observation import Pod
+from steelyard.controller.policies.base import GiveUpPod, Verdict
+
+
+class LostNodesCase(Protocol):
+    """What this policy sees of a job."""
+
+    @property
+    def pods(self) -> Sequence[Pod]:
+        """Of the stage that runs, as far as somebody looked."""
+
+    @property
+    def dead_pod_seconds(self) -> float:
+        """How long a pod may be on its way out."""
+
+    @property
+    def now(self) -> datetime:
+        """The time."""
+
+
+def judge(case: LostNodesCase) -> Verdict:
+    """Gives up the pods that no kubelet will ever end."""
+    return Verdict(actions=tuple(GiveUpPod(pod) for pod in _lost(case)))
+
+
+def ended_pods(case: LostNodesCase) -> list[Pod]:
+    """Those as they will be at the next look, when they are gone."""
+    return [replace(pod, phase="Failed", finished_at=case.now) for pod in _lost(case)]
+
+
+def _lost(case: LostNodesCase) -> list[Pod]:
+    return pods_to_give_up(case.pods, case.dead_pod_seconds, case.now)
 
 
 def pods_to_give_up(pods: Sequence[Pod], after_seconds: float, now: datetime) -> list[Pod]:

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from steelyard.controller.observation import condition_of, is_true, time_of
+from steelyard.controller.policies.base import EndedJob
 
 CONDITION = "WorkspaceRemoved"
 REMOVED, REMOVING, IN_USE = "Removed", "Removing", "InUse"
@@ -17,6 +18,11 @@ REMOVED, REMOVING, IN_USE = "Removed", "Removing", "InUse"
 DEFAULT_SECONDS = 3600
 _FIRST_LOOK_SECONDS, _LONGEST_PAUSE_SECONDS = 30.0, 3600.0
 _CLAIM_SCHEME = "pvc://"
+
+
+def due(job: EndedJob) -> datetime | None:
+    """When the workspace of a job is to be removed; None where it stays, or has gone."""
+    return release_time(job.job_spec, job.status, job.ended, job.claim)
 
 
 def release_time(
@@ -42,10 +48,10 @@ def release_time(
     condition = condition_of(status, CONDITION)
     if condition.get("status") == "True":
         return None
-    due = ended + timedelta(seconds=seconds)
+    time = ended + timedelta(seconds=seconds)
     if condition.get("reason") == IN_USE and (since := time_of(condition.get("lastTransitionTime"))) is not None:
-        return max(due, since + timedelta(seconds=_FIRST_LOOK_SECONDS))
-    return due
+        return max(time, since + timedelta(seconds=_FIRST_LOOK_SECONDS))
+    return time
 
 
 def is_all_published(spec: Mapping[str, Any], claim: str) -> bool:

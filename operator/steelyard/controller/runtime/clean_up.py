@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from steelyard.controller.events import Event
 from steelyard.controller.names import TUNING_LABEL, workspace_claim_name
 from steelyard.controller.observation import controller_uid, text_of, time_of
 from steelyard.controller.policies import retention
@@ -18,7 +19,6 @@ from steelyard.controller.runtime import cluster
 from steelyard.controller.runtime.cache import Bodies, DueKey
 from steelyard.controller.runtime.claim_users import ClaimUsers, JobFact, Usage
 from steelyard.controller.runtime.cluster import NotNowError
-from steelyard.controller.runtime.events import Event
 from steelyard.controller.runtime.finished import Finished, job_spec
 from steelyard.kube import ApiError, ConnectionFailedError, Requester, pages, path_of
 from steelyard.kube.errors import Object
@@ -70,16 +70,17 @@ class CleanUp:
         if body is None:
             return
         finished, now = Finished.of(body), datetime.now(UTC)
-        if finished.remove_at is not None and finished.remove_at <= now:
-            await self._remove(name, body)
-        elif finished.release_at is not None and finished.release_at <= now:
-            await self._release(name, body, now)
-        else:
-            self.jobs[name[0]].due.put(name, finished.due)
+        match finished.removal(now):
+            case "job":
+                await self._remove(name, body, now)
+            case "workspace":
+                await self._release(name, body, now)
+            case None:
+                self.jobs[name[0]].due.put(name, finished.due)
 
     # --- runPolicy.ttlSecondsAfterFinished ----------------------------------------------------------------------------
 
-    async def _remove(self, name: DueKey, body: Object) -> None:
+    async def _remove(self, name: DueKey, body: Object, now: datetime) -> None:
         """Removes exactly this job as it was read: who has just given it another time is heard."""
         await cluster.delete_as_read(self.api, name[0], body)
         seconds = body["spec"]["runPolicy"]["ttlSecondsAfterFinished"]
@@ -87,7 +88,7 @@ class CleanUp:
         logger.info("%s", message)
         # It is all that is left of the job, for an hour.
         with suppress(ApiError, ConnectionFailedError):
-            await cluster.post_event(self.api, body, Event(EXPIRED, message), datetime.now(UTC))
+            await cluster.post_event(self.api, body, Event(EXPIRED, message), now)
 
     # --- workspace.retain ---------------------------------------------------------------------------------------------
 

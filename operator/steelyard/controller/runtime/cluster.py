@@ -9,11 +9,11 @@ from datetime import datetime
 from typing import Any
 
 from steelyard.contract.stages import Progress, Reason, StageName
+from steelyard.controller.events import Event
 from steelyard.controller.names import CONTAINER, JOB_LABEL, STAGE_LABEL
 from steelyard.controller.observation import Pod, StageJob, controller_uid, text_of
 from steelyard.controller.policies.endings import Broken
 from steelyard.controller.policies.waiting import Wait
-from steelyard.controller.runtime.events import Event
 from steelyard.kube import Api, ApiError, Requester, path_of
 from steelyard.kube.errors import Object
 

@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
+from steelyard.controller.events import Event
 from steelyard.controller.runtime.draft import Draft
-from steelyard.controller.runtime.events import Event
 
 D = TypeVar("D", bound=Draft)
 Action = TypeVar("Action")

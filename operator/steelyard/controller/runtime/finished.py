@@ -4,12 +4,19 @@ draft."""
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 from steelyard.controller.names import workspace_claim_name
 from steelyard.controller.observation import controller_uid, time_of
 from steelyard.controller.policies import retention, time_to_live
+from steelyard.controller.policies.base import DueTime, EndedJob
 from steelyard.controller.runtime.draft import is_terminal
+
+Removal: TypeAlias = Literal["job", "workspace"]
+"""What can go of a job that is over."""
+
+POLICIES: tuple[tuple[Removal, DueTime], ...] = (("job", time_to_live.due), ("workspace", retention.due))
+"""The policies of jobs that are over, of both kinds, and what goes by each. The first whose time has come holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,16 +25,17 @@ class Finished:
 
     uid: str
     resource_version: str | None
-    remove_at: datetime | None = None
-    """When the job goes (runPolicy.ttlSecondsAfterFinished)."""
-    release_at: datetime | None = None
-    """When its workspace goes (workspace.retain)."""
+    removals: tuple[tuple[Removal, datetime], ...] = ()
+    """What goes of it, and when."""
 
     @property
     def due(self) -> datetime | None:
         """When something is to be done about it."""
-        times = [time for time in (self.remove_at, self.release_at) if time is not None]
-        return min(times, default=None)
+        return min((time for _, time in self.removals), default=None)
+
+    def removal(self, now: datetime) -> Removal | None:
+        """What is to go now."""
+        return next((what for what, time in self.removals if time <= now), None)
 
     @classmethod
     def of(cls, body: dict[str, Any]) -> "Finished":
@@ -37,12 +45,16 @@ class Finished:
         if "deletionTimestamp" in metadata or not isinstance(spec, Mapping) or not is_over(body):
             # What somebody else's finalizer holds is not removed again.
             return cls(uid, version)
-        ended = time_of(status.get("completionTime"))
-        # The jobs of a search go with it.
-        remove_at = None if controller_uid(metadata) else time_to_live.removal_time(spec, ended)
-        claim = workspace_claim_name(metadata["name"])
-        release_at = retention.release_time(job_spec(spec), status, ended, claim)
-        return cls(uid, version, remove_at, release_at)
+        job = EndedJob(
+            spec=spec,
+            job_spec=job_spec(spec),
+            status=status,
+            ended=time_of(status.get("completionTime")),
+            claim=workspace_claim_name(metadata["name"]),
+            is_owned=bool(controller_uid(metadata)),
+        )
+        times = ((what, due(job)) for what, due in POLICIES)
+        return cls(uid, version, tuple((what, time) for what, time in times if time is not None))
 
 
 def is_over(body: Mapping[str, Any]) -> bool:

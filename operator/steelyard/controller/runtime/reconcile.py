@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
 
+from steelyard.controller.events import Event
 from steelyard.controller.policies.endings import Broken
 from steelyard.controller.runtime import cluster
 from steelyard.controller.runtime.cache import Bodies, Key
 from steelyard.controller.runtime.cluster import NotNowError
-from steelyard.controller.runtime.events import Event
 from steelyard.kube import ApiError, ConnectionFailedError, Requester
 from steelyard.kube.errors import Object
 

@@ -125,18 +125,20 @@ class StatusDraft(Draft):
         if figure := figure_text(sample.values):
             self.status["metric"] = figure
 
-    def wait(self, stage: StageName, reason: str, message: str) -> None:
+    def wait(self, reason: str, message: str) -> None:
         """The job waits for something."""
         self._condition("Waiting", "True", *shortened(reason, message))
         self.status["phase"] = "Waiting"
         self.status.setdefault("waitingSince", self._time)
-        self.status["progress"] = stage
+        if (stage := self._begun_stage()) is not None:
+            self.status["progress"] = stage["name"]
 
-    def stop_waiting(self, stage: StageName) -> None:
+    def stop_waiting(self) -> None:
         """What the job waited for is there."""
-        if self.status.pop("waitingSince", None) is not None:
-            self._condition("Waiting", "False", "Started", f"{stage} has all its pods")
-            self.status["phase"] = _PHASES[stage]
+        stage = self._begun_stage()
+        if stage is not None and self.status.pop("waitingSince", None) is not None:
+            self._condition("Waiting", "False", "Started", f"{stage['name']} has all its pods")
+            self.status["phase"] = _PHASES[stage["name"]]
 
     def suspend(self) -> None:
         """The job pauses; what it waited for is no matter meanwhile."""
@@ -146,13 +148,14 @@ class StatusDraft(Draft):
         self._condition("Suspended", "True", "Suspended", message)
         self.status["phase"] = "Suspended"
 
-    def resume(self, stage: StageName | None) -> None:
-        """The job goes on with a stage, where one is left."""
+    def resume(self) -> None:
+        """The job goes on."""
         since = self.suspended_since
         assert since is not None
         self.status["suspendedSeconds"] = self.suspended_seconds + max(0, int((self._now - since).total_seconds()))
         self._condition("Suspended", "False", "Resumed", "spec.runPolicy.suspend is false")
-        self.status["phase"] = _PHASES[stage] if stage is not None and self.stage(stage) is not None else "Pending"
+        stage = self._begun_stage()
+        self.status["phase"] = _PHASES[stage["name"]] if stage is not None else "Pending"
 
     def count(self, disruptions: Disruptions) -> None:
         """Pods were lost, evicted or ended with "try again"."""
@@ -162,7 +165,7 @@ class StatusDraft(Draft):
 
     def finish_stage(self, stage: Stage, result: Result, job: TrainingJob) -> None:
         """A stage is done."""
-        self.stop_waiting(stage.name)
+        self.stop_waiting()
         entry = self.stage(stage.name)
         assert entry is not None
         entry |= {"completionTime": self._time, "message": result.message}
@@ -198,6 +201,10 @@ class StatusDraft(Draft):
         self.status |= {"phase": "Failed", "completionTime": self._time}
 
     # --- details ------------------------------------------------------------------------------------------------------
+
+    def _begun_stage(self) -> dict[str, Any] | None:
+        """The stage that began and is not done."""
+        return next((stage for stage in self.status.get("stages") or () if "completionTime" not in stage), None)
 
     def _show_model(self, summary: dict[str, Any]) -> None:
         """The model and its evidence, in the fields that the status has for them."""

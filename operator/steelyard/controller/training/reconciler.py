@@ -12,36 +12,26 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from steelyard.contract.stages import Progress
+from steelyard.controller.events import Event
 from steelyard.controller.names import TUNING_LABEL
 from steelyard.controller.observation import Pod, StageJob, controller_uid, time_of
+from steelyard.controller.policies.base import CHECK_AGAIN_SECONDS, DeletePod, GiveUpPod
 from steelyard.controller.policies.endings import Broken
-from steelyard.controller.policies.waiting import SETTLE_SECONDS, Wait
+from steelyard.controller.policies.waiting import SETTLE_SECONDS, Wait, all_run
 from steelyard.controller.runtime import cluster
 from steelyard.controller.runtime.cache import Bodies, Key
 from steelyard.controller.runtime.cluster import NotNowError, ObstacleError
 from steelyard.controller.runtime.draft import is_terminal
-from steelyard.controller.runtime.events import Event
 from steelyard.controller.runtime.metrics import Metrics
 from steelyard.controller.runtime.reconcile import JobReconciler, Memory, now
 from steelyard.controller.settings import Settings
+from steelyard.controller.training.actions import Action, Decision, DeleteJob, MakeChildren, ResumeJob, StopJob
 from steelyard.controller.training.admission import Admitted, admit, image_of
 from steelyard.controller.training.cache import Cache
 from steelyard.controller.training.children import stage_children
-from steelyard.controller.training.decide import (
-    CHECK_AGAIN_SECONDS,
-    Action,
-    Decision,
-    DeleteJob,
-    DeletePod,
-    GiveUpPod,
-    MakeChildren,
-    Observation,
-    ResumeJob,
-    StopJob,
-    all_run,
-    decide,
-)
+from steelyard.controller.training.decide import decide
 from steelyard.controller.training.draft import StatusDraft
+from steelyard.controller.training.observation import Observation
 from steelyard.kube import Api, ApiError, ConnectionFailedError, Requester
 from steelyard.kube.errors import Object
 

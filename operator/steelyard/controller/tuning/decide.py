@@ -12,9 +12,9 @@ from datetime import datetime
 from steelyard.api.errors import ConfigurationError
 from steelyard.contract.stages import Reason
 from steelyard.contract.trial_report import TrialReport
-from steelyard.controller.policies import deadline, retention
-from steelyard.controller.policies.endings import Broken
-from steelyard.controller.runtime.events import Event
+from steelyard.controller.events import Event
+from steelyard.controller.policies import retention
+from steelyard.controller.policies.base import CHECK_AGAIN_SECONDS, Phase, verdicts
 from steelyard.controller.tuning import children
 from steelyard.controller.tuning.actions import (
     Action,
@@ -30,6 +30,7 @@ from steelyard.controller.tuning.answers import Answers, answers_of
 from steelyard.controller.tuning.draft import TuningDraft
 from steelyard.controller.tuning.facts import Suggestion
 from steelyard.controller.tuning.observation import SearchObservation
+from steelyard.controller.tuning.policies import POLICIES, SearchCase
 from steelyard.search.best import best_of
 from steelyard.search.log import Entry
 from steelyard.tuning.placement import first_packed, is_packed, leaves_models
@@ -40,9 +41,6 @@ _CANT_GO_ON = (
     "the search can't go on, as its workspace was removed (spec.template.workspace.retain); make a new one that names "
     "it in spec.warmStart"
 )
-
-CHECK_AGAIN_SECONDS = 5.0
-"""How soon a search is looked at again where something is on its way out."""
 
 
 def decide(seen: SearchObservation, now: datetime) -> TuningDecision:
@@ -56,7 +54,7 @@ def decide(seen: SearchObservation, now: datetime) -> TuningDecision:
     decision.new = answers.new
     decision.entries = {**seen.entries, **{entry.number: entry for entry in answers.new}}
     if draft.is_over:
-        goes_on = _goes_on(seen, decision, answers)
+        goes_on = _goes_on(seen, decision, answers, now)
         if goes_on and not retention.has_workspace(seen.status):
             decision.events.append(Event("WorkspaceRemoved", _CANT_GO_ON, is_warning=True))
         if not goes_on or not retention.has_workspace(seen.status):
@@ -84,21 +82,28 @@ def _step(decision: TuningDecision, seen: SearchObservation, answers: Answers) -
     decision.before += [DeletePack(pack) for pack in answers.lost if not pack.job.is_going]
     if answers.useless or answers.lost:
         decision.again_after = CHECK_AGAIN_SECONDS
-    is_to_pause = seen.spec.run_policy.suspend
-    if is_to_pause and not draft.is_suspended:
-        draft.suspend()
-        decision.events.append(Event("Suspended", "the search is suspended (spec.runPolicy.suspend)"))
-    elif draft.is_suspended and not is_to_pause:
-        draft.resume()
-        decision.events.append(Event("Resumed", "the search goes on"))
-    _pause(decision, seen, is_to_pause)
-    if not is_to_pause and not _is_too_late(decision, seen):
-        if not draft.is_prepared:
+    is_held = _ask_policies(decision, seen)
+    if not decision.is_over:
+        _pause(decision, seen, is_held)
+        if not is_held and not draft.is_prepared:
             _prepare(decision, seen)
-        if draft.is_prepared and not decision.is_over:
+        if not is_held and draft.is_prepared and not decision.is_over:
             _search(decision, seen, answers)
     if not decision.ask:
         _take_answers(decision, seen, answers)
+
+
+def _ask_policies(decision: TuningDecision, seen: SearchObservation) -> bool:
+    """Asks whether the search may go on; returns whether it is to pause."""
+    is_held = False
+    for verdict in verdicts(POLICIES, Phase.ADMIT, SearchCase(seen, decision.draft)):
+        decision.events += verdict.events
+        if verdict.failure is not None:
+            _fail(decision, seen, verdict.failure.reason, verdict.failure.message)
+        if verdict.again_after is not None:
+            decision.look_within(verdict.again_after)
+        is_held = verdict.holds
+    return is_held
 
 
 def _take_answers(decision: TuningDecision, seen: SearchObservation, answers: Answers) -> None:
@@ -299,30 +304,12 @@ def _pause(decision: TuningDecision, seen: SearchObservation, is_to_pause: bool)
             decision.before.append(PausePack(pack, is_to_pause))
 
 
-def _is_too_late(decision: TuningDecision, seen: SearchObservation) -> bool:
-    """Fails a search whose time is up; else sees to it that somebody looks when it will be."""
-    match _deadline(decision, seen):
-        case Broken(reason, message):
-            _fail(decision, seen, reason, message)
-            return True
-        case float(left):
-            decision.look_within(left)
-    return False
-
-
-def _deadline(decision: TuningDecision, seen: SearchObservation) -> Broken | float | None:
-    limit = seen.spec.run_policy.active_deadline_seconds
-    return deadline.judge(limit, decision.draft.counted_seconds, "the search")
-
-
-def _goes_on(seen: SearchObservation, decision: TuningDecision, answers: Answers) -> bool:
+def _goes_on(seen: SearchObservation, decision: TuningDecision, answers: Answers, now: datetime) -> bool:
     """Whether a search that is over has something to do again, now that its spec has changed."""
-    draft = decision.draft
-    if seen.defect is not None or seen.spec.run_policy.suspend:
-        return False
-    if isinstance(
-        deadline.judge(seen.spec.run_policy.active_deadline_seconds, draft.counted_seconds, "the search"), Broken
-    ):
+    draft, tried = decision.draft, TuningDraft(seen.status, seen.generation, now)
+    tried.go_on()
+    may_not = any(verdict.is_last for verdict in verdicts(POLICIES, Phase.ADMIT, SearchCase(seen, tried)))
+    if seen.defect is not None or may_not:
         return False
     if draft.reason_of("Failed") == Reason.DEADLINE_EXCEEDED:
         return True

@@ -12,11 +12,11 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from steelyard.contract.stages import Reason
+from steelyard.controller.events import Event
 from steelyard.controller.policies.endings import Broken
 from steelyard.controller.runtime import cluster
 from steelyard.controller.runtime.cache import Bodies, Key
 from steelyard.controller.runtime.cluster import NotNowError, ObstacleError
-from steelyard.controller.runtime.events import Event
 from steelyard.controller.runtime.metrics import Metrics
 from steelyard.controller.runtime.reconcile import JobReconciler, Memory, now
 from steelyard.controller.settings import Settings
