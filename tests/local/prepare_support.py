@@ -67,11 +67,11 @@ def labelled_rows(count: int = 60) -> list[list[object]]:
 # The interpreter may lie where only root reads, so what the stage imports is imported before the rights go.
 _AS_USER = """
 import os, sys
-from steelyard_trainer.contract import run_stage
+from steelyard_trainer.contract import StageContext, run_stage
 from steelyard_trainer.data import csv_source
 from steelyard_trainer.data.prepare import prepare
 os.setgroups([]); os.setgid(int(sys.argv[1])); os.setuid(int(sys.argv[1]))
-run_stage("prepare", prepare)
+run_stage("prepare", prepare, StageContext.from_environment)
 """
 
 

@@ -158,10 +158,10 @@ def test_a_result_file_that_is_there_is_written_in_place(tmp_path: Path, monkeyp
 
 STAGE = """
 import errno, os, signal, sys, time
-from steelyard_trainer.contract import run_stage
+from steelyard_trainer.contract import StageContext, run_stage
 def work(context):
     {}
-run_stage("prepare", work)
+run_stage("prepare", work, StageContext.from_environment)
 """
 
 

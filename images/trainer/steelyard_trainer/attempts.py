@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from steelyard.api.errors import SteelyardError
-from steelyard.contract.stages import ExitCode, Reason, StageName
+from steelyard.contract.stages import ExitCode, Reason, TrainerStage
 from steelyard.contract.workspace import Workspace
 
 
@@ -23,7 +23,7 @@ class Attempt:
     """From 1."""
 
     @classmethod
-    def take(cls, workspace: Workspace, stage: StageName) -> "Attempt":
+    def take(cls, workspace: Workspace, stage: TrainerStage) -> "Attempt":
         """Takes the next number, after which no process with a lower one writes. Raises OSError."""
         folder = workspace.attempts / stage
         folder.mkdir(parents=True, exist_ok=True)
@@ -36,7 +36,7 @@ class Attempt:
             return cls(folder, number)
 
     @classmethod
-    def taken(cls, workspace: Workspace, stage: StageName, number: int) -> "Attempt":
+    def taken(cls, workspace: Workspace, stage: TrainerStage, number: int) -> "Attempt":
         """The attempt that a parent process took."""
         return cls(workspace.attempts / stage, number)
 

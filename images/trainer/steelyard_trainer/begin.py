@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 from steelyard.api.errors import ConfigurationError
 from steelyard.contract.package import obstacles
@@ -16,8 +17,10 @@ from steelyard.contract.stages import Reason
 from steelyard_trainer.attempts import Attempt
 from steelyard_trainer.contract import StageContext
 
+Context = TypeVar("Context", bound=StageContext)
 
-def begin(context: StageContext) -> StageContext:
+
+def begin(context: Context) -> Context:
     """The first act of a stage's first process.
 
     Returns:

@@ -28,7 +28,7 @@ from steelyard.api.errors import (
 from steelyard.api.loading import parse_training_job
 from steelyard.api.places import ClaimUri, is_claim_uri
 from steelyard.api.training_job import TrainingJob
-from steelyard.contract.stages import RESULT_LIMIT_BYTES, Env, ExitCode, Notice, Progress, Reason, Result, StageName
+from steelyard.contract.stages import RESULT_LIMIT_BYTES, Env, ExitCode, Notice, Progress, Reason, Result, TrainerStage
 from steelyard.contract.workspace import Workspace
 from steelyard_trainer.attempts import Attempt
 
@@ -40,7 +40,7 @@ LOST_STORAGE = (errno.EIO, errno.ESTALE, errno.ENOTCONN, errno.ETIMEDOUT, errno.
 class StageContext:
     """What a stage is given."""
 
-    stage: StageName
+    stage: TrainerStage
     job: TrainingJob
     workspace: Workspace
     base_dir: Path | None
@@ -55,7 +55,7 @@ class StageContext:
     """This process's right to write; None before it took one, and in workers that write nothing."""
 
     @classmethod
-    def from_environment(cls, stage: StageName, job: TrainingJob | None = None) -> "StageContext":
+    def from_environment(cls, stage: TrainerStage, job: TrainingJob | None = None) -> "StageContext":
         """Raises ConfigurationError where a variable of the contract is missing. Without `job` it is read, too."""
         job = job or _job()
         workspace = Workspace(Path(_required(Env.WORKSPACE)))
@@ -126,9 +126,9 @@ Context = TypeVar("Context")
 
 
 def run_stage(
-    stage: StageName,
+    stage: TrainerStage,
     work: Callable[[Context], Outcome],
-    context_of: Callable[[StageName], Context] = StageContext.from_environment,
+    context_of: Callable[[TrainerStage], Context],
 ) -> NoReturn:
     """Runs a stage and ends the process as the contract says.
 

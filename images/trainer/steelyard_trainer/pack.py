@@ -18,7 +18,7 @@ from typing import Any
 from steelyard.api.errors import ConfigurationError
 from steelyard.api.loading import parse_training_job
 from steelyard.api.training_job import TrainingJob
-from steelyard.contract.stages import Env, StageName
+from steelyard.contract.stages import Env, TrainerStage
 from steelyard.contract.trial_report import TrialReport
 from steelyard.search.log_sizes import MOST_TRIALS_OF_A_PACK, REPORTS_LIMIT_BYTES
 from steelyard_trainer.attempts import Attempt
@@ -54,7 +54,7 @@ class PackContext:
     processes: int
 
     @classmethod
-    def from_environment(cls, stage: StageName) -> "PackContext":
+    def from_environment(cls, stage: TrainerStage) -> "PackContext":
         """Raises ConfigurationError where the environment or the pack's file is not as it must be."""
         if not (name := os.environ.get(Env.PACK_FILE)):
             message = f"the environment variable {Env.PACK_FILE} is not set; the runner of the pack sets it"

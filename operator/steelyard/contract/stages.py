@@ -12,6 +12,8 @@ RESULT_LIMIT_BYTES = 4096
 """What Kubernetes keeps of a container's termination message."""
 
 StageName = Literal["prepare", "train", "finish"]
+TrainerStage = StageName | Literal["pack"]
+"""What a process of the trainer runs: a stage of a job, or a pack of trials."""
 
 
 class ExitCode(IntEnum):

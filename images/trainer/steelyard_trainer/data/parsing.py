@@ -7,6 +7,8 @@ import math
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -75,7 +77,7 @@ class Parser:
             value = self._value(text)
             self._given += int(counts[index])
             if value is None or math.isnan(value):
-                self._stray(text, int(counts[index]), lambda index=index: int(np.flatnonzero(indices == index)[0]))
+                self._stray(text, int(counts[index]), partial(_first_place, indices, index))
                 continue
             values[index] = value
         self._rows += len(cells)
@@ -142,6 +144,10 @@ class Parser:
             else f", but {self._given - self._strays:,} of the column's {self._given:,} cells are"
         )
         return stray_word(f"{self.where(row)}, column {self.column.name!r}", text, f"a {what}{wanted}", others)
+
+
+def _first_place(indices: npt.NDArray[np.integer[Any]], index: int) -> int:
+    return int(np.flatnonzero(indices == index)[0])
 
 
 def _style_words(style: NumberStyle) -> str:

@@ -5,6 +5,7 @@ Imports steelyard, numpy and pyarrow.
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +19,8 @@ from steelyard.cells.missing import MISSING_NUMBERS
 from steelyard.cells.numbers import LARGEST_WHOLE, finite_number
 from steelyard_trainer.data.hashing import number_bits, word_bits
 
-Keys = npt.NDArray[np.uint64] | npt.NDArray[np.float64]
+Keys = npt.NDArray[np.number[Any]]
+"""uint64 of groups, else float64."""
 
 
 class SplitColumn:

@@ -113,7 +113,8 @@ class TargetReader:
             numbers = np.concatenate(self._values)
             return np.isnan(without_markers(numbers, self._markers))
         codes = np.concatenate(self._codes)
-        return (codes == _MISSING) | np.isin(codes, self._missing_among_numbers())
+        is_missing: npt.NDArray[np.bool_] = (codes == _MISSING) | np.isin(codes, self._missing_among_numbers())
+        return is_missing
 
     def refuse_missing(self, missing: npt.NDArray[np.bool_]) -> None:
         """Raises DataError where targets are missing."""

@@ -73,8 +73,10 @@ def form_of(spec: TrainingJobSpec) -> Form:
             return "Coded"
         case api.RandomForest():
             return "Plain"
-        case model:
+        case api.Ridge() | api.Lasso() | api.ElasticNet() | api.LogisticRegression() | api.NearestNeighbors() as model:
             return "Scaled" if model.scaling == "Standard" else "Plain"
+        case model:
+            raise AssertionError(model)
 
 
 def _forest(

@@ -5,7 +5,7 @@ Leaves the fitted model and training.json in the workspace, or, of a trial with 
 
 import os
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -24,6 +24,9 @@ from steelyard_trainer.families.sklearn.saving import save_estimator
 from steelyard_trainer.families.sklearn.scores import outputs_of
 from steelyard_trainer.families.sklearn.trial import Answered, Rows, figures_of, fit_on, judge, run_trial
 from steelyard_trainer.trained import finished_training, leave_document
+
+_LEARNING: tuple[Literal["train", "validation"], ...] = ("train", "validation")
+"""The sets that are judged here; the test set is judged once, by the model that is published."""
 
 
 def train_estimator(context: StageContext) -> Outcome:
@@ -83,7 +86,7 @@ def _fit(context: StageContext, rows: Rows, threads: int) -> tuple[Outcome, Esti
         # No part is left that the model has not seen, but the one that judges it at the very end.
         return Outcome(message, summary), model
     told = spec.told_measures(rows.dataset.task)
-    figures = {split: judge(model, spec, rows, split, told) for split in ("train", "validation")}
+    figures: dict[SplitName, Figures] = {split: judge(model, spec, rows, split, told) for split in _LEARNING}
     summary["metrics"] = _history_like(figures)
     if not spec.has_finish:
         summary |= _judge_here(context, rows, model, figures)
@@ -94,7 +97,7 @@ def _history_like(figures: dict[SplitName, Figures]) -> dict[str, float]:
     """The figures as a network's history names them."""
     return {
         f"{prefix}{name}": figure.value
-        for split, prefix in (("train", ""), ("validation", "val_"))
+        for split, prefix in zip(_LEARNING, ("", "val_"), strict=True)
         for name, figure in figures[split].items()
     }
 
