@@ -70,7 +70,6 @@ def _chosen(found: Mapping[str, Any]) -> str:
     if name is None or not size or not baseline:
         return shown_name(str(name), found.get("baseline"))
     time = _time(_candidate(found, name))
-    time += " (one row at a time)" if time else ""
     if name in _BASELINES:
         return f"{_baseline(found)}, {size:,} bytes{time}{_other_end(found)}"
     cost = "at the same" if not drop else f"{number(abs(drop))} {'less' if drop > 0 else 'more'}"
