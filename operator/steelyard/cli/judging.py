@@ -25,7 +25,7 @@ _LARGEST_NUMBER = 1e100
 _IDENTIFIER = re.compile(
     r"(.*[ _.-])?(id|ids|uid|pid|pk|uuid|guid|key|index|idx|rownames?|row|rownum|nr|no|serial)"
     r"|(.*[ _.-])?(ssn|isbn|ean|e-?mail|url|phone)"
-    r"|.*[a-z](Id|ID|Key|Index|UUID|Url|URL|Email|Nr|No)|unnamed: ?\d+|column1|x1"
+    r"|.*[a-z](Id|ID|Key|Index|UUID|Url|URL|Email|Nr|No)|unnamed: ?\d+|__index_level_\d+__|column1|x1"
     r"|(row|record|serial|account|order|customer|passenger|patient|user|sample)[ _.-]?(number|num|nr|no)"
 )
 _PERIOD = re.compile(

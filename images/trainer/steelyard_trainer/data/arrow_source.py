@@ -35,8 +35,11 @@ class ParquetSource(Source):
             schema = self._file.schema_arrow
         except (pa.ArrowInvalid, OSError) as error:
             raise self._broken(path.name, error) from None
-        names = choose_features(schema.names, dataset, path.name, only)
-        self.left_out = tuple(name for name in saved_index(schema) if name in names and not is_named(name, dataset))
+        index = saved_index(schema)
+        # pandas lets an index be named "".
+        names = [name for name in schema.names if name.strip() or name not in index]
+        names = choose_features(names, dataset, path.name, only)
+        self.left_out = tuple(name for name in index if name in names and not is_named(name, dataset))
         names = [name for name in names if name not in self.left_out]
         if not names:
             raise DataError(f"{path.name} has no feature: beside the target there is only pandas' saved index")

@@ -96,8 +96,8 @@ def choose_features(
     """
     if unnamed := [str(index + 1) for index, name in enumerate(names) if not name.strip()]:
         raise DataError(
-            f"the header of {source} has no name for column {', '.join(unnamed[:10])} of {len(names)}: name it; if it "
-            "only numbers the rows, list it under dataset.exclude or write the file without it (pandas: index=False)"
+            f"{source} has no name for column {', '.join(unnamed[:10])} of {len(names)}: name it; if it only numbers "
+            "the rows, write the table without it (pandas: index=False)"
         )
     if doubled := [name for name, count in Counter(names).items() if count > 1]:
         raise DataError(f"the header of {source} has the same name more than once: {listed(doubled)}; rename them")
