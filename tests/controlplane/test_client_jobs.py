@@ -128,14 +128,14 @@ def test_status_shows_stages_conditions_candidates_and_the_model(
         "phase Complete",
         "published pvc://models/tiny",
         f"digest {DIGEST}",
-        "chosen Int8, 94,208 bytes, 6.5 us a row (one row at a time): 0.274 of float32 (344,064 bytes), "
+        "chosen Int8, 94,208 bytes, 6.5 us a row: 0.274 of float32 (344,064 bytes), "
         "0.001 less accuracy on the "
         "validation part",
         "test accuracy 0.972 ± 0.009",
         "float32 344,064 0.972 12 us",
         "Int8 94,208 0.9 6.5 us loses too much",
         "prepare done: 1,797 rows 1 90s",
-        "train done, resumed 1 times 2 90s",
+        "train done, resumed once 2 90s",
         f"steelyard fetch tiny DIR --namespace {jobs.namespace}",
     ):
         assert f"{line}\n" in output + "\n", line

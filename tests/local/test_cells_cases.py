@@ -65,14 +65,16 @@ def test_a_saved_index_is_left_out_and_said(tmp_path: Path, capsys: pytest.Captu
     assert 0.25 < case.score("accuracy") < 0.75
 
 
-@pytest.mark.parametrize("index", ["two", "named", "text"])
+@pytest.mark.parametrize("index", ["two", "named", "text", "nameless"])
 def test_indexes_of_other_kinds_are_left_out(tmp_path: Path, index: str) -> None:
     frame = pd.DataFrame(
         {"noise": np.arange(60) % 7, "y": ["a", "b"] * 30, "k": range(60), "t": [f"k{i}" for i in range(60)]}
     )
-    frame = frame.set_index({"two": ["k", "t"], "named": ["k"], "text": ["t"]}[index])
+    frame = frame.set_index({"two": ["k", "t"], "named": ["k"], "text": ["t"], "nameless": ["k"]}[index])
+    if index == "nameless":
+        frame.index.name = ""
     case = Case(tmp_path, INDEX, parquet(tmp_path / "own.parquet", frame))
-    kept = {"two": (), "named": (("t", "Category"),), "text": (("k", "Number"),)}[index]
+    kept = {"two": (), "text": (("k", "Number"),)}.get(index, (("t", "Category"),))
     assert dict(case.prepared.columns) == {"noise": "Number", **dict(kept)}
 
 
@@ -363,7 +365,7 @@ def test_rows_without_a_target_are_left_out_and_counted(tmp_path: Path, capsys: 
     case = Case(tmp_path, GAP, missingValues={"target": "DropRow"})
     assert case.prepared.findings["droppedTargets"] == 1
     assert sum(case.prepared.rows.values()) == 199 == case.prepared.source_rows - case.prepared.dropped_rows
-    assert "1 rows are left out" in capsys.readouterr().out
+    assert "1 row is left out, as its target is missing" in capsys.readouterr().out
     assert case.score("accuracy") > 0.9
 
 

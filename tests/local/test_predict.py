@@ -222,7 +222,7 @@ def test_a_device_is_written_to_and_not_replaced(digits: FinishStage, tmp_path: 
     [
         ("place\nBern\n", ["lacks the column 'size'", "it has the column 'place'"]),
         ("size,place\n50,Bern\nlarge,Bern\n", ["row 2", "'size'", "'large'", "not a number"]),
-        ("size,place\n50,Bern\n50\n", ["row 2", "1 cells", "2 columns"]),
+        ("size,place\n50,Bern\n50\n", ["row 2", ": 1 cell, but the header names 2 columns"]),
         ("size,place,size\n1,Bern,2\n", ["'size' twice"]),
         ("size,place\n", ["has a header but no rows"]),
         ("", ["is empty"]),

@@ -252,13 +252,13 @@ def test_the_chosen_line_tells_time_and_what_the_other_end_costs() -> None:
     found = {"chosen": "Onnx", "bytes": 753_000, "baseline": "skops", "baselineBytes": 411_000, "metric": "accuracy"}
     lines = outcome_lines(found | {"candidates": [small, quick]}, [])
     assert "\n".join(lines).split("\n")[:2] == [
-        "chosen      Onnx, 753,000 bytes, 8 us a row (one row at a time): 1.832 of skops (411,000 bytes), "
+        "chosen      Onnx, 753,000 bytes, 8 us a row: 1.832 of skops (411,000 bytes), "
         "at the same accuracy on the validation part",
         "            the smallest within the budget: skops, 411,000 bytes, 5.8 ms a row",
     ]
     chosen = found | {"chosen": "Baseline", "bytes": 411_000, "candidates": [small, quick]}
     assert "\n".join(outcome_lines(chosen, [])).split("\n")[:2] == [
-        "chosen      skops, 411,000 bytes, 5.8 ms a row (one row at a time)",
+        "chosen      skops, 411,000 bytes, 5.8 ms a row",
         "            the fastest within the budget: Onnx, 753,000 bytes, 8 us a row",
     ]
     rejected = chosen | {"candidates": [small, quick | {"withinBudget": False}]}

@@ -2,7 +2,7 @@
 
 import pytest
 
-from steelyard.texts.figures import duration, number, with_error
+from steelyard.texts.figures import counted, duration, number, times, with_error
 
 
 @pytest.mark.parametrize(
@@ -42,3 +42,8 @@ def test_more_digits_where_they_are_asked_for() -> None:
 )
 def test_a_short_time(microseconds: float, text: str) -> None:
     assert duration(microseconds) == text
+
+
+def test_one_thing_is_told_in_the_singular() -> None:
+    assert [counted(count, "row") for count in (0, 1, 2, 1234)] == ["0 rows", "1 row", "2 rows", "1,234 rows"]
+    assert [times(count) for count in (1, 2, 1234)] == ["once", "2 times", "1,234 times"]

@@ -347,6 +347,7 @@ KEPT_AND_LEFT_OUT = [
     ("userId", shuffled(200, 0, 13), "named as an identifier is"),
     ("", list(range(200)), "named as an identifier is"),
     ("Unnamed: 0", list(range(200)), "named as an identifier is"),
+    ("__index_level_0__", [number * 3 for number in range(200)], "named as an identifier is"),
     ("store_id", [i % 9 for i in range(200)], None),
     # Consecutive, in whatever order.
     ("n", list(range(5, 205)), "consecutive whole numbers"),
@@ -537,6 +538,14 @@ def test_parquet_is_read_by_its_types_and_what_pandas_saved_is_left_out(tmp_path
 def test_a_parquet_file_with_a_name_twice_is_refused(tmp_path: Path) -> None:
     pq.write_table(pa.table([[1, 2], [3, 4], [0, 1]], names=["a", "a", "b"]), tmp_path / "a.parquet")
     with pytest.raises(DataError, match="has the column 'a' more than once; rename one of them"):
+        init(tmp_path / "a.parquet")
+
+
+@pytest.mark.parametrize("name", ["", " "])
+def test_a_parquet_file_with_a_column_without_a_name_is_refused(tmp_path: Path, name: str) -> None:
+    """The manifest could not exclude it, and a job would end with the same words."""
+    pq.write_table(pa.table([[1, 2], [3, 4], [0, 1]], names=["a", name, "b"]), tmp_path / "a.parquet")
+    with pytest.raises(DataError, match=r"has no name for column 2 of 3: name it; if it only numbers the rows, write"):
         init(tmp_path / "a.parquet")
 
 

@@ -21,6 +21,7 @@ from steelyard.api.training_job import TrainingJob
 from steelyard.contract.stages import Env, TrainerStage
 from steelyard.contract.trial_report import TrialReport
 from steelyard.search.log_sizes import MOST_TRIALS_OF_A_PACK, REPORTS_LIMIT_BYTES
+from steelyard.texts.figures import counted
 from steelyard_trainer.attempts import Attempt
 from steelyard_trainer.begin import check_writable
 from steelyard_trainer.contract import Outcome, StageContext
@@ -87,7 +88,8 @@ def pack(context: PackContext) -> Outcome:
     reports.sort(key=lambda report: report.number)
     failed = sum(report.state == "Failed" for report in reports)
     pruned = sum(report.state == "Pruned" for report in reports)
-    message = f"{len(reports)} trials: {len(reports) - failed - pruned} to their end, {pruned} pruned, {failed} failed"
+    to_their_end = len(reports) - failed - pruned
+    message = f"{counted(len(reports), 'trial')}: {to_their_end} to their end, {pruned} pruned, {failed} failed"
     return Outcome(message, {"trials": fitting(reports)})
 
 

@@ -32,6 +32,7 @@ from steelyard.cli.judging import (
 from steelyard.cli.sample import Sample, read_sample
 from steelyard.contract.stages import Reason
 from steelyard.contract.version import API_VERSION
+from steelyard.texts.figures import counted
 
 _USUAL_TARGETS = ("target", "label", "class", "y")
 _LONGEST_NAME = 40
@@ -139,7 +140,8 @@ def manifest_for(sample: Sample, columns: list[Judged], target: Judged, *, name:
     features = [column for column in columns if column is not target and column.name not in findings.exclude]
     guess = "  # a guess: the column to predict" if is_guess else ""
     lines = [
-        f"# {'' if sample.is_whole_table else 'About '}{sample.all_rows:,} rows and {len(sample.columns)} columns; "
+        f"# {'' if sample.is_whole_table else 'About '}{counted(sample.all_rows, 'row')} and "
+        f"{counted(len(sample.columns), 'column')}; "
         f"{'all' if sample.is_whole_table else f'{sample.rows:,} rows from all over the file'} were looked at.",
         "# Every field, its default and its bounds: docs/manifest.md",
         f"apiVersion: {API_VERSION}",
@@ -328,11 +330,12 @@ def _missing_lines(sample: Sample, features: list[Judged], target: Judged, findi
     if gaps:
         shown = ", ".join(f"{quoted(name)} {count:,}" for name, count in list(gaps.items())[:_LISTED])
         lines = [
-            f"    # Empty cells in {sample.rows:,} rows: {shown}{_more(gaps)}.",
+            f"    # Empty cells in {counted(sample.rows, 'row')}: {shown}{_more(gaps)}.",
             "    # Median puts the training part's (text: its most frequent word); or Mean, Constant, DropRow, Fail.",
         ]
     if absent:
-        lines.append(f"    # {absent:,} of {sample.rows:,} rows have no target; DropRow leaves them out.")
+        have, them = ("has", "it") if absent == 1 else ("have", "them")
+        lines.append(f"    # {absent:,} of {sample.rows:,} rows {have} no target; DropRow leaves {them} out.")
     return [*lines, f"    missingValues: {{{', '.join(fields)}}}"]
 
 

@@ -22,6 +22,7 @@ from steelyard.serving.findings import findings, without_other
 from steelyard.serving.published import Predictions, PublishedModel
 from steelyard.serving.rows import open_rows
 from steelyard.serving.tally import Tally
+from steelyard.texts.figures import counted
 
 if TYPE_CHECKING:
     from steelyard.serving.preprocessing import Preprocessing
@@ -140,7 +141,8 @@ class _Run:
             print_told(line)
         score = self._score
         if to_people and score.rows:
-            missing = f" (the target is missing in {score.without_target:,} others)" if score.without_target else ""
+            others = counted(score.without_target, "other")
+            missing = f" (the target is missing in {others})" if score.without_target else ""
             if source := trained_on(self.published.report, self.rows.name):
                 print_told(
                     f"the figure below is no test: {source} is what the model was trained on; how good it is on other "

@@ -19,6 +19,7 @@ from steelyard.cells.csv_text import CsvStyle, records
 from steelyard.cells.words import text_of
 from steelyard.cli.dialect import Dialect, dialect_of
 from steelyard.local.file_kinds import refuse_other_files
+from steelyard.texts.figures import counted
 
 WHOLE_BYTES = 8 << 20
 """A table of at most so many bytes is read whole."""
@@ -144,7 +145,8 @@ class _Reader:
             for line, cells in found:
                 if len(cells) != len(header):
                     raise DataError(
-                        f"{self._path}, line {line}: {len(cells)} cells, but the header names {len(header)} columns"
+                        f"{self._path}, line {line}: {counted(len(cells), 'cell')}, but the header names "
+                        f"{counted(len(header), 'column')}"
                     )
                 self._take(cells)
             if limit is not None:
@@ -228,8 +230,15 @@ def _read_parquet(path: Path) -> Sample:
         ) from None
     try:
         file = pq.ParquetFile(path)
-        _check_names(path, file.schema_arrow.names)
+        names = file.schema_arrow.names
+        _check_names(path, names)
         index = _saved_index(file.schema_arrow)
+        places = [str(number) for number, name in enumerate(names, 1) if not name.strip() and name not in index]
+        if places:
+            raise DataError(
+                f"{path} has no name for column {', '.join(places[:10])} of {len(names)}: name it; if it only numbers "
+                "the rows, write the table without it (pandas: index=False)"
+            )
         columns = [
             Column(entry.name, arrow=_arrow_kind(pa, entry.type), arrow_type=str(entry.type))
             for entry in file.schema_arrow

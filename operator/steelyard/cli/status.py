@@ -17,6 +17,7 @@ from steelyard.cli.cluster import (
 from steelyard.cli.fitting import figures
 from steelyard.cli.outcome import outcome_lines, summary_of
 from steelyard.cli.search_status import describe_search
+from steelyard.texts.figures import times
 
 if TYPE_CHECKING:
     from steelyard.client import JobHandle, SearchHandle
@@ -80,7 +81,7 @@ def _stage(stage: StageStatus) -> list[str]:
     elif stage.total:
         state = f"{stage.done or 0:,}/{stage.total:,} {stage.unit or ''}".rstrip()
     if stage.restarts:
-        state += f", resumed {stage.restarts} times"
+        state += f", resumed {times(stage.restarts)}"
     return [
         stage.name,
         state,

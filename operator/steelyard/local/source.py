@@ -21,6 +21,7 @@ from steelyard.contract.workspace import DATASET_FILE, PREPROCESSING_FILE
 from steelyard.local.file_kinds import kind_of
 from steelyard.local.first_rows import FirstRows, cell_problems
 from steelyard.local.state import SourceRecord
+from steelyard.texts.figures import counted
 
 _PARQUET_MAGIC = b"PAR1"
 _PARQUET_LEAST_BYTES = 12
@@ -186,7 +187,9 @@ def _csv_findings(dataset: Dataset, path: Path) -> list[Finding]:
     if head.ragged is not None:
         row, cells = head.ragged
         where = "in the first row" if row == 1 else f"in row {row:,}"
-        findings.append(_data("uri", f"{path} has {len(header)} columns, but {cells} cells {where}"))
+        findings.append(
+            _data("uri", f"{path} has {counted(len(header), 'column')}, but {counted(cells, 'cell')} {where}")
+        )
     findings += names_findings(dataset, str(path), header)
     if not findings:
         findings = [_data(field, f"{path}, {message}") for field, message in cell_problems(dataset, head)]

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from steelyard.api.run_policy import RunPolicy
 from steelyard.contract.stages import EndKind, ExitCode, Reason, Result
+from steelyard.texts.figures import times
 
 LONGEST_PAUSE_SECONDS = 30.0
 
@@ -114,10 +115,10 @@ def judge(stage: str, ends: Sequence[ProcessEnd], before: Attempts, policy: RunP
         before.crashes += 1
         what = f"worker {crashed.worker} of {stage} crashed: {crashed.describe()}"
         if before.crashes > policy.backoff_limit:
-            tries = "once" if before.crashes == 1 else f"{before.crashes} times"
             return Failed(
                 Reason.BACKOFF_LIMIT_EXCEEDED,
-                f"{stage} crashed {tries} and runPolicy.backoffLimit is {policy.backoff_limit}; last, {what}",
+                f"{stage} crashed {times(before.crashes)} and runPolicy.backoffLimit is {policy.backoff_limit}; last, "
+                f"{what}",
                 1,
                 crashed.worker,
             )
@@ -128,7 +129,7 @@ def judge(stage: str, ends: Sequence[ProcessEnd], before: Attempts, policy: RunP
     if before.disruptions > policy.disruption_limit:
         return Failed(
             Reason.RETRIES_EXHAUSTED,
-            f"{stage} was interrupted {before.disruptions} times and runPolicy.disruptionLimit is "
+            f"{stage} was interrupted {times(before.disruptions)} and runPolicy.disruptionLimit is "
             f"{policy.disruption_limit}; last: {disrupted.describe()}",
             ExitCode.TRY_AGAIN,
             disrupted.worker,

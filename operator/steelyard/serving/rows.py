@@ -19,6 +19,7 @@ from steelyard.api.errors import DataError
 from steelyard.cells.csv_text import CsvStyle, open_text, records
 from steelyard.contract.stages import Reason
 from steelyard.serving.batches import BATCH_ROWS, Batch, Rows, check_header
+from steelyard.texts.figures import counted
 
 STANDARD_INPUT = Path("-")
 _PARQUET = b"PAR1"
@@ -119,8 +120,8 @@ class CsvRows:
             for _, cells in lines:
                 if len(cells) != len(header):
                     raise DataError(
-                        f"{self.name}, row {first_row + len(pending):,}: {len(cells)} cells, "
-                        f"but the header names {len(header)} columns"
+                        f"{self.name}, row {first_row + len(pending):,}: {counted(len(cells), 'cell')}, "
+                        f"but the header names {counted(len(header), 'column')}"
                     )
                 pending.append(cells)
                 if len(pending) == BATCH_ROWS:

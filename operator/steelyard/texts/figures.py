@@ -18,6 +18,21 @@ def number(value: float, digits: int = 4) -> str:
     return f"{value:,.{digits}g}"
 
 
+def counted(count: int, noun: str) -> str:
+    """A whole number of things, such as 1 row or 1,234 rows.
+
+    Args:
+        count: how many.
+        noun: of one of them, whose plural ends in -s.
+    """
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def times(count: int) -> str:
+    """How often: once, 2 times."""
+    return "once" if count == 1 else f"{count:,} times"
+
+
 def with_error(value: float, error: float | None, digits: int = 4) -> str:
     """A figure and, if it is known, its standard error with two significant digits: 0.9741 ± 0.012, 1,355 ± 130."""
     return number(value, digits) if error is None else f"{number(value, digits)} ± {_rounded(error)}"

@@ -15,6 +15,7 @@ from steelyard.contract.stages import Reason
 from steelyard.search.best import best_of, is_better
 from steelyard.search.log import Entry, Values
 from steelyard.search.log_sizes import trials_of_a_pack
+from steelyard.texts.figures import counted
 from steelyard.tuning.placement import first_trials, is_packed
 
 INDEPENDENT: frozenset[AlgorithmName] = frozenset({"Grid", "Random", "QMC"})
@@ -64,8 +65,8 @@ def next_step(
         return NextStep(
             end=End(
                 Reason.TOO_MANY_FAILED_TRIALS,
-                f"{len(failed)} trials failed and spec.maxFailedTrials is {spec.max_failed_trials}; the last, trial "
-                f"{last.number}: {last.reason}",
+                f"{counted(len(failed), 'trial')} failed and spec.maxFailedTrials is {spec.max_failed_trials}; the "
+                f"last, trial {last.number}: {last.reason}",
                 has_failed=True,
             )
         )
@@ -163,7 +164,7 @@ def _end_before(
 ) -> End | None:
     """Why this trial is not created; None where it is."""
     if exhausted_at is not None and number >= exhausted_at:
-        return End(Reason.SPACE_EXHAUSTED, f"every combination is known after {exhausted_at} trials")
+        return End(Reason.SPACE_EXHAUSTED, f"every combination is known after {counted(exhausted_at, 'trial')}")
     known = known_to(spec, entries, number)
     if (end := _end_by_answers(spec, known)) is not None:
         return end
@@ -172,7 +173,8 @@ def _end_before(
         all_of_them = f"all {spec.max_trials} trials (spec.maxTrials) are finished"
         return End(Reason.SUCCEEDED, one if spec.max_trials == 1 else all_of_them)
     if spec.max_minutes is not None and minutes >= spec.max_minutes:
-        return End(Reason.TIME_IS_UP, f"{spec.max_minutes:g} minutes (spec.maxMinutes) have passed")
+        have_passed = "minute (spec.maxMinutes) has" if spec.max_minutes == 1 else "minutes (spec.maxMinutes) have"
+        return End(Reason.TIME_IS_UP, f"{spec.max_minutes:g} {have_passed} passed")
     return None
 
 
@@ -188,6 +190,7 @@ def _end_by_answers(spec: TuningJobSpec, known: Sequence[Entry]) -> End | None:
     patience = spec.max_trials_without_improvement
     since = sum(entry.number > best.number and entry.state != "Failed" for entry in known)
     if patience is not None and since >= patience:
-        message = f"{since} trials in a row were not better than trial {best.number} (maxTrialsWithoutImprovement)"
+        were = "was" if since == 1 else "in a row were"
+        message = f"{counted(since, 'trial')} {were} not better than trial {best.number} (maxTrialsWithoutImprovement)"
         return End(Reason.NO_IMPROVEMENT, message)
     return None

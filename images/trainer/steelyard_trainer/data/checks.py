@@ -16,6 +16,7 @@ from steelyard.api.training_job import TrainingJobSpec
 from steelyard.cells.messages import flow
 from steelyard.cells.numbers import finite_number
 from steelyard.contract.stages import Reason
+from steelyard.texts.figures import counted
 from steelyard_trainer.data.splitting import ClassTooSmallError, PartTooSmallError, TooFewRowsError
 from steelyard_trainer.data.words import listed
 
@@ -55,7 +56,8 @@ def check_limits(
     """
     failed = []
     if checks.min_rows is not None and rows < checks.min_rows:
-        failed.append(f"minRows: there are {rows:,} rows, but at least {checks.min_rows:,} are needed")
+        are = "is" if rows == 1 else "are"
+        failed.append(f"minRows: there {are} {counted(rows, 'row')}, but at least {checks.min_rows:,} are needed")
     if checks.min_class_fraction is not None and classes is not None and class_counts is not None:
         smallest = int(class_counts.argmin())
         if (fraction := int(class_counts[smallest]) / rows) < checks.min_class_fraction:
@@ -110,7 +112,8 @@ def notices(findings: Mapping[str, Any], dataset: Dataset) -> list[str]:
             "another name"
         )
     if dropped := findings["droppedTargets"]:
-        told.append(f"{dropped:,} rows are left out, as their target is missing (missingValues.target: DropRow)")
+        are_left_out = "is left out, as its" if dropped == 1 else "are left out, as their"
+        told.append(f"{counted(dropped, 'row')} {are_left_out} target is missing (missingValues.target: DropRow)")
     told += [
         f"labels that look alike are different classes: {_rows_of(group)}; if they mean the same, mend the data"
         for group in findings["lookAlikeLabels"]
@@ -122,7 +125,7 @@ def notices(findings: Mapping[str, Any], dataset: Dataset) -> list[str]:
     for name, cells in findings["otherCells"].items():
         told.append(
             f"column {name!r} has more than {dataset.categories.max:,} different words (categories.max): in "
-            f"{cells:,} cells of the training part they are one category, other"
+            f"{counted(cells, 'cell')} of the training part they are one category, other"
         )
     for name, form in findings["looksLikeDates"].items():
         told.append(
@@ -133,7 +136,7 @@ def notices(findings: Mapping[str, Any], dataset: Dataset) -> list[str]:
 
 
 def _rows_of(labels: Mapping[str, int]) -> str:
-    return ", ".join(f"{label!r} ({rows:,} rows)" for label, rows in labels.items())
+    return ", ".join(f"{label!r} ({counted(rows, 'row')})" for label, rows in labels.items())
 
 
 def explain_split(error: TooFewRowsError, classes: Sequence[str] | None) -> DataError:
@@ -143,13 +146,13 @@ def explain_split(error: TooFewRowsError, classes: Sequence[str] | None) -> Data
         ways_out += "; or is the target a number to predict? say task: Regression"
     if isinstance(error, ClassTooSmallError) and classes is not None:
         return DataError(
-            f"class {classes[error.code]!r} has only {error.rows} row{'s' * (error.rows != 1)} when the {error.part} "
+            f"class {classes[error.code]!r} has only {counted(error.rows, 'row')} when the {error.part} "
             f"part is cut off, but a stratified split needs at least 2; {ways_out}"
         )
     if isinstance(error, PartTooSmallError):
         return DataError(
-            f"the {error.part} part has {error.rows} rows, but there are {error.classes} classes, and a stratified "
-            "split needs a row of each; make the part larger (dataset.split), add rows, or set "
+            f"the {error.part} part has {counted(error.rows, 'row')}, but there are {error.classes} classes, and a "
+            "stratified split needs a row of each; make the part larger (dataset.split), add rows, or set "
             "dataset.split.stratify: false"
         )
     return DataError(f"{error}, so none is left to train on; add rows, or make those parts smaller (dataset.split)")
@@ -175,14 +178,15 @@ def _check_batches(training: Training, train_rows: int) -> None:
     if training.batch_size > train_rows:
         default = "" if "batch_size" in training.model_fields_set else " (the default)"
         raise ConfigurationError(
-            f"spec.training.batchSize: {training.batch_size:,}{default} is more than the {train_rows:,} rows of "
-            f"the training part; at most {train_rows:,} is allowed"
+            f"spec.training.batchSize: {training.batch_size:,}{default} is more than the "
+            f"{counted(train_rows, 'row')} of the training part; at most {train_rows:,} is allowed"
         )
     batches = math.ceil(train_rows / training.batch_size)
     if training.workers > batches:
         raise ConfigurationError(
-            f"spec.training.workers: {training.workers} workers are more than the training part's {batches} batches "
-            f"({train_rows:,} rows by batchSize {training.batch_size}); use at most {batches}, or smaller batches"
+            f"spec.training.workers: {training.workers} workers are more than the training part's {batches} "
+            f"{'batch' if batches == 1 else 'batches'} ({counted(train_rows, 'row')} by batchSize "
+            f"{training.batch_size}); use at most {batches}, or smaller batches"
         )
 
 

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from steelyard.api import dataset as api
 from steelyard.api.errors import DataError
+from steelyard.texts.figures import counted
 from steelyard_trainer.data.split_column import Keys
 from steelyard_trainer.data.splitting import Indices, Split, TooFewRowsError, cut_rows, split_rows
 from steelyard_trainer.data.target import Target
@@ -90,7 +91,9 @@ def _by_chance(rows: int, split: api.Split, codes: Indices | None) -> Split:
     """The validation part alone is cut off."""
     count = math.ceil(split.validation_fraction * rows)
     if count >= rows:
-        raise TooFewRowsError(f"{rows} rows are too few: {count} go to validation")
+        raise TooFewRowsError(
+            f"{counted(rows, 'row')} {'is' if rows == 1 else 'are'} too few: {count} go to validation"
+        )
     own = None if codes is None else codes[:rows]
     train, validation = cut_rows(rows, count, split.shuffle_seed, own, ("training", "validation"))
     return Split(train, validation, np.empty(0, dtype=np.int32))

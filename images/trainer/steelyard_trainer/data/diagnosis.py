@@ -16,6 +16,7 @@ from steelyard.api.errors import DataError
 from steelyard.cells.csv_text import LONGEST_CELL, CsvStyle, blanked, generated_names, named, open_text
 from steelyard.cells.messages import stray_word
 from steelyard.cells.numbers import MINUS, MOSTLY_NUMBERS, NumberStyle
+from steelyard.texts.figures import counted
 from steelyard_trainer.data.source import ReadAgain
 
 # How files begin that are given as CSV by mistake.
@@ -78,7 +79,8 @@ class CsvFile:
             record = Record(row, line, cells)
             if len(cells) != len(header):
                 raise DataError(
-                    f"{self.path.name}, {record.where}: {len(cells)} cells, but the header names {len(header)} columns"
+                    f"{self.path.name}, {record.where}: {counted(len(cells), 'cell')}, but the header names "
+                    f"{counted(len(header), 'column')}"
                 )
             yield record
 

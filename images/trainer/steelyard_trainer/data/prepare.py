@@ -21,6 +21,7 @@ from steelyard.api.errors import ConfigurationError, DataError
 from steelyard.cells.manifest import column_style, csv_style, markers
 from steelyard.contract.workspace import DATASET_FILE, PREPROCESSING_FILE, Workspace
 from steelyard.serving.preprocessing import Preprocessing
+from steelyard.texts.figures import counted
 from steelyard_trainer.begin import begin
 from steelyard_trainer.contract import Outcome, StageContext
 from steelyard_trainer.data.checks import (
@@ -314,7 +315,8 @@ def _outcome(document: dict[str, Any]) -> Outcome:
     what = f", {len(classes)} classes" if classes is not None else ""
     return Outcome(
         f"{sum(rows.values()):,} rows ({rows['train']:,} to train on, {rows['validation']:,} for validation, "
-        f"{rows['test']:,} to test), {len(document['columns'])} features{what}{in_words(document.get('split', {}))}",
+        f"{rows['test']:,} to test), {counted(len(document['columns']), 'feature')}{what}"
+        f"{in_words(document.get('split', {}))}",
         {
             "task": document["task"],
             "rows": rows,

@@ -12,6 +12,8 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from steelyard.texts.figures import counted
+
 Indices = npt.NDArray[np.int32]
 
 SplitName = Literal["train", "validation", "test"]
@@ -77,7 +79,8 @@ def split_rows(rows: int, *, test: float, validation: float, seed: int, codes: I
     validation_rows = math.ceil(validation * rows)
     if test_rows + validation_rows >= rows:
         raise TooFewRowsError(
-            f"{rows} rows are too few: {test_rows} go to the test part and {validation_rows} to validation"
+            f"{counted(rows, 'row')} {'is' if rows == 1 else 'are'} too few: {test_rows} go to the test part and "
+            f"{validation_rows} to validation"
         )
     rest, test_part = cut_rows(rows, test_rows, seed, codes, ("training and validation", "test"))
     train, validation_part = cut_rows(

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from steelyard.api.metrics import Measure
+from steelyard.texts.figures import counted
 from steelyard_trainer.data.words import listed
 from steelyard_trainer.evaluation.metrics import Figures, class_index_of, value_of
 
@@ -124,7 +125,7 @@ def doubts(primary: Measure, test: Figures, naive: Naive, findings: Mapping[str,
 
 
 def _look_alike(group: Mapping[str, int]) -> str:
-    return f"labels look alike: {', '.join(f'{label!r} ({count:,} rows)' for label, count in group.items())}"
+    return "labels look alike: " + ", ".join(f"{label!r} ({counted(count, 'row')})" for label, count in group.items())
 
 
 def _always(says: str | float) -> str:

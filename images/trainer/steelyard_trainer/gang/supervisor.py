@@ -22,6 +22,7 @@ from pathlib import Path
 
 from steelyard.api.errors import SteelyardError
 from steelyard.contract.stages import EndKind, Env, ExitCode, Reason, Result
+from steelyard.texts.figures import times
 from steelyard_trainer.contract import Outcome, StageContext
 from steelyard_trainer.gang.channel import send, serve
 from steelyard_trainer.gang.coordinator import HEARTBEAT_SECONDS, Coordinator, Heartbeat, Orders, Phase
@@ -243,7 +244,8 @@ class Supervisor:
         limit = self.context.job.spec.run_policy.backoff_limit
         if self._crashes > limit:
             raise SteelyardError(
-                f"the training crashed {self._crashes} times (spec.runPolicy.backoffLimit is {limit}); last: {message}",
+                f"the training crashed {times(self._crashes)} (spec.runPolicy.backoffLimit is {limit}); last: "
+                f"{message}",
                 reason=Reason.BACKOFF_LIMIT_EXCEEDED,
                 exit_code=1,
             )
@@ -254,7 +256,7 @@ class Supervisor:
         limit = self.context.job.spec.run_policy.disruption_limit
         if self._disruptions > limit:
             raise SteelyardError(
-                f"the training was interrupted {self._disruptions} times (spec.runPolicy.disruptionLimit is {limit}); "
+                f"the training was interrupted {times(self._disruptions)} (spec.runPolicy.disruptionLimit is {limit}); "
                 f"last: {message}",
                 reason=Reason.RETRIES_EXHAUSTED,
                 exit_code=ExitCode.TRY_AGAIN,

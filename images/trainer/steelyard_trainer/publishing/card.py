@@ -15,7 +15,7 @@ from steelyard.contract.package import (
     SKOPS_FILE,
     STANDARDIZED_TARGET,
 )
-from steelyard.texts.figures import number, with_error
+from steelyard.texts.figures import counted, number, with_error
 
 _SERVED = {"float32": {}, "skops": {BASELINE: SKOPS_FILE, "Onnx": ONNX_FILE}}
 """The file of each candidate, by what the baseline is called; all of a network's are in one format."""
@@ -64,9 +64,10 @@ def model_card(report: dict[str, Any]) -> str:
 def _purpose(report: dict[str, Any]) -> str:
     target, classes, columns = _code(report["target"]), report["dataset"]["classes"], report["dataset"]["columns"]
     if classes is None:
-        return f"Predicts the number {target} from {len(columns)} columns of a table."
+        return f"Predicts the number {target} from {counted(len(columns), 'column')} of a table."
     return (
-        f"Predicts {target}, one of {len(classes)} labels ({_words(classes)}), from {len(columns)} columns of a table."
+        f"Predicts {target}, one of {len(classes)} labels ({_words(classes)}), from "
+        f"{counted(len(columns), 'column')} of a table."
     )
 
 
@@ -111,9 +112,10 @@ def _search(report: dict[str, Any]) -> list[str]:
     return [
         "## How it was found",
         f"By the search {_code(search['name'])} ({search['algorithm']}) over {_code(search['dataset'])}: of "
-        f"{search['trials']:,} trials the best is trial {search['trial']}, {search['metric']} {search['value']:.4g} on "
-        f"{search['measuredOn']}, with {values}. It was picked by that figure, which flatters it; the test part had "
-        f"no say. `{SEARCH_PAGE_FILE}` shows all trials, `{SEARCH_FILE}` is the search with its log.",
+        f"{counted(search['trials'], 'trial')} the best is trial {search['trial']}, {search['metric']} "
+        f"{search['value']:.4g} on {search['measuredOn']}, with {values}. It was picked by that figure, "
+        f"which flatters it; the test part had no say. "
+        f"`{SEARCH_PAGE_FILE}` shows all trials, `{SEARCH_FILE}` is the search with its log.",
     ]
 
 
@@ -210,7 +212,7 @@ def _candidates(choice: dict[str, Any]) -> str:
 def _data(data: dict[str, Any], target: str) -> str:
     parts = ", ".join(f"{rows:,} for {split}" for split, rows in data["rows"].items())
     lines = [
-        f"- {data['sourceRows']:,} rows were read, {data['droppedRows']:,} dropped; {parts}.{_split(data['split'])}",
+        f"- Rows: {data['sourceRows']:,} were read, {data['droppedRows']:,} dropped; {parts}.{_split(data['split'])}",
         f"- Target: {_code(target)}. Columns: "
         + _words(f"{column['name']} ({column['kind'].lower()})" for column in data["columns"])
         + ".",
@@ -254,8 +256,8 @@ def _limits(report: dict[str, Any]) -> str:
 def _making(report: dict[str, Any]) -> str:
     training, choice = report["training"], report["choice"]
     how = (
-        f"Trained for {training['epochs']} epochs on {training['workers']} worker(s); the weights are those of epoch "
-        f"{training['bestEpoch']}."
+        f"Trained for {counted(training['epochs'], 'epoch')} on {counted(training['workers'], 'worker')}; the weights "
+        f"are those of epoch {training['bestEpoch']}."
         if choice["baseline"] == "float32"
         else f"Fitted as `{training['estimator']}` with "
         + _words(f"{name}={value!r}" for name, value in training["parameters"].items())

@@ -34,6 +34,7 @@ from steelyard.local.tuning.trials import Trials
 from steelyard.search.best import best_of, front_of
 from steelyard.search.events import SearchEnded, SearchReport, SearchStarted
 from steelyard.search.log import Entry
+from steelyard.texts.figures import counted
 from steelyard.tuning.placement import is_packed
 from steelyard.tuning.search import End, next_step
 from steelyard.tuning.trials import best_job, data_job
@@ -242,8 +243,8 @@ class SearchRunner:
         """Raises SteelyardError where the run must end now."""
         if (number := self._signals.first) is not None:
             raise SteelyardError(
-                f"interrupted by {signal.Signals(number).name} after {len(self._state.entries)} trials; run the same "
-                "command again to go on where it stopped",
+                f"interrupted by {signal.Signals(number).name} after {counted(len(self._state.entries), 'trial')}; run "
+                "the same command again to go on where it stopped",
                 reason=Reason.INTERRUPTED,
                 exit_code=128 + number,
             )

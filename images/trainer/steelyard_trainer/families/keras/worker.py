@@ -22,6 +22,7 @@ from steelyard.api.training import ClassWeights
 from steelyard.contract.stages import Env, ExitCode, Reason
 from steelyard.contract.trial_report import TrialReport, short_error
 from steelyard.search.best import leaves_model
+from steelyard.texts.figures import counted
 from steelyard_trainer.contract import Outcome, StageContext
 from steelyard_trainer.data.reading import Examples, PreparedDataset
 from steelyard_trainer.data.splitting import SplitName
@@ -149,7 +150,7 @@ def train_on(
 
 
 def _told(context: StageContext, loop: Loop, progression: Progression) -> str:
-    trained = f"trained {loop.state.epoch} epochs"
+    trained = f"trained {counted(loop.state.epoch, 'epoch')}"
     if context.job.spec.is_refit:
         return f"{trained} on the training and validation parts"
     return f"{trained}; the best is epoch {progression.best_epoch}"

@@ -81,7 +81,8 @@ def search_page(document: SearchDocument, chosen: int | None = None) -> str:
             )
         )
     if objective.secondary and front:
-        text = f"{len(front)} trials form the front: no other is at least as good in both and better in one."
+        form = "trial forms" if len(front) == 1 else "trials form"
+        text = f"{len(front)} {form} the front: no other is at least as good in both and better in one."
         chart = front_chart(entries, front, objective.name, SECONDARY_LABELS[objective.secondary], number)
         sections.append(_section(f"{objective.name} against {objective.secondary.lower()}", text, chart))
     if answers:
