@@ -4,13 +4,14 @@ import copy
 import json
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from cluster.api import Api
 from cluster.kubectl import Kubectl, KubectlError, fresh_namespace
 from cluster.simulation import SimulatedCluster
-from crd_support import by_field, install_crds, manifest, wait_until
+from crd_support import ROOT, by_field, install_crds, manifest, wait_until
 
 from steelyard.api.loading import parse_training_job
 from steelyard.api.status import TrainingJobStatus
@@ -91,6 +92,34 @@ def fields(node: Node, path: str) -> Iterator[tuple[str, Node]]:
         for inner in ("items", "additionalProperties"):
             if isinstance(field.get(inner), dict):
                 yield from fields(field[inner], f"{path}.{name}[]")
+
+
+# --- size and cost ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("way", ["--server-side=false", "--server-side"])
+@pytest.mark.parametrize("kind", ["trainingjobs", "tuningjobs"])
+def test_a_crd_is_applied_from_nothing_in_both_ways(
+    control_plane: SimulatedCluster, tmp_path: Path, kind: str, way: str
+) -> None:
+    """kubectl keeps what it applied in an annotation, and the API server reckons what the rules may cost."""
+    admin, group = control_plane.kubectl, "new.example"
+    text = (ROOT / "crds" / f"{kind}.steelyard.dev.yaml").read_text(encoding="utf-8")
+    file = tmp_path / "crd.yaml"
+    file.write_text(
+        text.replace(f"{kind}.steelyard.dev", f"{kind}.{group}").replace("group: steelyard.dev", f"group: {group}")
+    )
+    admin("apply", way, f"--filename={file}")
+    try:
+        admin("wait", "--for=condition=Established", f"crd/{kind}.{group}", "--timeout=60s")
+        found = admin.get("crd", f"{kind}.{group}")
+        kept = found["metadata"].get("annotations", {}).get("kubectl.kubernetes.io/last-applied-configuration", "")
+        assert len(kept.encode()) < 200_000
+        assert bool(kept) is (way == "--server-side=false")
+        reasons = {each["type"]: each["status"] for each in found["status"]["conditions"]}
+        assert reasons.get("NonStructuralSchema", "False") == "False"
+    finally:
+        admin.delete("crd", f"{kind}.{group}")
 
 
 # --- explain ----------------------------------------------------------------------------------------------------------

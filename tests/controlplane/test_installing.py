@@ -93,6 +93,8 @@ def test_the_crds_and_jobs_outlive_a_release_and_another_takes_them_over(control
         done = install(control_plane.kubeconfig, one, "--take-ownership", "--set=replicas=2", *options)
         assert done.returncode == 0, done.stderr
         try:
+            (release,) = one.list("secrets", selector="owner=helm")
+            assert sum(map(len, release["data"].values())) < 524_288, "half of what a Secret may hold"
             one.create(training_job("kept"))
             done = helm(control_plane.kubeconfig, "uninstall", "steelyard", f"--namespace={one.namespace}")
             assert done.returncode == 0, done.stderr

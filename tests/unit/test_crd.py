@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import pytest
+import yaml
 from pydantic import Field
 
 from steelyard.api.base import ExactlyOneOf, Part
@@ -17,7 +18,7 @@ from steelyard.api.training_job import TrainingJobSpec
 from steelyard.api.tuning import Choice
 from steelyard.api.tuning_job import TuningJobSpec
 from steelyard.schema.cel import Rule
-from steelyard.schema.crd import LIMIT_BYTES, files, main, training_job_crd, tuning_job_crd
+from steelyard.schema.crd import LIMIT_BYTES, files, main, stored_bytes, training_job_crd, tuning_job_crd
 from steelyard.schema.rules.table import NOT_IN_CEL, RULES
 from steelyard.schema.structural import UnsayableError, structural_schema
 
@@ -60,10 +61,12 @@ def test_the_files_are_up_to_date(folder: Path) -> None:
     assert {path.name: path.read_text(encoding="utf-8") for path in folder.iterdir()} == files(), "run make generate"
 
 
-def test_every_file_is_small_enough_for_kubectl_apply(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert all(len(text.encode()) < LIMIT_BYTES == 262_144 for text in files().values())
+def test_every_crd_is_small_enough_for_kubectl_apply(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With room for what is to come: the real bound is that of an object's annotations."""
+    assert LIMIT_BYTES == 200_000
+    assert max(stored_bytes(yaml.safe_load(text)) for text in files().values()) <= LIMIT_BYTES
     monkeypatch.setattr("steelyard.schema.crd.LIMIT_BYTES", 1000)
-    with pytest.raises(ValueError, match=r"trainingjobs.* has .* but kubectl apply takes less than 1,000"):
+    with pytest.raises(ValueError, match=r"trainingjobs.* has .* bytes; .* kubectl apply at most 1,000 are allowed"):
         files()
 
 
