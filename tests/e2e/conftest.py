@@ -14,9 +14,26 @@ from cluster.kubectl import Kubectl, fresh_namespace
 from cluster.leftovers import machine_settings
 from cluster.real import RealCluster, end_abandoned
 from release import installed
+from under_way import (  # noqa: F401
+    conformance_jobs,
+    digits_search_there,
+    forests_there,
+    kind_test,
+    small_there,
+    under_way,
+)
 
 CHOICE = "STEELYARD_TEST_CLUSTER"
 _ROOT = Path(__file__).parents[2]
+_FIRST = (
+    # On a cluster without the operator, as far as that goes: components crash, and it is installed otherwise.
+    "test_namespace_mode",
+    "test_real_cluster",
+    # All that can be under way is begun by these, whose time is mostly waiting.
+    "test_faults",
+)
+_LAST = ("test_upgrade",)
+"""Jobs that begin while another operator is there would get its trainer."""
 
 
 class Cluster(Protocol):
@@ -37,6 +54,12 @@ class ExistingCluster:
     def __init__(self) -> None:
         self.kubeconfig = Path(os.environ.get("KUBECONFIG") or Path.home() / ".kube" / "config")
         self.kubectl = Kubectl(self.kubeconfig)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Puts the files in an order in which the operator comes once, and work is under way while tests wait."""
+    ranks = {name: rank for rank, name in enumerate((*_FIRST, "", *_LAST))}
+    items.sort(key=lambda item: ranks.get(item.path.stem, ranks[""]))
 
 
 @pytest.fixture(scope="session")
@@ -67,7 +90,7 @@ def cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def own_cluster(cluster: Cluster) -> RealCluster:
     """The same for tests that add, crash or look into nodes; they are skipped on a user's own cluster."""
     if not isinstance(cluster, RealCluster):
@@ -82,8 +105,8 @@ def namespace(cluster: Cluster) -> Iterator[Kubectl]:
         yield kubectl
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def operator(cluster: Cluster) -> Iterator[str]:
-    """The operator, installed by Helm with no value set; its namespace."""
+    """The operator, installed by Helm with no value set; its namespace. It stays to the end of the session."""
     with installed(cluster.kubeconfig, "steelyard-system"):
         yield "steelyard-system"

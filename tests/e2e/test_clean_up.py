@@ -5,33 +5,15 @@ import json
 from pathlib import Path
 from typing import Any
 
-import pytest
 from cluster.kubectl import Kubectl
 from test_digits import steelyard
-from test_faults import long_job
-from test_fetch import pod_spec
 from training_jobs import condition, is_over
-
-pytestmark = pytest.mark.usefixtures("operator")
 
 
 def test_a_workspace_goes_when_nobody_needs_it_and_a_job_when_its_time_is_over(
-    namespace: Kubectl, tmp_path: Path
+    small_there: Kubectl, tmp_path: Path
 ) -> None:
-    claim = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
-    small = long_job(
-        "small",
-        model={"randomForest": {"nEstimators": 5}},
-        training={},
-        publish=[{"uri": "pvc://models/small"}],
-        workspace={"retain": "Never", "retainSeconds": 0},
-    )
-    namespace.create(
-        {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "models"}, "spec": claim}, small
-    )
-    namespace.wait_for("pvc", "small-workspace", lambda claim: claim["status"].get("phase") == "Bound", seconds=300)
-    watches = pod_spec("import time; time.sleep(3600)", "small-workspace")
-    namespace.create({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "watches"}, "spec": watches})
+    namespace = small_there
     job = namespace.wait_for("trainingjob", "small", is_over, seconds=600)
     assert condition(job, "Complete").get("status") == "True", json.dumps(job["status"])
 

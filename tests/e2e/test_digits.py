@@ -9,14 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cluster.kubectl import Kubectl
 from local_results import recall
 from training_jobs import condition, is_over
+from under_way import KindTest
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples" / "digits"
-
-pytestmark = pytest.mark.usefixtures("operator")
 
 
 def steelyard(*arguments: str, **environment: str) -> str:
@@ -46,8 +44,8 @@ def local_metrics(tmp_path_factory: pytest.TempPathFactory, request: pytest.Fixt
     return metrics
 
 
-def test_one_apply_gives_a_published_model(namespace: Kubectl, local_metrics: dict[str, Any], tmp_path: Path) -> None:
-    namespace("apply", f"--filename={EXAMPLE}")
+def test_one_apply_gives_a_published_model(kind_test: KindTest, local_metrics: dict[str, Any], tmp_path: Path) -> None:
+    namespace = kind_test.namespace
     job = namespace.wait_for("trainingjob", "digits", is_over, seconds=900)
     assert condition(job, "Complete").get("status") == "True", job["status"]
     model = job["status"]["model"]

@@ -1,4 +1,4 @@
-"""Workers that are killed, deleted and evicted, a node that is lost for good, an upgrade: a training just goes on."""
+"""Workers that are killed, deleted and evicted, a node that is lost for good: a training just goes on."""
 
 import json
 import time
@@ -9,33 +9,10 @@ from typing import Any
 import pytest
 from cluster.kubectl import Kubectl, fresh_namespace
 from cluster.real import RealCluster
-from release import install
 from training_jobs import condition, is_over
+from under_way import LONG_EPOCHS, long_job
 
 pytestmark = pytest.mark.usefixtures("operator")
-
-LONG_EPOCHS = 400
-"""So many that a training is still under way when things happen to it."""
-
-
-def long_job(name: str, **spec: Any) -> dict[str, Any]:
-    """Digits, trained by two workers for long, with a checkpoint every second, published nowhere."""
-    return {
-        "apiVersion": "steelyard.dev/v1alpha1",
-        "kind": "TrainingJob",
-        "metadata": {"name": name},
-        "spec": {
-            "dataset": {"uri": "sklearn:digits", "target": "target"},
-            "model": {"mlp": {"hiddenUnits": [32]}},
-            "training": {"workers": 2, "epochs": LONG_EPOCHS, "checkpoint": {"everySeconds": 1}},
-            "publish": [],
-            "template": {
-                "terminationGracePeriodSeconds": 30,
-                "resources": {"train": {"requests": {"cpu": "300m", "memory": "1Gi"}, "limits": {"cpu": "1"}}},
-            },
-            **spec,
-        },
-    }
 
 
 def workers(namespace: Kubectl, name: str) -> dict[int, dict[str, Any]]:
@@ -119,6 +96,7 @@ def is_lost(node: dict[str, Any]) -> bool:
 class Lost:
     """A worker on a node that is gone for good."""
 
+    node: str
     jobs: Kubectl
     """Where its job is: spread."""
     worker: int
@@ -126,10 +104,9 @@ class Lost:
 
 
 @pytest.fixture(scope="module")
-def lost(cluster: RealCluster, operator: str) -> Iterator[Lost]:  # noqa: ARG001
+def lost(own_cluster: RealCluster, operator: str) -> Iterator[Lost]:  # noqa: ARG001
     """Loses a node in mid-training. It is minutes until the cluster takes that for true: other tests run meanwhile."""
-    if not isinstance(cluster, RealCluster):
-        pytest.skip("needs nodes that may be crashed: not for the cluster of a user")
+    cluster = own_cluster
     node = cluster.add_node()
     try:
         with fresh_namespace(cluster.kubectl, **{"pod-security.kubernetes.io/enforce": "restricted"}) as namespace:
@@ -141,21 +118,23 @@ def lost(cluster: RealCluster, operator: str) -> Iterator[Lost]:  # noqa: ARG001
             assert sorted(placed.values()) == sorted([cluster.nodes[0].name, node.name])
             victim = next(worker for worker, name in placed.items() if name == node.name)
             old = uid(workers(namespace, "spread")[victim])
+            # Others' pods would be given to it too, until it is known to be lost.
+            cluster.kubectl("cordon", node.name)
             cluster.kill_node(node.number)
-            # Before that others' pods would be given to it too.
-            namespace.wait_for("node", node.name, is_lost)
-            yield Lost(namespace, victim, old)
+            yield Lost(node.name, namespace, victim, old)
     finally:
         cluster.kubectl("delete", "node", node.name, "--ignore-not-found", "--wait=false")
 
 
 @pytest.mark.usefixtures("lost")
 def test_workers_killed_deleted_and_evicted_are_replaced_and_the_training_goes_on(
-    own_cluster: RealCluster, namespace: Kubectl
+    own_cluster: RealCluster, namespace: Kubectl, request: pytest.FixtureRequest
 ) -> None:
     namespace.create(long_job("long"))
     wait_until("both workers run", lambda: len(workers(namespace, "long")) == 2)
     train_for_a_while(namespace, "long")
+    # Not before, as it would take the room of the workers.
+    request.getfixturevalue("under_way")
 
     def kill(pod: dict[str, Any]) -> None:
         container = pod["status"]["containerStatuses"][0]["containerID"].removeprefix("containerd://")
@@ -183,31 +162,6 @@ def test_workers_killed_deleted_and_evicted_are_replaced_and_the_training_goes_o
 
 
 def test_a_node_with_a_worker_is_lost_for_good(lost: Lost) -> None:
+    lost.jobs.wait_for("node", lost.node, is_lost)
     wait_until("the lost worker is replaced", lambda: replaced(lost.jobs, "spread", lost.worker, lost.uid), seconds=600)
     completes(lost.jobs, "spread")
-
-
-def test_an_upgrade_in_mid_training_leaves_the_workers_alone(own_cluster: RealCluster, namespace: Kubectl) -> None:
-    namespace.create(long_job("upgraded"))
-    wait_until("both workers run", lambda: len(workers(namespace, "upgraded")) == 2)
-    train_for_a_while(namespace, "upgraded")
-    jobs = {job["metadata"]["name"]: job["metadata"]["uid"] for job in namespace.list("jobs")}
-    pods = {worker: uid(pod) for worker, pod in workers(namespace, "upgraded").items()}
-    image = own_cluster.kubectl.within("steelyard-system").list("deployments")[0]["spec"]["template"]["spec"]
-    # The same program under another name is another image to Kubernetes.
-    own_cluster.nodes[0].ctr("images", "tag", "--force", image["containers"][0]["image"], "steelyard.dev/operator:next")
-    try:
-        install(
-            own_cluster.kubeconfig,
-            "steelyard-system",
-            image__tag="next",
-            trainer__image__tag="other",
-            trainer__nodeLostTolerationSeconds=45,
-        )
-        before = epochs_done(namespace, "upgraded")
-        wait_until("it still trains", lambda: epochs_done(namespace, "upgraded") > before + 10)
-        assert {worker: uid(pod) for worker, pod in workers(namespace, "upgraded").items()} == pods
-        completes(namespace, "upgraded")
-        assert {job["metadata"]["name"]: job["metadata"]["uid"] for job in namespace.list("jobs")} == jobs
-    finally:
-        install(own_cluster.kubeconfig, "steelyard-system")

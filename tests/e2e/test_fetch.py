@@ -4,7 +4,6 @@ The Job tiny-finish is real: its pod writes a folder as the trainer publishes on
 like. The namespace enforces the restricted Pod Security level.
 """
 
-import textwrap
 import threading
 import time
 from collections.abc import Iterator
@@ -13,8 +12,8 @@ from typing import Any
 
 import pytest
 from cluster.kubectl import Kubectl, KubectlError
+from under_way import pod_spec
 
-from steelyard import __version__
 from steelyard.api.errors import ConfigurationError, DataError
 from steelyard.client.connection import Connection
 from steelyard.client.fetching import Fetched, fetch_model
@@ -22,7 +21,6 @@ from steelyard.client.logs import follow_log, read_log
 from steelyard.contract.stages import Reason
 from steelyard.serving.published import verify
 
-IMAGE = f"steelyard.dev/trainer:{__version__}"
 MODEL_BYTES = 20_000_000
 
 # Bytes that are no text, and more of them than one message of any protocol takes.
@@ -66,37 +64,6 @@ def is_allowed(user: Kubectl) -> bool:
         return "yes" in user("auth", "can-i", "create", "pods/exec")
     except KubectlError:  # It ends with 1 where the answer is no.
         return False
-
-
-def pod_spec(program: str, claim: str | None = None) -> Document:
-    """A pod of the restricted level whose container `trainer` runs a Python program."""
-    volumes = [{"name": "claim", "persistentVolumeClaim": {"claimName": claim}}] if claim else []
-    return {
-        "restartPolicy": "Never",
-        "terminationGracePeriodSeconds": 1,
-        "securityContext": {
-            "runAsNonRoot": True,
-            "runAsUser": 65532,
-            "runAsGroup": 65532,
-            "fsGroup": 65532,
-            "seccompProfile": {"type": "RuntimeDefault"},
-        },
-        "containers": [
-            {
-                "name": "trainer",
-                "image": IMAGE,
-                "imagePullPolicy": "IfNotPresent",
-                "command": ["python3", "-u", "-c", textwrap.dedent(program)],
-                "securityContext": {
-                    "allowPrivilegeEscalation": False,
-                    "readOnlyRootFilesystem": True,
-                    "capabilities": {"drop": ["ALL"]},
-                },
-                "volumeMounts": [{"name": volume["name"], "mountPath": "/claim"} for volume in volumes],
-            }
-        ],
-        "volumes": volumes,
-    }
 
 
 def finish(kubectl: Kubectl, program: str) -> str:

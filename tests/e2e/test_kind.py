@@ -5,13 +5,10 @@ import os
 import shutil
 import subprocess
 from pathlib import Path
-from typing import Any
 
 import pytest
-from cluster.binaries import binary
-
-ROOT = Path(__file__).parents[2]
-KIND = ROOT / "tests" / "kind"
+from release import ROOT
+from under_way import KIND, KindTest
 
 
 def test_the_scripts_pass_shellcheck() -> None:
@@ -30,22 +27,13 @@ def test_a_machine_without_kind_is_told_so(script: str, tmp_path: Path) -> None:
     assert done.stderr.startswith("kind is needed, but it is not on the PATH")
 
 
-@pytest.mark.usefixtures("operator")
-def test_the_example_is_trained_and_its_model_shown(cluster: Any, tmp_path: Path) -> None:
-    kubeconfig = tmp_path / "kubeconfig"
-    shutil.copy(cluster.kubeconfig, kubeconfig)
-    context = cluster.kubectl("config", "current-context").strip()
-    config = ["config", f"--kubeconfig={kubeconfig}", "rename-context", context, "kind-steelyard"]
-    subprocess.run([binary("kubectl"), *config], check=True, stdout=subprocess.DEVNULL)
-    tools = os.pathsep.join(str(binary(tool).parent) for tool in ("kubectl", "helm"))
-    try:
-        done = run("test", tmp_path, KUBECONFIG=str(kubeconfig), PATH=f"{tools}:{os.environ['PATH']}")
-    finally:
-        cluster.kubectl.within("default")("delete", "--ignore-not-found", f"--filename={ROOT / 'examples' / 'digits'}")
-    assert done.returncode == 0, done.stdout + done.stderr
-    print(done.stdout)
-    assert "Phase:          Succeeded" in done.stdout, "helm test says so"
-    model = json.loads(done.stdout[done.stdout.rindex("\n[") :])[0]
+def test_the_example_is_trained_and_its_model_shown(kind_test: KindTest) -> None:
+    code = kind_test.process.wait()
+    said = kind_test.output.read_text()
+    assert code == 0, said + kind_test.errors.read_text()
+    print(said)
+    assert "Phase:          Succeeded" in said, "helm test says so"
+    model = json.loads(said[said.rindex("\n[") :])[0]
     assert model["published"] == ["pvc://models/digits"]
 
 

@@ -8,8 +8,9 @@ import yaml
 from cluster.kubectl import Kubectl, KubectlError, fresh_namespace
 from cluster.real import RealCluster
 from release import CHART, installed
-from test_faults import long_job, wait_until, workers
+from test_faults import wait_until, workers
 from training_jobs import condition, is_over
+from under_way import long_job
 
 
 @pytest.fixture(autouse=True)

@@ -10,8 +10,9 @@ from cluster.cache import KUBERNETES
 from cluster.kubectl import Kubectl, KubectlError
 from cluster.real import RealCluster
 from release import CHART, helm
-from test_faults import epochs_done, long_job, wait_until, workers
+from test_faults import epochs_done, wait_until, workers
 from training_jobs import condition, is_over
+from under_way import long_job
 
 OPERATOR = "system:serviceaccount:steelyard-system:steelyard"
 

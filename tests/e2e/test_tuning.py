@@ -1,30 +1,27 @@
 """Searches on the real cluster, beside the same searches on this machine: the same trials, and a published model."""
 
-import itertools
 import json
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 import yaml
-from cluster.kubectl import Kubectl, fresh_namespace
+from cluster.kubectl import Kubectl
 from cluster.real import RealCluster
-from test_digits import ROOT, steelyard
+from test_digits import steelyard
+from test_faults import wait_until
 from training_jobs import condition, is_over
+from under_way import EXAMPLES, forests, restricted
 
 from steelyard.api.tuning_job import TuningJobSpec
 from steelyard.search.log import Entry
 
-if TYPE_CHECKING:
-    from conftest import Cluster
-
-EXAMPLES = ROOT / "examples"
-
-pytestmark = pytest.mark.usefixtures("operator")
+Forests = dict[tuple[str, int], tuple[Kubectl, Path]]
 
 
 def run_here(manifest: Path) -> list[Entry]:
@@ -38,13 +35,6 @@ def log_of(document: dict[str, Any]) -> list[Entry]:
     """The entries of a document with a spec and a log."""
     spec = TuningJobSpec.model_validate(document["spec"])
     return [Entry.decode(line, spec.parameters) for line in document["log"]]
-
-
-def search_on(namespace: Kubectl, manifest: Path) -> dict[str, Any]:
-    """The TuningJob when it is over."""
-    document = yaml.safe_load(manifest.read_text())
-    namespace.create(document)
-    return namespace.wait_for("tuningjob", document["metadata"]["name"], is_over, seconds=900)
 
 
 def same_trials(one: list[Entry], other: list[Entry]) -> None:
@@ -72,11 +62,10 @@ def same_model(one: Path, other: Path) -> None:
             assert metric["value"] == pytest.approx(yours["metrics"][part][name]["value"], abs=1e-6), (part, name)
 
 
-@pytest.mark.usefixtures("forests_there")
-def test_the_digits_network_is_searched_pruned_and_published(namespace: Kubectl, tmp_path: Path) -> None:
-    namespace("apply", f"--filename={EXAMPLES / 'digits' / 'claim.yaml'}")
+def test_the_digits_network_is_searched_pruned_and_published(digits_search_there: Kubectl, tmp_path: Path) -> None:
+    namespace = digits_search_there
     manifest = Path(shutil.copy(EXAMPLES / "digits-search" / "tuning-job.yaml", tmp_path))
-    job = search_on(namespace, manifest)
+    job = namespace.wait_for("tuningjob", "digits-search", is_over, seconds=900)
     status = job["status"]
     print(json.dumps(status, indent=2))
     print(namespace("get", "tuningjobs,trainingjobs"))
@@ -104,25 +93,6 @@ def test_the_digits_network_is_searched_pruned_and_published(namespace: Kubectl,
     same_model(tmp_path / "model", tmp_path / "claims" / "models" / "digits-search")
 
 
-def forests(folder: Path, placement: str, parallel_trials: int) -> Path:
-    """The manifest of a search over six small forests on digits, some of which are given up between folds."""
-    document = yaml.safe_load((EXAMPLES / "forest-search" / "tuning-job.yaml").read_text())
-    spec = document["spec"]
-    forest = "model.randomForest"
-    spec["parameters"] = [
-        {"path": f"{forest}.nEstimators", "type": "Int", "min": 5, "max": 20},
-        {"path": f"{forest}.maxDepth", "type": "Categorical", "values": [None, 2, 8]},
-        {"path": f"{forest}.maxFeatures", "type": "Double", "min": 0.05, "max": 0.5},
-    ]
-    spec["algorithm"] = {"name": "TPE", "startupTrials": 2, "seed": 1}
-    spec["pruning"] = {"name": "PairedFolds"}
-    spec |= {"placement": placement, "maxTrials": 6, "parallelTrials": parallel_trials}
-    spec["template"]["publish"] = []
-    manifest = folder / "tuning-job.yaml"
-    manifest.write_text(yaml.safe_dump(document))
-    return manifest
-
-
 def answers(job: dict[str, Any]) -> int:
     """How many trials a search's log has."""
     return len(job.get("status", {}).get("log", ()))
@@ -140,25 +110,6 @@ def kill_operator(cluster: RealCluster) -> int:
         # Another pod takes its place at once; the same one would be started later after each crash.
         kubectl("delete", "pod", pod["metadata"]["name"], "--force", "--grace-period=0", "--wait=false")
     return killed
-
-
-@pytest.fixture(scope="module")
-def forests_there(
-    cluster: "Cluster",
-    operator: str,  # noqa: ARG001
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[dict[tuple[str, int], tuple[Kubectl, Path]]]:
-    """The forests' searches on the cluster, all at once, each in a namespace of its own; by placement and the number of
-    trials at a time. They take longer than they compute."""
-    with ExitStack() as stack:
-        searches = {}
-        for placement, parallel_trials in itertools.product(("Packed", "Pods"), (1, 2)):
-            labels = {"pod-security.kubernetes.io/enforce": "restricted"}
-            namespace = stack.enter_context(fresh_namespace(cluster.kubectl, **labels))
-            manifest = forests(tmp_path_factory.mktemp("there"), placement, parallel_trials)
-            namespace.create(manifest.read_text())
-            searches[placement, parallel_trials] = namespace, manifest
-        yield searches
 
 
 @pytest.fixture(scope="module")
@@ -198,27 +149,69 @@ def check_forests(namespace: Kubectl, manifest: Path, forests_here: Callable[[in
 def test_forests_have_the_same_trials_in_pods_in_packs_and_here(
     placement: str,
     parallel_trials: int,
-    forests_there: dict[tuple[str, int], tuple[Kubectl, Path]],
+    forests_there: Forests,
     forests_here: Callable[[int], list[Entry]],
 ) -> None:
     namespace, manifest = forests_there[placement, parallel_trials]
     check_forests(namespace, manifest, forests_here)
 
 
+@dataclass
+class Killed:
+    """A search whose operator was killed."""
+
+    namespace: Kubectl
+    manifest: Path
+    due: list[int]
+    """The numbers of answers at which that is still to happen."""
+    processes: int = 0
+    """How many of the operator were killed for it."""
+    answers: list[int] = field(default_factory=list)
+    """How many the search had after each time."""
+
+
+@pytest.fixture(scope="module")
+def killed(
+    own_cluster: RealCluster,
+    operator: str,  # noqa: ARG001
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[dict[str, Killed]]:
+    """Searches side by side, by placement, whose operator was killed when each began, had an answer, and had three."""
+    with ExitStack() as stack:
+        searches = {}
+        for placement in ("Packed", "Pods"):
+            namespace = stack.enter_context(restricted(own_cluster))
+            manifest = forests(tmp_path_factory.mktemp("killed"), placement, 2)
+            namespace.create(manifest.read_text())
+            searches[placement] = Killed(namespace, manifest, [0, 1, 3])
+
+        def is_done() -> bool:
+            kill_where_due(own_cluster, list(searches.values()))
+            return not any(search.due for search in searches.values())
+
+        wait_until("each search has had three answers", is_done, seconds=900)
+        yield searches
+
+
+def kill_where_due(cluster: RealCluster, searches: list[Killed]) -> None:
+    """Kills the operator once where one of the searches has come so far."""
+    due = [
+        search
+        for search in searches
+        if search.due and answers(search.namespace.get("tuningjob", "forest-search")) >= search.due[0]
+    ]
+    processes = kill_operator(cluster) if due else 0
+    for search in due:
+        search.due.pop(0)
+        search.processes += processes
+        search.answers.append(answers(search.namespace.get("tuningjob", "forest-search")))
+
+
 @pytest.mark.parametrize("placement", ["Packed", "Pods"])
 def test_an_operator_that_is_killed_goes_on_with_the_search(
-    own_cluster: RealCluster,
-    namespace: Kubectl,
-    tmp_path: Path,
-    placement: str,
-    forests_here: Callable[[int], list[Entry]],
+    killed: dict[str, Killed], placement: str, forests_here: Callable[[int], list[Entry]]
 ) -> None:
-    manifest = forests(tmp_path, placement, 2)
-    namespace.create(manifest.read_text())
-    killed = 0
-    for least in (0, 1, 3):
-        namespace.wait_for("tuningjob", "forest-search", lambda job: answers(job) >= least, seconds=600)  # noqa: B023
-        killed += kill_operator(own_cluster)
-        assert answers(namespace.get("tuningjob", "forest-search")) < 6
-    assert killed >= 2
-    check_forests(namespace, manifest, forests_here)
+    search = killed[placement]
+    assert search.processes >= 2
+    assert len(search.answers) == 3 and max(search.answers) < 6
+    check_forests(search.namespace, search.manifest, forests_here)
