@@ -130,7 +130,7 @@ def test_status_shows_stages_conditions_candidates_and_the_model(
         f"digest {DIGEST}",
         "chosen Int8, 94,208 bytes, 6.5 us a row: 0.274 of float32 (344,064 bytes), "
         "0.001 less accuracy on the "
-        "validation part",
+        "validation set",
         "test accuracy 0.972 ± 0.009",
         "float32 344,064 0.972 12 us",
         "Int8 94,208 0.9 6.5 us loses too much",

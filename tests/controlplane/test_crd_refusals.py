@@ -198,7 +198,7 @@ BY_RULE = [
     (
         ["dataset.testUri=pvc://data/b.csv", "dataset.split={test: 0.2}"],
         "spec.dataset.split.test",
-        "the test part is the file of testUri; leave out one of the two",
+        "the test set is the file of testUri; leave out one of the two",
     ),
     (["dataset.testUri=b.csv"], "spec.dataset.testUri", "'b.csv' lies on no claim; pods see nothing else"),
     (["dataset.testUri=s3://b/c.csv"], "spec.dataset.testUri", "'s3://b/c.csv' is no file that is read here"),
@@ -383,7 +383,7 @@ BY_RULE = [
     (
         [PREPARED, "trained={uri: pvc://a/x, refit: true}", "training.earlyStopping={}"],
         "spec.training.earlyStopping",
-        "no validation part is left to watch",
+        "no validation set is left to watch",
     ),
     (
         [PREPARED, "trained={uri: pvc://a/x, refit: true, epochs: 11}"],
@@ -392,7 +392,7 @@ BY_RULE = [
     ),
     ([TRIAL], "spec.publish", "a trial publishes nothing; say publish: []"),
     ([TRIAL, "publish=[]", "compression={}"], "spec.compression", "a trial compresses for trial.secondary only"),
-    ([TRIAL, "publish=[]", "evaluation.maxGeneralizationGap=0.1"], "spec.evaluation", "does not look at the test part"),
+    ([TRIAL, "publish=[]", "evaluation.maxGeneralizationGap=0.1"], "spec.evaluation", "does not look at the test set"),
     ([TRIAL, "publish=[]", "task=Regression"], "spec.trial.metric", "accuracy is no metric of Regression"),
     ([TRIAL, "publish=[]", "trial.pairedLimit={best: [0.5]}"], "spec.trial.pairedLimit", "is not scored on folds"),
     (

@@ -63,7 +63,7 @@ class EstimatorJob:
         return finish(self._context("finish", self.job(model, **spec)))
 
     def test_rows(self) -> Path:
-        """The raw test part as CSV, the target included."""
+        """The raw test set as CSV, the target included."""
         raw = self.prepared.read_raw("test")
         path = self.folder / "test.csv"
         with path.open("w", encoding="utf-8", newline="") as file:

@@ -43,7 +43,7 @@ class Case:
         return self.job.prepared
 
     def score(self, metric: str) -> float:
-        """The published model's figure on the test part."""
+        """The published model's figure on the test set."""
         self.folder, _ = self.job.publish(self.model)
         report = json.loads((self.folder / "steelyard.json").read_text())
         return float(report["metrics"]["test"][metric]["value"])

@@ -90,7 +90,7 @@ def test_preprocessing_is_learned_from_the_training_part_only(tmp_path, strategy
     write_csv(tmp_path / "t.csv", ["x", "town", "target"], rows)
     missing = {"strategy": strategy, **({"value": 7} if strategy == "Constant" else {})}
     dataset = prepared(tmp_path, {"uri": "t.csv", "missingValues": missing}, shard_rows=17)
-    # The same by scikit-learn, fitted on the rows that the stage says are the training part's.
+    # The same by scikit-learn, fitted on the rows that the stage says are the training set's.
     x = np.where(number_gaps, math.nan, numbers)[:, np.newaxis]
     town = np.where(town_gaps, None, towns.astype(object))[:, np.newaxis]
     if strategy == "Constant":
@@ -255,8 +255,8 @@ def test_every_row_is_in_exactly_one_shard_with_its_own_cells(tmp_path, rows, sh
     try:
         prepare(stage, shard_rows=shard_rows)
     except DataError as error:
-        # Of few rows the training part's may all be empty in a column.
-        assert "is empty in every row of the training part" in error.message
+        # Of few rows the training set's may all be empty in a column.
+        assert "is empty in every row of the training set" in error.message
         return
     dataset = PreparedDataset.load(stage.workspace)
     seen = []

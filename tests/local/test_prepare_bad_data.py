@@ -187,7 +187,7 @@ def test_the_target_is_the_same_everywhere(tmp_path):
 
 def test_a_class_with_fewer_rows_than_the_split_needs(tmp_path):
     write_csv(tmp_path / "t.csv", HEADER, _rows_with(1, 2, "perhaps"))
-    message = _fails(tmp_path, DataError, "class 'perhaps' has only 1 row when the test part is cut off")
+    message = _fails(tmp_path, DataError, "class 'perhaps' has only 1 row when the test set is cut off")
     for way_out in ("merge it", "add rows", "dataset.split.stratify: false"):
         assert way_out in message
     assert "Regression" not in message
@@ -198,7 +198,7 @@ def test_a_class_with_fewer_rows_than_the_split_needs(tmp_path):
 
 def test_a_part_with_fewer_rows_than_classes(tmp_path):
     write_csv(tmp_path / "t.csv", ["a", "target"], [[row, f"class {row % 10}"] for row in range(40)])
-    _fails(tmp_path, DataError, "the test part has 8 rows, but there are 10 classes")
+    _fails(tmp_path, DataError, "the test set has 8 rows, but there are 10 classes")
 
 
 def test_too_few_rows_to_split(tmp_path):
@@ -225,7 +225,7 @@ def test_a_column_without_any_value(tmp_path):
     _fails(
         tmp_path,
         DataError,
-        "column 'b' is empty in every row of the training part",
+        "column 'b' is empty in every row of the training set",
         dataset={"missingValues": {"strategy": "Mean"}},
     )
 
@@ -290,12 +290,12 @@ def test_checks_fail_with_their_figures_and_pass_at_the_limit(tmp_path, checks, 
         (
             {},
             {"training": {"batchSize": 43}},
-            ["spec.training.batchSize: 43 is more than the 42 rows of the training part"],
+            ["spec.training.batchSize: 43 is more than the 42 rows of the training set"],
         ),
         (
             {},
             {"training": {"batchSize": 21, "workers": 3}},
-            ["spec.training.workers: 3 workers are more than the training part's 2 batches", "at most 2"],
+            ["spec.training.workers: 3 workers are more than the training set's 2 batches", "at most 2"],
         ),
         (
             {},

@@ -237,7 +237,7 @@ def test_a_refitted_model_has_seen_all_but_the_test_part(diabetes: EstimatorJob)
     folder, _ = other.publish({"ridge": {"scaling": "None"}}, trained={"refit": True}, **SMALLEST)
     report = report_of(folder)
     assert report["training"]["parts"] == ["train", "validation"] and report["metrics"].keys() == {"train", "test"}
-    assert "fitted on the training part alone" in report["choice"]["madeWith"]
+    assert "fitted on the training set alone" in report["choice"]["madeWith"]
     rows, spec = Rows(diabetes.prepared), diabetes.job({"ridge": {"scaling": "None"}}).spec
     ridge = load_estimator((folder / "model.skops").read_bytes())
     table = rows.all_learned
@@ -246,7 +246,7 @@ def test_a_refitted_model_has_seen_all_but_the_test_part(diabetes: EstimatorJob)
     alone = rows.part("train")
     less = type(ridge)(alpha=1.0).fit(rows.features(alone, spec), alone.targets)
     assert not np.array_equal(ridge.coef_, less.coef_)
-    # The choice was made with a model to which the validation part was new.
+    # The choice was made with a model to which the validation set was new.
     validation = rows.part("validation")
     r2 = less.score(rows.features(validation, spec), validation.targets)
     assert report["choice"]["candidates"][0]["validation"]["r2"]["value"] == pytest.approx(r2, rel=1e-12)
@@ -448,7 +448,7 @@ def test_the_files_of_a_search_are_published_and_verified(
     )
     card = (folder / CARD_FILE).read_text()
     assert card.startswith("# digits-search\n") and "## How it was found" in card
-    assert f"the best is trial {best.number}, accuracy {best.value:.4g} on the validation part" in card
+    assert f"the best is trial {best.number}, accuracy {best.value:.4g} on the validation set" in card
     (folder / SEARCH_FILE).write_bytes(b"[]")
     assert [problem.file for problem in verify(folder)] == [SEARCH_FILE]
 

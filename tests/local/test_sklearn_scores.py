@@ -239,7 +239,7 @@ def test_a_refitted_model_has_seen_all_but_the_test_part_in_the_sources_order(
     twin = RandomForestClassifier(5, random_state=0).fit(*data(job, "train", "validation"))
     features, _ = data(job, "test")
     np.testing.assert_array_equal(saved.predict_proba(features), twin.predict_proba(features))
-    assert outcome.message == "fitted on the 1,437 rows of the training and validation parts"
+    assert outcome.message == "fitted on the 1,437 rows of the training and validation sets"
 
 
 # --- the stage --------------------------------------------------------------------------------------------------------

@@ -149,7 +149,7 @@ def test_rows_with_gaps_are_dropped_before_any_split(tmp_path: Path) -> None:
 
 REFUSED: list[tuple[dict[str, Any], list[object], type[Exception], str]] = [
     ({"group": "kay"}, [1, 2, 3] * 9, ConfigurationError, "spec.dataset.split.group: .* no column 'kay'; did you mean"),
-    ({"group": "key"}, [1, 2] * 9, DataError, "2 groups are too few: 1 go to the test part and 1 to validation"),
+    ({"group": "key"}, [1, 2] * 9, DataError, "2 groups are too few: 1 go to the test set and 1 to validation"),
     ({"group": "key"}, [1, 2, "", 3] * 9, DataError, r"'key' \(split.group\) is empty in 9 of 36 rows, first in row 3"),
     ({"time": "key"}, [7] * 30, DataError, "30 rows of 1 different times are too few"),
     ({"time": "key"}, [1, 2, "May"] * 9, DataError, r"row 3 .*'key' \(split.time\) is 'May'; the rows before it have"),
@@ -173,7 +173,7 @@ TEST_FILES: list[tuple[list[str], list[list[object]], str]] = [
     (["a", "target"], [[1, "yes"]], r"the test file later.csv lacks 'key', which table.csv has"),
     (["a", "key"], [[1, 2]], "later.csv has no column 'target'"),
     (HEADER, [["x", 1, "yes"], ["y", 1, "no"]], "'a' holds numbers in table.csv, but text in the test file later.csv"),
-    (HEADER, [[1, 1, "yes"], [1, 1, "maybe"]], "no row of the training part has the label 'maybe'.*1 of the test part"),
+    (HEADER, [[1, 1, "yes"], [1, 1, "maybe"]], "no row of the training set has the label 'maybe'.*1 of the test set"),
     (HEADER, [], "later.csv has a header but no rows"),
     (HEADER, [[1, 1, ""]], "the target 'target' is missing in 1 of 31 rows, first in row 1 .* of later.csv"),
     (HEADER, [["", 1, "yes"]], r"cells are empty in 'a' \(1, first in row 1 .* of later.csv\)"),
@@ -224,7 +224,7 @@ def test_the_published_model_says_how_it_was_split_and_predicts_without_that_col
     assert steelyard("run", tmp_path / "job.yaml") == 0
     report = json.loads((tmp_path / "model" / "steelyard.json").read_text())
     assert report["dataset"]["split"] == {"group": "key", "test": 0.2, "validation": 0.1, "seed": 42}
-    assert "all rows of one `key` are in one part" in (tmp_path / "model" / "README.md").read_text()
+    assert "all rows of one `key` are in one set" in (tmp_path / "model" / "README.md").read_text()
     rows = write_csv(tmp_path / "rows.csv", ["a"], [[1], [2]])
     assert steelyard("predict", tmp_path / "model", "--input", rows) == 0
 

@@ -32,7 +32,7 @@ def test_the_smallest_within_the_budget_wins() -> None:
     assert verdicts["Float16"] == "within the budget, but 200 bytes is more than DynamicRange's"
     assert (
         verdicts["Int8"]
-        == "rejected: accuracy drops by 0.07 on the validation part, more than the 0.01 that are allowed"
+        == "rejected: accuracy drops by 0.07 on the validation set, more than the 0.01 that are allowed"
     )
 
 
@@ -100,9 +100,9 @@ def test_a_metric_in_the_targets_unit_may_grow_by_a_share() -> None:
     choice = by("rmse", None, 0.01, 1000.0, 1011.0, 1009.0)
     assert choice.chosen.measured.name == "Float16"
     assert choice.weighed[1].verdict == (
-        "rejected: rmse grows by 0.011 on the validation part, more than the 0.01 of it that are allowed"
+        "rejected: rmse grows by 0.011 on the validation set, more than the 0.01 of it that are allowed"
     )
-    assert choice.why.endswith("of the 2 candidates whose rmse grows by at most 0.01 of it on the validation part")
+    assert choice.why.endswith("of the 2 candidates whose rmse grows by at most 0.01 of it on the validation set")
     assert by("medianAe", None, 0.01, 1e-3, 1.02e-3).chosen.measured.name == "Baseline"
     assert by("mae", None, 0.0, 0.0, 0.0).chosen.measured.name == "Int8", "of nothing nothing is lost"
 

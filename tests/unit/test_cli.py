@@ -253,7 +253,7 @@ def test_the_chosen_line_tells_time_and_what_the_other_end_costs() -> None:
     lines = outcome_lines(found | {"candidates": [small, quick]}, [])
     assert "\n".join(lines).split("\n")[:2] == [
         "chosen      Onnx, 753,000 bytes, 8 us a row: 1.832 of skops (411,000 bytes), "
-        "at the same accuracy on the validation part",
+        "at the same accuracy on the validation set",
         "            the smallest within the budget: skops, 411,000 bytes, 5.8 ms a row",
     ]
     chosen = found | {"chosen": "Baseline", "bytes": 411_000, "candidates": [small, quick]}

@@ -63,7 +63,7 @@ def test_doubts() -> None:
     assert doubtful(0.9, duplicateRows=10).startswith("10 of 1,000 rows (1%) repeat an earlier one")
     assert "'a' says the target already" in doubtful(0.9, featuresEqualToTarget=["a"])
     assert doubtful(0.9, lookAlikeLabels=[{"A": 3, "a": 4}]) == "labels look alike: 'A' (3 rows), 'a' (4 rows)"
-    assert "accuracy 0.505 ± 0.01 on the test part is no better than 0.5" in doubtful(0.505)
+    assert "accuracy 0.505 ± 0.01 on the test set is no better than 0.5" in doubtful(0.505)
     assert "always saying 'no'" in doubtful(0.4)
     # Less is better.
     assert doubtful(4.0, 0.5, naive=5.0, metric="rmse") == ""

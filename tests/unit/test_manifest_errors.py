@@ -233,7 +233,7 @@ WRONG = [
     (
         "dataset={uri: a.csv, testUri: b.csv, target: t, split: {test: 0.2}}",
         "spec.dataset.split.test",
-        "the test part is the file of testUri; leave out one of the two",
+        "the test set is the file of testUri; leave out one of the two",
     ),
     (
         "dataset={uri: a.csv, testUri: a.csv, target: t}",

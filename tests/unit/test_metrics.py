@@ -173,5 +173,5 @@ def test_a_gap_is_growth_where_less_is_better_and_a_share_in_the_targets_unit() 
 def test_a_requirement_of_one_class_is_looked_up_by_its_label() -> None:
     bounds = [{"metric": "recall", "label": "spam", "minimum": 0.8}]
     found = {"recall": Figure(0.9, 0.01), "recall[spam]": Figure(0.7, 0.02)}
-    with pytest.raises(SteelyardError, match=r"NOT MET: recall\[spam\] is 0.7 ± 0.02 on the test part; at least 0.8"):
+    with pytest.raises(SteelyardError, match=r"NOT MET: recall\[spam\] is 0.7 ± 0.02 on the test set; at least 0.8"):
         check_gates(evaluation(require=bounds), Measure("accuracy"), {}, found)

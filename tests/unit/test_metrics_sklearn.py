@@ -27,7 +27,7 @@ SETS = {
 
 
 def outputs_of(name: str) -> tuple[np.ndarray, np.ndarray]:
-    """Targets of a test part and what a logistic regression says of it."""
+    """Targets of a test set and what a logistic regression says of it."""
     if name == "unbalanced":
         random = np.random.default_rng(0)
         features = random.normal(size=(600, 4))

@@ -219,7 +219,7 @@ def test_a_result_is_shown_as_tables() -> None:
         **vars(result_of()), metric="r2", best_trial=3, best_value=0.5, best_parameters={"x": 1}, trials=trials
     )
     shown = re.sub("</?t[^>]*>", "|", found._repr_html_())
-    assert "|best trial||3|" in shown and "|r2||0.5 in the search, 0.5 ± 0.01 on the test part|" in shown
+    assert "|best trial||3|" in shown and "|r2||0.5 in the search, 0.5 ± 0.01 on the test set|" in shown
     assert "|x||1|" in shown and "and 2 more" in shown and "|0.03|" in shown
     again = replace(found, trials_are_shown=True)._repr_html_()
     assert "0.03" not in again and "pandas.DataFrame(result.trials)" in again
@@ -241,7 +241,7 @@ def test_a_searches_objective_comes_before_the_other_metrics() -> None:
     assert html.index("rmse</td>") < html.index("mae</td>") and "1,411 in the search, 1,355 ± 130 on the test" in html
     assert str(found).splitlines()[1:4] == [
         "best trial  3",
-        "rmse        1,411 in the search, 1,355 ± 130 on the test part",
+        "rmse        1,411 in the search, 1,355 ± 130 on the test set",
         "alpha       1",
     ]
     assert "test        rmse 1,355 ± 130, mae 1 ± 0.1" in str(found)

@@ -462,10 +462,10 @@ def test_a_score_on_the_validation_part_that_is_no_number_is_an_error(model: dic
     rows = Rows(Data(), {"train": learned, "validation": replace(learned, targets=np.full(8, 1e200))})  # type: ignore[arg-type]
     asked = {"tuningJob": "t", "number": 0, "metric": "rmse", "goal": "Minimize"}
     job = spec(model, publish=[], trial=asked)
-    with pytest.raises(DataError, match="rmse of the validation part is inf: it is not defined on so few rows, or too"):
+    with pytest.raises(DataError, match="rmse of the validation set is inf: it is not defined on so few rows, or too"):
         run_trial(job, rows, lambda _steps: None)
     trials = tuple(PackedTrial(number, job, rows.dataset) for number in range(2 if "randomForest" in model else 1))
-    with pytest.raises(DataError, match="rmse of the validation part is inf"):
+    with pytest.raises(DataError, match="rmse of the validation set is inf"):
         work_off(Piece(trials, VALIDATION, "family", math.inf), rows)
     finite = spec(model, publish=[], trial={**asked, "metric": "mae"})
     assert run_trial(finite, rows, lambda _steps: None).report.value == pytest.approx(1e200)
@@ -482,7 +482,7 @@ def test_the_secondary_objective_s_metric_is_a_number_too() -> None:
     learned = Table(("a",), np.arange(8.0)[:, np.newaxis], {}, np.arange(8.0))
     rows = Rows(Data(), {"train": learned, "validation": replace(learned, targets=np.full(8, 1e200))})  # type: ignore[arg-type]
     asked = {"tuningJob": "t", "number": 0, "metric": "rmse", "goal": "Minimize", "secondary": "Size"}
-    with pytest.raises(DataError, match="rmse of the validation part is inf"):
+    with pytest.raises(DataError, match="rmse of the validation set is inf"):
         run_trial(spec({"ridge": {"scaling": "None"}}, publish=[], compression={}, trial=asked), rows, lambda _: None)
 
 

@@ -60,7 +60,7 @@ FOREST = {"randomForest": {}}
             {"mlp": {}},
             {"evaluation": {"crossValidation": {}}},
             "evaluation.crossValidation",
-            "a network is judged on the parts of the split, folds are for scikit-learn's models: randomForest, ridge, "
+            "a network is judged on the sets of the split, folds are for scikit-learn's models: randomForest, ridge, "
             "lasso, elasticNet, logisticRegression, nearestNeighbors, gradientBoosting",
         ),
         (

@@ -484,8 +484,8 @@ WRONG = [
         "mlp",
         ["objective.metric=test_accuracy"],
         "objective.metric",
-        "'test_accuracy' is of the test part, which judges the published model, once, and has no say in a search; "
-        "allowed, each of the validation part: accuracy, macroF1, logLoss, rocAuc, averagePrecision, "
+        "'test_accuracy' is of the test set, which judges the published model, once, and has no say in a search; "
+        "allowed, each of the validation set: accuracy, macroF1, logLoss, rocAuc, averagePrecision, "
         "balancedAccuracy, precision, recall, f1, r2, rmse, mae, mape, medianAe",
     ),
     (

@@ -19,11 +19,11 @@ from steelyard_trainer.publishing.package import Evidence, Sizes, assemble, outp
 from steelyard_trainer.publishing.target import publish
 from steelyard_trainer.trained import TrainedFolder
 
-_FITTED_FOR_IT = "this job, fitted on the training part alone"
+_FITTED_FOR_IT = "this job, fitted on the training set alone"
 
 
 def finish(context: StageContext) -> Outcome:
-    """Runs the stage. The choice is made on the validation part; the test part judges once, the chosen model only.
+    """Runs the stage. The choice is made on the validation set; the test set judges once, the chosen model only.
 
     Raises:
         SteelyardError: a gate was not met (reason GateFailed); nothing is published then.
@@ -40,7 +40,7 @@ def finish(context: StageContext) -> Outcome:
     other = TrainedFolder.named(context, dataset) if spec.trained is not None and spec.trained.uri is not None else None
     trained = TrainedFolder.own(context) if spec.has_train else other
     assert trained is not None
-    # A refitted model has seen the validation part: the one that it was found by is weighed in its place.
+    # A refitted model has seen the validation set: the one that it was found by is weighed in its place.
     weighed = None if other is None and spec.is_refit and spec.model.capabilities.is_fitted_anew else other or trained
     family = family_of(spec.model)
     bench = family.bench(context, dataset, weighed)
@@ -84,7 +84,7 @@ def finish(context: StageContext) -> Outcome:
     figure = judged.figures["test"][primary.name]
     shown = baseline_name(spec) if name == BASELINE else name
     return Outcome(
-        f"{shown}, {sizes.chosen:,} bytes, {primary.name} {figure} on the test part; {where}",
+        f"{shown}, {sizes.chosen:,} bytes, {primary.name} {figure} on the test set; {where}",
         {
             "chosen": name,
             "bytes": sizes.chosen,

@@ -15,14 +15,14 @@ CompressionObjective = Literal["Size", "Latency", "Balanced"]
 
 
 class Compression(Part):
-    """Candidates are made, measured on the validation part, and the best within the budget is published."""
+    """Candidates are made, measured on the validation set, and the best within the budget is published."""
 
     candidates: Annotated[list[Candidate], Field(min_length=1, max_length=16)] | None = None
     """What is tried: Baseline (the model as it was trained, always weighed: float32 in LiteRT, or skops);
     of networks DynamicRange (8-bit weights), Float16 (16-bit weights), Int8 (8-bit weights and activations); of
     scikit-learn's models Onnx (float32). Default: all that the model's kind has."""
     max_metric_drop: Share = 0.01
-    """The most of evaluation.metric (default: accuracy, or r2) that a candidate may lose on the validation part
+    """The most of evaluation.metric (default: accuracy, or r2) that a candidate may lose on the validation set
     against the baseline: absolute; of rmse, mae and medianAe, which are in the target's unit, as a share: 0.01 lets
     them grow by 1%."""
     objective: CompressionObjective | None = None

@@ -20,7 +20,7 @@ class MissingValues(Part):
     meets."""
 
     strategy: MissingValueStrategy = "Fail"
-    """Constant puts `value` and `text`; Mean and Median put that of the training part (a text column takes its most
+    """Constant puts `value` and `text`; Mean and Median put that of the training set (a text column takes its most
     frequent word); DropRow leaves out every row with a missing cell, before the split; Fail ends the job and names the
     columns."""
     value: float | None = None
@@ -63,8 +63,8 @@ UNUSED_WITH: dict[SplitBy, tuple[str, ...]] = {
 
 
 class Split(Part):
-    """How rows are dealt out, as scikit-learn's `train_test_split` does it: first the test part is cut from all rows,
-    then, with the same seed, the validation part from the rest. Or by a column (group, time or column), which is then
+    """How rows are dealt out, as scikit-learn's `train_test_split` does it: first the test set is cut from all rows,
+    then, with the same seed, the validation set from the rest. Or by a column (group, time or column), which is then
     no feature."""
 
     test: Fraction | None = None
@@ -76,13 +76,13 @@ class Split(Part):
     seed: Annotated[int, Field(ge=0, le=2**32 - 1)] | None = None
     """Seed of the shuffle: the same seed and rows give the same split. Default: 42."""
     stratify: bool | None = None
-    """Whether every part gets the same mixture of classes. Default: true for classification; not for regression."""
+    """Whether every set gets the same mixture of classes. Default: true for classification; not for regression."""
     group: ColumnName | None = None
     """A column, such as a customer's number: all rows of one value go to the same part, as scikit-learn's
     GroupShuffleSplit deals them out."""
     time: ColumnName | None = None
-    """A column of numbers or dates: the latest rows are the test part, the latest of the rest the validation part. Rows
-    of the same time stay together, in the later part."""
+    """A column of numbers or dates: the latest rows are the test set, the latest of the rest the validation set. Rows
+    of the same time stay together, in the later set."""
     column: ColumnName | None = None
     """A column that says where each row goes: train, validation or test."""
 
@@ -161,7 +161,7 @@ class Dataset(Part):
     """CSV, Parquet, or Prepared: a folder `prepared` that another job's stage prepare wrote, taken as it is, split and
     all. Default: from the file name's ending (.csv, .csv.gz, .tsv is CSV with tabs, .parquet)."""
     test_uri: Annotated[str, Field(min_length=1, max_length=2048)] | None = None
-    """A file of its own whose rows are the test part, with the same columns as that of uri (excluded ones may be
+    """A file of its own whose rows are the test set, with the same columns as that of uri (excluded ones may be
     missing); a place as uri has it. With it leave out split.test."""
     target: ColumnName
     """The column to predict. It is never among the features."""
@@ -253,7 +253,7 @@ class Dataset(Part):
         if self.test_format is None:
             raise refuse("testUri", "the format can't be told from '{uri}'; say format: CSV or Parquet", uri=uri)
         if self.split.test is not None:
-            raise refuse("split.test", "the test part is the file of testUri; leave out one of the two")
+            raise refuse("split.test", "the test set is the file of testUri; leave out one of the two")
 
     def _check_split_column(self) -> None:
         if self.split.by is None:

@@ -80,7 +80,7 @@ class Categories(Part):
     """What becomes of text columns with many different words."""
 
     max: Annotated[int, Field(ge=2, le=10_000)] = MOST_CATEGORIES
-    """How many words of a column the model tells apart: the most frequent of the training part. All others are one
+    """How many words of a column the model tells apart: the most frequent of the training set. All others are one
     category, other."""
 
 

@@ -20,7 +20,7 @@ def check_label(metric: Metric | None, label: str | None) -> None:
 
 
 class Requirement(Part):
-    """A bound on one metric of the chosen model on the test part."""
+    """A bound on one metric of the chosen model on the test set."""
 
     metric: Metric
     """Classification: accuracy, macroF1, logLoss, rocAuc, averagePrecision, balancedAccuracy, precision, recall, f1;
@@ -64,7 +64,7 @@ class Requirement(Part):
 
 class CrossValidation(Part):
     """Scores on folds as scikit-learn's `cross_val_score(cv=FOLDS)` makes them: StratifiedKFold for classes, KFold for
-    numbers, without shuffling, over all rows but the test part in the source's order. What fills gaps and scales is
+    numbers, without shuffling, over all rows but the test set in the source's order. What fills gaps and scales is
     learned inside each fold."""
 
     folds: Annotated[int, Field(ge=2, le=20)] = 5
@@ -76,19 +76,19 @@ class Evaluation(Part):
     reason GateFailed."""
 
     metric: Metric | None = None
-    """What decides, on the validation part: which epoch of a network is the best, which compressed model is within
+    """What decides, on the validation set: which epoch of a network is the best, which compressed model is within
     compression.maxMetricDrop, and what a TuningJob searches for unless it says otherwise. Default: accuracy
     (regression: r2); of the epochs the least val_loss, or what training.earlyStopping.monitor says."""
     label: Label | None = None
     """Of rocAuc, averagePrecision, precision, recall and f1: the class that the metric is of, as it is written in the
     data (in quotes where it is a number). Default: all classes, averaged."""
     require: Annotated[list[Requirement], Field(max_length=16)] = []
-    """Bounds on the chosen model's metrics on the test part."""
+    """Bounds on the chosen model's metrics on the test set."""
     cross_validation: CrossValidation | None = None
     """Scores on folds beside those on the split's parts; for scikit-learn's models."""
     max_generalization_gap: Share | None = None
-    """The most by which the chosen model's evaluation.metric may be better on the training part than on the test part;
-    of rmse, mae and medianAe as a share of that on the training part."""
+    """The most by which the chosen model's evaluation.metric may be better on the training set than on the test set;
+    of rmse, mae and medianAe as a share of that on the training set."""
 
     @property
     def measure(self) -> Measure | None:

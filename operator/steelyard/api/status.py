@@ -82,7 +82,7 @@ class CandidateStatus(Part):
     bytes: Count | None = None
     """The size of the model file."""
     metric: float | None = None
-    """Its metric on the validation part."""
+    """Its metric on the validation set."""
     drop: float | None = None
     """What it loses against Baseline there; below 0 where it gains."""
     latency_microseconds: float | None = None
@@ -92,7 +92,7 @@ class CandidateStatus(Part):
 
 
 class MetricStatus(Part):
-    """A metric of the chosen model on the test part."""
+    """A metric of the chosen model on the test set."""
 
     value: float
     """Its value."""
@@ -101,14 +101,14 @@ class MetricStatus(Part):
 
 
 class NaiveStatus(Part):
-    """A model that says the same of every row: the commonest label of the training part, or its mean."""
+    """A model that says the same of every row: the commonest label of the training set, or its mean."""
 
     label: ShortText | None = None
     """Classification: what it says."""
     mean: float | None = None
     """Regression: what it says."""
     value: float
-    """Its value of the metric, on the test part."""
+    """Its value of the metric, on the test set."""
 
 
 class ModelStatus(Part):
@@ -125,13 +125,13 @@ class ModelStatus(Part):
     metric: ShortText | None = None
     """The metric that the weighing went by."""
     metrics: Annotated[dict[ShortText, MetricStatus], Field(max_length=32)] | None = None
-    """The chosen model's metrics on the test part."""
+    """The chosen model's metrics on the test set."""
     naive: NaiveStatus | None = None
     """What a model achieves that ignores the features."""
     doubts: Annotated[list[Annotated[str, Field(max_length=1024)]], Field(max_length=16)] | None = None
     """What makes the metrics doubtful."""
     metric_drop: float | None = None
-    """What the choice lost of the metric on the validation part."""
+    """What the choice lost of the metric on the validation set."""
     digest: Digest | None = None
     """The digest of the published folder (SHA-256 of its SHA256SUMS)."""
     published: Annotated[list[Annotated[str, Field(max_length=2048)]], Field(max_length=8)] | None = None
@@ -159,7 +159,7 @@ class TrialStatus(Part):
     value: float | None = None
     """The objective; where it was pruned, that of the step at which it ended."""
     standard_error: float | None = None
-    """The objective's standard error on the validation part; left out where there are folds."""
+    """The objective's standard error on the validation set; left out where there are folds."""
     secondary: float | None = None
     """The secondary objective: bytes, or microseconds a row."""
     epoch: Count | None = None

@@ -113,7 +113,7 @@ class EarlyStopping(Part):
     """Ends the training when the monitored figure has not improved for a while."""
 
     monitor: Monitor | None = None
-    """The figure: val_loss, or a metric of the validation part as val_METRIC; of the training part loss, and accuracy
+    """The figure: val_loss, or a metric of the validation set as val_METRIC; of the training set loss, and accuracy
     (classification) or mae (regression). Default: val_ and evaluation.metric where that is given, else val_loss."""
     patience: Annotated[int, Field(ge=1, le=100000)] = 5
     """Epochs without improvement after which training ends."""
@@ -151,7 +151,7 @@ class Training(Part):
     workers: Annotated[int, Field(ge=1, le=256)] = 1
     """Processes that train together, each on its part of every batch (MultiWorkerMirroredStrategy)."""
     epochs: Annotated[int, Field(ge=1, le=100000)] = 10
-    """Passes over the training part, at most."""
+    """Passes over the training set, at most."""
     batch_size: Annotated[int, Field(ge=1, le=1048576)] = 32
     """Rows of one worker's step; the global batch is workers x batchSize."""
     optimizer: Optimizer = Optimizer()

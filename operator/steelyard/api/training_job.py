@@ -104,7 +104,7 @@ class TrainingJobSpec(Part):
 
     @property
     def is_refit(self) -> bool:
-        """Whether the model is trained on the training and validation parts together."""
+        """Whether the model is trained on the training and validation sets together."""
         return self.trained is not None and self.trained.refit
 
     @property
@@ -182,7 +182,7 @@ class TrainingJobSpec(Part):
         if trained.refit and self.training.early_stopping is not None:
             raise refuse(
                 "training.earlyStopping",
-                "no validation part is left to watch when it is trained on (trained.refit); leave this out, and say in "
+                "no validation set is left to watch when it is trained on (trained.refit); leave this out, and say in "
                 "trained.epochs how long to train",
             )
         if trained.epochs is not None and trained.epochs > self.training.epochs:
@@ -196,7 +196,7 @@ class TrainingJobSpec(Part):
         if trained.uri is None and not can.is_fitted_anew:
             raise refuse(
                 "trained.uri",
-                "a refitted {model} is weighed by a model that was trained without the validation part; name it",
+                "a refitted {model} is weighed by a model that was trained without the validation set; name it",
                 model=can.family.noun,
             )
         return self
@@ -213,7 +213,7 @@ class TrainingJobSpec(Part):
         if self.evaluation.require or self.evaluation.max_generalization_gap is not None:
             raise refuse(
                 "evaluation",
-                "a trial does not look at the test part; leave out require and maxGeneralizationGap",
+                "a trial does not look at the test set; leave out require and maxGeneralizationGap",
             )
         can = self.model.capabilities
         if trial.paired_limit is not None and not can.has_folds:

@@ -52,7 +52,7 @@ class Trial(Part):
     number: Annotated[int, Field(ge=0, le=MOST_NUMBER)]
     """The trial's number, from 0."""
     metric: Metric
-    """What it reports: of the validation part, or, with evaluation.crossValidation, the mean over the folds."""
+    """What it reports: of the validation set, or, with evaluation.crossValidation, the mean over the folds."""
     label: Label | None = None
     """The class that the metric is of; left out, all of them."""
     goal: Goal
@@ -88,10 +88,10 @@ class Trained(Part):
     that are refitted do without."""
     refit: bool = False
     """False: the model is taken as it is. True: only the choice of the compression is made with it, on its own
-    validation part (without uri: with one that is trained for it, of scikit-learn's models); then the model is trained
-    anew on the training and validation parts together."""
+    validation set (without uri: with one that is trained for it, of scikit-learn's models); then the model is trained
+    anew on the training and validation sets together."""
     epochs: Annotated[int, Field(ge=1, le=100000)] | None = None
-    """refit, of networks: trains for the first so many of training.epochs, as there is no validation part left that
+    """refit, of networks: trains for the first so many of training.epochs, as there is no validation set left that
     could tell the best one. Default: all of them."""
 
     @model_validator(mode="after")

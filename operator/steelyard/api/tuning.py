@@ -42,10 +42,10 @@ PRUNING_SETTINGS: dict[str, tuple[str, ...]] = {
 
 
 class Objective(Part):
-    """What is searched for. The test part has no say in it: it judges the published model, once."""
+    """What is searched for. The test set has no say in it: it judges the published model, once."""
 
     given_metric: Metric | None = Field(default=None, alias="metric")
-    """Of the validation part; with template.evaluation.crossValidation the mean over the folds. Default: that of
+    """Of the validation set; with template.evaluation.crossValidation the mean over the folds. Default: that of
     template.evaluation, with its label."""
     label: Label | None = None
     """Of rocAuc, averagePrecision, precision, recall and f1: the class that the metric is of, as it is written in the
@@ -86,8 +86,8 @@ class Objective(Part):
         if isinstance(metric, str) and metric.lower().startswith("test"):
             raise refuse(
                 "metric",
-                "'{metric}' is of the test part, which judges the published model, once, and has no say in a search; "
-                "allowed, each of the validation part: {allowed}",
+                "'{metric}' is of the test set, which judges the published model, once, and has no say in a search; "
+                "allowed, each of the validation set: {allowed}",
                 metric=metric,
                 allowed=", ".join(GOAL_OF_METRIC),
             )

@@ -34,8 +34,8 @@ class Best(Part):
     """What becomes of the best trial. Then it is compressed and published as the template says."""
 
     fit: Literal["AsIs", "TrainAndValidation"] = "AsIs"
-    """AsIs: the trial's own model (after cross-validation: one that is trained on the training part).
-    TrainAndValidation: trained anew on both parts, for as many epochs as were best for the trial; the compression is
+    """AsIs: the trial's own model (after cross-validation: one that is trained on the training set).
+    TrainAndValidation: trained anew on both sets, for as many epochs as were best for the trial; the compression is
     chosen with the trial's own model and split."""
 
 

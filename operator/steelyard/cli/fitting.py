@@ -21,8 +21,8 @@ def figures(values: Mapping[str, float]) -> str:
 
 
 def fitting_figures(values: Mapping[str, float], width: int) -> str:
-    """The figures that fit into so many characters, each whole: first the metric on the validation part, then the loss
-    there, then those of the training part; at least the first."""
+    """The figures that fit into so many characters, each whole: first the metric on the validation set, then the loss
+    there, then those of the training set; at least the first."""
     ranked = sorted((name for name in values if not name.startswith("step_")), key=_rank)
     line = ""
     for name in ranked:

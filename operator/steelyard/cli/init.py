@@ -37,7 +37,7 @@ from steelyard.texts.figures import counted
 _USUAL_TARGETS = ("target", "label", "class", "y")
 _LONGEST_NAME = 40
 _LISTED = 8
-# What the manifest leaves to training: 1 less the default test and validation parts.
+# What the manifest leaves to training: 1 less the default test and validation sets.
 _TRAIN_FRACTION = 0.7
 _ROWS_WORTH_TWO_WORKERS = 100_000
 _STANDARD_OUTPUT = "-"
@@ -331,7 +331,7 @@ def _missing_lines(sample: Sample, features: list[Judged], target: Judged, findi
         shown = ", ".join(f"{quoted(name)} {count:,}" for name, count in list(gaps.items())[:_LISTED])
         lines = [
             f"    # Empty cells in {counted(sample.rows, 'row')}: {shown}{_more(gaps)}.",
-            "    # Median puts the training part's (text: its most frequent word); or Mean, Constant, DropRow, Fail.",
+            "    # Median puts the training set's (text: its most frequent word); or Mean, Constant, DropRow, Fail.",
         ]
     if absent:
         have, them = ("has", "it") if absent == 1 else ("have", "them")
@@ -352,7 +352,7 @@ def _stratify_lines(sample: Sample, target: Judged, task: Task) -> list[str]:
         ]
     if not sample.is_whole_table:
         return []
-    return ["      stratify: true  # every part gets the same mixture of classes"]
+    return ["      stratify: true  # every set gets the same mixture of classes"]
 
 
 def _batch_size(sample: Sample) -> int:

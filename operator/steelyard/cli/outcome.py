@@ -75,7 +75,7 @@ def _chosen(found: Mapping[str, Any]) -> str:
     cost = "at the same" if not drop else f"{number(abs(drop))} {'less' if drop > 0 else 'more'}"
     return (
         f"{name}, {size:,} bytes{time}: {size / baseline:.3f} of {_baseline(found)} ({baseline:,} bytes), "
-        f"{cost} {found.get('metric', 'metric')} on the validation part{_other_end(found)}"
+        f"{cost} {found.get('metric', 'metric')} on the validation set{_other_end(found)}"
     )
 
 

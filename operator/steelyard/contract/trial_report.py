@@ -36,7 +36,7 @@ class TrialReport:
     reason: str = ""
     """Failed: why."""
     standard_error: float | None = None
-    """Of the objective on the validation part, as `short_error` has it; None where it was not told, as after pruning;
+    """Of the objective on the validation set, as `short_error` has it; None where it was not told, as after pruning;
     of folds it is that of their mean, and not told."""
 
     def to_json(self) -> list[Any]:

@@ -23,7 +23,7 @@ class RunResult:
     published: tuple[Path, ...]
     """All folders that the model was published to."""
     metrics: dict[str, float]
-    """The published model's figures on the test part, by metric."""
+    """The published model's figures on the test set, by metric."""
     standard_errors: dict[str, float]
     """Those of the metrics, of those that have one."""
     naive_metrics: dict[str, float]
@@ -31,7 +31,7 @@ class RunResult:
     doubts: list[str]
     """What makes the figures doubtful, such as rows that repeat."""
     candidates: list[dict[str, Any]]
-    """What was weighed, each as a flat record: name, bytes, latencyMicroseconds, the metrics on the validation part,
+    """What was weighed, each as a flat record: name, bytes, latencyMicroseconds, the metrics on the validation set,
     withinBudget and more. `pandas.DataFrame(result.candidates)` is a table of them."""
     chosen: str | None
     """The name of the candidate that was published; `float32` or `skops` is the model as it was trained, the baseline,
@@ -69,7 +69,7 @@ class RunResult:
         facts += [("doubtful", doubt) for doubt in self.doubts]
         html = [_table(None, [list(fact) for fact in facts])]
         if self.metrics:
-            html.append(_table(["metric", "test part", "standard error", "without features"], self._metric_rows()))
+            html.append(_table(["metric", "test set", "standard error", "without features"], self._metric_rows()))
         if len(self.candidates) > 1:
             names = list(dict.fromkeys(name for each in self.candidates for name in each))
             rows = [[_cell(each.get(name)) for name in names] for each in self.candidates]
@@ -134,7 +134,7 @@ class TuneResult(RunResult):
         if self.best_value is not None:
             test = self.metrics.get(self.metric)
             on_test = (
-                "" if test is None else f", {with_error(test, self.standard_errors.get(self.metric))} on the test part"
+                "" if test is None else f", {with_error(test, self.standard_errors.get(self.metric))} on the test set"
             )
             found.append((self.metric, f"{number(self.best_value)} in the search{on_test}"))
         return found + [(path.rpartition(".")[2], str(value)) for path, value in self.best_parameters.items()]
@@ -187,7 +187,7 @@ def _report_in(published: Sequence[Path]) -> dict[str, Any]:
 
 
 def _flat(candidate: Mapping[str, Any]) -> dict[str, Any]:
-    """A candidate with its figures on the validation part among the rest."""
+    """A candidate with its figures on the validation set among the rest."""
     record: dict[str, Any] = {}
     for name, value in candidate.items():
         if name == "validation" and isinstance(value, Mapping):

@@ -154,7 +154,7 @@ class SearchDocument:
     def measured_on(self) -> str:
         """What a trial's value is of."""
         folds = self.spec.template.evaluation.cross_validation
-        return "the validation part" if folds is None else f"the mean of {folds.folds} folds"
+        return "the validation set" if folds is None else f"the mean of {folds.folds} folds"
 
     def to_json(self) -> dict[str, Any]:
         """JSON values."""

@@ -1,6 +1,6 @@
 """The columns of a model's input: how a cell of each is read, filled and encoded. Imports numpy, cells and the api.
 
-A column learns nothing; the trainer makes it with the figures of the training part.
+A column learns nothing; the trainer makes it with the figures of the training set.
 """
 
 import math
@@ -227,7 +227,7 @@ class DateColumn:
     form: str
     """ISO8601, or a form of strptime."""
     parts: tuple[DatePart, ...]
-    """Those that vary in the training part."""
+    """Those that vary in the training set."""
     means: tuple[float, ...]
     scales: tuple[float, ...]
     markers: tuple[str, ...] = ()

@@ -41,7 +41,7 @@ class TargetUnit:
     """
 
     mean: float
-    """Of the training part's target, in its own unit."""
+    """Of the training set's target, in its own unit."""
     scale: float
     """Its standard deviation; 1 where it does not vary."""
 

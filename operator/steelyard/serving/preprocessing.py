@@ -1,4 +1,4 @@
-"""From raw cells to the model's input, with figures learned from the training part. Imports numpy, cells and the api.
+"""From raw cells to the model's input, with figures learned from the training set. Imports numpy, cells and the api.
 
 The trainer learns these figures and publishes them beside the model; training, evaluation and prediction all go
 through `Preprocessing.transform`, so that they can't differ.
@@ -37,9 +37,9 @@ class Preprocessing:
     classes: tuple[str, ...] | None = None
     """Classification: the labels as they were written, in the order of the model's outputs."""
     target_mean: float = 0.0
-    """Regression: mean of the training part's target, in its own unit."""
+    """Regression: mean of the training set's target, in its own unit."""
     target_scale: float = 1.0
-    """Regression: standard deviation of the training part's target; 1 where it does not vary."""
+    """Regression: standard deviation of the training set's target; 1 where it does not vary."""
     target_spelling: Spelling = "Values"
     """Classification: how the training table's labels are spelled."""
     target_style: NumberStyle = PLAIN

@@ -109,7 +109,7 @@ def best_job(
 
 
 def _refit(best: Entry, trained: str | None) -> dict[str, Any]:
-    """spec.trained of a model that is trained anew on the training and validation parts."""
+    """spec.trained of a model that is trained anew on the training and validation sets."""
     fields = {"uri": trained, "epochs": best.epoch}
     return {"refit": True, **{name: value for name, value in fields.items() if value is not None}}
 

@@ -1,6 +1,6 @@
 """Which candidate is published. Pure; imports steelyard.api and the metrics.
 
-The choice is made on the validation part; the test part has no say in it.
+The choice is made on the validation set; the test set has no say in it.
 """
 
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ _MOST_TIMES_SLOWER = 10
 
 @dataclass(frozen=True)
 class Measured:
-    """A candidate as it was measured on the validation part, by the code that predicts with the published model."""
+    """A candidate as it was measured on the validation set, by the code that predicts with the published model."""
 
     name: Candidate
     bytes: int
@@ -109,7 +109,7 @@ def choose(
         key=lambda c: (_is_slow(c, fastest, objective), _cost(c, objective), c.name != BASELINE, measured.index(c)),
     )
     worsens, budget = _worsens(primary), _budget(primary, max_drop)
-    allowed = f"{worsens} by {{drop:.6g}} on the validation part, {{relation}} the {budget} that are allowed"
+    allowed = f"{worsens} by {{drop:.6g}} on the validation set, {{relation}} the {budget} that are allowed"
     weighed: list[Weighed] = []
     for candidate in measured:
         drop = drops[candidate.name]
@@ -140,7 +140,7 @@ def choose(
     if best is not baseline:
         why = (
             f"{best.name}, because it has {_superlative(objective)} of the {len(within)} candidates whose "
-            f"{primary.name} {worsens} by at most {budget} on the validation part"
+            f"{primary.name} {worsens} by at most {budget} on the validation set"
         )
     return Choice(chosen, why + _other_end(best, fastest, within, baseline_name), tuple(weighed))
 

@@ -67,7 +67,7 @@ class Bench(Protocol):
 
 
 def weigh(context: StageContext, bench: Bench, task: Task) -> Choice:
-    """The choice among a model's candidates, on the validation part.
+    """The choice among a model's candidates, on the validation set.
 
     Raises:
         DataError: the model's outputs are not finite numbers.

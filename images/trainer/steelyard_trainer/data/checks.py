@@ -125,7 +125,7 @@ def notices(findings: Mapping[str, Any], dataset: Dataset) -> list[str]:
     for name, cells in findings["otherCells"].items():
         told.append(
             f"column {name!r} has more than {dataset.categories.max:,} different words (categories.max): in "
-            f"{counted(cells, 'cell')} of the training part they are one category, other"
+            f"{counted(cells, 'cell')} of the training set they are one category, other"
         )
     for name, form in findings["looksLikeDates"].items():
         told.append(
@@ -147,19 +147,19 @@ def explain_split(error: TooFewRowsError, classes: Sequence[str] | None) -> Data
     if isinstance(error, ClassTooSmallError) and classes is not None:
         return DataError(
             f"class {classes[error.code]!r} has only {counted(error.rows, 'row')} when the {error.part} "
-            f"part is cut off, but a stratified split needs at least 2; {ways_out}"
+            f"set is cut off, but a stratified split needs at least 2; {ways_out}"
         )
     if isinstance(error, PartTooSmallError):
         return DataError(
-            f"the {error.part} part has {counted(error.rows, 'row')}, but there are {error.classes} classes, and a "
-            "stratified split needs a row of each; make the part larger (dataset.split), add rows, or set "
+            f"the {error.part} set has {counted(error.rows, 'row')}, but there are {error.classes} classes, and a "
+            "stratified split needs a row of each; make the set larger (dataset.split), add rows, or set "
             "dataset.split.stratify: false"
         )
-    return DataError(f"{error}, so none is left to train on; add rows, or make those parts smaller (dataset.split)")
+    return DataError(f"{error}, so none is left to train on; add rows, or make those sets smaller (dataset.split)")
 
 
 def check_training(spec: TrainingJobSpec, train_rows: int, classes: Sequence[str] | None) -> None:
-    """Raises ConfigurationError where the training part is too small for the batches, or class weights don't fit."""
+    """Raises ConfigurationError where the training set is too small for the batches, or class weights don't fit."""
     if spec.model.capabilities.has_epochs:
         _check_batches(spec.training, train_rows)
     _check_class_weights(spec.training, classes)
@@ -179,12 +179,12 @@ def _check_batches(training: Training, train_rows: int) -> None:
         default = "" if "batch_size" in training.model_fields_set else " (the default)"
         raise ConfigurationError(
             f"spec.training.batchSize: {training.batch_size:,}{default} is more than the "
-            f"{counted(train_rows, 'row')} of the training part; at most {train_rows:,} is allowed"
+            f"{counted(train_rows, 'row')} of the training set; at most {train_rows:,} is allowed"
         )
     batches = math.ceil(train_rows / training.batch_size)
     if training.workers > batches:
         raise ConfigurationError(
-            f"spec.training.workers: {training.workers} workers are more than the training part's {batches} "
+            f"spec.training.workers: {training.workers} workers are more than the training set's {batches} "
             f"{'batch' if batches == 1 else 'batches'} ({counted(train_rows, 'row')} by batchSize "
             f"{training.batch_size}); use at most {batches}, or smaller batches"
         )

@@ -31,7 +31,7 @@ def deal(rows: int, split: api.Split, target: Target, keys: Keys | None, test_fr
 
     Raises:
         TooFewRowsError: there are too few rows, groups or moments.
-        DataError: `split.column` leaves a part empty, or a class has no row in the training part.
+        DataError: `split.column` leaves a set empty, or a class has no row in the training set.
     """
     stratify = split.by is None and split.stratify is not False and target.task == "Classification"
     codes = target.codes if stratify else None
@@ -88,7 +88,7 @@ def in_words(dealt: dict[str, Any]) -> str:
 
 
 def _by_chance(rows: int, split: api.Split, codes: Indices | None) -> Split:
-    """The validation part alone is cut off."""
+    """The validation set alone is cut off."""
     count = math.ceil(split.validation_fraction * rows)
     if count >= rows:
         raise TooFewRowsError(
@@ -112,7 +112,7 @@ def _by_group(keys: Keys, test: float | None, split: api.Split) -> Split:
     validation_count = math.ceil(split.validation_fraction * count)
     if test_count + validation_count >= count:
         raise TooFewRowsError(
-            f"{count} groups are too few: {test_count} go to the test part and {validation_count} to validation"
+            f"{count} groups are too few: {test_count} go to the test set and {validation_count} to validation"
         )
     order = np.random.RandomState(split.shuffle_seed).permutation(count)
     rest = np.sort(order[test_count:])
@@ -125,7 +125,7 @@ def _by_group(keys: Keys, test: float | None, split: api.Split) -> Split:
 
 def _by_time(keys: Keys, test: float | None, split: api.Split) -> Split:
     """The latest rows for test, the latest of the rest for validation, each in the order of time; rows of the same
-    time stay together, in the later part."""
+    time stay together, in the later set."""
     rows = len(keys)
     order = np.argsort(keys, kind="stable").astype(np.int32)
     sorted_keys = keys[order]
@@ -135,7 +135,7 @@ def _by_time(keys: Keys, test: float | None, split: api.Split) -> Split:
     if begin <= 0:
         moments = len(np.unique(keys))
         raise TooFewRowsError(
-            f"{rows:,} rows of {moments:,} different times are too few: {rows - test_begin:,} go to the test part and "
+            f"{rows:,} rows of {moments:,} different times are too few: {rows - test_begin:,} go to the test set and "
             f"{test_begin:,} to validation, as rows of the same time stay together"
         )
     return Split(order[:begin], order[begin:test_begin], order[test_begin:])
@@ -151,7 +151,7 @@ def _by_column(keys: Keys, column: str, *, has_test_file: bool) -> Split:
     sizes = {name: len(part) for name, part in split.parts.items()}
     if has_test_file and sizes["test"]:
         raise DataError(
-            f"the column {column!r} (split.column) says test in {sizes['test']:,} rows, but the test part is the file "
+            f"the column {column!r} (split.column) says test in {sizes['test']:,} rows, but the test set is the file "
             "of dataset.testUri; allowed beside it: train, validation"
         )
     empty = [name for name, count in sizes.items() if not count and not (has_test_file and name == "test")]
@@ -181,8 +181,8 @@ def _check_classes(target: Target, split: Split) -> None:
             for name, part in split.parts.items()
             if name != "train"
         }
-        where = " and ".join(f"{count:,} of the {name} part" for name, count in counts.items() if count)
+        where = " and ".join(f"{count:,} of the {name} set" for name, count in counts.items() if count)
         raise DataError(
-            f"no row of the training part has the label {listed(unlearned, 10)}, so it can't be learned, but rows have "
+            f"no row of the training set has the label {listed(unlearned, 10)}, so it can't be learned, but rows have "
             f"it: {where}; take them out, or deal the rows out in another way (dataset.split)"
         )

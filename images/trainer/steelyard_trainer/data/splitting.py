@@ -42,7 +42,7 @@ class ClassTooSmallError(TooFewRowsError):
     """A class has fewer rows than a stratified split needs."""
 
     def __init__(self, code: int, rows: int, part: str) -> None:
-        super().__init__(f"class {code} has {rows} rows when the {part} part is cut")
+        super().__init__(f"class {code} has {rows} rows when the {part} set is cut")
         self.code = code
         self.rows = rows
         self.part = part
@@ -52,7 +52,7 @@ class PartTooSmallError(TooFewRowsError):
     """A part has fewer rows than there are classes, so a stratified split can't put every class into it."""
 
     def __init__(self, part: str, rows: int, classes: int) -> None:
-        super().__init__(f"the {part} part has {rows} rows for {classes} classes")
+        super().__init__(f"the {part} set has {rows} rows for {classes} classes")
         self.part = part
         self.rows = rows
         self.classes = classes
@@ -79,7 +79,7 @@ def split_rows(rows: int, *, test: float, validation: float, seed: int, codes: I
     validation_rows = math.ceil(validation * rows)
     if test_rows + validation_rows >= rows:
         raise TooFewRowsError(
-            f"{counted(rows, 'row')} {'is' if rows == 1 else 'are'} too few: {test_rows} go to the test part and "
+            f"{counted(rows, 'row')} {'is' if rows == 1 else 'are'} too few: {test_rows} go to the test set and "
             f"{validation_rows} to validation"
         )
     rest, test_part = cut_rows(rows, test_rows, seed, codes, ("training and validation", "test"))

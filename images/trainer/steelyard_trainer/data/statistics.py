@@ -1,4 +1,4 @@
-"""What is learned from the training part: fills, means, deviations, words. Imports steelyard, numpy and pyarrow.
+"""What is learned from the training set: fills, means, deviations, words. Imports steelyard, numpy and pyarrow.
 
 As scikit-learn's SimpleImputer, StandardScaler and OneHotEncoder(handle_unknown="ignore") in a pipeline learn them:
 mean and deviation are those of the column after its missing cells were filled.
@@ -67,7 +67,7 @@ class NumberLearner:
     missing: int = 0
 
     def add(self, cells: pa.Array) -> None:
-        """Takes the training part's next cells."""
+        """Takes the training set's next cells."""
         numbers = as_numbers(cells)
         if cells.null_count:
             numbers = numbers[~np.isnan(numbers)]
@@ -79,7 +79,7 @@ class NumberLearner:
 
         Args:
             missing_values: what the manifest says.
-            median: gives the training part's median of a column.
+            median: gives the training set's median of a column.
 
         Raises:
             DataError: the column has no number.
@@ -114,7 +114,7 @@ class WordLearner:
     cells: int = 0
 
     def add(self, cells: pa.Array) -> None:
-        """Takes the training part's next cells."""
+        """Takes the training set's next cells."""
         for entry in cells.value_counts().to_pylist():
             if entry["values"] is None:
                 self.missing += entry["counts"]
@@ -165,7 +165,7 @@ class DateLearner:
     missing: int = 0
 
     def add(self, cells: pa.Array) -> None:
-        """Takes the training part's next cells: timestamps."""
+        """Takes the training set's next cells: timestamps."""
         seconds = seconds_of(cells.to_numpy(zero_copy_only=False))
         self.missing += cells.null_count
         seconds = seconds[~np.isnan(seconds)]
@@ -230,7 +230,7 @@ def learner_like(name: str, like: LearnedColumn | None, *, is_word: bool) -> Lea
 
     Args:
         name: the column.
-        like: as it was learned from the training part, if it was.
+        like: as it was learned from the training set, if it was.
         is_word: whether it is one of words where that is not known.
     """
     if isinstance(like, DateColumn):
@@ -271,6 +271,6 @@ def check_constant(missing_values: MissingValues, missing_numbers: dict[str, int
 
 def _nothing_to_learn(name: str) -> DataError:
     return DataError(
-        f"column {name!r} is empty in every row of the training part, so nothing can be learned from it; "
+        f"column {name!r} is empty in every row of the training set, so nothing can be learned from it; "
         "list it under dataset.exclude"
     )

@@ -30,7 +30,7 @@ class Naive:
 
     says: str | float
     values: Mapping[str, float]
-    """On the test part, by `Measure.name`."""
+    """On the test set, by `Measure.name`."""
 
     def to_json(self) -> dict[str, Any]:
         """JSON values."""
@@ -49,7 +49,7 @@ def naive_model(
         measures: what is told.
         classes: the labels; None for regression.
         trained: the targets of the rows that were trained on.
-        targets: those of the test part.
+        targets: those of the test set.
     """
     says: str | float
     if classes is None:
@@ -99,7 +99,7 @@ def doubts(primary: Measure, test: Figures, naive: Naive, findings: Mapping[str,
 
     Args:
         primary: what decides.
-        test: the model's figures on the test part.
+        test: the model's figures on the test set.
         naive: those of a model that ignores the features.
         findings: what prepare found in the data.
         rows: how many were kept.
@@ -108,7 +108,7 @@ def doubts(primary: Measure, test: Figures, naive: Naive, findings: Mapping[str,
     repeated = int(findings.get("duplicateRows", 0))
     if repeated >= _DOUBTFUL_REPEATS * rows:
         found.append(
-            f"{repeated:,} of {rows:,} rows ({repeated / rows:.0%}) repeat an earlier one: rows of the test part may "
+            f"{repeated:,} of {rows:,} rows ({repeated / rows:.0%}) repeat an earlier one: rows of the test set may "
             "have been trained on, which flatters the figures"
         )
     if equal := findings.get("featuresEqualToTarget"):
@@ -118,7 +118,7 @@ def doubts(primary: Measure, test: Figures, naive: Naive, findings: Mapping[str,
     sign = 1.0 if primary.info.goal == "Maximize" else -1.0
     if sign * (figure.value - reference) <= figure.standard_error:
         found.append(
-            f"{primary.name} {figure} on the test part is no better than {reference:.4g}, which a model has that "
+            f"{primary.name} {figure} on the test set is no better than {reference:.4g}, which a model has that "
             f"ignores the features, {_always(naive.says)}"
         )
     return [doubt if len(doubt) <= _LONGEST else doubt[: _LONGEST - 1] + "…" for doubt in found]

@@ -13,8 +13,8 @@ def check_gates(evaluation: Evaluation, primary: Measure, train: Figures, test: 
     Args:
         evaluation: the requirements.
         primary: the metric of the generalization gap.
-        train: the chosen model's figures on the training part.
-        test: the same on the test part.
+        train: the chosen model's figures on the training set.
+        test: the same on the test set.
 
     Raises:
         SteelyardError: reason GateFailed, exit code 10; the message has a line for each requirement, met or not.
@@ -23,7 +23,7 @@ def check_gates(evaluation: Evaluation, primary: Measure, train: Figures, test: 
     if (bound := evaluation.max_generalization_gap) is not None:
         name, share = primary.name, " of the former" if primary.info.is_in_target_unit else ""
         gap = primary.loss(test[name].value, train[name].value)
-        text = f"{name} is {train[name]} on the training part and {test[name]} on the test part, a gap of"
+        text = f"{name} is {train[name]} on the training set and {test[name]} on the test set, a gap of"
         checks.append((gap <= bound, f"{text} {gap:.6g}{share}; at most {bound:g} is allowed"))
     if not all(is_met for is_met, _ in checks):
         lines = [f"  {'met' if is_met else 'NOT MET'}: {text}" for is_met, text in checks]
@@ -40,4 +40,4 @@ def _check(requirement: Requirement, test: Figures) -> tuple[bool, str]:
     low, high = requirement.minimum, requirement.maximum
     bounds = [f"{word} {bound:g}" for word, bound in (("at least", low), ("at most", high)) if bound is not None]
     is_met = (low is None or figure.value >= low) and (high is None or figure.value <= high)
-    return is_met, f"{name} is {figure} on the test part; {' and '.join(bounds)} is required"
+    return is_met, f"{name} is {figure} on the test set; {' and '.join(bounds)} is required"

@@ -34,7 +34,7 @@ class Judgement:
     figures: dict[SplitName, Figures]
     naive: Naive
     errors: dict[str, Any]
-    """Where it errs on the test part."""
+    """Where it errs on the test set."""
     doubts: list[str]
 
     def summary(self) -> dict[str, Any]:
@@ -59,7 +59,7 @@ def judge_parts(
         read: gives them.
         dataset: says what it does.
         spec: says what is told.
-        is_refit: whether the validation part was trained on too. It is counted to `train` then, as it says no more.
+        is_refit: whether the validation set was trained on too. It is counted to `train` then, as it says no more.
 
     Raises:
         DataError: an output is not a finite number.
@@ -73,11 +73,11 @@ def judge_parts(
         outputs = model.predict(examples.features)
         found = evaluate(dataset.task, examples.targets, outputs, measures, dataset.classes)
         if found is None:
-            raise DataError(f"the model's outputs on the {splits[0]} part are not finite numbers")
+            raise DataError(f"the model's outputs on the {splits[0]} set are not finite numbers")
         figures[splits[0]] = found
         if splits == learned:
             trained = examples.targets
-    # The last part is the test part.
+    # The last part is the test set.
     return judgement_of(spec, dataset, figures, trained, examples.targets, outputs)
 
 
@@ -96,8 +96,8 @@ def judgement_of(
         dataset: its data.
         figures: of each part.
         trained: the targets of the rows that were trained on.
-        targets: those of the test part.
-        outputs: what the model says of the test part.
+        targets: those of the test set.
+        outputs: what the model says of the test set.
     """
     primary = spec.measure(dataset.task)
     naive = naive_model(spec.published_measures(dataset.task), dataset.classes, trained, targets)

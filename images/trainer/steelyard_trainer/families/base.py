@@ -55,7 +55,7 @@ class Family(Protocol):
         Args:
             context: the stage.
             dataset: the job's data.
-            trained: the model; None, of a kind that is fitted anew: fitted here, on the training part.
+            trained: the model; None, of a kind that is fitted anew: fitted here, on the training set.
         """
 
     def pack(self, reports: "Reports", processes: int) -> TrialsOfPack:

@@ -35,8 +35,8 @@ def model_card(report: dict[str, Any]) -> str:
         *(f"**Doubtful:** {_code(doubt)}" for doubt in report["doubts"]),
         _metrics(report),
         f"Measured with `{served}`, the file that is served. ± is one standard error: how much the figure would "
-        "vary with another sample of as many rows. The test part was looked at once, after the choice. "
-        f"Without features: the test part's figure of a model that ignores them, {_naive(report)}.",
+        "vary with another sample of as many rows. The test set was looked at once, after the choice. "
+        f"Without features: the test set's figure of a model that ignores them, {_naive(report)}.",
         *_errors(report),
         *_cross_validation(report["training"]),
         *_search(report),
@@ -87,12 +87,12 @@ def _naive(report: dict[str, Any]) -> str:
 
 
 def _errors(report: dict[str, Any]) -> list[str]:
-    """Where the model errs on the test part."""
+    """Where the model errs on the test set."""
     errors = report["errors"]
     if "residuals" in errors:
         shares = [f"{float(share):.0%}" for share in errors["residuals"]]
         return [
-            "Target minus prediction on the test part, by quantile:",
+            "Target minus prediction on the test set, by quantile:",
             _table([shares, [f"{value:.6g}" for value in errors["residuals"].values()]]),
         ]
     if "confused" in errors:
@@ -114,19 +114,19 @@ def _search(report: dict[str, Any]) -> list[str]:
         f"By the search {_code(search['name'])} ({search['algorithm']}) over {_code(search['dataset'])}: of "
         f"{counted(search['trials'], 'trial')} the best is trial {search['trial']}, {search['metric']} "
         f"{search['value']:.4g} on {search['measuredOn']}, with {values}. It was picked by that figure, "
-        f"which flatters it; the test part had no say. "
+        f"which flatters it; the test set had no say. "
         f"`{SEARCH_PAGE_FILE}` shows all trials, `{SEARCH_FILE}` is the search with its log.",
     ]
 
 
 def _refit(choice: dict[str, Any]) -> list[str]:
-    """What is said of a model that was trained on all rows but the test part."""
+    """What is said of a model that was trained on all rows but the test set."""
     if choice["madeWith"] is None:
         return []
     return [
         f"The compression was chosen with the model of {choice['madeWith']}, whose figures are in the table, before it "
-        "was refitted on the training and validation parts together and compressed in the same way. The figures above "
-        "are the refitted model's: `train` is of both parts, and no row but those of the test part was new to it."
+        "was refitted on the training and validation sets together and compressed in the same way. The figures above "
+        "are the refitted model's: `train` is of both sets, and no row but those of the test set was new to it."
     ]
 
 
@@ -140,7 +140,7 @@ def _cross_validation(training: dict[str, Any]) -> list[str]:
         rows.append([name, *(f"{value:.4g}" for value in (folds["means"][name], min(scores), max(scores)))])
     return [
         f"Cross-validation: {folds['folds']} models of the same settings, each fitted on the other folds of the "
-        f"{folds['rows']:,} rows that are not the test part, scored on its own.",
+        f"{folds['rows']:,} rows that are not the test set, scored on its own.",
         _table(rows),
     ]
 
@@ -227,10 +227,10 @@ def _data(data: dict[str, Any], target: str) -> str:
 def _split(split: dict[str, Any]) -> str:
     """How the rows were dealt out, where it was not by chance alone."""
     how = {
-        "group": "all rows of one {} are in one part",
-        "time": "the parts follow each other in the order of {}, test last",
-        "column": "{} says which row is in which part",
-        "testUri": "the test part is the file {}",
+        "group": "all rows of one {} are in one set",
+        "time": "the sets follow each other in the order of {}, test last",
+        "column": "{} says which row is in which set",
+        "testUri": "the test set is the file {}",
     }
     said = [text.format(_code(split[field])) for field, text in how.items() if field in split]
     return f" Split: {'; '.join(said)}." if said else ""
@@ -245,7 +245,7 @@ def _limits(report: dict[str, Any]) -> str:
         "- Latency was measured on the machine that trained, one row at a time on one thread.",
     ]
     if any(column["kind"] == "Category" for column in report["dataset"]["columns"]):
-        lines.append("- A word that the training part did not have counts as none of the known ones.")
+        lines.append("- A word that the training set did not have counts as none of the known ones.")
     if report["dataset"]["classes"] is not None:
         lines.append(
             "- It answers with one of the labels above for every row, also for one that belongs to none of them."

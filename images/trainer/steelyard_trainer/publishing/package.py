@@ -64,7 +64,7 @@ class Evidence:
     found_by: FoundBy | None = None
     """The search, where the model is the best of one."""
     chosen_with: str | None = None
-    """Of a model that was trained on the training and validation parts: which model the choice was made with."""
+    """Of a model that was trained on the training and validation sets: which model the choice was made with."""
 
     def to_json(self) -> dict[str, Any]:
         """steelyard.json."""

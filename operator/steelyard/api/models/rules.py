@@ -94,7 +94,7 @@ def _check_folds(spec: Spec) -> None:
     if not can.has_folds:
         raise refuse(
             "evaluation.crossValidation",
-            "a {model} is judged on the parts of the split, folds are for {models}: {allowed}",
+            "a {model} is judged on the sets of the split, folds are for {models}: {allowed}",
             model=can.family.noun,
             models=plurals(lambda other: other.has_folds),
             allowed=", ".join(kinds(lambda other: other.has_folds)),

@@ -161,6 +161,6 @@ class GradientBoosting(Estimator):
     l2_regularization: Annotated[float, Field(ge=0, le=1e12)] = 0.0
     """Factor of the penalty on the squares of the leaves' values."""
     patience: Annotated[int, Field(ge=0, le=10000)] = 10
-    """Early stopping: a tenth of the training part is kept aside, and no more trees are grown when the loss on it has
+    """Early stopping: a tenth of the training set is kept aside, and no more trees are grown when the loss on it has
     not improved for so many trees in a row. 0: none is kept aside and all trees are grown, as where a class has too few
     rows for that."""

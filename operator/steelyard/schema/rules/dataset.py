@@ -126,7 +126,7 @@ _TEST_URI = [
     ),
     Rule(
         "!has(self.testUri) || !has(self.split.test)",
-        "the test part is the file of testUri; leave out one of the two",
+        "the test set is the file of testUri; leave out one of the two",
         "split.test",
         "_check_test_uri",
     ),

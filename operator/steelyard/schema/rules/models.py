@@ -102,7 +102,7 @@ OF_MODELS = [
     *(
         Rule(
             f"{_is_none_of(lacking)} || !has(self.evaluation.crossValidation)",
-            f"a {family.noun} is judged on the parts of the split, folds are for {plurals(lambda can: can.has_folds)}: "
+            f"a {family.noun} is judged on the sets of the split, folds are for {plurals(lambda can: can.has_folds)}: "
             + ", ".join(_WITH_FOLDS),
             "evaluation.crossValidation",
             "_check_folds",

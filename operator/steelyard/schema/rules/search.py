@@ -158,8 +158,8 @@ _ELSE = "a rule says the same, in words that cost less"
 _COSTLY = "it would have to be reckoned, at more than a rule may cost"
 
 NOT_IN_CEL_OF_TUNING_JOBS = {
-    "'{metric}' is of the test part, which judges the published model, once, and has no say in a search; allowed, each "
-    "of the validation part: {allowed}": "the schema lists the metrics",
+    "'{metric}' is of the test set, which judges the published model, once, and has no say in a search; allowed, each "
+    "of the validation set: {allowed}": "the schema lists the metrics",
     "a Categorical parameter needs values, such as [16, 32, 64]": _OPEN,
     "{type} has min and max; values are for Categorical": _OPEN,
     "there is no parameter '{path}'; allowed: {paths}": _OPEN,

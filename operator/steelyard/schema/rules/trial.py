@@ -64,7 +64,7 @@ WITH_TRAINED = [
     ),
     Rule(
         f"!({_IS_REFIT}) || !has(self.training.earlyStopping)",
-        "no validation part is left to watch when it is trained on (trained.refit); leave this out, and say in "
+        "no validation set is left to watch when it is trained on (trained.refit); leave this out, and say in "
         "trained.epochs how long to train",
         "training.earlyStopping",
         "_goes_with_what_was_trained",
@@ -77,7 +77,7 @@ WITH_TRAINED = [
     ),
     Rule(
         f"!({_IS_REFIT}) || has(self.trained.uri) || !({_IS_KEPT})",
-        "a refitted network is weighed by a model that was trained without the validation part; name it",
+        "a refitted network is weighed by a model that was trained without the validation set; name it",
         "trained.uri",
         "_goes_with_what_was_trained",
     ),
@@ -104,7 +104,7 @@ OF_TRIALS = [
     ),
     Rule(
         "!has(self.trial) || self.evaluation.require.size() == 0 && !has(self.evaluation.maxGeneralizationGap)",
-        "a trial does not look at the test part; leave out require and maxGeneralizationGap",
+        "a trial does not look at the test set; leave out require and maxGeneralizationGap",
         "evaluation",
         "_is_a_trial",
     ),

@@ -29,7 +29,7 @@ class Batch:
 
 @dataclass(frozen=True)
 class Batches:
-    """The training part dealt out to workers in global batches of workers x batch_size rows.
+    """The training set dealt out to workers in global batches of workers x batch_size rows.
 
     Every worker makes the same number of steps, no row is left out and none counts twice.
     """

@@ -1,5 +1,5 @@
 """Where the stage finish weighs, judges and packs a network: makes the candidates and measures each in LiteRT on the
-validation part. Imports TensorFlow, Keras and serving.
+validation set. Imports TensorFlow, Keras and serving.
 """
 
 import hashlib

@@ -1,4 +1,4 @@
-"""Which metrics of the validation part are told after each epoch, and what they are. Imports steelyard.api, numpy and,
+"""Which metrics of the validation set are told after each epoch, and what they are. Imports steelyard.api, numpy and,
 for metrics that are no sums over the rows, the formulas (scikit-learn).
 
 Every worker has the same figures: sums are reduced over all of them; what needs all outputs is computed by worker 0.
@@ -26,7 +26,7 @@ class EpochMetrics:
     decides: Measure | None
     """What says which epoch is the best; None: the monitored figure does."""
     targets: NDArray[Any]
-    """Of the validation part, all of it: shape (rows,), class indices, or numbers in their own unit."""
+    """Of the validation set, all of it: shape (rows,), class indices, or numbers in their own unit."""
     classes: Sequence[str] | None
     """The labels; None for regression."""
     target_mean: float = 0.0

@@ -29,7 +29,7 @@ from steelyard_trainer.families.keras.trial_steps import TrialSteps, shown
 
 @dataclass(frozen=True)
 class Validation:
-    """This worker's share of the validation part."""
+    """This worker's share of the validation set."""
 
     features: NDArray[Any]
     targets: NDArray[Any]
@@ -54,7 +54,7 @@ class Loop:
     metric_scale: float
     """What turns the step's metric into the target's unit; 1 for accuracy."""
     metrics: EpochMetrics
-    """What else is told of the validation part after each epoch."""
+    """What else is told of the validation set after each epoch."""
     report: Callable[[int, dict[str, float]], None]
     """Called by every worker after each epoch (from 1) with its figures."""
     is_leaving: Callable[[], bool]
@@ -153,7 +153,7 @@ class Loop:
         self._checkpoint_if_due()
 
     def _validate(self, part: Validation) -> dict[str, float]:
-        """The figures of the validation part; all in their own unit but the one that `metric_scale` turns into it."""
+        """The figures of the validation set; all in their own unit but the one that `metric_scale` turns into it."""
         epoch, reported = self.state.epoch + 1, []
         if self.trial is not None and self.trial.is_reported(epoch):
             reported = [self.trial.trial.measure]

@@ -32,7 +32,7 @@ class Converter:
         Args:
             model: takes (rows, width) float32.
             folder: where the exported model goes; it is the caller's to remove.
-            sample: shape (rows, width): representative rows of the training part.
+            sample: shape (rows, width): representative rows of the training set.
         """
         with _quiet():
             model.export(folder, format="tf_saved_model", verbose=False)

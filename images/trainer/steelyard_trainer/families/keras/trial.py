@@ -1,5 +1,5 @@
-"""What a network that is a trial is worth: its metric on the validation part. Imports Keras, the metrics and the
-compression. The test part is not touched.
+"""What a network that is a trial is worth: its metric on the validation set. Imports Keras, the metrics and the
+compression. The test set is not touched.
 """
 
 import keras

@@ -152,7 +152,7 @@ def train_on(
 def _told(context: StageContext, loop: Loop, progression: Progression) -> str:
     trained = f"trained {counted(loop.state.epoch, 'epoch')}"
     if context.job.spec.is_refit:
-        return f"{trained} on the training and validation parts"
+        return f"{trained} on the training and validation sets"
     return f"{trained}; the best is epoch {progression.best_epoch}"
 
 
@@ -177,7 +177,7 @@ def _judge(
             loop.seconds,
             standard_error=short_error(figure.standard_error),
         )
-        message = f"{outcome.message}; {spec.trial.measure.name} {figure.value:.6g} on the validation part"
+        message = f"{outcome.message}; {spec.trial.measure.name} {figure.value:.6g} on the validation set"
         return Outcome(message, {**outcome.summary, "trial": report.to_json()})
     if not spec.has_finish:
         from steelyard_trainer.families.keras.judge import judge_float32
@@ -260,7 +260,7 @@ def _shape(dataset: PreparedDataset) -> Shape:
 
 
 def _standardized(examples: Examples, dataset: PreparedDataset) -> NDArray[Any]:
-    """Class indices as they are; numbers shifted and scaled to mean 0 and deviation 1 over the training part."""
+    """Class indices as they are; numbers shifted and scaled to mean 0 and deviation 1 over the training set."""
     unit = dataset.preprocessing.target_unit
     return unit.standardized(examples.targets).astype(np.float32) if unit else examples.targets
 

@@ -63,7 +63,7 @@ class EstimatorBench:
         Args:
             context: the job's.
             dataset: its data.
-            folder: holds the fitted model, as the stage train leaves it; None: one is fitted here on the training part.
+            folder: holds the fitted model, as the stage train leaves it; None: one is fitted here on the training set.
 
         Raises:
             DataError: the folder's model is damaged.

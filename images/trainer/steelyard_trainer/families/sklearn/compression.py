@@ -81,7 +81,7 @@ def measure_candidate(
         task: what it does.
         classes: the labels; None for regression.
         unit: regression: what ONNX gives the standardized target of.
-        features: float64, shape (rows, width): the validation part.
+        features: float64, shape (rows, width): the validation set.
         targets: shape (rows,).
         measures: what is told of it.
         with_latency: False leaves it out, and with it up to a second.
@@ -115,12 +115,12 @@ def compressed_estimator_cost(
     The latency is measured only where the manifest's compression or trial asks for it, and is 0 elsewhere.
 
     Args:
-        estimator: fitted on the training part.
+        estimator: fitted on the training set.
         spec: the job's; its `compression` says what is tried and what may be lost, its `trial` what is asked for.
         task: what the model does.
         classes: the labels; None for regression.
         unit: regression: what ONNX gives the standardized target of.
-        features: float64, shape (rows, width): the validation part as the model takes it.
+        features: float64, shape (rows, width): the validation set as the model takes it.
         targets: shape (rows,): class indices, or numbers.
 
     Raises:

@@ -38,7 +38,7 @@ class FoldData:
 
 @dataclass
 class Folds:
-    """All rows but the test part's, dealt to folds."""
+    """All rows but the test set's, dealt to folds."""
 
     table: Table
     """In the source's order."""

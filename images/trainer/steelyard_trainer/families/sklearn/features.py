@@ -76,7 +76,7 @@ class Table:
         return Table(self.columns, self.numbers[rows], words, self.targets[rows])
 
     def learn(self, missing_values: MissingValues, like: Preprocessing) -> Preprocessing:
-        """Learns from these rows what the stage prepare learned from the training part.
+        """Learns from these rows what the stage prepare learned from the training set.
 
         Args:
             missing_values: the dataset's.

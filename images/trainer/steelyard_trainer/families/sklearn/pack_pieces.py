@@ -28,7 +28,7 @@ from steelyard_trainer.families.sklearn.trial import (
 )
 
 VALIDATION = 0
-"""The part of a piece that is scored on the validation part, where others have the number of their fold."""
+"""The part of a piece that is scored on the validation set, where others have the number of their fold."""
 
 _DEPTH_OF_PURE_LEAVES = 20
 """How deep a tree is taken to grow that nothing bounds; for the order of the work only."""
@@ -44,7 +44,7 @@ class PackedTrial:
 
     @property
     def folds(self) -> int:
-        """How many; 0 where it is scored on the validation part."""
+        """How many; 0 where it is scored on the validation set."""
         return self.spec.evaluation.cross_validation.folds if self.spec.evaluation.cross_validation else 0
 
     @property
@@ -63,7 +63,7 @@ class PackedTrial:
 
 @dataclass(frozen=True)
 class Piece:
-    """Trials that are one but for their number of trees, or a single one; on one fold, on the validation part, or as a
+    """Trials that are one but for their number of trees, or a single one; on one fold, on the validation set, or as a
     whole."""
 
     trials: tuple[PackedTrial, ...]

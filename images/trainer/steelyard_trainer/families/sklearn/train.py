@@ -80,7 +80,7 @@ def _fit(context: StageContext, rows: Rows, threads: int) -> tuple[Outcome, Esti
         summary["crossValidation"] = _cross_validate(context, rows)
     table = rows.all_learned if spec.is_refit else rows.part("train")
     model = fit_on(table, spec, rows, threads=threads, tell=context.notice)
-    learned = "training and validation parts" if spec.is_refit else "training part"
+    learned = "training and validation sets" if spec.is_refit else "training set"
     message = f"fitted on the {len(table):,} rows of the {learned}"
     if spec.is_refit:
         # No part is left that the model has not seen, but the one that judges it at the very end.

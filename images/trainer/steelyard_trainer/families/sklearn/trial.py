@@ -1,4 +1,4 @@
-"""A trial of a search: a model's score on the validation part or on folds, given up where it is hopeless.
+"""A trial of a search: a model's score on the validation set or on folds, given up where it is hopeless.
 
 Imports scikit-learn, steelyard.api, the rule of pruning and the prepared data.
 """
@@ -28,7 +28,7 @@ from steelyard_trainer.families.sklearn.fitting import fit
 from steelyard_trainer.families.sklearn.scores import finite, outputs_of
 
 LEARNED: tuple[SplitName, ...] = ("train", "validation")
-"""What folds are made of: all but the test part."""
+"""What folds are made of: all but the test set."""
 
 Tell = Callable[[Sequence[tuple[int, float]]], None]
 """Is told the folds that are done, and their scores."""
@@ -51,7 +51,7 @@ class Rows:
 
     @cached_property
     def all_learned(self) -> Table:
-        """All rows but the test part's, in the source's order."""
+        """All rows but the test set's, in the source's order."""
         return Table.read(self.dataset, LEARNED)
 
     def folds(self, count: int) -> Folds:
@@ -62,7 +62,7 @@ class Rows:
         return self._folds[count]
 
     def preprocessing(self, spec: TrainingJobSpec) -> Preprocessing:
-        """What turns raw rows into the model's features, learned from the training part."""
+        """What turns raw rows into the model's features, learned from the training set."""
         form = form_of(spec)
         if form not in self._preprocessing:
             dataset = self.dataset
@@ -96,7 +96,7 @@ class Answered:
     report: TrialReport
     message: str
     model: Estimator | None
-    """Fitted on the training part; None after cross-validation."""
+    """Fitted on the training set; None after cross-validation."""
 
 
 def run_trial(spec: TrainingJobSpec, rows: Rows, tell: Tell) -> Answered:
@@ -123,11 +123,11 @@ def run_trial(spec: TrainingJobSpec, rows: Rows, tell: Tell) -> Answered:
     else:
         figure, secondary = _compressed(model, spec, trial, rows)
     report = replace(validation_report(trial, figure, time.monotonic() - began), secondary=secondary)
-    return Answered(report, f"{trial.measure.name} {figure.value:.6g} on the validation part", model)
+    return Answered(report, f"{trial.measure.name} {figure.value:.6g} on the validation set", model)
 
 
 def _compressed(model: Estimator, spec: TrainingJobSpec, trial: Trial, rows: Rows) -> tuple[Figure, float]:
-    """Both objectives of the candidate that would be published: its metric on the validation part, and its cost."""
+    """Both objectives of the candidate that would be published: its metric on the validation set, and its cost."""
     # Brings ONNX, which a trial with one objective does not need.
     from steelyard_trainer.families.sklearn.compression import compressed_estimator_cost
 
@@ -162,7 +162,7 @@ def _gave_up(steps: Sequence[tuple[int, float]]) -> str:
 
 
 def validation_report(trial: Trial, figure: Figure, seconds: float) -> TrialReport:
-    """The report of a trial by the validation part."""
+    """The report of a trial by the validation set."""
     error = short_error(figure.standard_error)
     return TrialReport(trial.number, "Complete", figure.value, seconds=seconds, standard_error=error)
 
@@ -201,8 +201,8 @@ def judge(
 
 
 def score_in(figures: Figures, measure: Measure) -> Figure:
-    """A trial's score on the validation part. Raises DataError where it is no number."""
-    finite(measure, figures[measure.name].value, "the validation part")
+    """A trial's score on the validation set. Raises DataError where it is no number."""
+    finite(measure, figures[measure.name].value, "the validation set")
     return figures[measure.name]
 
 
@@ -210,7 +210,5 @@ def figures_of(outputs: Matrix, rows: Rows, split: SplitName, measures: Sequence
     """The figures of what a model says of a part. Raises DataError where an output is not finite."""
     figures = evaluate(rows.dataset.task, rows.part(split).targets, outputs, measures, rows.dataset.classes)
     if figures is None:
-        raise DataError(
-            f"the model's outputs on the {split} part are not finite numbers", reason=Reason.LOSS_NOT_FINITE
-        )
+        raise DataError(f"the model's outputs on the {split} set are not finite numbers", reason=Reason.LOSS_NOT_FINITE)
     return figures

@@ -75,7 +75,7 @@ def search_page(document: SearchDocument, chosen: int | None = None) -> str:
             _section(
                 "History",
                 f"Each trial's {objective.name} on {document.measured_on}, by its number; the line is the best so "
-                "far. Open marks were pruned: their value is that of the step at which they ended. The test part had "
+                "far. Open marks were pruned: their value is that of the step at which they ended. The test set had "
                 "no say.",
                 history_chart(entries, objective.name, goal, number),
             )
