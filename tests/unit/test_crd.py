@@ -12,6 +12,7 @@ from pydantic import Field
 
 from steelyard.api.base import ExactlyOneOf, Part
 from steelyard.api.models import FAMILIES
+from steelyard.api.places import FILE_FORMS, SOURCE_FORMS, TARGET_FORMS
 from steelyard.api.pods import WorkspaceSpec
 from steelyard.api.run_policy import RunPolicy
 from steelyard.api.training_job import TrainingJobSpec
@@ -191,9 +192,11 @@ def refusals() -> set[str]:
 
 def test_every_refusal_of_a_validator_is_a_rule_in_the_same_words_or_has_a_reason_why_not() -> None:
     said = [re.sub(r"\{.*?\}", "?", rule.says) for table in RULES.values() for rule in table]
-    # What a validator puts in is put in by CEL too, or is a name, a list of names or a family that the rule spells out.
+    # What a validator puts in is put in by CEL too, or is a name, a list of names or of places, or a family
+    # that the rule spells out.
     families = "|".join(re.escape(name) for family in FAMILIES for name in (family.noun, family.plural))
-    names = rf"(\?|\w+(, \w+)*|{families})".replace("\\", "\\\\")
+    forms = "|".join(map(re.escape, (SOURCE_FORMS, FILE_FORMS, TARGET_FORMS)))
+    names = rf"(\?|\w+(, \w+)*|{families}|{forms})".replace("\\", "\\\\")
     patterns = {message: re.sub(r"\\\{\w+\\\}", names, re.escape(message)) for message in refusals()}
     missing = {
         message for message, pattern in patterns.items() if not any(re.fullmatch(pattern, text) for text in said)

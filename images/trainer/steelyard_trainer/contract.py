@@ -1,6 +1,6 @@
 """The trainer's side of the contract: reads the environment, prints progress, writes results, ends with the right code.
 
-Imports steelyard.api and attempts only.
+Imports steelyard and attempts only.
 """
 
 import ctypes
@@ -26,10 +26,10 @@ from steelyard.api.errors import (
     explain_os_error,
 )
 from steelyard.api.loading import parse_training_job
-from steelyard.api.places import ClaimUri, is_claim_uri
 from steelyard.api.training_job import TrainingJob
 from steelyard.contract.stages import RESULT_LIMIT_BYTES, Env, ExitCode, Notice, Progress, Reason, Result, TrainerStage
 from steelyard.contract.workspace import Workspace
+from steelyard.stores.surroundings import Surroundings
 from steelyard_trainer.attempts import Attempt
 
 LOST_STORAGE = (errno.EIO, errno.ESTALE, errno.ENOTCONN, errno.ETIMEDOUT, errno.EHOSTDOWN, errno.ENODEV, errno.ENXIO)
@@ -71,28 +71,22 @@ class StageContext:
             attempt=Attempt.taken(workspace, stage, int(attempt)) if attempt else None,
         )
 
+    @property
+    def surroundings(self) -> Surroundings:
+        """What this process sees of the places that the manifest names."""
+        return Surroundings(self.base_dir, self.claims)
+
     def reaches(self, uri: str) -> bool:
-        """Whether this process can see the place at all; on a cluster a stage sees what it needs."""
-        return ClaimUri.parse(uri).claim in self.claims if is_claim_uri(uri) else self.base_dir is not None
+        """Whether this process can see the place at all; see `Surroundings.reaches`."""
+        return self.surroundings.reaches(uri)
 
     def resolve(self, uri: str) -> Path:
-        """The path of a pvc: or file: URI or of a path; relative ones lie in base_dir.
-
-        Raises:
-            ConfigurationError: this process can't see the place.
-        """
-        if is_claim_uri(uri):
-            place = ClaimUri.parse(uri)
-            if place.claim not in self.claims:
-                raise ConfigurationError(f"{uri}: the claim '{place.claim}' is not mounted here ({Env.CLAIMS})")
-            return self.claims[place.claim] / place.path
-        if self.base_dir is None:
-            raise ConfigurationError(f"'{uri}' lies on no claim; a pod sees nothing else; allowed: pvc://CLAIM/PATH")
-        return self.base_dir / uri.removeprefix("file://").removeprefix("file:")
+        """Where a place lies here; see `Surroundings.path`. Raises ConfigurationError where it can't be seen."""
+        return self.surroundings.path(uri)
 
     def show(self, uri: str) -> str:
-        """What to call a place: on a cluster as the manifest does, on the user's machine by its path."""
-        return uri if self.base_dir is None else str(self.resolve(uri).resolve())
+        """What to call a place; see `Surroundings.shown`."""
+        return self.surroundings.shown(uri)
 
     def check_attempt(self) -> None:
         """For the moment before something is put in place that others read.

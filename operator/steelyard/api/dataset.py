@@ -6,13 +6,11 @@ from pydantic import Field, model_validator
 
 from steelyard.api.base import ColumnName, Fraction, Part, Share, refuse
 from steelyard.api.dataset_cells import Categories, CsvFormat, Dates, MissingMarkers, Numbers, check_columns
-from steelyard.api.places import ClaimUri, is_claim_uri
+from steelyard.api.place_fields import check_place
+from steelyard.api.places import FILE_FORMS, SKLEARN, SOURCE_FORMS, is_elsewhere, scheme_of
 
 DatasetFormat = Literal["CSV", "Parquet", "Prepared"]
 MissingValueStrategy = Literal["Constant", "Mean", "Median", "DropRow", "Fail"]
-
-SKLEARN_SCHEME = "sklearn:"
-SKLEARN_DATASETS = ("breast_cancer", "diabetes", "digits", "iris", "linnerud", "wine")
 
 
 class MissingValues(Part):
@@ -191,25 +189,25 @@ class Dataset(Part):
 
     @model_validator(mode="after")
     def _source_is_known(self) -> Self:
-        if self.uri.startswith(SKLEARN_SCHEME):
-            name = self.uri.removeprefix(SKLEARN_SCHEME)
-            if name not in SKLEARN_DATASETS:
+        if scheme_of(self.uri) is SKLEARN:
+            name = self.uri.removeprefix(SKLEARN.prefix)
+            if name not in SKLEARN.names:
                 raise refuse(
                     "uri",
                     "scikit-learn ships no data set '{name}'; allowed: {allowed}",
                     name=name,
-                    allowed=", ".join(SKLEARN_DATASETS),
+                    allowed=", ".join(SKLEARN.names),
                 )
-            if self.format is not None:
-                raise refuse("format", "{uri} has no file format; leave format out", uri=self.uri)
-        elif _is_elsewhere(self.uri):
+        elif is_elsewhere(self.uri):
             raise refuse(
                 "uri",
-                "'{uri}' is not a source that is read here; allowed: pvc://CLAIM/PATH, sklearn:NAME, a file's path, "
-                "file:PATH",
+                "'{uri}' is not a source that is read here; allowed: {allowed}",
                 uri=self.uri,
+                allowed=SOURCE_FORMS,
             )
-        _check_claim("uri", self.uri)
+        if not self.is_file and self.format is not None:
+            raise refuse("format", "{uri} has no file format; leave format out", uri=self.uri)
+        check_place("uri", self.uri)
         if self.is_file and self.inferred_format is None:
             raise refuse("format", "the format can't be told from '{uri}'; say CSV or Parquet", uri=self.uri)
         if self.is_prepared and (changed := self._fields_of_prepare()):
@@ -241,13 +239,14 @@ class Dataset(Part):
             return
         if not self.is_file:
             raise refuse("testUri", "{uri} has no test file of its own; leave testUri out", uri=self.uri)
-        if _is_elsewhere(uri) or uri.startswith(SKLEARN_SCHEME):
+        if is_elsewhere(uri) or not scheme_of(uri).holds_files:
             raise refuse(
                 "testUri",
-                "'{uri}' is no file that is read here; allowed: pvc://CLAIM/PATH, a file's path, file:PATH",
+                "'{uri}' is no file that is read here; allowed: {allowed}",
                 uri=uri,
+                allowed=FILE_FORMS,
             )
-        _check_claim("testUri", uri)
+        check_place("testUri", uri)
         if uri == self.uri:
             raise refuse("testUri", "'{uri}' is what is trained on; name another file, or give split.test", uri=uri)
         if self.test_format is None:
@@ -272,7 +271,7 @@ class Dataset(Part):
     @property
     def inferred_format(self) -> DatasetFormat | None:
         """The format that is given, else the one that the file name's ending says; None for sklearn:NAME."""
-        if self.format is not None or self.uri.startswith(SKLEARN_SCHEME):
+        if self.format is not None or not self.is_file:
             return self.format
         return _format_of(self.uri)
 
@@ -302,7 +301,7 @@ class Dataset(Part):
     @property
     def is_file(self) -> bool:
         """Whether the rows lie in a file of the user's."""
-        return not self.uri.startswith(SKLEARN_SCHEME)
+        return scheme_of(self.uri).holds_files
 
 
 def _format_of(uri: str) -> DatasetFormat | None:
@@ -310,17 +309,3 @@ def _format_of(uri: str) -> DatasetFormat | None:
     if name.endswith((".csv", ".csv.gz", ".tsv", ".tsv.gz")):
         return "CSV"
     return "Parquet" if name.endswith((".parquet", ".pq")) else None
-
-
-def _check_claim(field: str, uri: str) -> None:
-    """Refuses a pvc:// URI that names no place on a claim."""
-    if is_claim_uri(uri):
-        try:
-            ClaimUri.parse(uri)
-        except ValueError as error:
-            raise refuse(field, "{problem}", problem=str(error)) from None
-
-
-def _is_elsewhere(uri: str) -> bool:
-    """Whether the URI has a scheme that is not read."""
-    return "://" in uri and not is_claim_uri(uri) and not uri.startswith("file://")

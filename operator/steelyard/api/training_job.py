@@ -21,8 +21,9 @@ from steelyard.api.metrics import (
 )
 from steelyard.api.models import Model
 from steelyard.api.models.rules import check_capabilities, check_model
-from steelyard.api.places import PublishTarget
+from steelyard.api.places import claim_uri
 from steelyard.api.pods import LabelKey, LabelValue, ObjectName, PodTemplate, WorkspaceSpec
+from steelyard.api.publish import PublishTarget
 from steelyard.api.run_policy import RunPolicy
 from steelyard.api.training import Monitor, Training
 from steelyard.api.trial import Trained, Trial
@@ -329,7 +330,7 @@ class TrainingJob(Part):
     def _publishes_outside_its_workspace(self) -> Self:
         claim = self.spec.workspace.claim_name
         for index, target in enumerate(self.spec.publish or []):
-            if claim is not None and f"{target.uri}/".startswith(f"pvc://{claim}/{self.metadata.name}/"):
+            if claim is not None and f"{target.uri}/".startswith(f"{claim_uri(claim, self.metadata.name)}/"):
                 raise refuse(
                     f"spec.publish[{index}].uri",
                     "'{uri}' lies in the job's workspace, pvc://{claim}/{name}; give the model another folder",

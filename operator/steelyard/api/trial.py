@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 from steelyard.api.base import Part, refuse
 from steelyard.api.evaluation import Label, check_label
 from steelyard.api.metrics import Goal, Measure, Metric
-from steelyard.api.places import ClaimUri, is_claim_uri
+from steelyard.api.place_fields import check_place
 from steelyard.contract.log_values import MOST_NUMBER
 
 SecondaryObjective = Literal["Size", "Latency"]
@@ -102,9 +102,6 @@ class Trained(Part):
             raise refuse(
                 "epochs", "a model that is taken as it is has its epochs behind it; epochs go with refit: true"
             )
-        if self.uri is not None and is_claim_uri(self.uri):
-            try:
-                ClaimUri.parse(self.uri)
-            except ValueError as error:
-                raise refuse("uri", "{problem}", problem=str(error)) from None
+        if self.uri is not None:
+            check_place("uri", self.uri)
         return self

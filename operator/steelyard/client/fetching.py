@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from steelyard.api.errors import ConfigurationError, DataError, SteelyardError
-from steelyard.api.places import ClaimUri, is_claim_uri
+from steelyard.api.places import CLAIM, Place, mounted_claim
 from steelyard.client.connection import Connection
 from steelyard.client.errors import GRANT, NotAllowedError, RefusedError, explained
 from steelyard.client.kinds import TUNING_JOB
@@ -60,11 +60,11 @@ def fetch_model(
     folder = folder.absolute()
     if _is_there(folder, digest):
         return Fetched(folder, uri, digest_of(folder), is_new=False)
-    place = ClaimUri.parse(uri)
+    place = Place.parse(uri)
     reader = Reader(
         job=name,
         namespace=namespace,
-        claim=place.claim,
+        claim=place.authority,
         template=_last_stage_template(connection, publisher, namespace, template, image or status.trainer_image),
         affinity=template.get("affinity"),
         image=image,
@@ -93,10 +93,10 @@ def _published_on_claim(kind: str, name: str, status: AnyStatus) -> str:
             reason="JobNotComplete",
         )
     published = (status.model.published if status.model else None) or []
-    if (uri := next(filter(is_claim_uri, published), None)) is None:
+    if (uri := next(filter(mounted_claim, published), None)) is None:
         where = f"published to {', '.join(published)}" if published else "published nowhere (spec.publish is empty)"
         raise ConfigurationError(
-            f"the model of {name} lies on no claim: it was {where}; only pvc://CLAIM/PATH is fetched", reason="NoClaim"
+            f"the model of {name} lies on no claim: it was {where}; only {CLAIM.form} is fetched", reason="NoClaim"
         )
     return uri
 
@@ -145,7 +145,7 @@ def _last_stage_template(connection: Connection, name: str, namespace: str, give
     return spec
 
 
-def _copy(connection: Connection, namespace: str, pod: str, place: ClaimUri, archive: Path) -> None:
+def _copy(connection: Connection, namespace: str, pod: str, place: Place, archive: Path) -> None:
     """Writes the model's folder to an archive. Raises SteelyardError."""
     # No shell: the path is the user's.
     command = ["tar", "-c", "-f", "-", "-C", f"{CLAIM_FOLDER}/{place.path}", "."]
@@ -157,7 +157,7 @@ def _copy(connection: Connection, namespace: str, pod: str, place: ClaimUri, arc
             return
         except CommandError as error:
             raise DataError(
-                f"pvc://{place.claim}/{place.path} can't be read: {error.errors or error}",
+                f"{place.uri} can't be read: {error.errors or error}",
                 reason=Reason.SOURCE_NOT_FOUND,
             ) from None
         except NotAllowedError:

@@ -1,4 +1,4 @@
-"""A job and where it lies on this machine. Imports the api only."""
+"""A job and where it lies on this machine. Imports stores and the api only."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -6,12 +6,13 @@ from pathlib import Path
 
 from steelyard.api.errors import ConfigurationError
 from steelyard.api.loading import load_training_job
-from steelyard.api.places import ClaimUri, PublishTarget, is_claim_uri
+from steelyard.api.publish import PublishTarget
 from steelyard.api.training_job import TrainingJob
 from steelyard.contract.stages import Reason
 from steelyard.contract.workspace import Workspace
 from steelyard.local.claims import claim_folders
 from steelyard.local.state import State
+from steelyard.stores.surroundings import Surroundings
 
 WORKSPACES = ".steelyard"
 """The folder beside a manifest that holds the workspaces of its jobs, by name."""
@@ -67,11 +68,13 @@ class LocalJob:
         return cls(job, base_dir, Workspace(root), claim_folders(job.spec, base_dir, claims or {}))
 
     def resolve(self, uri: str) -> Path:
-        """The path of a pvc: or file: URI or of a path; relative ones lie in base_dir."""
-        if is_claim_uri(uri):
-            place = ClaimUri.parse(uri)
-            return self.claims[place.claim] / place.path
-        return self.base_dir / uri.removeprefix("file://").removeprefix("file:")
+        """Where a place lies here; see `Surroundings.path`."""
+        return self.surroundings.path(uri)
+
+    @property
+    def surroundings(self) -> Surroundings:
+        """What this machine sees of the places that the manifest names."""
+        return Surroundings(self.base_dir, self.claims)
 
     @property
     def publish_folders(self) -> list[Path]:

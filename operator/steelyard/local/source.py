@@ -13,7 +13,7 @@ from typing import IO
 
 from steelyard.api.dataset import Dataset, Split
 from steelyard.api.errors import DataError, Problem
-from steelyard.api.places import ClaimUri, is_claim_uri
+from steelyard.api.places import mounted_claim
 from steelyard.cells.manifest import csv_style
 from steelyard.cells.messages import nearest
 from steelyard.contract.stages import ExitCode, Reason
@@ -47,8 +47,8 @@ def find_source(dataset: Dataset, path: Path, field: str = "uri") -> None:
         path = path / DATASET_FILE
     if not path.exists():
         hint = ""
-        if is_claim_uri(dataset.uri):
-            hint = f"; the folder that is the claim here can be named: --claim {ClaimUri.parse(dataset.uri).claim}=DIR"
+        if (claim := mounted_claim(dataset.uri)) is not None:
+            hint = f"; the folder that is the claim here can be named: --claim {claim}=DIR"
         raise DataError(
             f"spec.dataset.{field}: {dataset.uri} does not exist: there is no file {path}{hint}",
             reason=Reason.SOURCE_NOT_FOUND,

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from steelyard.api.dataset import SKLEARN_SCHEME, Dataset, Split
+from steelyard.api.dataset import Dataset, Split
 from steelyard.api.errors import DataError
-from steelyard.api.places import is_claim_uri
+from steelyard.api.places import SKLEARN, mounted_claim
 from steelyard.contract.stages import Reason
 from steelyard_trainer.contract import StageContext
 from steelyard_trainer.data.arrow_source import ParquetSource, TableSource
@@ -66,7 +66,7 @@ def _open_test_file(context: StageContext, dataset: Dataset, first: Source) -> S
 def _sklearn_source(dataset: Dataset) -> Source:
     from sklearn import datasets
 
-    name = dataset.uri.removeprefix(SKLEARN_SCHEME)
+    name = dataset.uri.removeprefix(SKLEARN.prefix)
     frame = getattr(datasets, f"load_{name}")(as_frame=True).frame
     return TableSource(dataset.uri, pa.Table.from_pandas(frame, preserve_index=False), dataset)
 
@@ -81,7 +81,7 @@ def _check_file(path: Path, context: StageContext, uri: str, field: str) -> None
         files = [entry.name for entry in folder.iterdir() if entry.is_file()] if folder.is_dir() else []
         near = difflib.get_close_matches(path.name, files, n=1)
         hint = f"; did you mean {near[0]}?" if near else ""
-        if is_claim_uri(uri):
+        if mounted_claim(uri) is not None:
             hint += f" ({uri})"
         elif context.base_dir is not None:
             hint += f" (a relative path is relative to the manifest's folder, {context.base_dir.resolve()})"

@@ -1,14 +1,15 @@
 """`workspace.retain`: some time after its end the claim that was made for a job is removed, with the Jobs of its
 stages, since even a pod that has ended keeps a claim from going.
 
-Nothing goes where the result lies in the workspace, and nothing that another job needs. Imports the controller's
-observation.
+Nothing goes where the result lies in the workspace, and nothing that another job needs. Imports the api and the
+controller's observation.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+from steelyard.api.places import mounted_claim
 from steelyard.controller.observation import condition_of, is_true, time_of
 from steelyard.controller.policies.base import EndedJob
 
@@ -17,7 +18,6 @@ REMOVED, REMOVING, IN_USE = "Removed", "Removing", "InUse"
 """Reasons of the condition: True because of the first, False because of the others."""
 DEFAULT_SECONDS = 3600
 _FIRST_LOOK_SECONDS, _LONGEST_PAUSE_SECONDS = 30.0, 3600.0
-_CLAIM_SCHEME = "pvc://"
 
 
 def due(job: EndedJob) -> datetime | None:
@@ -56,7 +56,7 @@ def release_time(
 
 def is_all_published(spec: Mapping[str, Any], claim: str) -> bool:
     """Whether a job's result lies elsewhere than in its workspace, the claim that was made for it."""
-    targets = [_claim_of(target.get("uri")) for target in _parts(spec, "publish")]
+    targets = [mounted_claim(target.get("uri")) for target in _parts(spec, "publish")]
     return bool(targets) and claim not in targets and not spec.get("onlyPrepare") and not spec.get("trial")
 
 
@@ -86,7 +86,7 @@ def claims_named(spec: Mapping[str, Any]) -> Iterator[str]:
     dataset, trained = _part(spec, "dataset"), _part(spec, "trained")
     uris = [dataset.get("uri"), dataset.get("testUri"), trained.get("uri")]
     for uri in (*uris, *(target.get("uri") for target in _parts(spec, "publish"))):
-        if (named := _claim_of(uri)) is not None:
+        if (named := mounted_claim(uri)) is not None:
             yield named
 
 
@@ -105,11 +105,6 @@ def removed_message(claim: str, spec: Mapping[str, Any], field: str) -> str:
         f"the claim {claim} and the pods of all stages, with their logs, were removed {seconds} s after the end, as "
         f"{field}.retain is {retain}{default}; with Always they stay as long as the job"
     )
-
-
-def _claim_of(uri: Any) -> str | None:
-    is_on_claim = isinstance(uri, str) and uri.startswith(_CLAIM_SCHEME)
-    return uri.removeprefix(_CLAIM_SCHEME).partition("/")[0] if is_on_claim else None
 
 
 def _part(whole: Mapping[str, Any], name: str) -> Mapping[str, Any]:

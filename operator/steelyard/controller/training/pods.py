@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from steelyard.api.places import ClaimUri, is_claim_uri
+from steelyard.api.places import mounted_claim
 from steelyard.api.pods import OWN_VARIABLE, MountedVolume, PodSecurity, PodTemplate, ResourceRequirements
 from steelyard.api.training_job import TrainingJob
 from steelyard.contract.stages import Env, StageName
@@ -336,7 +336,7 @@ def _claims_of_stage(job: TrainingJob, stage: Stage) -> dict[str, bool]:
     reads = [*spec.dataset.uris] if is_first or spec.dataset.is_prepared else []
     if stage.name == "finish" and spec.trained is not None and spec.trained.uri is not None:
         reads.append(spec.trained.uri)
-    sources = {ClaimUri.parse(uri).claim for uri in reads if is_claim_uri(uri)}
+    sources = {mounted_claim(uri) for uri in reads}
     return {
         claim: is_written and stage.name != "train"
         for claim, is_written in claims_of(spec).items()

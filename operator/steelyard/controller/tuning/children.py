@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from steelyard.api.loading import parse_training_job
+from steelyard.api.places import claim_uri
 from steelyard.api.training_job import TrainingJob
 from steelyard.contract.stages import Env, StageName
 from steelyard.controller.names import (
@@ -106,7 +107,7 @@ def search_of(context: SearchContext, entries: Mapping[int, Entry]) -> str:
 
 def model_of_trial(context: SearchContext, number: int) -> str:
     """The URI of the folder with the model that a trial has trained."""
-    return f"pvc://{context.claim}/{trial_name(context.name, number)}/trained"
+    return claim_uri(context.claim, f"{trial_name(context.name, number)}/trained")
 
 
 # --- packs ------------------------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from steelyard.api.places import claim_uri
 from steelyard.api.tuning_job import TuningJob, TuningJobSpec
 from steelyard.contract.trial_report import TrialReport
 from steelyard.controller.names import workspace_claim_name
@@ -55,7 +56,7 @@ class SearchContext:
     @property
     def dataset(self) -> str:
         """The URI of the prepared data that all trials share."""
-        return f"pvc://{self.claim}/{data_job_name(self.name)}/prepared"
+        return claim_uri(self.claim, f"{data_job_name(self.name)}/prepared")
 
 
 @dataclass(frozen=True)

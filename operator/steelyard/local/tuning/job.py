@@ -9,7 +9,7 @@ from typing import Any
 
 from steelyard.api.errors import ConfigurationError
 from steelyard.api.loading import parse_training_job
-from steelyard.api.places import PublishTarget
+from steelyard.api.publish import PublishTarget
 from steelyard.api.training_job import TrainingJob
 from steelyard.api.tuning_job import TuningJob
 from steelyard.contract.stages import Reason

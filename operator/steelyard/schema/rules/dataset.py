@@ -1,9 +1,19 @@
 """The CEL rules of `spec.dataset`. Imports the api and the schema only."""
 
-from steelyard.api.dataset import SEED, SKLEARN_DATASETS, SPLIT_BY, TEST_FRACTION, UNUSED_WITH, VALIDATION_FRACTION
+from steelyard.api.dataset import SEED, SPLIT_BY, TEST_FRACTION, UNUSED_WITH, VALIDATION_FRACTION
 from steelyard.api.dataset_cells import MOST_CATEGORIES
+from steelyard.api.places import (
+    FILE,
+    FILE_FORMS,
+    SKLEARN,
+    SOURCE_FORMS,
+    SOURCES,
+    UNSEEN_FILE,
+    UNSEEN_SOURCE,
+    on_cluster,
+)
 from steelyard.schema.cel import Rule, literal_list
-from steelyard.schema.rules.places import PATH, claim_uri
+from steelyard.schema.rules.places import WITHOUT_FILES, begins, begins_with_none, is_elsewhere, is_no_path, place_rules
 
 # --- spec.dataset -----------------------------------------------------------------------------------------------------
 
@@ -62,7 +72,11 @@ SPLIT = [
 
 
 _ENDINGS = [".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet", ".pq"]
-_IS_ELSEWHERE = "self.uri.contains('://') && !self.uri.startsWith('pvc://') && !self.uri.startsWith('file://')"
+_HAS_NO_FILES = begins("self.uri", WITHOUT_FILES)
+_HAS_FILES = begins_with_none("self.uri", WITHOUT_FILES)
+_IS_ELSEWHERE = is_elsewhere("self.uri")
+_OF_SKLEARN = f"self.uri.startsWith('{SKLEARN.prefix}')"
+_NAME = f"self.uri.substring({len(SKLEARN.prefix)})"
 _SOURCE = "_source_is_known"
 _PREPARE_ONLY = {
     "exclude": "self.exclude.size() > 0",
@@ -91,23 +105,22 @@ _PREPARE_ONLY = {
 
 _TEST_URI = [
     Rule(
-        "!has(self.testUri) || !self.uri.startsWith('sklearn:')",
+        f"!has(self.testUri) || {_HAS_FILES}",
         "{self.uri} has no test file of its own; leave testUri out",
         "testUri",
         "_check_test_uri",
     ),
     Rule(
-        "!has(self.testUri) || !(self.testUri.startsWith('sklearn:') || self.testUri.contains('://') && "
-        "!self.testUri.startsWith('pvc://') && !self.testUri.startsWith('file://'))",
-        "'{self.testUri}' is no file that is read here; allowed: pvc://CLAIM/PATH, a file's path, file:PATH",
+        f"!has(self.testUri) || !({begins('self.testUri', WITHOUT_FILES)} || {is_elsewhere('self.testUri')})",
+        f"'{{self.testUri}}' is no file that is read here; allowed: {FILE_FORMS}",
         "testUri",
         "_check_test_uri",
     ),
-    *claim_uri("_check_claim", is_optional=True, field="testUri"),
+    *place_rules("check_place", is_optional=True, field="testUri"),
     Rule(
-        "!has(self.testUri) || self.testUri.startsWith('pvc://') || self.testUri.startsWith('sklearn:') || "
-        "self.testUri.contains('://') && !self.testUri.startsWith('file://')",
-        "'{self.testUri}' lies on no claim; pods see nothing else; allowed: pvc://CLAIM/PATH",
+        f"!has(self.testUri) || {begins('self.testUri', on_cluster(SOURCES))} || "
+        f"self.testUri.contains('://') && !self.testUri.startsWith('{FILE.prefix}//')",
+        f"'{{self.testUri}}' {UNSEEN_FILE}",
         "testUri",
         "cluster_problems",
     ),
@@ -118,7 +131,7 @@ _TEST_URI = [
         "_check_test_uri",
     ),
     Rule(
-        f"has(self.format) || !has(self.testUri) || !self.testUri.matches('{PATH}') || "
+        f"has(self.format) || !has(self.testUri) || {is_no_path('self.testUri')} || "
         f"{literal_list(_ENDINGS)}.exists(ending, self.testUri.lowerAscii().endsWith(ending))",
         "the format can't be told from '{self.testUri}'; say format: CSV or Parquet",
         "testUri",
@@ -152,33 +165,32 @@ _TEST_URI = [
 
 DATASET = [
     Rule(
-        f"!self.uri.startsWith('sklearn:') || self.uri.substring(8) in {literal_list(SKLEARN_DATASETS)}",
-        f"scikit-learn ships no data set '{{self.uri.substring(8)}}'; allowed: {', '.join(SKLEARN_DATASETS)}",
+        f"!{_OF_SKLEARN} || {_NAME} in {literal_list(SKLEARN.names)}",
+        f"scikit-learn ships no data set '{{{_NAME}}}'; allowed: {', '.join(SKLEARN.names)}",
         "uri",
         _SOURCE,
     ),
     Rule(
-        "!self.uri.startsWith('sklearn:') || !has(self.format)",
+        f"{_HAS_FILES} || !has(self.format)",
         "{self.uri} has no file format; leave format out",
         "format",
         _SOURCE,
     ),
-    *claim_uri(_SOURCE),
+    *place_rules(_SOURCE),
     Rule(
-        f"self.uri.startsWith('sklearn:') || !({_IS_ELSEWHERE})",
-        "'{self.uri}' is not a source that is read here; allowed: pvc://CLAIM/PATH, sklearn:NAME, a file's path, "
-        "file:PATH",
+        f"{_HAS_NO_FILES} || !({_IS_ELSEWHERE})",
+        f"'{{self.uri}}' is not a source that is read here; allowed: {SOURCE_FORMS}",
         "uri",
         _SOURCE,
     ),
     Rule(
-        f"self.uri.startsWith('sklearn:') || self.uri.startsWith('pvc://') || {_IS_ELSEWHERE}",
-        "'{self.uri}' lies on no claim; pods see nothing else; allowed: pvc://CLAIM/PATH, sklearn:NAME",
+        f"{begins('self.uri', reversed(on_cluster(SOURCES)))} || {_IS_ELSEWHERE}",
+        f"'{{self.uri}}' {UNSEEN_SOURCE}",
         "uri",
         "cluster_problems",
     ),
     Rule(
-        f"has(self.format) || !self.uri.matches('{PATH}') || "
+        f"has(self.format) || {is_no_path('self.uri')} || "
         f"{literal_list(_ENDINGS)}.exists(ending, self.uri.lowerAscii().endsWith(ending))",
         "the format can't be told from '{self.uri}'; say CSV or Parquet",
         "format",
@@ -230,7 +242,7 @@ CELLS = [
     Rule(
         "!has(self.csv) || has(self.format) && self.format in ['CSV', 'Prepared'] || "
         "!has(self.format) && ['.csv', '.csv.gz', '.tsv', '.tsv.gz'].exists(ending, "
-        "self.uri.lowerAscii().endsWith(ending)) && !self.uri.startsWith('sklearn:')",
+        f"self.uri.lowerAscii().endsWith(ending)) && {_HAS_FILES}",
         "'{self.uri}' is no CSV file; leave csv out",
         "csv",
         _SOURCE,

@@ -1,30 +1,77 @@
-"""The CEL rules of places: what a URI may name, and where a model is published. Imports the schema only."""
+"""The CEL rules of places, made from the records of the schemes: what a URI may name, and where a model is published.
+Imports the api and the schema only."""
 
+from collections.abc import Iterable
+
+from steelyard.api.places import (
+    FILE,
+    FILES,
+    LOST_TARGET,
+    SCHEMES,
+    SLASHED_PREFIXES,
+    SOURCES,
+    TARGET_FORMS,
+    TARGETS,
+    Grammar,
+    Scheme,
+    on_cluster,
+)
 from steelyard.schema.cel import Rule
 
 # Python's str.isprintable: no control characters, and no white space but the space.
 _PRINTABLE = r"^( |[^\\pC\\pZ])*$"
-_CLAIM = "^pvc://[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?(/.*)?$"
 # Segments that are not empty, "." or "..".
-PATH = r"^pvc://[^/]*(/([^/.][^/]*|\\.[^/.][^/]*|\\.\\.[^/]+))+/?$"
+_SEGMENTS = r"(/([^/.][^/]*|\\.[^/.][^/]*|\\.\\.[^/]+))+/?"
 
 
-def claim_uri(mirrors: str, *, is_optional: bool = False, field: str = "uri") -> list[Rule]:
-    """pvc://CLAIM/PATH, as `ClaimUri.parse` reads it."""
+def begins(uri: str, schemes: Iterable[Scheme]) -> str:
+    """CEL: whether a URI is of one of some schemes."""
+    return " || ".join(f"{uri}.startsWith('{scheme.prefix}')" for scheme in schemes)
+
+
+def begins_with_none(uri: str, schemes: Iterable[Scheme]) -> str:
+    """CEL: whether a URI is of none of some schemes."""
+    return " && ".join(f"!{uri}.startsWith('{scheme.prefix}')" for scheme in schemes)
+
+
+def is_elsewhere(uri: str) -> str:
+    """CEL: whether a source's URI has a scheme that is not read, as `places.is_elsewhere`."""
+    own = "".join(f" && !{uri}.startsWith('{prefix}')" for prefix in SLASHED_PREFIXES)
+    return f"{uri}.contains('://'){own}"
+
+
+def is_no_path(uri: str) -> str:
+    """CEL: whether a URI names no file on a cluster, so that its ending says nothing."""
+    return " && ".join(
+        f"!{uri}.matches('^{scheme.prefix}[^/]*{_SEGMENTS}$')" for scheme in on_cluster(FILES) if scheme.grammar
+    )
+
+
+def place_rules(mirrors: str, *, is_optional: bool = False, field: str = "uri") -> list[Rule]:
+    """A URI's form, as `Place.parse` reads it, of every scheme that has one."""
+    unless = f"!has(self.{field}) || " if is_optional else ""
+    return [
+        rule
+        for scheme in SCHEMES
+        if scheme.grammar is not None
+        for rule in _form(scheme, scheme.grammar, mirrors, unless, field)
+    ]
+
+
+def _form(scheme: Scheme, grammar: Grammar, mirrors: str, unless: str, field: str) -> list[Rule]:
     uri = f"self.{field}"
-    unless = f"!has({uri}) || " if is_optional else ""
+    authority = f"^{scheme.prefix}{grammar.authority.removeprefix('^').removesuffix('$')}(/.*)?$"
+    path = f"^{scheme.prefix}[^/]*{_SEGMENTS}$"
     return [
         Rule(
-            f"{unless}!{uri}.startsWith('pvc://') || {uri}.matches('{_CLAIM}')",
-            f"'{{{uri}}}' names no claim; allowed: pvc://CLAIM/PATH, where CLAIM is 1 to 63 lower-case letters, digits "
-            "and '-', and neither begins nor ends with '-'",
+            f"{unless}!{uri}.startsWith('{scheme.prefix}') || {uri}.matches('{authority}')",
+            f"'{{{uri}}}' {grammar.no_authority}",
             field,
             mirrors,
         ),
         Rule(
-            f"{unless}!{uri}.matches('{_CLAIM}') || {uri}.matches('{PATH}') && {uri}.matches('{_PRINTABLE}')",
-            f"'{{{uri}}}' names no path on the claim; allowed: pvc://CLAIM/PATH, where PATH is not empty and has no "
-            "empty, '.' or '..' parts",
+            f"{unless}!{uri}.matches('{authority}') || {uri}.matches('{path}') && {uri}.matches('{_PRINTABLE}')",
+            f"'{{{uri}}}' {grammar.no_path}",
             field,
             mirrors,
         ),
@@ -32,20 +79,23 @@ def claim_uri(mirrors: str, *, is_optional: bool = False, field: str = "uri") ->
 
 
 # A scheme, other than the colon in a file's name.
-_HAS_SCHEME = "self.uri.matches('^[^:/]*:') && !self.uri.startsWith('file:')"
+_HAS_SCHEME = f"self.uri.matches('^[^:/]*:') && !self.uri.startsWith('{FILE.prefix}')"
+_NAMED = [scheme for scheme in TARGETS if scheme is not FILE]
 
 PUBLISH_TARGET = [
-    *claim_uri("_is_known"),
+    *place_rules("_is_known"),
     Rule(
-        f"self.uri.startsWith('pvc://') || !({_HAS_SCHEME})",
-        "'{self.uri}' is not a place that is published to here; allowed: pvc://CLAIM/PATH, file:PATH or a path",
+        f"{begins('self.uri', _NAMED)} || !({_HAS_SCHEME})",
+        f"'{{self.uri}}' is not a place that is published to here; allowed: {TARGET_FORMS}",
         "uri",
         "_is_known",
     ),
     Rule(
-        f"self.uri.startsWith('pvc://') || {_HAS_SCHEME}",
-        "'{self.uri}' would be lost with the pod; allowed on a cluster: pvc://CLAIM/PATH",
+        f"{begins('self.uri', on_cluster(TARGETS))} || {_HAS_SCHEME}",
+        f"'{{self.uri}}' {LOST_TARGET}",
         "uri",
         "cluster_problems",
     ),
 ]
+
+WITHOUT_FILES = [scheme for scheme in SOURCES if not scheme.holds_files]

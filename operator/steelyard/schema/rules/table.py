@@ -15,7 +15,7 @@ from steelyard.schema.rules.parts import (
     REQUIREMENT,
     WORKSPACE,
 )
-from steelyard.schema.rules.places import PUBLISH_TARGET, claim_uri
+from steelyard.schema.rules.places import PUBLISH_TARGET, place_rules
 from steelyard.schema.rules.search import LABEL, NOT_IN_CEL_OF_TUNING_JOBS
 from steelyard.schema.rules.training_job import ROOT, SPEC
 from steelyard.schema.rules.trial import TRAINED
@@ -36,7 +36,7 @@ RULES = {
     "Requirement": [*REQUIREMENT, LABEL],
     "Compression": COMPRESSION,
     "PublishTarget": PUBLISH_TARGET,
-    "Trained": [*claim_uri("_is_a_model", is_optional=True), *TRAINED],
+    "Trained": [*place_rules("_is_a_model", is_optional=True), *TRAINED],
     "WorkspaceSpec": WORKSPACE,
     "EnvVar": ENV_VAR,
     "MountedVolume": MOUNTED_VOLUME,
@@ -45,7 +45,7 @@ RULES = {
 }
 
 NOT_IN_CEL = {
-    "{problem}": "stands for the words of ClaimUri.parse, which the rules of claim_uri say, and for classes, which "
+    "{problem}": "stands for the words of Place.parse, which the rules of place_rules say, and for classes, which "
     "only the data knows",
     "{uri} is not a place: it holds characters that can't be printed": "a path on a claim has none, a rule says",
     "'{both}' is named under {other} as well; a column is one or the other": "comparing maps and lists of names may "

@@ -3,6 +3,7 @@
 from steelyard.api.base import Part
 from steelyard.api.fields import one_line
 from steelyard.api.metrics import METRICS_OF_TASK, Task
+from steelyard.api.places import CLAIM, NO_TARGET
 from steelyard.api.pods import WorkspaceSpec
 from steelyard.api.run_policy import RunPolicy
 from steelyard.api.training_job import NAME_PATTERN, Metadata, TrainingJobSpec, foreign_monitors
@@ -70,7 +71,7 @@ SPEC = [
     ),
     Rule(
         "has(self.publish) || self.onlyPrepare",
-        "a cluster has no folder of its own for the model: say where it goes, such as - uri: pvc://CLAIM/PATH",
+        NO_TARGET,
         "publish",
         "cluster_problems",
     ),
@@ -143,7 +144,7 @@ _OTHERWISE = "can't change once the job has begun; delete the job and make a new
 
 _NAME = one_line(str(Metadata.model_fields["name"].description))
 
-_SCRATCH = "'pvc://' + self.spec.workspace.claimName + '/' + self.metadata.name + '/'"
+_SCRATCH = f"'{CLAIM.prefix}' + self.spec.workspace.claimName + '/' + self.metadata.name + '/'"
 _IN_SCRATCH = f"self.spec.publish.filter(target, has(target.uri) && (target.uri + '/').startsWith({_SCRATCH}))"
 
 ROOT = [
@@ -151,7 +152,7 @@ ROOT = [
         # An older CRD may have let in a job without a spec: its status must still be written.
         "!has(self.spec) || !has(self.spec.workspace) || !has(self.spec.workspace.claimName) || "
         f"!has(self.spec.publish) || {_IN_SCRATCH}.size() == 0",
-        f"'{{{_IN_SCRATCH}[0].uri}}' lies in the job's workspace, pvc://{{self.spec.workspace.claimName}}/"
+        f"'{{{_IN_SCRATCH}[0].uri}}' lies in the job's workspace, {CLAIM.prefix}{{self.spec.workspace.claimName}}/"
         "{self.metadata.name}; give the model another folder",
         "spec.publish",
         "_publishes_outside_its_workspace",

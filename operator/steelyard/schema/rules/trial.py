@@ -2,7 +2,9 @@
 schema only."""
 
 from steelyard.api.models import kinds
+from steelyard.api.places import TARGETS, UNSEEN_FILE, on_cluster
 from steelyard.schema.cel import Rule
+from steelyard.schema.rules.places import begins
 
 TRAINED = [
     Rule(
@@ -18,8 +20,8 @@ TRAINED = [
         "_is_a_model",
     ),
     Rule(
-        "!has(self.uri) || self.uri.startsWith('pvc://')",
-        "'{self.uri}' lies on no claim; pods see nothing else; allowed: pvc://CLAIM/PATH",
+        f"!has(self.uri) || {begins('self.uri', on_cluster(TARGETS))}",
+        f"'{{self.uri}}' {UNSEEN_FILE}",
         "uri",
         "cluster_problems",
     ),
