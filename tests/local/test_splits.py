@@ -210,7 +210,7 @@ def test_without_these_fields_nothing_is_said_of_them(tmp_path: Path) -> None:
 def steelyard(*arguments: str | Path) -> int:
     """The command's exit code."""
     command = [sys.executable, "-m", "steelyard.cli.main", *map(str, arguments)]
-    return subprocess.run(command, check=False, timeout=120).returncode
+    return subprocess.run(command, check=False, timeout=600).returncode
 
 
 def test_the_published_model_says_how_it_was_split_and_predicts_without_that_column(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from steelyard.controller.observation import Pod, time_of
 from steelyard.controller.policies.base import DeletePod, MakeLacking, PodAction, Verdict
 from steelyard.controller.policies.endings import Broken
 from steelyard.controller.policies.lost_nodes import LostNodesCase, ended_pods
+from steelyard.texts.figures import times
 
 KEPT_DEAD_PODS = 3
 """For whoever wants to read their logs."""
@@ -64,7 +65,7 @@ def judge(case: DisruptionsCase) -> Verdict:
     case.draft.count(counted)
     limit = case.run_policy.disruption_limit
     if counted.count > limit:
-        message = f"pods were interrupted {counted.count} times and spec.runPolicy.disruptionLimit is {limit}"
+        message = f"pods were interrupted {times(counted.count)} and spec.runPolicy.disruptionLimit is {limit}"
         what = _story_of(counted.newest)
         failure = Broken(Reason.RETRIES_EXHAUSTED, f"{message}; last: {what}" if what else message)
         return Verdict(failure, actions=_removals(case.pods, counted))
