@@ -15,7 +15,7 @@ from steelyard.controller.operator import Operator, kopf_settings
 from steelyard.controller.runtime.cache import DueKey
 from steelyard.controller.runtime.health import Heartbeat
 from steelyard.controller.runtime.leadership import LeadershipLostError
-from steelyard.controller.runtime.metrics import Metrics
+from steelyard.controller.runtime.prometheus import Metrics
 from steelyard.controller.settings import Settings
 from steelyard.controller.training.cache import Cache
 from steelyard.controller.tuning.cache import TuningCache

@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry
 from steelyard.controller.events import Event
 from steelyard.controller.policies.waiting import Wait
 from steelyard.controller.runtime.cluster import post_event, words_about
-from steelyard.controller.runtime.metrics import Metrics
+from steelyard.controller.runtime.prometheus import Metrics
 from steelyard.controller.settings import Settings
 from steelyard.controller.training.cache import Cache
 from steelyard.controller.training.reconciler import Reconciler

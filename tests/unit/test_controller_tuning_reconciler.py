@@ -22,7 +22,7 @@ from controller_tuning_support import (
 from prometheus_client import CollectorRegistry
 
 from steelyard.controller.runtime.cluster import NotNowError
-from steelyard.controller.runtime.metrics import Metrics
+from steelyard.controller.runtime.prometheus import Metrics
 from steelyard.controller.settings import Settings
 from steelyard.controller.tuning.cache import TuningCache
 from steelyard.controller.tuning.facts import Child, Pack

@@ -27,7 +27,7 @@ from steelyard.controller.runtime.leadership import (
     new_identity,
 )
 from steelyard.controller.runtime.logs import configure_logs
-from steelyard.controller.runtime.metrics import Counted, Metrics
+from steelyard.controller.runtime.prometheus import Counted, Metrics
 from steelyard.controller.runtime.work_queue import WorkQueue
 from steelyard.controller.settings import Settings
 from steelyard.controller.training.cache import Cache

@@ -25,7 +25,7 @@ from steelyard.controller.runtime.cluster import NotNowError
 from steelyard.controller.runtime.health import Heartbeat
 from steelyard.controller.runtime.leadership import Leadership, LeadershipLostError, end_when_lost_in_a_stop
 from steelyard.controller.runtime.logs import about_job
-from steelyard.controller.runtime.metrics import Metrics
+from steelyard.controller.runtime.prometheus import Metrics
 from steelyard.controller.runtime.work_queue import WorkQueue
 from steelyard.controller.settings import Settings
 from steelyard.controller.training.cache import Cache

@@ -18,7 +18,7 @@ from steelyard.contract.trial_report import TrialReport
 from steelyard.controller.observation import text_of, time_of
 from steelyard.controller.policies.disruptions import Disruptions
 from steelyard.controller.runtime.draft import Draft, shortened
-from steelyard.controller.training.columns import figure_text, metric_text, progress_text, size_text
+from steelyard.controller.training.printer_columns import figure_text, metric_text, progress_text, size_text
 from steelyard.planning import Stage
 from steelyard.planning.conditions import (
     Condition,

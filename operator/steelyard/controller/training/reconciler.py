@@ -22,7 +22,7 @@ from steelyard.controller.runtime import cluster
 from steelyard.controller.runtime.cache import Bodies, Key
 from steelyard.controller.runtime.cluster import NotNowError, ObstacleError
 from steelyard.controller.runtime.draft import is_terminal
-from steelyard.controller.runtime.metrics import Metrics
+from steelyard.controller.runtime.prometheus import Metrics
 from steelyard.controller.runtime.reconcile import JobReconciler, Memory, now
 from steelyard.controller.settings import Settings
 from steelyard.controller.training.actions import Action, Decision, DeleteJob, MakeChildren, ResumeJob, StopJob

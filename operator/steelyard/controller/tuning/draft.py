@@ -15,7 +15,7 @@ from steelyard.contract.trial_report import State
 from steelyard.controller.observation import condition_of
 from steelyard.controller.policies import retention
 from steelyard.controller.runtime.draft import Draft, shortened
-from steelyard.controller.training.columns import metric_text
+from steelyard.controller.training.printer_columns import metric_text
 from steelyard.search.best import best_of, front_of
 from steelyard.search.log import Entry
 from steelyard.tuning.search import End

@@ -17,7 +17,7 @@ from steelyard.controller.policies.endings import Broken
 from steelyard.controller.runtime import cluster
 from steelyard.controller.runtime.cache import Bodies, Key
 from steelyard.controller.runtime.cluster import NotNowError, ObstacleError
-from steelyard.controller.runtime.metrics import Metrics
+from steelyard.controller.runtime.prometheus import Metrics
 from steelyard.controller.runtime.reconcile import JobReconciler, Memory, now
 from steelyard.controller.settings import Settings
 from steelyard.controller.tuning import children

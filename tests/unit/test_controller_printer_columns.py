@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from steelyard.controller.training.columns import figure_text, metric_text, progress_text, size_text
+from steelyard.controller.training.printer_columns import figure_text, metric_text, progress_text, size_text
 
 
 @pytest.mark.parametrize(

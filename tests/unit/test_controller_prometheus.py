@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
-from steelyard.controller.runtime.metrics import Counted, Metrics, verb_and_resource
+from steelyard.controller.runtime.prometheus import Counted, Metrics, verb_and_resource
 from steelyard.kube import ApiError, ConnectionFailedError
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "operator.md"
