@@ -50,7 +50,7 @@ class MakeLacking:
 PodAction: TypeAlias = GiveUpPod | DeletePod | MakeLacking
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """What follows for a job. As it stands: nothing, it goes its way."""
 

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from steelyard.api.run_policy import RunPolicy
 from steelyard.contract.stages import Reason
 from steelyard.controller.observation import Pod, time_of
-from steelyard.controller.policies.base import DeletePod, MakeLacking, PodAction, Verdict
+from steelyard.controller.policies.base import GO, DeletePod, MakeLacking, PodAction, Verdict
 from steelyard.controller.policies.endings import Broken
 from steelyard.controller.policies.lost_nodes import LostNodesCase, ended_pods
 from steelyard.texts.figures import times
@@ -61,6 +61,8 @@ class DisruptionsCase(LostNodesCase, Protocol):
 
 def judge(case: DisruptionsCase) -> Verdict:
     """Counts the pods that were interrupted, and removes those that are counted."""
+    if not case.pods:
+        return GO
     counted = count_disruptions([*case.pods, *ended_pods(case)], case.draft.disruptions)
     case.draft.count(counted)
     limit = case.run_policy.disruption_limit

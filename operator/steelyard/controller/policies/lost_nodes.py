@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Protocol
 
 from steelyard.controller.observation import Pod
-from steelyard.controller.policies.base import GiveUpPod, Verdict
+from steelyard.controller.policies.base import GO, GiveUpPod, Verdict
 
 
 class LostNodesCase(Protocol):
@@ -30,7 +30,8 @@ class LostNodesCase(Protocol):
 
 def judge(case: LostNodesCase) -> Verdict:
     """Gives up the pods that no kubelet will ever end."""
-    return Verdict(actions=tuple(GiveUpPod(pod) for pod in _lost(case)))
+    lost = _lost(case)
+    return Verdict(actions=tuple(GiveUpPod(pod) for pod in lost)) if lost else GO
 
 
 def ended_pods(case: LostNodesCase) -> list[Pod]:

@@ -11,7 +11,7 @@ from datetime import datetime
 from steelyard.contract.stages import StageName
 from steelyard.controller.events import Event
 from steelyard.controller.policies import endings
-from steelyard.controller.policies.base import CHECK_AGAIN_SECONDS, MakeLacking, Phase, Verdict, verdicts
+from steelyard.controller.policies.base import CHECK_AGAIN_SECONDS, GO, MakeLacking, Phase, verdicts
 from steelyard.controller.training.actions import Decision, DeleteJob, MakeChildren, ResumeJob, StopJob
 from steelyard.controller.training.draft import StatusDraft
 from steelyard.controller.training.observation import Observation
@@ -43,7 +43,7 @@ def decide(seen: Observation, now: datetime) -> Decision:
 
 def _ask(phase: Phase, decision: Decision, case: StageCase) -> bool:
     """Asks the policies of a phase and follows them; returns whether one of them has the job pause."""
-    verdict = Verdict()
+    verdict = GO
     for verdict in verdicts(POLICIES, phase, case):
         decision.events += verdict.events
         if verdict.failure is not None:

@@ -16,9 +16,9 @@ from steelyard.controller.training.observation import Observation
 from steelyard.planning import Stage
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class StageCase:
-    """A job, and the stage that is not done."""
+    """A job, and the stage that is not done. Made at every reconcile, so as cheap as can be."""
 
     seen: Observation
     draft: StatusDraft
