@@ -19,7 +19,7 @@ from steelyard.client.connection import Connection
 from steelyard.client.fetching import Fetched, fetch_model
 from steelyard.client.logs import follow_log, read_log
 from steelyard.contract.stages import Reason
-from steelyard.serving.published import verify
+from steelyard.stores.integrity import verify
 
 MODEL_BYTES = 20_000_000
 

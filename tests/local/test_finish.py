@@ -21,8 +21,9 @@ from sklearn.metrics import accuracy_score, r2_score
 from steelyard.api.errors import ConfigurationError, SteelyardError
 from steelyard.contract.package import NETWORK_FILES, SUMS_FILE
 from steelyard.contract.stages import Reason
-from steelyard.serving.published import digest_of, verify
-from steelyard_trainer.publishing.target import publish
+from steelyard.stores.integrity import digest_of, verify
+from steelyard.stores.registry import store_at
+from steelyard.stores.surroundings import Surroundings
 
 DIGITS = {"uri": "sklearn:digits", "target": "target"}
 ALL = {"compression": {"candidates": ["DynamicRange", "Float16", "Int8"], "maxMetricDrop": 0.01}}
@@ -340,12 +341,14 @@ def test_a_kill_while_publishing_leaves_a_whole_model_or_none(digits: FinishStag
     assert digest_of(first) != digest_of(second)
     script = (
         "import sys; from pathlib import Path\n"
-        "from steelyard.serving.published import digest_of\n"
-        "from steelyard_trainer.publishing.target import publish\n"
+        "from steelyard.stores.integrity import digest_of\n"
+        "from steelyard.stores.registry import store_at\n"
+        "from steelyard.stores.surroundings import Surroundings\n"
         "target, *packages = map(Path, sys.argv[1:])\n"
+        "store = store_at(str(target), Surroundings(target.parent))\n"
         "while True:\n"
         "    for package in packages:\n"
-        "        publish(package, target, digest_of(package))\n"
+        "        store.put(package, digest_of(package))\n"
         "        print('published', flush=True)"
     )
     target = tmp_path / "place" / "model"
@@ -365,7 +368,7 @@ def test_a_kill_while_publishing_leaves_a_whole_model_or_none(digits: FinishStag
             assert verify(target) == []
         found.append(digest_of(target) if target.exists() else None)
     assert {digest_of(first), digest_of(second)} & set(found)
-    publish(first, target, digest_of(first))
+    store_at(str(target), Surroundings(tmp_path)).put(first, digest_of(first))
     assert list(target.parent.iterdir()) == [target]
 
 

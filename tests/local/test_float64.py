@@ -23,7 +23,8 @@ from sklearn.neighbors import KNeighborsRegressor
 
 from steelyard.api.errors import ConfigurationError
 from steelyard.serving.interface import TargetUnit
-from steelyard.serving.published import PublishedModel, load_model, sums_of
+from steelyard.serving.published import PublishedModel, load_model
+from steelyard.stores.integrity import sums_of
 from steelyard_trainer.families.sklearn.compression import make_candidate
 from steelyard_trainer.families.sklearn.standardized import fit_precisely
 

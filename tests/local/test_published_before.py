@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from steelyard.cli.predict import predict
-from steelyard.serving.published import verify
+from steelyard.stores.integrity import verify
 
 FOLDERS = sorted(path.parent for path in (Path(__file__).parents[1] / "data/published").glob("*/predictions.csv"))
 

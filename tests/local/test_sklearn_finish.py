@@ -29,7 +29,8 @@ from steelyard.contract.package import CARD_FILE, REPORT_FILE, SEARCH_FILE, SEAR
 from steelyard.search.best import best_of
 from steelyard.search.log import SearchDocument
 from steelyard.serving.estimators import TRUSTED_TYPES, OnnxModel, SkopsModel, load_estimator, version_note
-from steelyard.serving.published import PublishedModel, verify
+from steelyard.serving.published import PublishedModel
+from steelyard.stores.integrity import verify
 from steelyard_trainer.families.sklearn import compression
 from steelyard_trainer.families.sklearn.build import build_estimator
 from steelyard_trainer.families.sklearn.compression import compressed_estimator_cost

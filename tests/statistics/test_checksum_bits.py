@@ -6,7 +6,7 @@ from published_support import made
 from seeds import TAKES_ALL
 
 from steelyard.contract.package import NETWORK_FILES, SUMS_FILE
-from steelyard.serving.published import verify
+from steelyard.stores.integrity import verify
 
 
 def test_every_flipped_bit_of_the_checksums_is_found(tmp_path: Path) -> None:

@@ -14,7 +14,8 @@ from steelyard.api.errors import ConfigurationError
 from steelyard.api.loading import parse_training_job
 from steelyard.contract.stages import Reason
 from steelyard.contract.workspace import Workspace
-from steelyard_trainer.begin import begin, check_writable
+from steelyard.stores.writable import check_writable
+from steelyard_trainer.begin import begin
 from steelyard_trainer.contract import StageContext
 
 NOBODY = 65534
@@ -68,6 +69,7 @@ def as_nobody(statement: str) -> str:
     script = (
         "import os, tempfile; from pathlib import Path; from steelyard_trainer.begin import check_targets\n"
         "from steelyard.api.errors import ConfigurationError\n"
+        "from steelyard.stores.registry import store_at; from steelyard.stores.surroundings import Surroundings\n"
         f"os.setgroups([4242]); os.setgid({NOBODY}); os.setuid({NOBODY})\n"
         f"try: {statement}\n"
         "except ConfigurationError as error: print(error.reason, error.exit_code, error.message)\n"
@@ -81,7 +83,7 @@ def test_a_folder_of_someone_elses_is_named_with_users_groups_and_mode(open_fold
     folder.mkdir()
     os.chown(folder, 1234, 5678)
     folder.chmod(0o2750)
-    look = f"check_targets([Path({str(folder / 'models/tested')!r})])"
+    look = f"check_targets([store_at({str(folder / 'models/tested')!r}, Surroundings(Path('/')))])"
     said = as_nobody(look)
     assert said.startswith(f"NotWritable 78 {folder} can't be written to by user {NOBODY} (groups 4242, {NOBODY})")
     assert "it belongs to user 1234 and group 5678, mode 2750" in said

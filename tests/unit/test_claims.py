@@ -11,8 +11,8 @@ from steelyard.api.errors import ConfigurationError, DataError
 from steelyard.local.claims import parse_claims
 from steelyard.local.job import LocalJob
 from steelyard.local.source import source_digest, source_findings, sources_digest, sources_findings
-from steelyard.local.state import SourceRecord
 from steelyard.local.targets import publish_problems
+from steelyard.stores.base import SourceRecord
 
 
 def write_manifest(folder: Path, dataset: dict[str, Any] | None = None, **spec: Any) -> Path:
@@ -88,18 +88,18 @@ def test_a_test_file_is_found_judged_and_covered_by_the_digest_as_the_table_is(t
     (finding,) = sources_findings(dataset, job.resolve)
     assert finding.problem.path == "spec.dataset.testUri" and f"there is no file {later}" in finding.problem.message
     with pytest.raises(DataError, match=r"spec.dataset.testUri: .*--claim later=DIR"):
-        sources_digest(dataset, job.resolve, None)
+        sources_digest(dataset, job.surroundings, None)
     later.write_text("x,z\n3,4\n")
     (finding,) = sources_findings(dataset, job.resolve)
     assert finding.problem.path == "spec.dataset.testUri" and "has no column 'y'" in finding.problem.message
     later.write_text("x,y\n3,4\n")
     assert sources_findings(dataset, job.resolve) == []
-    digest, remembered = sources_digest(dataset, job.resolve, None)
+    digest, remembered = sources_digest(dataset, job.surroundings, None)
     assert remembered is not None and SourceRecord.from_json(asdict(remembered)) == remembered
-    assert sources_digest(dataset, job.resolve, remembered) == (digest, remembered)
-    assert digest != source_digest(dataset, table, None)[0]
+    assert sources_digest(dataset, job.surroundings, remembered) == (digest, remembered)
+    assert digest != source_digest(dataset, job.surroundings, None)[0]
     later.write_text("x,y\n3,44\n")
-    assert sources_digest(dataset, job.resolve, remembered)[0] != digest
+    assert sources_digest(dataset, job.surroundings, remembered)[0] != digest
 
 
 def write_prepared(folder: Path, **document: Any) -> Path:
@@ -117,10 +117,10 @@ def test_a_prepared_dataset_is_a_folder_with_its_description(tmp_path: Path) -> 
     assert f"there is no file {folder}/dataset.json" in finding.problem.message
     write_prepared(folder, fingerprint="1")
     assert source_findings(dataset, folder) == []
-    digest, remembered = source_digest(dataset, folder, None)
+    digest, remembered = source_digest(dataset, job.surroundings, None)
     assert remembered is None
     write_prepared(folder, fingerprint="2")
-    assert source_digest(dataset, folder, None)[0] != digest
+    assert source_digest(dataset, job.surroundings, None)[0] != digest
     write_prepared(folder, target="z")
     (finding,) = source_findings(dataset, folder)
     assert finding.problem.path == "spec.dataset.target" and "that is 'z'" in finding.problem.message

@@ -30,6 +30,7 @@ from steelyard.planning.conditions import (
     set_condition,
 )
 from steelyard.planning.verdicts import Again, Attempts, Done, Failed, ProcessEnd, judge
+from steelyard.stores.surroundings import Surroundings
 
 JOB = parse_training_job(
     {
@@ -188,15 +189,15 @@ def dataset(**fields: Any) -> Dataset:
 def test_a_source_is_read_again_only_when_it_looks_different(tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
     path.write_text("x,y\n1,2\n")
-    digest, seen = source_digest(dataset(), path, None)
+    digest, seen = source_digest(dataset(), Surroundings(tmp_path), None)
     assert seen is not None and digest == seen.digest
     remembered = type(seen)(seen.path, seen.size, seen.mtime_ns, "remembered")
-    assert source_digest(dataset(), path, remembered)[0] == "remembered"
+    assert source_digest(dataset(), Surroundings(tmp_path), remembered)[0] == "remembered"
     path.write_text("x,y\n1,2\n3,4\n")
-    assert source_digest(dataset(), path, remembered)[0] not in ("remembered", digest)
-    assert source_digest(dataset(uri="sklearn:iris"), path, None) == ("sklearn:iris", None)
+    assert source_digest(dataset(), Surroundings(tmp_path), remembered)[0] not in ("remembered", digest)
+    assert source_digest(dataset(uri="sklearn:iris"), Surroundings(tmp_path), None) == ("sklearn:iris", None)
     with pytest.raises(DataError, match=r"nowhere\.csv") as raised:
-        source_digest(dataset(uri="nowhere.csv"), tmp_path / "nowhere.csv", None)
+        source_digest(dataset(uri="nowhere.csv"), Surroundings(tmp_path), None)
     assert raised.value.reason == Reason.SOURCE_NOT_FOUND
 
 

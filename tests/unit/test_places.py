@@ -63,6 +63,9 @@ def test_a_pod_sees_the_claims_that_are_mounted_and_nothing_else() -> None:
     pod = Surroundings(None, {"models": Path("/claims/models")})
     assert pod.path("pvc://models/a") == Path("/claims/models/a")
     assert pod.shown("pvc://models/a") == "pvc://models/a"
+    assert pod.reaches("sklearn:iris") and pod.shown("sklearn:iris") == "sklearn:iris"
+    with pytest.raises(ConfigurationError, match=r"'sklearn:iris' is no file or folder; allowed: pvc://CLAIM/PATH, a"):
+        pod.path("sklearn:iris")
     assert not pod.reaches("a.csv") and not pod.reaches("pvc://other/a")
     with pytest.raises(ConfigurationError, match=r"pvc://other/a: the claim 'other' is not mounted here"):
         pod.path("pvc://other/a")

@@ -67,7 +67,7 @@ def answer(file: Path, count: int, *, state: str = "Complete", ended: str = "") 
     assert isinstance(manifest, TuningJob)
     search = LocalSearch.of(manifest, file)
     spec = search.tuning.spec
-    digest, _ = source_digest(spec.template.dataset, file.parent / "table.csv", None)
+    digest, _ = source_digest(spec.template.dataset, search.template.surroundings, None)
     entries = {
         number: Entry(number, {ALPHA: 1.0 + number}, state, None if state == "Failed" else 3.0 - number)  # type: ignore[arg-type]
         for number in range(count)

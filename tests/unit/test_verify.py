@@ -17,7 +17,7 @@ from steelyard.contract.package import (
     SEARCH_PAGE_FILE,
     SUMS_FILE,
 )
-from steelyard.serving.published import digest_of, sums_of, verify
+from steelyard.stores.integrity import digest_of, sums_of, verify
 
 
 @pytest.fixture

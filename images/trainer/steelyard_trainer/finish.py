@@ -6,6 +6,7 @@ import tempfile
 from pathlib import Path
 
 from steelyard.api.compression import BASELINE
+from steelyard.stores.registry import store_at
 from steelyard_trainer.begin import begin
 from steelyard_trainer.compression.choice import Choice
 from steelyard_trainer.compression.weighing import baseline_name, weigh
@@ -16,7 +17,6 @@ from steelyard_trainer.evaluation.judge import judge_parts
 from steelyard_trainer.families.registry import family_of
 from steelyard_trainer.publishing.found_by import FoundBy
 from steelyard_trainer.publishing.package import Evidence, Sizes, assemble, output_of
-from steelyard_trainer.publishing.target import publish
 from steelyard_trainer.trained import TrainedFolder
 
 _FITTED_FOR_IT = "this job, fitted on the training set alone"
@@ -33,7 +33,7 @@ def finish(context: StageContext) -> Outcome:
     """
     context = begin(context)
     spec = context.job.spec
-    targets = {target.uri: context.resolve(target.uri) for target in spec.publish or []}
+    targets = {target.uri: store_at(target.uri, context.surroundings) for target in spec.publish or []}
     dataset = PreparedDataset.of(context)
     primary = spec.measure(dataset.task)
 
@@ -78,7 +78,7 @@ def finish(context: StageContext) -> Outcome:
             evidence,
         )
         for target in targets.values():
-            publish(package, target, digest, context.check_attempt)
+            target.put(package, digest, context.check_attempt)
     places = [context.show(uri) for uri in targets]
     where = f"published to {' and '.join(places)}" if places else "published nowhere, as the manifest asks"
     figure = judged.figures["test"][primary.name]

@@ -21,9 +21,9 @@ from steelyard.api.training_job import TrainingJob
 from steelyard.contract.stages import Env, TrainerStage
 from steelyard.contract.trial_report import TrialReport
 from steelyard.search.log_sizes import MOST_TRIALS_OF_A_PACK, REPORTS_LIMIT_BYTES
+from steelyard.stores.writable import check_writable
 from steelyard.texts.figures import counted
 from steelyard_trainer.attempts import Attempt
-from steelyard_trainer.begin import check_writable
 from steelyard_trainer.contract import Outcome, StageContext
 from steelyard_trainer.families.base import TrialsOfPack
 from steelyard_trainer.families.registry import family_named

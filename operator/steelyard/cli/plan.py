@@ -44,7 +44,7 @@ def plan(
     job = LocalJob.of(manifest, file, workspace, parse_claims(claims or []))
     state = job.load_state()
     dataset = job.job.spec.dataset
-    digest, _ = sources_digest(dataset, job.resolve, state.source if state else None)
+    digest, _ = sources_digest(dataset, job.surroundings, state.source if state else None)
     stages = plan_stages(job.job, source_digest=digest, trainer_version=package_version())
     records = state.stages if state else {}
     decisions = decide(stages, records, files_present(job, records))

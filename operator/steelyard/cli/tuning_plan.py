@@ -106,7 +106,7 @@ def _standing(search: LocalSearch) -> str:
     if state is None:
         return "it has not begun yet"
     dataset = search.tuning.spec.template.dataset
-    digest, _ = sources_digest(dataset, search.template.resolve, state.source)
+    digest, _ = sources_digest(dataset, search.template.surroundings, state.source)
     _, prior_digest = load_prior(search, digest)
     if why := why_anew(state, inputs_of(search.tuning.spec, digest, prior_digest)):
         return f"it begins anew ({len(state.entries)} results are of no use): {why}"

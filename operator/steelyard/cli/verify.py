@@ -8,8 +8,8 @@ import typer
 
 from steelyard.api.errors import ConfigurationError
 from steelyard.cli.output import OutputFormat, OutputOption, print_json
-from steelyard.serving.published import check_intact, digest_of
-from steelyard.serving.published import verify as find_problems
+from steelyard.stores.integrity import check_intact, digest_of
+from steelyard.stores.integrity import verify as find_problems
 
 _DIGEST = re.compile(r"(sha256:)?[0-9a-f]{64}")
 

@@ -1,9 +1,8 @@
-"""The published model from a claim to a folder here, verified. Imports tuning, serving, kube and the
+"""The published model from a claim to a folder here, verified. Imports tuning, stores, kube and the
 api only."""
 
 import shutil
 import tarfile
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -15,12 +14,12 @@ from steelyard.client.errors import GRANT, NotAllowedError, RefusedError, explai
 from steelyard.client.kinds import TUNING_JOB
 from steelyard.client.outcome import AnyStatus, condition, read_status, read_tuning_status, standing
 from steelyard.client.reader import CLAIM_FOLDER, READER, Reader, running, template_like_a_stages
-from steelyard.contract.package import is_published_model
 from steelyard.contract.stages import Reason
 from steelyard.kube import ApiError, CommandError, ConnectionFailedError, path_of
 from steelyard.kube.errors import Object
 from steelyard.kube.names import stage_job_name
-from steelyard.serving.published import check_intact, digest_of, verify
+from steelyard.stores.integrity import digest_of
+from steelyard.stores.receiving import receive
 from steelyard.tuning.trials import best_job_name
 
 _TRIES = 3
@@ -57,32 +56,25 @@ def fetch_model(
         status, publisher = read_status(job.get("status")), name
     uri = _published_on_claim(job["kind"], name, status)
     digest = status.model.digest if status.model else None
-    folder = folder.absolute()
-    if _is_there(folder, digest):
-        return Fetched(folder, uri, digest_of(folder), is_new=False)
     place = Place.parse(uri)
-    reader = Reader(
-        job=name,
-        namespace=namespace,
-        claim=place.authority,
-        template=_last_stage_template(connection, publisher, namespace, template, image or status.trainer_image),
-        affinity=template.get("affinity"),
-        image=image,
-    )
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-    try:
+
+    def copy(model: Path) -> None:
+        reader = Reader(
+            job=name,
+            namespace=namespace,
+            claim=place.authority,
+            template=_last_stage_template(connection, publisher, namespace, template, image or status.trainer_image),
+            affinity=template.get("affinity"),
+            image=image,
+        )
+        archive = model.with_name(f"{model.name}.tar")
         with running(connection, reader, timeout, on_waiting or (lambda _: None)) as pod:
-            _copy(connection, namespace, pod, place, aside / "archive")
-        model = aside / folder.name
-        _unpack(aside / "archive", model)
-        check_intact(model, verify(model, digest))
-        if folder.exists():
-            folder.rmdir()
-        model.rename(folder)
-    finally:
-        shutil.rmtree(aside)
-    return Fetched(folder, uri, digest_of(folder), is_new=True)
+            _copy(connection, namespace, pod, place, archive)
+        _unpack(archive, model)
+
+    folder = folder.absolute()
+    is_new = receive(folder, digest, copy)
+    return Fetched(folder, uri, digest_of(folder), is_new=is_new)
 
 
 def _published_on_claim(kind: str, name: str, status: AnyStatus) -> str:
@@ -99,22 +91,6 @@ def _published_on_claim(kind: str, name: str, status: AnyStatus) -> str:
             f"the model of {name} lies on no claim: it was {where}; only {CLAIM.form} is fetched", reason="NoClaim"
         )
     return uri
-
-
-def _is_there(folder: Path, digest: str | None) -> bool:
-    """Whether a folder holds this very model, intact. Raises ConfigurationError where it holds anything else."""
-    if not folder.exists():
-        return False
-    if not folder.is_dir():
-        raise ConfigurationError(f"{folder} is a file; name a folder that is empty or does not exist yet")
-    if not any(folder.iterdir()):
-        return False
-    if digest is not None and is_published_model(folder) and not verify(folder, digest):
-        return True
-    raise ConfigurationError(
-        f"{folder} is not empty and does not hold this model; name a folder that is empty or does not exist yet",
-        reason=Reason.TARGET_OCCUPIED,
-    )
 
 
 def _last_stage_template(connection: Connection, name: str, namespace: str, given: Object, image: str | None) -> Object:

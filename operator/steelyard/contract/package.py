@@ -5,12 +5,9 @@ the same.
 """
 
 import json
-import os
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection
 from pathlib import Path
 
-from steelyard.contract.stages import Reason
 from steelyard.contract.version import API_VERSION
 
 LITERT_FILE = "model.tflite"
@@ -57,16 +54,6 @@ STANDARDIZED_TARGET = "standardizedTarget"
 """An `output`: the number, to be multiplied by preprocessing.json's `targetScale`, plus `targetMean`, in float64."""
 
 
-@dataclass(frozen=True)
-class Obstacle:
-    """Why a model can't be published to a place."""
-
-    target: int
-    """Which of the places, from 0."""
-    reason: Reason
-    message: str
-
-
 def files_missing(names: Collection[str]) -> list[str]:
     """What a model with these files lacks, whatever it is."""
     is_estimator = SKOPS_FILE in names or ONNX_FILE in names
@@ -90,43 +77,3 @@ def is_published_model(folder: Path) -> bool:
     except (OSError, ValueError):
         return False
     return isinstance(report, dict) and (report.get("apiVersion"), report.get("kind")) == (API_VERSION, KIND)
-
-
-def obstacles(targets: Sequence[Path]) -> list[Obstacle]:
-    """What keeps a model from being published to these places; at most one obstacle each."""
-    resolved = [target.resolve() for target in targets]
-    found = []
-    for index, target in enumerate(resolved):
-        others = resolved[:index] + resolved[index + 1 :]
-        if outer := next((other for other in others if other in target.parents), None):
-            message = f"{target} lies in {outer}, which is published to as well; name another folder"
-            found.append(Obstacle(index, Reason.INVALID_CONFIGURATION, message))
-        elif message := occupied(target):
-            found.append(Obstacle(index, Reason.TARGET_OCCUPIED, message))
-        elif message := _not_writable(target):
-            found.append(Obstacle(index, Reason.NOT_WRITABLE, message))
-    return found
-
-
-def occupied(target: Path) -> str:
-    """Says what lies at the place that is no model which may be replaced; empty where nothing does."""
-    advice = "name another folder, or move it away"
-    if not target.exists():
-        return ""
-    if not target.is_dir():
-        return f"{target} is a file; a model is published as a folder: {advice}"
-    names = sorted(path.name for path in target.iterdir())
-    if names and not is_published_model(target):
-        return f"{target} is not empty and holds no published model; {advice}"
-    if foreign := [name for name in names if name not in KNOWN_FILES]:
-        return f"{target} holds {', '.join(foreign[:5])} beside the model that would be replaced; {advice}"
-    return ""
-
-
-def _not_writable(target: Path) -> str:
-    parent = next((path for path in target.parents if path.exists()), target)
-    if not parent.is_dir():
-        return f"{target} can't be made: {parent} is a file"
-    if not os.access(parent, os.W_OK | os.X_OK):
-        return f"{target} can't be made: user {os.getuid()} may not write in {parent}"
-    return ""

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from steelyard.contract.stages import Result, StageName
+from steelyard.contract.stages import StageName
 from steelyard.local.job import LocalJob
 from steelyard.local.state import StageRecord
 from steelyard.planning import Plan, Stage, changed_inputs
@@ -87,12 +87,13 @@ def _what_changed(record: StageRecord, stage: Stage, before: list[Decision]) -> 
 def files_present(job: LocalJob, records: Mapping[StageName, StageRecord]) -> dict[StageName, bool]:
     """Whether the files that each stage made are still there and its own."""
     result = records["finish"].result if "finish" in records else None
+    digest = str(result.summary.get("digest", "")) if result is not None else None
     models = (job.workspace.model_file, job.workspace.estimator_file)
     return {
         "prepare": _key_in(job.workspace.dataset_file) == _key_of(records, "prepare"),
         "train": _key_in(job.workspace.training_file) == _key_of(records, "train")
         and (not _leaves_model(job, records) or any(file.exists() for file in models)),
-        "finish": result is not None and all(_is_published(folder, result) for folder in job.publish_folders),
+        "finish": digest is not None and all(store.has(digest) for store in job.publish_stores),
     }
 
 
@@ -111,13 +112,3 @@ def _key_in(file: Path) -> str | None:
     except (OSError, ValueError):
         return None
     return document.get("key") if isinstance(document, dict) else None
-
-
-def _is_published(folder: Path, result: Result) -> bool:
-    """Whether the folder holds the model of that result: the digest of SHA256SUMS is the model's."""
-    try:
-        sums = (folder / "SHA256SUMS").read_bytes()
-    except OSError:
-        return False
-    digest = str(result.summary.get("digest", "")).removeprefix("sha256:")
-    return hashlib.sha256(sums).hexdigest() == digest

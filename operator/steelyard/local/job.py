@@ -12,6 +12,8 @@ from steelyard.contract.stages import Reason
 from steelyard.contract.workspace import Workspace
 from steelyard.local.claims import claim_folders
 from steelyard.local.state import State
+from steelyard.stores.base import Store
+from steelyard.stores.registry import store_at
 from steelyard.stores.surroundings import Surroundings
 
 WORKSPACES = ".steelyard"
@@ -75,6 +77,11 @@ class LocalJob:
     def surroundings(self) -> Surroundings:
         """What this machine sees of the places that the manifest names."""
         return Surroundings(self.base_dir, self.claims)
+
+    @property
+    def publish_stores(self) -> list[Store]:
+        """What the model is published to."""
+        return [store_at(target.uri, self.surroundings) for target in self.job.spec.publish or []]
 
     @property
     def publish_folders(self) -> list[Path]:

@@ -97,7 +97,7 @@ class LocalRunner:
     def _run(self, force: bool) -> RunEnded:
         spec = self.job.job.spec
         check_publish_targets(self.job)
-        digest, self._state.source = sources_digest(spec.dataset, self.job.resolve, self._state.source)
+        digest, self._state.source = sources_digest(spec.dataset, self.job.surroundings, self._state.source)
         stages = plan(self.job.job, source_digest=digest, trainer_version=package_version())
         if self.search is not None:
             stages = with_search(stages, self.search)

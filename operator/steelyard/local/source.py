@@ -20,7 +20,9 @@ from steelyard.contract.stages import ExitCode, Reason
 from steelyard.contract.workspace import DATASET_FILE, PREPROCESSING_FILE
 from steelyard.local.file_kinds import kind_of
 from steelyard.local.first_rows import FirstRows, cell_problems
-from steelyard.local.state import SourceRecord
+from steelyard.stores.base import SourceRecord
+from steelyard.stores.registry import source_at
+from steelyard.stores.surroundings import Surroundings
 from steelyard.texts.figures import counted
 
 _PARQUET_MAGIC = b"PAR1"
@@ -65,21 +67,20 @@ def find_source(dataset: Dataset, path: Path, field: str = "uri") -> None:
 
 
 def sources_digest(
-    dataset: Dataset, resolve: Callable[[str], Path], remembered: SourceRecord | None
+    dataset: Dataset, surroundings: Surroundings, remembered: SourceRecord | None
 ) -> tuple[str, SourceRecord | None]:
     """What stands for the content of the source and, where there is one, of the test file; as `source_digest`.
 
     Args:
         dataset: the job's `spec.dataset`.
-        resolve: gives the path of a URI.
+        surroundings: what this machine sees of the places.
         remembered: from an earlier call.
     """
-    digest, record = source_digest(dataset, resolve(dataset.uri), remembered)
+    digest, record = source_digest(dataset, surroundings, remembered)
     if (test := test_dataset(dataset)) is None:
         return digest, record
-    path = resolve(test.uri)
-    find_source(test, path, "testUri")
-    test_digest, test_record = source_digest(test, path, remembered.test if remembered else None)
+    find_source(test, surroundings.path(test.uri), "testUri")
+    test_digest, test_record = source_digest(test, surroundings, remembered.test if remembered else None)
     both = hashlib.sha256(f"{digest}\n{test_digest}".encode()).hexdigest()
     return both, replace(record, test=test_record) if record else None
 
@@ -91,37 +92,27 @@ def test_dataset(dataset: Dataset) -> Dataset | None:
     return dataset.model_copy(update={"uri": dataset.test_uri, "test_uri": None, "split": Split()})
 
 
-def source_digest(dataset: Dataset, path: Path, remembered: SourceRecord | None) -> tuple[str, SourceRecord | None]:
+def source_digest(
+    dataset: Dataset, surroundings: Surroundings, remembered: SourceRecord | None
+) -> tuple[str, SourceRecord | None]:
     """What stands for the source's content, and what to remember so that a file is not read again.
 
     Args:
         dataset: the job's `spec.dataset`.
-        path: the source's file; not looked at for sklearn:NAME.
+        surroundings: what this machine sees of the places.
         remembered: from an earlier call.
 
     Returns:
-        SHA-256 (hex) of the file's bytes, or of a prepared dataset's descriptions, which hold the fingerprint of its
-        rows; or the URI itself where it names a set that scikit-learn ships.
+        What the source's store says of the file, or of a prepared dataset's descriptions, which hold the fingerprint of
+        its rows.
 
     Raises:
         DataError: the file is not there or can't be read.
     """
-    if not dataset.is_file:
-        return dataset.uri, None
-    find_source(dataset, path)
-    if dataset.is_prepared:
-        descriptions = [file.read_bytes() for file in (path / DATASET_FILE, path / PREPROCESSING_FILE) if file.exists()]
-        return hashlib.sha256(b"\n".join(descriptions)).hexdigest(), None
-    seen = path.stat()
-    if remembered and (remembered.path, remembered.size, remembered.mtime_ns) == (
-        str(path),
-        seen.st_size,
-        seen.st_mtime_ns,
-    ):
-        return remembered.digest, remembered
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return digest, SourceRecord(str(path), seen.st_size, seen.st_mtime_ns, digest)
+    if dataset.is_file:
+        find_source(dataset, surroundings.path(dataset.uri))
+    described_by = (DATASET_FILE, PREPROCESSING_FILE) if dataset.is_prepared else ()
+    return source_at(dataset.uri, surroundings).identity(described_by, remembered)
 
 
 @dataclass(frozen=True)

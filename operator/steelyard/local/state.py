@@ -9,6 +9,7 @@ from steelyard.contract.stages import Result, StageName
 from steelyard.contract.workspace import Workspace
 from steelyard.local.files import write_json
 from steelyard.planning.conditions import Condition, Conditions
+from steelyard.stores.base import SourceRecord
 
 
 @dataclass(frozen=True)
@@ -20,23 +21,6 @@ class StageRecord:
     """What the key was made from, for saying what changed."""
     result: Result | None = None
     """Its result if it succeeded."""
-
-
-@dataclass(frozen=True)
-class SourceRecord:
-    """A source file's digest, good as long as the file looks the same."""
-
-    path: str
-    size: int
-    mtime_ns: int
-    digest: str
-    test: "SourceRecord | None" = None
-    """That of the test file, where there is one."""
-
-    @classmethod
-    def from_json(cls, document: dict[str, Any] | None) -> "SourceRecord | None":
-        """Of what `asdict` gave; None for null. Raises TypeError for anything else."""
-        return cls(**{**document, "test": cls.from_json(document.get("test"))}) if document else None
 
 
 @dataclass

@@ -1,17 +1,20 @@
-"""Whether the places that a model is published to can be. Imports the api only."""
+"""Whether the places that a model is published to can be. Imports stores and the api only."""
 
 import json
 from collections.abc import Iterator
 
 from steelyard.api.errors import ConfigurationError, Problem
-from steelyard.contract.package import REPORT_FILE, obstacles
+from steelyard.contract.package import REPORT_FILE
 from steelyard.contract.stages import Reason
 from steelyard.local.job import LocalJob
+from steelyard.stores.registry import obstacles
 
 
 def publish_problems(job: LocalJob) -> list[Problem]:
     """What keeps the model from being published, one per place at most."""
-    problems = [Problem(f"spec.publish[{found.target}].uri", found.message) for found in obstacles(job.publish_folders)]
+    problems = [
+        Problem(f"spec.publish[{found.target}].uri", found.obstacle.message) for found in obstacles(job.publish_stores)
+    ]
     workspace = job.workspace.root.resolve()
     for index, folder in enumerate(folder.resolve() for folder in job.publish_folders):
         if folder == workspace or folder in workspace.parents or workspace in folder.parents:
@@ -23,8 +26,8 @@ def publish_problems(job: LocalJob) -> list[Problem]:
 def check_publish_targets(job: LocalJob) -> None:
     """Raises ConfigurationError where a model could not be published, so that nobody trains one in vain."""
     if problems := publish_problems(job):
-        found = obstacles(job.publish_folders)
-        reason = found[0].reason if found else Reason.TARGET_OCCUPIED
+        found = obstacles(job.publish_stores)
+        reason = found[0].obstacle.reason if found else Reason.TARGET_OCCUPIED
         raise ConfigurationError("\n".join(map(str, problems)), reason=reason)
 
 

@@ -11,8 +11,9 @@ import numpy.typing as npt
 from steelyard.api.errors import ConfigurationError, DataError
 from steelyard.sdk.tables import Table, cells_by_column
 from steelyard.serving.findings import findings, without_other
-from steelyard.serving.published import PublishedModel, check_intact, digest_of, verify
+from steelyard.serving.published import PublishedModel
 from steelyard.serving.tally import Tally
+from steelyard.stores.integrity import check_intact, digest_of, verify
 
 BATCH_ROWS = 16_384
 """Rows that are in the model's form at a time: of a column with 1,000 categories, 130 MB."""

@@ -1,5 +1,5 @@
-"""From `spec.dataset.uri` to a source of rows. Imports steelyard, pyarrow and the sources; scikit-learn only where one
-of its sets is asked for."""
+"""From `spec.dataset.uri` to a source of rows. Imports steelyard, pyarrow and the sources; what a store needs
+only where one of its places is opened."""
 
 import difflib
 from pathlib import Path
@@ -8,8 +8,10 @@ import pyarrow as pa
 
 from steelyard.api.dataset import Dataset, Split
 from steelyard.api.errors import DataError
-from steelyard.api.places import SKLEARN, mounted_claim
+from steelyard.api.places import mounted_claim
 from steelyard.contract.stages import Reason
+from steelyard.stores.base import TableInMemory
+from steelyard.stores.registry import source_at
 from steelyard_trainer.contract import StageContext
 from steelyard_trainer.data.arrow_source import ParquetSource, TableSource
 from steelyard_trainer.data.source import ReadAgain, Source
@@ -27,10 +29,10 @@ def open_source(context: StageContext, again: ReadAgain | None = None) -> Source
         ConfigurationError: the manifest names columns that it does not have.
     """
     dataset = context.job.spec.dataset
-    if not dataset.is_file:
-        return _sklearn_source(dataset)
-    again = again or ReadAgain()
-    first = _open_file(context, dataset, again)
+    opened = source_at(dataset.uri, context.surroundings).open()
+    if isinstance(opened, TableInMemory):
+        return TableSource(opened.name, pa.Table.from_pandas(opened.frame, preserve_index=False), dataset)
+    first = _open_file(opened, context, dataset, again or ReadAgain())
     if dataset.test_uri is None:
         return first
     from steelyard_trainer.data.joined import JoinedSource
@@ -39,13 +41,13 @@ def open_source(context: StageContext, again: ReadAgain | None = None) -> Source
 
 
 def _open_file(
+    path: Path,
     context: StageContext,
     dataset: Dataset,
     again: ReadAgain,
     field: str = "uri",
     only: frozenset[str] | None = None,
 ) -> Source:
-    path = context.resolve(dataset.uri)
     _check_file(path, context, dataset.uri, field)
     if dataset.inferred_format == "CSV":
         from steelyard_trainer.data.csv_source import CsvSource
@@ -60,15 +62,9 @@ def _open_test_file(context: StageContext, dataset: Dataset, first: Source) -> S
     text = frozenset(column.name for column in first.features if column.kind == "Category")
     own = {"uri": dataset.test_uri, "test_uri": None, "split": Split()}
     test = dataset.model_copy(update=own)
-    return _open_file(context, test, ReadAgain(text=text), "testUri", only=names)
-
-
-def _sklearn_source(dataset: Dataset) -> Source:
-    from sklearn import datasets
-
-    name = dataset.uri.removeprefix(SKLEARN.prefix)
-    frame = getattr(datasets, f"load_{name}")(as_frame=True).frame
-    return TableSource(dataset.uri, pa.Table.from_pandas(frame, preserve_index=False), dataset)
+    path = source_at(test.uri, context.surroundings).open()
+    assert isinstance(path, Path), "the manifest's checks let no other through"
+    return _open_file(path, context, test, ReadAgain(text=text), "testUri", only=names)
 
 
 def _check_file(path: Path, context: StageContext, uri: str, field: str) -> None:

@@ -28,7 +28,7 @@ from steelyard.contract.package import (
 from steelyard.contract.version import API_VERSION
 from steelyard.serving.interface import InTargetUnit, ServedModel
 from steelyard.serving.preprocessing import Preprocessing
-from steelyard.serving.published import digest_of, sums_of
+from steelyard.stores.integrity import digest_of, sums_of
 from steelyard_trainer.compression.choice import Choice
 from steelyard_trainer.compression.weighing import baseline_name
 from steelyard_trainer.data.reading import PreparedDataset

@@ -110,7 +110,7 @@ class SearchRunner:
         search, spec = self.search, self.search.tuning.spec
         before = SearchState.load(search)
         dataset = spec.template.dataset
-        digest, source = sources_digest(dataset, search.template.resolve, before.source if before else None)
+        digest, source = sources_digest(dataset, search.template.surroundings, before.source if before else None)
         self._prior, prior_digest = load_prior(search, digest)
         inputs = inputs_of(spec, digest, prior_digest)
         replaced, message = None, ""

@@ -14,10 +14,10 @@ from steelyard.api.tuning_job import TuningJobSpec
 from steelyard.contract.stages import Reason
 from steelyard.contract.version import package_version
 from steelyard.local.files import write_json
-from steelyard.local.state import SourceRecord
 from steelyard.local.tuning.job import LocalSearch
 from steelyard.planning import changed_inputs
 from steelyard.search.log import Entry, SearchDocument
+from steelyard.stores.base import SourceRecord
 from steelyard.tuning.search import INDEPENDENT
 from steelyard.tuning.warm_start import answer_inputs
 

@@ -48,7 +48,7 @@ class Trials:
     def __post_init__(self) -> None:
         search, target = self.search, self.search.tuning.spec.template.dataset.target
         prepared = Dataset(uri=search.dataset_uri, format="Prepared", target=target)
-        self._source_digest, _ = source_digest(prepared, search.prepared, None)
+        self._source_digest, _ = source_digest(prepared, search.template.surroundings, None)
         self._best = best_of(list(self.state.entries.values()), self._goal)
 
     @property

@@ -1,7 +1,7 @@
-"""Puts a finished folder where users find it: complete or absent. Imports the standard library and steelyard.
+"""A folder where users find it: complete or absent. Imports the standard library only.
 
-The folder is copied beside its place under another name, synced, and renamed. A crash leaves the old model, none, or
-the new one; what else it leaves is hidden and removed by the next attempt.
+The folder is copied beside its place under another name, synced, and renamed. A crash leaves the old one, none, or the
+new one; what else it leaves is hidden and removed by the next attempt.
 """
 
 import fcntl
@@ -12,32 +12,18 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from steelyard.api.errors import ConfigurationError
-from steelyard.contract.package import is_published_model, occupied
-from steelyard.contract.stages import Reason
-from steelyard.serving.published import verify
 
-
-def publish(package: Path, target: Path, digest: str, check_attempt: Callable[[], None] = lambda: None) -> None:
-    """Copies a folder to its place; does nothing where the same model lies already.
+def place_folder(package: Path, target: Path, check_attempt: Callable[[], None]) -> None:
+    """Copies a folder of plain files to its place.
 
     Args:
-        package: the assembled folder.
-        target: the place; an older model there is replaced.
-        digest: the package's.
+        package: the folder.
+        target: the place, resolved, in a folder that is there; an older folder there is replaced.
         check_attempt: called before the folder is put in place; raises where this process may no longer write.
 
     Raises:
-        ConfigurationError: something else than a model lies there.
         OSError: the disk is full, or the place can't be written to; nothing is left there then.
     """
-    target = target.resolve()
-    if message := occupied(target):
-        raise ConfigurationError(message, reason=Reason.TARGET_OCCUPIED)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    _remove_leftovers(target)
-    if is_published_model(target) and not verify(target, digest):
-        return
     try:
         with _locked_folder(_aside(target, "partial")) as partial:
             for name in sorted(path.name for path in package.iterdir()):
@@ -49,6 +35,20 @@ def publish(package: Path, target: Path, digest: str, check_attempt: Callable[[]
     except OSError as error:
         # Said of the place that the user named, not of the hidden one.
         raise OSError(error.errno, error.strerror, str(target)) from error
+
+
+def remove_leftovers(target: Path) -> None:
+    """Removes what attempts that were killed left beside a place. Raises OSError."""
+    for purpose in ("partial", "old"):
+        for folder in target.parent.glob(f".{target.name}.{purpose}-*"):
+            handle = os.open(folder, os.O_RDONLY)
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(folder, ignore_errors=True)
+            except OSError:
+                continue
+            finally:
+                os.close(handle)
 
 
 def _put_in_place(partial: Path, target: Path) -> None:
@@ -85,20 +85,6 @@ def _locked_folder(folder: Path) -> Iterator[Path]:
     finally:
         os.close(handle)
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def _remove_leftovers(target: Path) -> None:
-    """Removes what attempts that were killed left beside the target."""
-    for purpose in ("partial", "old"):
-        for folder in target.parent.glob(f".{target.name}.{purpose}-*"):
-            handle = os.open(folder, os.O_RDONLY)
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                shutil.rmtree(folder, ignore_errors=True)
-            except OSError:
-                continue
-            finally:
-                os.close(handle)
 
 
 def _sync(path: Path) -> None:
