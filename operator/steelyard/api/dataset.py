@@ -8,8 +8,10 @@ from steelyard.api.base import ColumnName, Fraction, Part, Share, refuse
 from steelyard.api.dataset_cells import Categories, CsvFormat, Dates, MissingMarkers, Numbers, check_columns
 from steelyard.api.place_fields import check_place
 from steelyard.api.places import FILE_FORMS, SKLEARN, SOURCE_FORMS, is_elsewhere, scheme_of
+from steelyard.formats.base import FormatName
+from steelyard.formats.table import told_format
 
-DatasetFormat = Literal["CSV", "Parquet", "Prepared"]
+DatasetFormat = Literal[FormatName, "Prepared"]
 MissingValueStrategy = Literal["Constant", "Mean", "Median", "DropRow", "Fail"]
 
 
@@ -304,8 +306,6 @@ class Dataset(Part):
         return scheme_of(self.uri).holds_files
 
 
-def _format_of(uri: str) -> DatasetFormat | None:
-    name = uri.lower()
-    if name.endswith((".csv", ".csv.gz", ".tsv", ".tsv.gz")):
-        return "CSV"
-    return "Parquet" if name.endswith((".parquet", ".pq")) else None
+def _format_of(uri: str) -> FormatName | None:
+    form = told_format(uri)
+    return form.name if form is not None else None

@@ -17,6 +17,7 @@ import yaml
 from steelyard.api.errors import ConfigurationError, DataError
 from steelyard.api.loading import parse_training_job
 from steelyard.api.metrics import Task
+from steelyard.api.places import FILE, Place, scheme_of
 from steelyard.cells.numbers import NumberStyle
 from steelyard.cli.fitting import program
 from steelyard.cli.judging import (
@@ -32,6 +33,7 @@ from steelyard.cli.judging import (
 from steelyard.cli.sample import Sample, read_sample
 from steelyard.contract.stages import Reason
 from steelyard.contract.version import API_VERSION
+from steelyard.formats.table import FORMATS, told_format
 from steelyard.texts.figures import counted
 
 _USUAL_TARGETS = ("target", "label", "class", "y")
@@ -41,6 +43,7 @@ _LISTED = 8
 _TRAIN_FRACTION = 0.7
 _ROWS_WORTH_TWO_WORKERS = 100_000
 _STANDARD_OUTPUT = "-"
+_ENDINGS = "|".join(re.escape(ending) for form in FORMATS for ending in form.endings)
 # In a sample, of a class that has fewer rows there may be too few in the table, too.
 _FEW_SAMPLED_ROWS = 20
 
@@ -66,7 +69,7 @@ def init(
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
 ) -> None:
     """Writes a commented manifest for a table, to be read and run."""
-    path = Path(table.removeprefix("file://"))
+    path = Path(Place.parse(table).path if scheme_of(table) is FILE else table)
     sample = read_sample(path, table)
     columns = judge(sample)
     chosen = _target(path, columns, target)
@@ -116,7 +119,7 @@ def _summary(file: Path, columns: list[Judged], target: Judged, *, is_guess: boo
 
 def job_name(file_name: str) -> str:
     """A job's name made of a file's: lower-case letters, digits and '-', at most 40 of them, a letter first."""
-    stem = re.sub(r"\.(csv|tsv|txt|parquet|pq)?(\.gz)?$", "", file_name, flags=re.IGNORECASE)
+    stem = re.sub(rf"({_ENDINGS}|\.txt)?(\.gz)?$", "", file_name, count=1, flags=re.IGNORECASE)
     ascii_only = unicodedata.normalize("NFKD", stem).encode("ascii", "ignore").decode().lower()
     name = re.sub(r"[^a-z0-9]+", "-", ascii_only).strip("-")
     if not name[:1].isalpha():
@@ -153,7 +156,7 @@ def manifest_for(sample: Sample, columns: list[Judged], target: Judged, *, name:
         _task_line(sample, target, task),
         "  dataset:",
         f"    uri: {quoted(uri)}  # relative to this file's folder",
-        *([] if _tells_format(uri, sample) else [f"    format: {'Parquet' if sample.is_parquet else 'CSV'}"]),
+        *([] if _tells_format(uri, sample) else [f"    format: {sample.format.name}"]),
         *_csv_lines(sample, findings),
         f"    target: {quoted(target.name)}{guess}",
         *_index_lines(sample),
@@ -373,5 +376,4 @@ def _more(names: list[str] | dict[str, int], limit: int = _LISTED) -> str:
 
 
 def _tells_format(uri: str, sample: Sample) -> bool:
-    endings = (".parquet", ".pq") if sample.is_parquet else (".csv", ".csv.gz", ".tsv", ".tsv.gz")
-    return uri.lower().endswith(endings)
+    return told_format(uri) is sample.format

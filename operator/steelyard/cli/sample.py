@@ -1,5 +1,5 @@
-"""What rows from all over a table tell: its columns, and how often each text occurs in them. Imports local, cells and
-the api; pyarrow for Parquet.
+"""What rows from all over a table tell: its columns, and how often each text occurs in them. Imports local, cells,
+formats and the api; pyarrow for Parquet.
 
 A glance for writing a manifest; what counts is the trainer's own, full reading. Both read cells by the same package.
 """
@@ -8,8 +8,7 @@ import csv
 import gzip
 import io
 import zlib
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any, Literal
@@ -18,6 +17,11 @@ from steelyard.api.errors import DataError
 from steelyard.cells.csv_text import CsvStyle, records
 from steelyard.cells.words import text_of
 from steelyard.cli.dialect import Dialect, dialect_of
+from steelyard.formats.base import Format, FormatName
+from steelyard.formats.csv_text import CSV
+from steelyard.formats.packing import opened
+from steelyard.formats.parquet import PARQUET
+from steelyard.formats.table import found_format
 from steelyard.local.file_kinds import refuse_other_files
 from steelyard.texts.figures import counted
 
@@ -55,7 +59,7 @@ class Sample:
     """Rows of the table; estimated from its size if it is CSV and has more than were read."""
     csv: dict[str, str | int] = field(default_factory=dict)
     """What `dataset.csv` must say."""
-    is_parquet: bool = False
+    format: Format = CSV
     left_out: tuple[str, ...] = ()
     """Columns that Steelyard leaves out itself: the index that pandas saved."""
 
@@ -80,12 +84,12 @@ def read_sample(path: Path, given: str | None = None) -> Sample:
         DataError: it is not there, no table, or has no rows.
     """
     refuse_other_files(path, given or str(path))
-    with path.open("rb") as file:
-        is_parquet = file.read(4) == b"PAR1"
-    if is_parquet or path.name.lower().endswith((".parquet", ".pq")):
-        return _read_parquet(path)
+    return _READERS[found_format(path).name](path)
+
+
+def _read_csv(path: Path) -> Sample:
     try:
-        with _open(path) as file:
+        with opened(path) as file:
             dialect = dialect_of(path.name, file)
             return _Reader(path, file, dialect).read()
     except UnicodeDecodeError as error:
@@ -94,15 +98,6 @@ def read_sample(path: Path, given: str | None = None) -> Sample:
         ) from None
     except (csv.Error, EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise DataError(f"{path} is not a CSV file: {error}") from None
-
-
-@contextmanager
-def _open(path: Path) -> Iterator[IO[bytes]]:
-    """The file's (uncompressed) bytes."""
-    with path.open("rb") as raw:
-        is_packed = raw.read(2) == b"\x1f\x8b"
-        raw.seek(0)
-        yield gzip.GzipFile(fileobj=raw) if is_packed else raw  # type: ignore[misc]
 
 
 class _Reader:
@@ -257,7 +252,7 @@ def _read_parquet(path: Path) -> Sample:
         raise DataError(f"{path} has columns but no rows")
     if len(columns) < 2:
         raise DataError(f"{path} has one column only, but a target and a feature are needed")
-    return Sample(tuple(columns), rows, int(file.metadata.num_rows), is_parquet=True, left_out=tuple(sorted(index)))
+    return Sample(tuple(columns), rows, int(file.metadata.num_rows), format=PARQUET, left_out=tuple(sorted(index)))
 
 
 def _saved_index(schema: Any) -> set[str]:
@@ -303,3 +298,6 @@ def _count(column: Column, cells: Any, pa: Any) -> None:
         value = entry["values"]
         text = "" if value is None or value != value else text_of(value)
         column.counts[text] = column.counts.get(text, 0) + entry["counts"]
+
+
+_READERS: Mapping[FormatName, Callable[[Path], Sample]] = {CSV.name: _read_csv, PARQUET.name: _read_parquet}

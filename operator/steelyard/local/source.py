@@ -1,15 +1,13 @@
-"""The source of a job's rows, as far as it can be judged without reading it as a table. Imports cells and the api."""
+"""The source of a job's rows, as far as it can be judged without reading it as a table. Imports stores, formats,
+cells and the api."""
 
 import csv
-import gzip
 import hashlib
 import json
 import zlib
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO
 
 from steelyard.api.dataset import Dataset, Split
 from steelyard.api.errors import DataError, Problem
@@ -18,15 +16,17 @@ from steelyard.cells.manifest import csv_style
 from steelyard.cells.messages import nearest
 from steelyard.contract.stages import ExitCode, Reason
 from steelyard.contract.workspace import DATASET_FILE, PREPROCESSING_FILE
-from steelyard.local.file_kinds import kind_of
+from steelyard.formats.base import Format
+from steelyard.formats.csv_text import CSV
+from steelyard.formats.others import binary_kind
+from steelyard.formats.packing import header_of, opened
+from steelyard.formats.table import format_named, other_than
 from steelyard.local.first_rows import FirstRows, cell_problems
 from steelyard.stores.base import SourceRecord
 from steelyard.stores.registry import source_at
 from steelyard.stores.surroundings import Surroundings
 from steelyard.texts.figures import counted
 
-_PARQUET_MAGIC = b"PAR1"
-_PARQUET_LEAST_BYTES = 12
 _LISTS = ("exclude", "categorical")
 _MAPS = ("numbers", "dates")
 """The fields that name columns."""
@@ -144,23 +144,23 @@ def source_findings(dataset: Dataset, path: Path) -> list[Finding]:
         find_source(dataset, path)
     except DataError as error:
         return [_data("uri", error.message.removeprefix("spec.dataset.uri: "))]
-    match dataset.inferred_format:
-        case "CSV":
-            return _csv_findings(dataset, path)
-        case "Parquet":
-            return _parquet_findings(path)
-        case "Prepared":
-            return _prepared_findings(dataset, path)
-        case None:
-            return []
+    name = dataset.inferred_format
+    if name == "Prepared":
+        return _prepared_findings(dataset, path)
+    if name is None:
+        return []
+    form = format_named(name)
+    if (other := other_than(name, path)) is not None:
+        return [_data("uri", f"{path} is {other[0]}, not {form.noun}: {other[1]}")]
+    return _csv_findings(dataset, path) if form is CSV else _frame_findings(form, path)
 
 
 def _csv_findings(dataset: Dataset, path: Path) -> list[Finding]:
-    if (other := kind_of(path)) is not None and not path.name.lower().endswith(".gz"):
-        return [_data("uri", f"{path} is {other[0]}, not a CSV file: {other[1]}")]
+    if (binary := binary_kind(header_of(path).content)) is not None:
+        return [_data("uri", f"{path} is {binary[0]}, not a CSV file: {binary[1]}")]
     style = csv_style(path.name, dataset.csv)
     try:
-        with _open_bytes(path) as file:
+        with opened(path) as file:
             head = FirstRows.read(file, style)
     except UnicodeDecodeError as error:
         byte = error.object[error.start]
@@ -214,16 +214,9 @@ def names_findings(dataset: Dataset, table: str, header: Sequence[str]) -> list[
     return findings
 
 
-def _parquet_findings(path: Path) -> list[Finding]:
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        head = file.read(4)
-        file.seek(max(0, size - 4))
-        tail = file.read(4)
-    if size >= _PARQUET_LEAST_BYTES and head == tail == _PARQUET_MAGIC:
-        return []
-    what = "is cut off: its end is missing" if head == _PARQUET_MAGIC else "is not a Parquet file"
-    return [_data("uri", f"{path} {what}")]
+def _frame_findings(form: Format, path: Path) -> list[Finding]:
+    fault = form.fault(path) if form.fault is not None else ""
+    return [_data("uri", f"{path} {fault}")] if fault else []
 
 
 def _prepared_findings(dataset: Dataset, path: Path) -> list[Finding]:
@@ -242,13 +235,6 @@ def _data(field: str, message: str) -> Finding:
 
 def _configuration(field: str, message: str) -> Finding:
     return Finding(Problem(f"spec.dataset.{field}", message), ExitCode.CONFIGURATION)
-
-
-@contextmanager
-def _open_bytes(path: Path) -> Iterator[IO[bytes]]:
-    """The file's (uncompressed) bytes."""
-    with path.open("rb") as file:
-        yield gzip.GzipFile(fileobj=file) if path.name.lower().endswith(".gz") else file  # type: ignore[misc]
 
 
 def _listed(names: Sequence[str], limit: int = 20) -> str:

@@ -1,6 +1,6 @@
 """Raw rows by batches, for prediction, from a CSV or Parquet file or standard input.
 
-Imports the standard library, cells and the api; parquet_rows for Parquet.
+Imports the standard library, cells, formats and the api; parquet_rows for Parquet.
 """
 
 import csv
@@ -13,17 +13,18 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, cast
+from typing import IO
 
 from steelyard.api.errors import DataError
 from steelyard.cells.csv_text import CsvStyle, open_text, records
 from steelyard.contract.stages import Reason
+from steelyard.formats.packing import header_of, opened
+from steelyard.formats.parquet import PARQUET
+from steelyard.formats.table import marked_format
 from steelyard.serving.batches import BATCH_ROWS, Batch, Rows, check_header
 from steelyard.texts.figures import counted
 
 STANDARD_INPUT = Path("-")
-_PARQUET = b"PAR1"
-_GZIP = b"\x1f\x8b"
 
 
 @contextmanager
@@ -41,7 +42,7 @@ def open_rows(source: Path, style: CsvStyle | None = None, needed: Collection[st
     """
     with _file(source) as path:
         name = "standard input" if source == STANDARD_INPUT else source.name
-        if _first_bytes(path) == _PARQUET:
+        if marked_format(header_of(path)) is PARQUET:
             from steelyard.serving.parquet_rows import ParquetRows
 
             with ParquetRows.open(path, name) as rows:
@@ -74,11 +75,6 @@ def _copy(content: IO[bytes]) -> Iterator[Path]:
         shutil.copyfileobj(content, file)
         file.flush()
         yield Path(file.name)
-
-
-def _first_bytes(path: Path) -> bytes:
-    with path.open("rb") as file:
-        return file.read(len(_PARQUET))
 
 
 def _csv_rows(path: Path, name: str, plain: CsvStyle, style: CsvStyle | None, needed: Collection[str]) -> "CsvRows":
@@ -141,9 +137,7 @@ class CsvRows:
     def _records(self) -> Iterator[Iterator[tuple[int, list[str]]]]:
         """The records, the header first; what is wrong with the file becomes a DataError."""
         try:
-            with self.path.open("rb") as raw:
-                is_compressed = _first_bytes(self.path)[: len(_GZIP)] == _GZIP
-                content = cast(IO[bytes], gzip.GzipFile(fileobj=raw)) if is_compressed else raw
+            with opened(self.path) as content:
                 yield records(open_text(content, self.style), self.style)
         except (UnicodeDecodeError, csv.Error, EOFError, zlib.error, gzip.BadGzipFile) as error:
             raise DataError(f"{self.name} is not a CSV file in {self.style.encoding}: {error}") from None

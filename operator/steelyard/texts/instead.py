@@ -1,4 +1,4 @@
-"""What to do instead, for what people expect of such a program and this one has not. Imports nothing of Steelyard.
+"""What to do instead, for what people expect of such a program and this one has not. Imports formats only.
 
 The words stand beside an error's own, which are those of the CRD's rules as well.
 """
@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-_TABLES = (".csv", ".tsv", ".csv.gz", ".tsv.gz", ".parquet", ".pq")
+from steelyard.formats.table import ENDINGS
+
 _SHEETS = (".xlsx", ".xls", ".xlsm", ".ods")
 _IMAGES = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".tif", ".tiff")
 _OTHER_TABLES = (".json", ".jsonl", ".npz", ".npy", ".feather", ".orc", ".arff", ".pkl", ".pickle", ".db", ".sqlite")
@@ -90,7 +91,7 @@ def instead_of_manifest(path: Path) -> str:
     name = text.lower()
     if "://" in text:
         return f"a manifest is a file on this machine: {instead_of_source(text).partition(';')[0]}"
-    if name.endswith(_TABLES):
+    if name.endswith(ENDINGS):
         return f"it is a table: `steelyard init {path}` writes a manifest for it, which `steelyard run` takes"
     if name.endswith(_SHEETS):
         return f"it is a spreadsheet: {instead_of_source(text)}; then `steelyard init` writes a manifest for that"

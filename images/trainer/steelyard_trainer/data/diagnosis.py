@@ -10,26 +10,17 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, BinaryIO, NoReturn, cast
+from typing import NoReturn
 
 from steelyard.api.errors import DataError
 from steelyard.cells.csv_text import LONGEST_CELL, CsvStyle, blanked, generated_names, named, open_text
 from steelyard.cells.messages import stray_word
 from steelyard.cells.numbers import MINUS, MOSTLY_NUMBERS, NumberStyle
+from steelyard.formats.packing import header_of, unpacked
 from steelyard.texts.figures import counted
 from steelyard_trainer.data.source import ReadAgain
 
-# How files begin that are given as CSV by mistake.
-_SIGNATURES = {
-    b"\x89PNG": "a PNG image",
-    b"\xff\xd8\xff": "a JPEG image",
-    b"PK\x03\x04": "a ZIP archive (an Excel workbook is one; save it as CSV)",
-    b"PAR1": "a Parquet file (say dataset.format: Parquet)",
-    b"\x1f\x8b": "compressed by gzip (let its name end in .csv.gz)",
-    b"%PDF": "a PDF document",
-    b"\xff\xfe": "text in UTF-16 (say dataset.csv: {encoding: UTF-16}, or save it as UTF-8)",
-    b"\xfe\xff": "text in UTF-16 (say dataset.csv: {encoding: UTF-16}, or save it as UTF-8)",
-}
+_UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 
 
 @dataclass(frozen=True)
@@ -50,14 +41,10 @@ class Record:
 
 @dataclass(frozen=True)
 class CsvFile:
-    """A CSV file by its path; its name says whether gzip compressed it."""
+    """A CSV file by its path, plain or compressed by gzip."""
 
     path: Path
     style: CsvStyle
-
-    def decompressed(self, raw: BinaryIO) -> BinaryIO:
-        """The file's text as bytes."""
-        return cast(BinaryIO, gzip.GzipFile(fileobj=raw)) if self.path.name.lower().endswith(".gz") else raw
 
     def header(self) -> list[str]:
         """The names of the columns. Raises DataError where the file is empty or no CSV."""
@@ -125,7 +112,7 @@ class CsvFile:
         with self.path.open("rb") as raw:
             # Bytes that are no text are told by their line.
             errors = "surrogateescape" if self.style.is_utf8 else "strict"
-            text = open_text(cast(IO[bytes], self.decompressed(raw)), self.style, errors=errors)
+            text = open_text(unpacked(raw), self.style, errors=errors)
             reader = csv.reader(blanked(self._checked(text), self.style), delimiter=self.style.delimiter, strict=True)
             while True:
                 begin = reader.line_num + 1
@@ -161,11 +148,8 @@ class CsvFile:
             yield line
 
     def _looks_like(self) -> str:
-        with self.path.open("rb") as raw:
-            start = raw.read(8)
-        kind = next((name for signature, name in _SIGNATURES.items() if start.startswith(signature)), None)
-        if kind:
-            return f"; the file is not CSV but {kind}"
+        if header_of(self.path).content.startswith(_UTF16_MARKS):
+            return "; the file is not CSV but text in UTF-16 (say dataset.csv: {encoding: UTF-16}, or save it as UTF-8)"
         return "; a CSV file is text, in UTF-8 unless dataset.csv.encoding says otherwise, such as Windows-1252"
 
 

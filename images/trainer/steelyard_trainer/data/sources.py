@@ -2,6 +2,7 @@
 only where one of its places is opened."""
 
 import difflib
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pyarrow as pa
@@ -10,11 +11,20 @@ from steelyard.api.dataset import Dataset, Split
 from steelyard.api.errors import DataError
 from steelyard.api.places import mounted_claim
 from steelyard.contract.stages import Reason
+from steelyard.formats.base import FormatName
+from steelyard.formats.table import format_named, other_than
 from steelyard.stores.base import TableInMemory
 from steelyard.stores.registry import source_at
 from steelyard_trainer.contract import StageContext
 from steelyard_trainer.data.arrow_source import ParquetSource, TableSource
+from steelyard_trainer.data.csv_source import CsvSource
+from steelyard_trainer.data.joined import JoinedSource
 from steelyard_trainer.data.source import ReadAgain, Source
+
+_READERS: Mapping[FormatName, Callable[[Path, Dataset, ReadAgain, frozenset[str] | None], Source]] = {
+    "CSV": CsvSource,
+    "Parquet": ParquetSource,
+}
 
 
 def open_source(context: StageContext, again: ReadAgain | None = None) -> Source:
@@ -35,8 +45,6 @@ def open_source(context: StageContext, again: ReadAgain | None = None) -> Source
     first = _open_file(opened, context, dataset, again or ReadAgain())
     if dataset.test_uri is None:
         return first
-    from steelyard_trainer.data.joined import JoinedSource
-
     return JoinedSource(first, _open_test_file(context, dataset, first))
 
 
@@ -49,11 +57,11 @@ def _open_file(
     only: frozenset[str] | None = None,
 ) -> Source:
     _check_file(path, context, dataset.uri, field)
-    if dataset.inferred_format == "CSV":
-        from steelyard_trainer.data.csv_source import CsvSource
-
-        return CsvSource(path, dataset, again, only)
-    return ParquetSource(path, dataset, again, only)
+    name = dataset.inferred_format
+    assert name is not None and name != "Prepared", "the manifest's checks let no other through"
+    if (other := other_than(name, path)) is not None:
+        raise DataError(f"spec.dataset.{field}: {path.name} is {other[0]}, not {format_named(name).noun}: {other[1]}")
+    return _READERS[name](path, dataset, again, only)
 
 
 def _open_test_file(context: StageContext, dataset: Dataset, first: Source) -> Source:

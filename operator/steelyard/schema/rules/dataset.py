@@ -1,4 +1,4 @@
-"""The CEL rules of `spec.dataset`. Imports the api and the schema only."""
+"""The CEL rules of `spec.dataset`. Imports the api, formats and the schema only."""
 
 from steelyard.api.dataset import SEED, SPLIT_BY, TEST_FRACTION, UNUSED_WITH, VALIDATION_FRACTION
 from steelyard.api.dataset_cells import MOST_CATEGORIES
@@ -12,6 +12,8 @@ from steelyard.api.places import (
     UNSEEN_SOURCE,
     on_cluster,
 )
+from steelyard.formats.csv_text import CSV
+from steelyard.formats.table import ENDINGS
 from steelyard.schema.cel import Rule, literal_list
 from steelyard.schema.rules.places import WITHOUT_FILES, begins, begins_with_none, is_elsewhere, is_no_path, place_rules
 
@@ -71,7 +73,7 @@ SPLIT = [
 ]
 
 
-_ENDINGS = [".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet", ".pq"]
+_ENDINGS_OF_CSV = ", ".join(f"'{ending}'" for ending in CSV.all_endings)
 _HAS_NO_FILES = begins("self.uri", WITHOUT_FILES)
 _HAS_FILES = begins_with_none("self.uri", WITHOUT_FILES)
 _IS_ELSEWHERE = is_elsewhere("self.uri")
@@ -132,7 +134,7 @@ _TEST_URI = [
     ),
     Rule(
         f"has(self.format) || !has(self.testUri) || {is_no_path('self.testUri')} || "
-        f"{literal_list(_ENDINGS)}.exists(ending, self.testUri.lowerAscii().endsWith(ending))",
+        f"{literal_list(ENDINGS)}.exists(ending, self.testUri.lowerAscii().endsWith(ending))",
         "the format can't be told from '{self.testUri}'; say format: CSV or Parquet",
         "testUri",
         "_check_test_uri",
@@ -191,7 +193,7 @@ DATASET = [
     ),
     Rule(
         f"has(self.format) || {is_no_path('self.uri')} || "
-        f"{literal_list(_ENDINGS)}.exists(ending, self.uri.lowerAscii().endsWith(ending))",
+        f"{literal_list(ENDINGS)}.exists(ending, self.uri.lowerAscii().endsWith(ending))",
         "the format can't be told from '{self.uri}'; say CSV or Parquet",
         "format",
         _SOURCE,
@@ -241,7 +243,7 @@ MARKS = [
 CELLS = [
     Rule(
         "!has(self.csv) || has(self.format) && self.format in ['CSV', 'Prepared'] || "
-        "!has(self.format) && ['.csv', '.csv.gz', '.tsv', '.tsv.gz'].exists(ending, "
+        f"!has(self.format) && [{_ENDINGS_OF_CSV}].exists(ending, "
         f"self.uri.lowerAscii().endsWith(ending)) && {_HAS_FILES}",
         "'{self.uri}' is no CSV file; leave csv out",
         "csv",

@@ -1,0 +1,35 @@
+"""What a format is. Imports the standard library only."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+FormatName = Literal["CSV", "Parquet"]
+"""As `dataset.format` has them."""
+
+
+@dataclass(frozen=True)
+class Format:
+    """A kind of files that hold a table."""
+
+    name: FormatName
+    noun: str
+    """With its article, for people."""
+    endings: tuple[str, ...]
+    """What the names of such files end in, in lower case."""
+    sniff: Callable[[bytes], bool]
+    """Whether a file that begins with these bytes (unpacked; 64 KiB where there are so many) is of this format; of one
+    without a mark, whether it may be."""
+    has_mark: bool = True
+    """Whether its files begin with what no other's do. False: it is what is left."""
+    is_packable: bool = False
+    """Whether such a file may be compressed by gzip, with .gz behind the ending."""
+    fault: Callable[[Path], str] | None = None
+    """What a file's begin and end tell that is wrong with it, as the rest of a sentence that begins with its name;
+    empty where nothing is. Raises OSError. None: they tell nothing."""
+
+    @property
+    def all_endings(self) -> tuple[str, ...]:
+        """The endings, those of compressed files among them."""
+        return tuple(ending + packed for ending in self.endings for packed in ("", ".gz")[: 1 + self.is_packable])
