@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 from ai_edge_litert.interpreter import Interpreter
+from candidates_support import kept_candidates
 from finish_support import FinishStage, solve
 from keras.saving import load_model
 from sklearn.metrics import accuracy_score, r2_score
@@ -66,7 +67,8 @@ def types_in(content: bytes) -> set[str]:
 
 
 def contents(digits: FinishStage) -> dict[str, bytes]:
-    return {path.stem: path.read_bytes() for path in digits.workspace.finished.glob("*/*.tflite")}
+    kept = kept_candidates(digits.workspace)
+    return {name: (folder / "model/model.tflite").read_bytes() for name, folder in kept.items()}
 
 
 def test_every_candidate_is_what_it_says(digits: FinishStage) -> None:
@@ -198,15 +200,19 @@ def test_finishing_again_changes_nothing(digits: FinishStage) -> None:
 
 
 def test_what_an_attempt_that_was_killed_left_is_made_again(digits: FinishStage) -> None:
-    folder = next(digits.workspace.finished.iterdir())
-    whole = (folder / "Int8.tflite").read_bytes()
-    untouched = (folder / "Float16.tflite").stat().st_mtime_ns
-    (folder / "Int8.tflite").write_bytes(whole[:100])
-    (folder / "DynamicRange.json").unlink()
+    kept = kept_candidates(digits.workspace)
+    files = {name: folder / "model/model.tflite" for name, folder in kept.items()}
+    whole, untouched = files["Int8"].read_bytes(), files["Float16"].stat().st_mtime_ns
+    files["Int8"].write_bytes(whole[:100])
+    (kept["DynamicRange"] / "measured.json").unlink()
+    (next(digits.workspace.finished.iterdir()) / "partial-1").mkdir()
+    (next(digits.workspace.finished.iterdir()) / "Int8.tflite").touch()  # Of an earlier version.
     digits.finish(publish=[{"uri": "again"}], **ALL)
-    assert (folder / "Int8.tflite").read_bytes() == whole
-    assert (folder / "DynamicRange.json").exists()
-    assert (folder / "Float16.tflite").stat().st_mtime_ns == untouched
+    assert files["Int8"].read_bytes() == whole
+    assert kept_candidates(digits.workspace) == kept
+    assert files["Float16"].stat().st_mtime_ns == untouched
+    (folder,) = digits.workspace.finished.iterdir()
+    assert sorted(folder.iterdir()) == sorted(kept.values())
     assert verify(digits.folder / "again") == []
 
 

@@ -3,11 +3,13 @@ prediction. The cases 13 and 14 of tests/data/cases, and their neighbours."""
 
 import csv
 import json
+import math
 import re
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +24,15 @@ from sklearn.metrics import r2_score
 from sklearn.neighbors import KNeighborsRegressor
 
 from steelyard.api.errors import ConfigurationError
+from steelyard.api.metrics import Measure
 from steelyard.serving.interface import TargetUnit
-from steelyard.serving.published import PublishedModel, load_model
+from steelyard.serving.published import PublishedModel
 from steelyard.stores.integrity import sums_of
-from steelyard_trainer.families.sklearn.compression import make_candidate
+from steelyard_trainer.compression.candidates import Candidates, Measuring
+from steelyard_trainer.compression.kept_candidates import KeptCandidates
+from steelyard_trainer.families.sklearn.compression import BASELINE_RECIPE, trained_estimator
+from steelyard_trainer.families.sklearn.features import LabelledRows
+from steelyard_trainer.families.sklearn.skops_files import estimator_bytes
 from steelyard_trainer.families.sklearn.standardized import fit_precisely
 
 CASES = Path(__file__).parents[1] / "data/cases"
@@ -141,18 +148,18 @@ UNITS = {"1.7e9": (1.7e9, 100.0), "-1.7e9": (-1.7e9, 100.0), "1e12": (1e12, 1.0)
     ],
     ids=lambda estimator: type(estimator).__name__,
 )
-def test_models_of_scikit_learn_in_both_files(estimator: Any, unit: tuple[float, float]) -> None:
+def test_models_of_scikit_learn_in_both_files(estimator: Any, unit: tuple[float, float], tmp_path: Path) -> None:
     random = np.random.default_rng(0)
     features = random.normal(size=(300, 2))
     plain = features[:, 0] + 0.3 * features[:, 1] + 0.02 * random.normal(size=300)
     targets = unit[0] + unit[1] * plain
     fit_precisely(estimator, features, targets)
-    figures = {}
-    for name in ("Baseline", "Onnx"):
-        scale = TargetUnit(float(targets.mean()), float(targets.std()))
-        content = make_candidate(name, estimator, 2, None, scale)
-        file = "model.skops" if name == "Baseline" else "model.onnx"
-        figures[name] = r2_score(targets, load_model(file, content, None, scale).predict(features).ravel())
+    scale, rows = TargetUnit(float(targets.mean()), float(targets.std())), LabelledRows(features, targets)
+    measuring = Measuring("Regression", None, scale, [Measure("r2")], lambda: rows, with_latency=False)
+    kept, content = KeptCandidates(tmp_path, "tested"), estimator_bytes(estimator)
+    trained = partial(trained_estimator, estimator, content, kept, 2, measuring, lambda: rows)
+    made = Candidates(kept, trained, BASELINE_RECIPE, measuring).measure(["Baseline", "Onnx"], lambda _done: None)
+    figures = {each.name: each.figures["r2"].value if each.figures else math.nan for each in made}
     assert min(figures.values()) > 0.97, figures
     assert figures["Onnx"] == pytest.approx(figures["Baseline"], abs=1e-3)
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 import skops.io
+from candidates_support import kept_candidates
 from search_documents import search_document
 from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import RandomForestClassifier
@@ -31,9 +32,10 @@ from steelyard.search.log import SearchDocument
 from steelyard.serving.estimators import TRUSTED_TYPES, OnnxModel, SkopsModel, load_estimator, version_note
 from steelyard.serving.published import PublishedModel
 from steelyard.stores.integrity import verify
-from steelyard_trainer.families.sklearn import compression
+from steelyard_trainer.families.sklearn import onnx_conversion
 from steelyard_trainer.families.sklearn.build import build_estimator
 from steelyard_trainer.families.sklearn.compression import compressed_estimator_cost
+from steelyard_trainer.families.sklearn.features import LabelledRows
 from steelyard_trainer.families.sklearn.onnx_conversion import to_onnx
 from steelyard_trainer.families.sklearn.skops_files import estimator_bytes
 from steelyard_trainer.families.sklearn.trial import Rows
@@ -194,7 +196,7 @@ def test_a_failed_conversion_is_told_and_skops_published(
     def fail(*_arguments: object) -> bytes:
         raise RuntimeError("no converter\nfor this")
 
-    monkeypatch.setattr(compression, "to_onnx", fail)
+    monkeypatch.setattr(onnx_conversion, "to_onnx", fail)
     folder, outcome = diabetes.publish({"ridge": {"alpha": 3}}, **SMALLEST)
     assert verdict_of(folder, "Onnx") == "rejected: it can't be converted to ONNX: RuntimeError: no converter for this"
     assert outcome.summary["chosen"] == "Baseline" and not (folder / "model.onnx").exists()
@@ -217,13 +219,13 @@ def test_onnx_is_rejected_where_float32_loses_too_much(flats: EstimatorJob) -> N
 def test_a_finished_candidate_is_not_made_again_and_a_damaged_one_is(diabetes: EstimatorJob) -> None:
     model = {"ridge": {"alpha": 2}}
     diabetes.publish(model, **SMALLEST)
-    (folder,) = (path for path in diabetes.workspace.finished.iterdir() if (path / "Onnx.onnx").exists())
-    whole = (folder / "Onnx.onnx").read_bytes()
-    (folder / "Onnx.onnx").write_bytes(whole[:50])
-    untouched = (folder / "Baseline.skops").stat().st_mtime_ns
+    kept = kept_candidates(diabetes.workspace)
+    onnx, skops_file = kept["Onnx"] / "model/model.onnx", kept["Baseline"] / "model/model.skops"
+    whole, untouched = onnx.read_bytes(), skops_file.stat().st_mtime_ns
+    onnx.write_bytes(whole[:50])
     diabetes.finish(model, publish=[{"uri": "resumed"}], **SMALLEST)
-    assert (folder / "Onnx.onnx").read_bytes() == whole
-    assert (folder / "Baseline.skops").stat().st_mtime_ns == untouched
+    assert onnx.read_bytes() == whole
+    assert skops_file.stat().st_mtime_ns == untouched
 
 
 def test_gates_hold_for_scikit_learn_too(diabetes: EstimatorJob) -> None:
@@ -374,6 +376,7 @@ import sys, hashlib
 import numpy as np
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.neighbors import KNeighborsRegressor
+from steelyard_trainer.families.sklearn.features import LabelledRows
 from steelyard_trainer.families.sklearn.onnx_conversion import to_onnx
 from steelyard_trainer.families.sklearn.skops_files import estimator_bytes
 random = np.random.default_rng(0)
@@ -413,13 +416,13 @@ def test_the_cost_of_a_trial_is_that_of_what_would_be_published(digits: Estimato
     train, validation = rows.part("train"), rows.part("validation")
     forest = RandomForestClassifier(10, random_state=0).fit(train.numbers, train.targets)
     trial = {"tuningJob": "search", "number": 0, "metric": "accuracy", "goal": "Maximize"}
-    found = {}
+    found, validated = {}, LabelledRows(validation.numbers, validation.targets)
     for second in ("Size", "Latency"):
         spec = digits.job(
             FOREST, publish=[], compression={"objective": second}, trial={**trial, "secondary": second}
         ).spec
         found[second] = compressed_estimator_cost(
-            forest, spec, "Classification", digits.prepared.classes, None, validation.numbers, validation.targets
+            forest, spec, "Classification", digits.prepared.classes, None, validated, lambda: validated
         )
     assert found["Size"].name == "Baseline" and found["Size"].bytes == len(estimator_bytes(forest))
     assert found["Size"].latency_microseconds == 0

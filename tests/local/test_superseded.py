@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from candidates_support import kept_candidates
 from finish_support import FinishStage
 from training_support import TrainStage, training_job, wait
 
@@ -13,8 +14,8 @@ from steelyard.contract.stages import ExitCode, Reason, StageName
 from steelyard.contract.workspace import Workspace
 from steelyard_trainer import finish as finish_module
 from steelyard_trainer.attempts import Attempt
+from steelyard_trainer.compression.techniques import litert_converter
 from steelyard_trainer.data import prepare as prepare_module
-from steelyard_trainer.families.keras.techniques import Converter
 
 
 def superseded_before(work: Callable[..., Any], workspace: Workspace, stage: StageName) -> Callable[..., Any]:
@@ -65,11 +66,11 @@ def test_train_writes_no_checkpoint_more(tmp_path: Path) -> None:
 @pytest.mark.parametrize("moment", ["candidate", "publish"])
 def test_finish_publishes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str) -> None:
     stage = FinishStage.ready(tmp_path, {"uri": "sklearn:iris", "target": "target"})
-    owner, name = (Converter, "convert") if moment == "candidate" else (finish_module, "assemble")
+    owner, name = (litert_converter, "convert") if moment == "candidate" else (finish_module, "assemble")
     monkeypatch.setattr(owner, name, superseded_before(getattr(owner, name), stage.workspace, "finish"))
     refused(lambda: stage.finish(publish=[{"uri": "model"}]))
     assert not (tmp_path / "model").exists()
-    candidates = [path.name for path in stage.workspace.finished.glob("*/*.tflite")]
-    assert candidates == ([] if moment == "candidate" else ["Baseline.tflite"])
+    candidates = kept_candidates(stage.workspace)
+    assert list(candidates) == ([] if moment == "candidate" else ["Baseline"])
     stage.finish(publish=[{"uri": "model"}])
     assert (tmp_path / "model/model.tflite").exists()

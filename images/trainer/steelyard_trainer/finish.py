@@ -49,14 +49,16 @@ def finish(context: StageContext) -> Outcome:
 
     name = choice.chosen.measured.name
     final = bench if trained is weighed else family.bench(context, dataset, trained)
-    files = final.make({name, BASELINE}) if spec.is_refit else {each: bench.content(each) for each in {name, BASELINE}}
-    served = final.serve(name, files[name])
+    names = {name, BASELINE}
+    artifacts = final.make(names) if spec.is_refit else {each: bench.artifact(each) for each in names}
+    published, baseline = artifacts[name], artifacts[BASELINE]
+    served = final.serve(published)
     judged = judge_parts(served, final.read, dataset, spec, is_refit=spec.is_refit)
     check_gates(spec.evaluation, primary, judged.figures["train"], judged.figures["test"])
     for doubt in judged.doubts:
         context.notice(f"doubtful: {doubt}", "Doubtful")
 
-    sizes = Sizes(len(files[name]), len(files[BASELINE]))
+    sizes = Sizes(published.bytes, baseline.bytes)
     evidence = Evidence(
         job=context.job,
         dataset=dataset,
@@ -73,7 +75,7 @@ def finish(context: StageContext) -> Outcome:
         package = Path(folder)
         digest = assemble(
             package,
-            lambda place: final.write(place, name, files),
+            lambda place: final.write(place, published, baseline),
             final.preprocessing,
             evidence,
         )

@@ -1,72 +1,130 @@
-"""Finished candidates in the workspace, so that a stage that is started again does not make them again. Imports
-steelyard.api and the choice.
+"""What was made and measured of a trained model, in the workspace, so that a stage that is started again does not make
+it again. Imports steelyard.api, the artifact, the recipe and the choice.
 
-A candidate lies there as NAME.SUFFIX and NAME.json, the latter written last; one that could not be made as NAME.json.
+A recipe has a folder, named for its digest: `model/` holds the artifact, `step.json` its checksums; both come at once.
+`measured.json` says what was measured of it, or why it can't be made.
 """
 
 import hashlib
 import json
+import re
 import shutil
+import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from steelyard.api.compression import Candidate
 from steelyard.api.metrics import Measure
+from steelyard_trainer.compression.artifact import Artifact
 from steelyard_trainer.compression.choice import Measured
-from steelyard_trainer.files import write_atomically
+from steelyard_trainer.compression.recipe import Recipe
+
+MODEL_FOLDER, STEP_FILE, MEASURED_FILE = "model", "step.json", "measured.json"
+_DIGITS = 16
+_OF_A_RECIPE = re.compile(rf"[0-9a-f]{{{_DIGITS}}}")
 
 
 @dataclass(frozen=True)
 class KeptCandidates:
-    """The candidates of one trained model."""
+    """The artifacts of one trained model, by recipe."""
 
     root: Path
-    """The workspace's folder for the candidates of whichever model is weighed."""
+    """The folder for the artifacts of whichever model is weighed."""
     key: str
-    """A digest of what the candidates depend on."""
-    suffix_of: Callable[[Candidate], str]
-    """How a candidate's file name ends, with the dot."""
+    """A digest of what they depend on beside their recipes: the trained model, the data."""
     check_attempt: Callable[[], None] = lambda: None
-    """Called before a candidate is put in place; raises where this process may no longer write."""
+    """Called before something is put in place; raises where this process may no longer write."""
 
     @property
     def folder(self) -> Path:
-        """Holds the finished candidates."""
-        return self.root / self.key[:16]
+        """Holds what is finished."""
+        return self.root / self.key[:_DIGITS]
 
     def clean_up(self) -> None:
-        """Removes other models' candidates and what an attempt that was killed left."""
+        """Removes what is not of this model, and what an attempt that was killed left."""
         self.check_attempt()
         self.folder.mkdir(parents=True, exist_ok=True)
         for path in [*self.root.iterdir(), *self.folder.iterdir()]:
-            if path != self.folder and path.is_dir():
+            if path == self.folder or (path.parent == self.folder and _OF_A_RECIPE.fullmatch(path.name)):
+                continue
+            if path.is_dir():
                 shutil.rmtree(path)
+            else:
+                path.unlink()
 
-    def content(self, name: Candidate) -> bytes:
-        """The file of a finished candidate. Raises OSError where there is none."""
-        return (self.folder / f"{name}{self.suffix_of(name)}").read_bytes()
-
-    def keep(self, measured: Measured, content: bytes | None) -> None:
-        """Puts a candidate there; without content one that could not be made."""
-        self.check_attempt()
-        name = measured.name
-        if content is not None:
-            (self.folder / f"{name}{self.suffix_of(name)}").write_bytes(content)
-        digest = None if content is None else hashlib.sha256(content).hexdigest()
-        document = {"key": self.key, "sha256": digest, **measured.to_json()}
-        write_atomically(self.folder / f"{name}.json", json.dumps(document, indent=2))
-
-    def find(self, name: Candidate, measures: Sequence[Measure]) -> Measured | None:
-        """The candidate of an earlier attempt, if its file is whole and all that is to be told of it was measured."""
+    def find(self, recipe: Recipe) -> Artifact | None:
+        """What a recipe makes, if it was made and all its files are as they were then."""
         try:
-            document = json.loads((self.folder / f"{name}.json").read_bytes())
-            if document["key"] != self.key:
-                return None
-            digest = document["sha256"]
-            is_whole = digest is None or digest == hashlib.sha256(self.content(name)).hexdigest()
-            measured = Measured.from_json(document)
-            is_told = measured.figures is None or all(each.name in measured.figures for each in measures)
-            return measured if is_whole and is_told else None
+            document = self._read(recipe, STEP_FILE)
+            artifact = Artifact(self._place(recipe) / MODEL_FOLDER, document["runtime"])
+            return artifact if document["files"] == _sums_of(artifact.folder) else None
         except (OSError, ValueError, KeyError):
             return None
+
+    def put(self, recipe: Recipe, make: Callable[[Path], Artifact]) -> Artifact:
+        """Makes an artifact and puts it in place, complete or not at all.
+
+        Args:
+            recipe: what it is made by.
+            make: makes it in the folder that it is given.
+
+        Raises:
+            SteelyardError: another process was started in this one's place (AttemptSuperseded).
+            Exception: that of `make`.
+        """
+        aside = self.folder / f"partial-{uuid.uuid4().hex}"
+        (aside / MODEL_FOLDER).mkdir(parents=True)
+        try:
+            runtime = make(aside / MODEL_FOLDER).runtime
+            document = {"runtime": runtime, "files": _sums_of(aside / MODEL_FOLDER)}
+            self._write(aside / STEP_FILE, recipe, document)
+            self.check_attempt()
+            place = self._place(recipe)
+            shutil.rmtree(place, ignore_errors=True)
+            aside.rename(place)
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
+        return Artifact(place / MODEL_FOLDER, runtime)
+
+    def measured(self, name: Candidate, recipe: Recipe, measures: Sequence[Measure]) -> Measured | None:
+        """What an earlier attempt measured, if the artifact is whole and all that is to be told of it was measured."""
+        try:
+            measured = replace(Measured.from_json(self._read(recipe, MEASURED_FILE)), name=name)
+        except (OSError, ValueError, KeyError):
+            return None
+        is_told = measured.figures is None or all(each.name in measured.figures for each in measures)
+        return measured if is_told and (measured.failure or self.find(recipe)) else None
+
+    def keep(self, recipe: Recipe, measured: Measured) -> None:
+        """Remembers what was measured, or that it can't be made. Raises SteelyardError as `put` does."""
+        self.check_attempt()
+        self._place(recipe).mkdir(exist_ok=True)
+        self._write(self._place(recipe) / MEASURED_FILE, recipe, measured.to_json())
+
+    def _place(self, recipe: Recipe) -> Path:
+        return self.folder / recipe.digest[:_DIGITS]
+
+    def _read(self, recipe: Recipe, name: str) -> dict[str, Any]:
+        """Raises OSError, ValueError or KeyError where it is not there, or another's."""
+        document: dict[str, Any] = json.loads((self._place(recipe) / name).read_bytes())
+        if (document["key"], document["recipe"]) != (self.key, recipe.to_json()):
+            raise ValueError(f"{self._place(recipe)} is another recipe's")
+        return document
+
+    def _write(self, path: Path, recipe: Recipe, document: dict[str, Any]) -> None:
+        """Complete or absent for a reader; after a power cut it may be damaged, and what it is about made again."""
+        aside = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+        aside.write_text(json.dumps({"key": self.key, "recipe": recipe.to_json(), **document}, indent=2), "utf-8")
+        aside.rename(path)
+
+
+def _sums_of(folder: Path) -> dict[str, str]:
+    """The SHA-256 (hex) of each file below a folder, by its path in there."""
+    sums = {}
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            with path.open("rb") as file:
+                sums[path.relative_to(folder).as_posix()] = hashlib.file_digest(file, "sha256").hexdigest()
+    return sums

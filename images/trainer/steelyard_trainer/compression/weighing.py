@@ -13,21 +13,11 @@ from steelyard.api.training_job import TrainingJobSpec
 from steelyard.contract.stages import Reason
 from steelyard.serving.interface import ServedModel
 from steelyard.serving.preprocessing import Preprocessing
+from steelyard_trainer.compression.artifact import Artifact
 from steelyard_trainer.compression.choice import Choice, Measured, choose
 from steelyard_trainer.contract import StageContext
+from steelyard_trainer.data.labelled import Labelled
 from steelyard_trainer.data.splitting import SplitName
-
-
-class Labelled(Protocol):
-    """Rows as a model takes them, and what it should say."""
-
-    @property
-    def features(self) -> Any:
-        """Shape (rows, width)."""
-
-    @property
-    def targets(self) -> Any:
-        """Shape (rows,): class indices, or numbers in the target's own unit."""
 
 
 class Bench(Protocol):
@@ -44,19 +34,19 @@ class Bench(Protocol):
     def measure(self, names: list[Candidate], report: Callable[[int], None]) -> list[Measured]:
         """Makes and measures what is not finished yet; reports how many are."""
 
-    def content(self, name: Candidate) -> bytes:
-        """The file of a finished candidate."""
+    def artifact(self, name: Candidate) -> Artifact:
+        """A finished candidate."""
 
-    def make(self, names: Iterable[Candidate]) -> dict[Candidate, bytes]:
-        """The files of candidates that need not be measured."""
+    def make(self, names: Iterable[Candidate]) -> dict[Candidate, Artifact]:
+        """Candidates that need not be measured."""
 
-    def serve(self, name: Candidate, content: bytes) -> ServedModel:
+    def serve(self, artifact: Artifact) -> ServedModel:
         """A candidate as it predicts when it is published."""
 
     def read(self, splits: Sequence[SplitName]) -> Labelled:
         """The rows of some parts, as the model takes them."""
 
-    def write(self, folder: Path, name: Candidate, files: Mapping[Candidate, bytes]) -> None:
+    def write(self, folder: Path, chosen: Artifact, baseline: Artifact) -> None:
         """Writes what is published of the model: the chosen candidate, and what one goes on training with."""
 
     def training(self, document: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from steelyard.api.errors import DataError
 from steelyard.api.metrics import Measure
 from steelyard.api.training_job import TrainingJobSpec
 from steelyard.serving.interface import ServedModel
-from steelyard_trainer.compression.weighing import Labelled
+from steelyard_trainer.data.labelled import Labelled
 from steelyard_trainer.data.reading import PreparedDataset
 from steelyard_trainer.data.splitting import SPLITS, SplitName
 from steelyard_trainer.evaluation.evidence import Naive, doubts, errors_of, naive_model

@@ -1,9 +1,9 @@
-"""Where the stage finish weighs, judges and packs a network: makes the candidates and measures each in LiteRT on the
-validation set. Imports TensorFlow, Keras and serving.
+"""Where the stage finish weighs, judges and packs a network: what its candidates are made of and measured on. Imports
+TensorFlow, Keras and serving.
 """
 
 import hashlib
-import tempfile
+import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,23 +17,46 @@ import tensorflow as tf
 from steelyard.api.compression import Candidate
 from steelyard.api.errors import ConfigurationError
 from steelyard.api.metrics import Measure
-from steelyard.contract.package import KERAS_FILE, LITERT_FILE
+from steelyard.contract.package import KERAS_FILE
 from steelyard.serving.interface import ServedModel
 from steelyard.serving.preprocessing import Preprocessing
-from steelyard.serving.published import load_model
+from steelyard_trainer.compression.artifact import Artifact
+from steelyard_trainer.compression.candidates import Candidates, Measuring
 from steelyard_trainer.compression.choice import Measured
 from steelyard_trainer.compression.kept_candidates import KeptCandidates
+from steelyard_trainer.compression.making import Trained
+from steelyard_trainer.compression.recipe import Recipe
+from steelyard_trainer.compression.techniques.base import Tell
 from steelyard_trainer.data.reading import Examples, PreparedDataset
 from steelyard_trainer.data.splitting import SplitName
-from steelyard_trainer.evaluation.metrics import evaluate
 from steelyard_trainer.families.keras.keras_file import write_keras
-from steelyard_trainer.families.keras.techniques import Converter, representative_sample
+
+BASELINE_RECIPE = Recipe.of("LiteRt")
+"""A network as it is published without compression."""
 
 
-def serve_litert(content: bytes, preprocessing: Preprocessing) -> ServedModel:
-    """A network's .tflite file as it predicts when it is published."""
-    classes = preprocessing.classes
-    return load_model(LITERT_FILE, content, None if classes is None else len(classes), preprocessing.target_unit)
+def trained_network(model: keras.Model, folder: Path, dataset: PreparedDataset) -> Trained:
+    """A network, for those who make something of it.
+
+    Args:
+        model: as it was trained; takes (rows, width) float32.
+        folder: where its file lies; it is not read.
+        dataset: what it was trained on.
+    """
+    preprocessing = dataset.preprocessing
+    return Trained(
+        Artifact.in_memory(folder, "keras", model),
+        preprocessing.width,
+        None if dataset.classes is None else len(dataset.classes),
+        preprocessing.target_unit,
+        lambda: dataset.read("train"),
+    )
+
+
+def measuring_on(dataset: PreparedDataset, measures: Sequence[Measure]) -> Measuring:
+    """How what is made of a network is measured."""
+    unit, validation = dataset.preprocessing.target_unit, lambda: dataset.read("validation")
+    return Measuring(dataset.task, dataset.classes, unit, measures, validation)
 
 
 @dataclass(frozen=True)
@@ -49,6 +72,8 @@ class Workbench:
     """What is told of each candidate."""
     check_attempt: Callable[[], None] = lambda: None
     """Called before a candidate is put in place; raises where this process may no longer write."""
+    tell: Tell = lambda _: None
+    """Is told what a person should know of a candidate that is being made."""
 
     @cached_property
     def key(self) -> str:
@@ -61,7 +86,7 @@ class Workbench:
     @property
     def folder(self) -> Path:
         """Holds the finished candidates."""
-        return self._kept.folder
+        return self._candidates.kept.folder
 
     @property
     def preprocessing(self) -> Preprocessing:
@@ -80,50 +105,29 @@ class Workbench:
             )
         return model
 
-    def content(self, name: Candidate) -> bytes:
-        """The .tflite file of a finished candidate."""
-        return self._kept.content(name)
-
-    def make(self, names: Iterable[Candidate]) -> dict[Candidate, bytes]:
-        """The .tflite files of candidates that need not be measured."""
-        self.finished.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix="export-", dir=self.finished) as export:
-            converter = self._converter(Path(export))
-            return {name: converter.convert(name) for name in names}
-
     def measure(self, names: list[Candidate], report: Callable[[int], None]) -> list[Measured]:
-        """Makes and measures what is not finished yet.
+        """Makes and measures what is not finished yet; reports how many are. In the order of the names."""
+        return self._candidates.measure(names, report)
 
-        Args:
-            names: the candidates.
-            report: called with how many are finished.
+    def artifact(self, name: Candidate) -> Artifact:
+        """A finished candidate, in LiteRT."""
+        return self._candidates.artifact(name)
 
-        Returns:
-            The candidates' figures, in the order of the names.
-        """
-        self._kept.clean_up()
-        finished = {name: measured for name in names if (measured := self._kept.find(name, self.measures)) is not None}
-        report(len(finished))
-        if missing := [name for name in names if name not in finished]:
-            validation = self.dataset.read("validation")
-            with tempfile.TemporaryDirectory(prefix="export-", dir=self.folder) as export:
-                converter = self._converter(Path(export))
-                for name in missing:
-                    finished[name] = self._make(name, converter, validation)
-                    report(len(finished))
-        return [finished[name] for name in names]
+    def make(self, names: Iterable[Candidate]) -> dict[Candidate, Artifact]:
+        """Candidates that need not be measured."""
+        return self._candidates.make(names)
 
-    def serve(self, name: Candidate, content: bytes) -> ServedModel:  # noqa: ARG002 - they all are LiteRT's
+    def serve(self, artifact: Artifact) -> ServedModel:
         """A candidate as it predicts when it is published."""
-        return serve_litert(content, self.preprocessing)
+        return self._candidates.measuring.serve(artifact)
 
     def read(self, splits: Sequence[SplitName]) -> Examples:
         """The rows of some parts, as the model takes them."""
         return self.dataset.read_parts(splits)
 
-    def write(self, folder: Path, name: Candidate, files: Mapping[Candidate, bytes]) -> None:
+    def write(self, folder: Path, chosen: Artifact, baseline: Artifact) -> None:  # noqa: ARG002 - Keras goes on with its own
         """Writes what is published of the model: the chosen candidate, and the Keras model for further training."""
-        (folder / LITERT_FILE).write_bytes(files[name])
+        shutil.copytree(chosen.folder, folder, dirs_exist_ok=True)
         write_keras(self.model, folder / KERAS_FILE)
 
     def training(self, document: Mapping[str, Any]) -> dict[str, Any]:
@@ -144,26 +148,10 @@ class Workbench:
         return {"tensorflow": str(tf.__version__), **others}
 
     @cached_property
-    def _kept(self) -> KeptCandidates:
-        return KeptCandidates(self.finished, self.key, lambda _name: ".tflite", self.check_attempt)
+    def _candidates(self) -> Candidates:
+        kept = KeptCandidates(self.finished, self.key, self.check_attempt)
+        measuring = measuring_on(self.dataset, self.measures)
+        return Candidates(kept, self._trained, BASELINE_RECIPE, measuring, self.tell)
 
-    def _converter(self, folder: Path) -> Converter:
-        return Converter(self.model, folder, representative_sample(self.dataset.read("train").features))
-
-    def _make(self, name: Candidate, converter: Converter, validation: Examples) -> Measured:
-        content = converter.convert(name)
-        model = self.serve(name, content)
-        measured = Measured(
-            name=name,
-            bytes=len(content),
-            latency_microseconds=round(model.median_latency(validation.features), 3),
-            figures=evaluate(
-                self.dataset.task,
-                validation.targets,
-                model.predict(validation.features),
-                self.measures,
-                self.dataset.classes,
-            ),
-        )
-        self._kept.keep(measured, content)
-        return measured
+    def _trained(self) -> Trained:
+        return trained_network(self.model, self.model_file.parent, self.dataset)

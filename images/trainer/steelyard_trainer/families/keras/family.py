@@ -30,7 +30,8 @@ class _Keras:
 
         assert trained is not None
         measures = tuple(context.job.spec.told_measures(dataset.task))
-        return Workbench(trained.model_file, context.workspace.finished, dataset, measures, context.check_attempt)
+        folder, check, tell = context.workspace.finished, context.check_attempt, context.notice
+        return Workbench(trained.model_file, folder, dataset, measures, check, tell)
 
     def pack(self, reports: "Reports", processes: int) -> TrialsOfPack:
         from steelyard_trainer.families.keras.pack import NetworksOfPack

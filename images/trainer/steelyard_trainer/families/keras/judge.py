@@ -6,16 +6,16 @@ from typing import Any
 
 import keras
 
-from steelyard.api.compression import BASELINE
+from steelyard_trainer.compression.kept_candidates import KeptCandidates
+from steelyard_trainer.compression.making import Maker
 from steelyard_trainer.contract import StageContext
 from steelyard_trainer.data.reading import PreparedDataset
 from steelyard_trainer.evaluation.gates import check_gates
 from steelyard_trainer.evaluation.judge import judge_parts
-from steelyard_trainer.families.keras.bench import serve_litert
-from steelyard_trainer.families.keras.techniques import Converter, representative_sample
+from steelyard_trainer.families.keras.bench import BASELINE_RECIPE, measuring_on, trained_network
 
 
-def judge_float32(context: StageContext, dataset: PreparedDataset, model: keras.Model) -> dict[str, Any]:
+def judge_baseline(context: StageContext, dataset: PreparedDataset, model: keras.Model) -> dict[str, Any]:
     """Judges a Keras model as it would be published without compression.
 
     Returns:
@@ -27,9 +27,11 @@ def judge_float32(context: StageContext, dataset: PreparedDataset, model: keras.
     """
     spec = context.job.spec
     with tempfile.TemporaryDirectory(prefix="steelyard-export-") as folder:
-        sample = representative_sample(dataset.read("train").features)
-        litert = Converter(model, Path(folder), sample).convert(BASELINE)
-    served = serve_litert(litert, dataset.preprocessing)
+        trained, kept = trained_network(model, Path(folder), dataset), KeptCandidates(Path(folder), "baseline")
+        kept.clean_up()
+        with Maker.of(trained, kept) as maker:
+            baseline = maker.make(BASELINE_RECIPE)
+        served, size = measuring_on(dataset, ()).serve(baseline), baseline.bytes
     judgement = judge_parts(served, dataset.read_parts, dataset, spec)
     check_gates(spec.evaluation, judgement.primary, judgement.figures["train"], judgement.figures["test"])
-    return {**judgement.summary(), "bytes": len(litert)}
+    return {**judgement.summary(), "bytes": size}

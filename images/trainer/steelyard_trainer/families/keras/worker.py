@@ -180,9 +180,9 @@ def _judge(
         message = f"{outcome.message}; {spec.trial.measure.name} {figure.value:.6g} on the validation set"
         return Outcome(message, {**outcome.summary, "trial": report.to_json()})
     if not spec.has_finish:
-        from steelyard_trainer.families.keras.judge import judge_float32
+        from steelyard_trainer.families.keras.judge import judge_baseline
 
-        return Outcome(outcome.message, {**outcome.summary, **judge_float32(context, dataset, model)})
+        return Outcome(outcome.message, {**outcome.summary, **judge_baseline(context, dataset, model)})
     return outcome
 
 

@@ -34,6 +34,14 @@ Indices = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
+class LabelledRows:
+    """Rows as the model takes them, and what it should say."""
+
+    features: Matrix
+    targets: npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
 class Table:
     """Some rows, as they were read: not filled, not scaled, not encoded."""
 

@@ -23,7 +23,7 @@ from steelyard_trainer.evaluation.metrics import Figure, Figures, evaluate
 from steelyard_trainer.evaluation.pruning import should_stop
 from steelyard_trainer.families.sklearn.build import Estimator, build_estimator, form_of
 from steelyard_trainer.families.sklearn.cross_validation import Folds, score_fold
-from steelyard_trainer.families.sklearn.features import Form, Matrix, Table, categories_of
+from steelyard_trainer.families.sklearn.features import Form, LabelledRows, Matrix, Table, categories_of
 from steelyard_trainer.families.sklearn.fitting import fit
 from steelyard_trainer.families.sklearn.scores import finite, outputs_of
 
@@ -74,6 +74,10 @@ class Rows:
     def features(self, table: Table, spec: TrainingJobSpec) -> Matrix:
         """Rows as the model takes them. Raises DataError where a cell is missing that nothing fills."""
         return table.features(self.preprocessing(spec))
+
+    def labelled(self, table: Table, spec: TrainingJobSpec) -> LabelledRows:
+        """The same with what the model should say. Raises DataError as `features` does."""
+        return LabelledRows(self.features(table, spec), table.targets)
 
     def load(self, folds: int) -> None:
         """Reads what a trial with so many folds, or with none, needs. Raises ConfigurationError as `folds` does."""
@@ -131,10 +135,16 @@ def _compressed(model: Estimator, spec: TrainingJobSpec, trial: Trial, rows: Row
     # Brings ONNX, which a trial with one objective does not need.
     from steelyard_trainer.families.sklearn.compression import compressed_estimator_cost
 
-    table = rows.part("validation")
-    features, data = rows.features(table, spec), rows.dataset
-    unit = data.preprocessing.target_unit
-    measured = compressed_estimator_cost(model, spec, data.task, data.classes, unit, features, table.targets)
+    data, validation = rows.dataset, rows.labelled(rows.part("validation"), spec)
+    measured = compressed_estimator_cost(
+        model,
+        spec,
+        data.task,
+        data.classes,
+        data.preprocessing.target_unit,
+        validation,
+        lambda: rows.labelled(rows.part("train"), spec),
+    )
     assert measured.figures is not None
     cost = float(measured.bytes) if trial.secondary == "Size" else measured.latency_microseconds
     return score_in(measured.figures, trial.measure), cost

@@ -1,0 +1,44 @@
+"""A model as files: what each step of a recipe takes and gives. Imports the contract only."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from steelyard.contract.package import KERAS_FILE, LITERT_FILE, ONNX_FILE, SKOPS_FILE
+
+Runtime = Literal["keras", "litert", "onnx", "skops"]
+"""What runs a model's files, or goes on with them."""
+
+MAIN_FILES: dict[Runtime, str] = {"keras": KERAS_FILE, "litert": LITERT_FILE, "onnx": ONNX_FILE, "skops": SKOPS_FILE}
+"""The file that a runtime opens. Others may lie beside it, such as weights too large for one file."""
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A folder with a model, and what runs it."""
+
+    folder: Path
+    runtime: Runtime
+    _opened: list[Any] = field(default_factory=list, compare=False, repr=False)
+
+    @classmethod
+    def in_memory(cls, folder: Path, runtime: Runtime, model: Any) -> "Artifact":
+        """One whose model was loaded already; its files are not read then."""
+        return cls(folder, runtime, [model])
+
+    @property
+    def file(self) -> Path:
+        """What the runtime opens."""
+        return self.folder / MAIN_FILES[self.runtime]
+
+    @property
+    def bytes(self) -> int:
+        """Of all its files."""
+        return sum(path.stat().st_size for path in self.folder.rglob("*") if path.is_file())
+
+    def opened(self, load: Callable[[Path], Any]) -> Any:
+        """The model in memory, loaded from its file by the first who asks."""
+        if not self._opened:
+            self._opened.append(load(self.file))
+        return self._opened[0]

@@ -1,0 +1,130 @@
+"""The candidates of one trained model: made by their recipes, measured by the code that predicts with the published
+model. Imports the maker, what was kept, the metrics and serving.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from steelyard.api.compression import BASELINE, Candidate
+from steelyard.api.errors import DataError
+from steelyard.api.metrics import Measure, Task
+from steelyard.serving.interface import ServedModel, TargetUnit
+from steelyard.serving.published import load_model
+from steelyard_trainer.compression.artifact import Artifact
+from steelyard_trainer.compression.choice import Measured
+from steelyard_trainer.compression.kept_candidates import KeptCandidates
+from steelyard_trainer.compression.making import Maker, Trained
+from steelyard_trainer.compression.recipe import Recipe
+from steelyard_trainer.compression.techniques.base import CannotBeMadeError, Tell
+from steelyard_trainer.data.labelled import Labelled
+from steelyard_trainer.evaluation.metrics import evaluate
+
+
+@dataclass(frozen=True)
+class Measuring:
+    """How a candidate is measured."""
+
+    task: Task
+    classes: Sequence[str] | None
+    """The labels; None for regression."""
+    unit: TargetUnit | None
+    """Regression: what models that compute in float32 give the standardized target of."""
+    measures: Sequence[Measure]
+    """What is told of each."""
+    read_validation: Callable[[], Labelled]
+    """Reads the validation set as the model takes it."""
+    with_latency: bool = True
+    """False leaves the latency out, and with it up to a second."""
+
+    def serve(self, artifact: Artifact) -> ServedModel:
+        """A candidate as it predicts when it is published. Raises DataError where its file is no such model."""
+        classes = None if self.classes is None else len(self.classes)
+        return load_model(artifact.file.name, artifact.file.read_bytes(), classes, self.unit)
+
+    def measure(self, name: Candidate, artifact: Artifact, model: ServedModel) -> Measured:
+        """Its size, its latency and its figures on the validation set."""
+        rows = self.read_validation()
+        return Measured(
+            name=name,
+            bytes=artifact.bytes,
+            latency_microseconds=round(model.median_latency(rows.features), 3) if self.with_latency else 0.0,
+            figures=evaluate(self.task, rows.targets, model.predict(rows.features), self.measures, self.classes),
+        )
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """The candidates of one trained model."""
+
+    kept: KeptCandidates
+    trained: Callable[[], Trained]
+    """The model; asked for only where something is to be made."""
+    baseline: Recipe
+    """Makes the form in which the model is published without compression."""
+    measuring: Measuring
+    tell: Tell = lambda _: None
+    """Is told what a person should know of a step that is under way."""
+
+    def recipe(self, name: Candidate) -> Recipe:
+        """How a candidate is made: each but the baseline by the one technique of its name."""
+        return self.baseline if name == BASELINE else Recipe.of(name)
+
+    def measure(self, names: Sequence[Candidate], report: Callable[[int], None]) -> list[Measured]:
+        """Makes and measures what is not finished yet.
+
+        Args:
+            names: the candidates.
+            report: called with how many are finished.
+
+        Returns:
+            What was measured, in the order of the names.
+
+        Raises:
+            DataError: the baseline can't be made, or not be loaded.
+            SteelyardError: another process was started in this one's place (AttemptSuperseded).
+        """
+        self.kept.clean_up()
+        measures = self.measuring.measures
+        found = {name: self.kept.measured(name, self.recipe(name), measures) for name in names}
+        finished = {name: measured for name, measured in found.items() if measured is not None}
+        report(len(finished))
+        if missing := [name for name in names if name not in finished]:
+            with Maker.of(self.trained(), self.kept, self.tell) as maker:
+                for name in missing:
+                    finished[name] = self._measure(name, maker)
+                    self.kept.keep(self.recipe(name), finished[name])
+                    report(len(finished))
+        return [finished[name] for name in names]
+
+    def artifact(self, name: Candidate) -> Artifact:
+        """A finished candidate. Raises FileNotFoundError where there is none."""
+        artifact = self.kept.find(self.recipe(name))
+        if artifact is None:
+            raise FileNotFoundError(f"the candidate {name} is not in {self.kept.folder}, or not whole")
+        return artifact
+
+    def make(self, names: Iterable[Candidate]) -> dict[Candidate, Artifact]:
+        """Candidates that need not be measured. Raises DataError where one can't be made of this model."""
+        self.kept.folder.mkdir(parents=True, exist_ok=True)
+        with Maker.of(self.trained(), self.kept, self.tell) as maker:
+            try:
+                return {name: maker.make(self.recipe(name)) for name in names}
+            except CannotBeMadeError as error:
+                raise DataError(
+                    f"the refitted model can't be compressed as the one that was weighed: {error}"
+                ) from None
+
+    def _measure(self, name: Candidate, maker: Maker) -> Measured:
+        try:
+            artifact = maker.make(self.recipe(name))
+        except CannotBeMadeError as error:
+            if name == BASELINE:
+                raise DataError(f"the model can't be published: {error}") from None
+            return Measured.failed(name, str(error))
+        try:
+            model = self.measuring.serve(artifact)
+        except DataError as error:
+            if name == BASELINE:
+                raise
+            return Measured.failed(name, error.message)
+        return self.measuring.measure(name, artifact, model)

@@ -1,0 +1,107 @@
+"""Makes what recipes say of a trained model; what several recipes begin with is made once. Imports the recipe, the
+techniques and what was kept.
+"""
+
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from steelyard.serving.interface import TargetUnit
+from steelyard_trainer.compression.artifact import Artifact
+from steelyard_trainer.compression.kept_candidates import KeptCandidates
+from steelyard_trainer.compression.recipe import Recipe
+from steelyard_trainer.compression.techniques import technique_named
+from steelyard_trainer.compression.techniques.base import AnyTechnique, StepData, Tell
+from steelyard_trainer.data.labelled import Labelled
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A trained model, and what techniques may know of it."""
+
+    artifact: Artifact
+    width: int
+    """How many features it takes."""
+    classes: int | None
+    """How many the task has; None for regression."""
+    unit: TargetUnit | None
+    """Regression: what models that compute in float32 give the standardized target of."""
+    read_training: Callable[[], Labelled]
+    """Reads the training set as the model takes it."""
+
+
+@dataclass(frozen=True)
+class Maker:
+    """Makes artifacts of one trained model."""
+
+    trained: Trained
+    kept: KeptCandidates
+    scratch: Path
+    tell: Tell
+    _made: dict[str, Artifact] = field(default_factory=dict)
+
+    @classmethod
+    @contextmanager
+    def of(cls, trained: Trained, kept: KeptCandidates, tell: Tell = lambda _: None) -> Iterator["Maker"]:
+        """A maker that leaves nothing but what is kept.
+
+        Args:
+            trained: the model.
+            kept: where artifacts lie; its folder is there.
+            tell: is told what a person should know of a step that is under way.
+        """
+        scratch = Path(tempfile.mkdtemp(prefix="scratch-", dir=kept.folder))
+        try:
+            yield cls(trained, kept, scratch, tell)
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+
+    def make(self, recipe: Recipe) -> Artifact:
+        """What the recipe makes: found, or made from the longest part of it that is.
+
+        Raises:
+            ConfigurationError: a step can't be applied to what it is given.
+            CannotBeMadeError: a technique can't be applied to this model.
+            SteelyardError: another process was started in this one's place (AttemptSuperseded).
+        """
+        recipe.check_takes(self.trained.artifact.runtime)
+        prefixes = list(recipe.prefixes())
+        artifact, done = self.trained.artifact, 0
+        for length in range(len(prefixes), 0, -1):
+            if found := self._find(prefixes[length - 1]):
+                artifact, done = found, length
+                break
+        for prefix in prefixes[done:]:
+            artifact = self._apply(prefix, artifact)
+        return artifact
+
+    def _find(self, recipe: Recipe) -> Artifact | None:
+        if recipe.digest not in self._made and (found := self.kept.find(recipe)):
+            self._made[recipe.digest] = found
+        return self._made.get(recipe.digest)
+
+    def _apply(self, recipe: Recipe, artifact: Artifact) -> Artifact:
+        """The last step of a recipe, applied to what those before it made."""
+        step = recipe.steps[-1]
+        technique = technique_named(step.technique)
+
+        def make(into: Path) -> Artifact:
+            made: Artifact = technique.apply(artifact, step.settings, self._data(technique, into), self.tell)
+            if (made.folder, made.runtime) != (into, technique.gives):
+                raise TypeError(f"{technique.name} made {made.runtime} in {made.folder}: it gives {technique.gives}")
+            return made
+
+        made = self._made[recipe.digest] = self.kept.put(recipe, make)
+        return made
+
+    def _data(self, technique: AnyTechnique, into: Path) -> StepData:
+        trained = self.trained
+        read = trained.read_training if technique.needs_training else _no_rows
+        return StepData(into, self.scratch, trained.width, trained.classes, trained.unit, read)
+
+
+def _no_rows() -> Labelled:
+    raise TypeError("a technique reads the training set only where it says that it needs it")

@@ -1,0 +1,65 @@
+"""What every technique of compression is, as its file has it under the name TECHNIQUE. Imports pydantic, the api's base
+and the artifact; a technique imports its libraries when it is applied.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from steelyard.api.base import Part
+from steelyard.serving.interface import TargetUnit
+from steelyard_trainer.compression.artifact import Artifact, Runtime
+from steelyard_trainer.data.labelled import Labelled
+
+Tell = Callable[[str], None]
+"""Is told what a person should know of a step that is under way."""
+
+
+class Settings(Part):
+    """What a technique may be told, with defaults, named as in manifests. This one: nothing."""
+
+
+class CannotBeMadeError(Exception):
+    """A technique can't be applied to this model; the message says why, in one line, and is the candidate's verdict."""
+
+
+@dataclass(frozen=True)
+class StepData:
+    """What a technique may use beside the artifact."""
+
+    into: Path
+    """An empty folder, for the files of what it makes: the same bytes for the same artifact, settings and data."""
+    scratch: Path
+    """A folder for files that several steps may use; gone when the candidates are made."""
+    width: int
+    """How many features the model takes."""
+    classes: int | None
+    """How many the task has; None for regression."""
+    unit: TargetUnit | None
+    """Regression: what models that compute in float32 give the standardized target of."""
+    read_training: Callable[[], Labelled]
+    """Reads the training set, for a technique that says that it needs it."""
+
+
+S = TypeVar("S", bound=Settings)
+
+
+@dataclass(frozen=True)
+class Technique(Generic[S]):
+    """One way to make a model smaller or faster, or to put it into another form."""
+
+    name: str
+    takes: tuple[Runtime, ...]
+    """The runtimes of artifacts that it can be applied to."""
+    gives: Runtime
+    """The runtime of what it makes."""
+    settings: type[S]
+    """What it may be told."""
+    apply: Callable[[Artifact, S, StepData, Tell], Artifact]
+    """Makes the artifact in the folder `into`. Raises CannotBeMadeError where this model can't be made so."""
+    needs_training: bool = False
+    """Whether it reads the training set."""
+
+
+AnyTechnique = Technique[Any]

@@ -1,0 +1,20 @@
+"""8-bit weights in LiteRT; activations are quantized as they come. Imports TensorFlow when it is applied."""
+
+from typing import Any
+
+from steelyard_trainer.compression.artifact import Artifact
+from steelyard_trainer.compression.techniques.base import Settings, StepData, Technique, Tell
+
+
+def _apply(artifact: Artifact, _settings: Settings, data: StepData, _tell: Tell) -> Artifact:
+    import tensorflow as tf
+
+    from steelyard_trainer.compression.techniques.litert_converter import convert
+
+    def configure(converter: Any) -> None:
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+
+    return convert(artifact, data, configure)
+
+
+TECHNIQUE = Technique("DynamicRange", takes=("keras",), gives="litert", settings=Settings, apply=_apply)

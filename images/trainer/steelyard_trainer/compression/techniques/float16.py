@@ -1,0 +1,21 @@
+"""16-bit floating-point weights in LiteRT. Imports TensorFlow when it is applied."""
+
+from typing import Any
+
+from steelyard_trainer.compression.artifact import Artifact
+from steelyard_trainer.compression.techniques.base import Settings, StepData, Technique, Tell
+
+
+def _apply(artifact: Artifact, _settings: Settings, data: StepData, _tell: Tell) -> Artifact:
+    import tensorflow as tf
+
+    from steelyard_trainer.compression.techniques.litert_converter import convert
+
+    def configure(converter: Any) -> None:
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        converter.target_spec.supported_types = [tf.float16]
+
+    return convert(artifact, data, configure)
+
+
+TECHNIQUE = Technique("Float16", takes=("keras",), gives="litert", settings=Settings, apply=_apply)

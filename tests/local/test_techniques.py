@@ -1,0 +1,75 @@
+"""What every technique of compression holds, whichever libraries it needs: a technique's line in the table is enough to
+be tested here."""
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import technique_support
+from technique_support import MEASURING, leave_trained, made_of
+
+from steelyard_trainer.compression.artifact import Runtime
+from steelyard_trainer.compression.kept_candidates import KeptCandidates
+from steelyard_trainer.compression.recipe import Recipe
+from steelyard_trainer.compression.techniques import TECHNIQUES, technique_named
+
+MOST_LOST = 0.02
+"""Of the accuracy."""
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a trained model for each runtime that a technique takes."""
+    folder = tmp_path_factory.mktemp("trained")
+    for runtime in {runtime for name in TECHNIQUES for runtime in technique_named(name).takes}:
+        leave_trained(runtime, folder / runtime)
+    return folder
+
+
+CASES = [
+    pytest.param(name, runtime, id=f"{name}-{runtime}")
+    for name in TECHNIQUES
+    for runtime in technique_named(name).takes
+]
+
+
+@pytest.mark.parametrize(("name", "runtime"), CASES)
+def test_it_predicts_what_the_trained_model_does_within_the_budget(
+    name: str, runtime: Runtime, trained: Path, tmp_path: Path
+) -> None:
+    made = made_of(Recipe.of(name), trained / runtime, runtime, tmp_path)
+    assert made.runtime == technique_named(name).gives
+    measured = MEASURING.measure("Baseline", made, MEASURING.serve(made))
+    assert measured.figures is not None and measured.bytes == made.file.stat().st_size
+    assert measured.figures["accuracy"].value > 0.97 - MOST_LOST
+
+
+@pytest.mark.parametrize(("name", "runtime"), CASES)
+def test_it_makes_the_same_bytes_twice(name: str, runtime: Runtime, trained: Path, tmp_path: Path) -> None:
+    first, second = (
+        made_of(Recipe.of(name), trained / runtime, runtime, tmp_path / turn) for turn in ("first", "second")
+    )
+    assert first.folder != second.folder and first.file.read_bytes() == second.file.read_bytes()
+
+
+@pytest.mark.parametrize(("name", "runtime"), CASES)
+def test_a_kill_before_it_is_in_place_leaves_nothing(
+    name: str, runtime: Runtime, trained: Path, tmp_path: Path
+) -> None:
+    arguments = [name, trained / runtime, runtime, tmp_path / "killed"]
+    process = subprocess.Popen(
+        [sys.executable, technique_support.__file__, *map(str, arguments)], stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "written\n"
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    process.stdout.close()
+    kept = KeptCandidates(tmp_path / "killed", "tested")
+    assert kept.find(Recipe.of(name)) is None and list(kept.folder.iterdir())
+    made = made_of(Recipe.of(name), trained / runtime, runtime, tmp_path / "killed")
+    assert [path.name for path in kept.folder.iterdir()] == [made.folder.parent.name]
+    untouched = made_of(Recipe.of(name), trained / runtime, runtime, tmp_path / "untouched")
+    assert made.file.read_bytes() == untouched.file.read_bytes()

@@ -1,0 +1,228 @@
+"""Recipes: what they refuse, that what they begin with is made once, and that a kill leaves nothing half."""
+
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import append_technique
+import pytest
+from append_technique import APPLIED
+
+from steelyard.api.compression import BASELINE
+from steelyard.api.errors import ConfigurationError, SteelyardError
+from steelyard.api.models import KINDS
+from steelyard.contract.workspace import Workspace
+from steelyard_trainer.attempts import Attempt
+from steelyard_trainer.compression.artifact import MAIN_FILES, Artifact, Runtime
+from steelyard_trainer.compression.kept_candidates import KeptCandidates
+from steelyard_trainer.compression.making import Maker, Trained
+from steelyard_trainer.compression.recipe import Recipe, Step
+from steelyard_trainer.compression.techniques import TECHNIQUES, technique_named
+from steelyard_trainer.compression.techniques.base import CannotBeMadeError, Tell
+from steelyard_trainer.data.labelled import Labelled
+
+TRAINED_AS: dict[str, Runtime] = {"keras": "keras", "sklearn": "skops"}
+"""What the models of each family are before anything is made of them."""
+
+
+@pytest.fixture(autouse=True)
+def append(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tests' own technique, one file and one line in the table."""
+    monkeypatch.setitem(TECHNIQUES, "Append", append_technique.__name__)
+    APPLIED.clear()
+
+
+def words(*given: str, **settings: object) -> Recipe:
+    return Recipe(tuple(Step.of("Append", {"word": word, **settings}) for word in given))
+
+
+def kept_in(folder: Path, key: str = "k" * 64, check: Callable[[], None] = lambda: None) -> KeptCandidates:
+    kept = KeptCandidates(folder / "finished", key, check)
+    kept.clean_up()
+    return kept
+
+
+def trained_in(folder: Path) -> Trained:
+    artifact = Artifact(folder, "skops")
+    artifact.file.write_text("model\n")
+
+    def read() -> Labelled:
+        raise AssertionError("no rows are needed")
+
+    return Trained(artifact, 1, None, None, read)
+
+
+def made_of(recipe: Recipe, folder: Path, tell: Tell = lambda _: None) -> Artifact:
+    """As a process does that is started anew."""
+    with Maker.of(trained_in(folder), kept_in(folder), tell) as maker:
+        return maker.make(recipe)
+
+
+# --- what a recipe is -------------------------------------------------------------------------------------------------
+
+
+def test_equal_steps_have_equal_digests_and_no_others_do() -> None:
+    assert words("a").digest == words("a", seconds=0.0).digest, "a default is a setting like another"
+    others = [Recipe(), words("a"), words("b"), words("a", "b"), words("b", "a"), words("a", reads=True)]
+    assert len({recipe.digest for recipe in others}) == len(others)
+    assert [prefix.digest for prefix in words("a", "b").prefixes()] == [words("a").digest, words("a", "b").digest]
+    assert list(Recipe().prefixes()) == []
+
+
+@pytest.mark.parametrize(
+    ("technique", "settings", "said"),
+    [
+        (
+            "Shrink",
+            {},
+            "the technique 'Shrink' is not known; allowed: LiteRt, DynamicRange, Float16, Int8, Onnx, Append",
+        ),
+        ("Append", {"words": 1}, "Append.words: Extra inputs are not permitted; 1 was given"),
+        ("Append", {"word": 1}, "Append.word: Input should be a valid string; 1 was given"),
+        ("Int8", {"representativeRows": 0}, "Int8.representativeRows: Input should be greater than or equal to 1; 0"),
+    ],
+)
+def test_a_step_says_what_is_wrong_with_it(technique: str, settings: dict[str, object], said: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        Step.of(technique, settings)
+    assert said in caught.value.message
+
+
+@pytest.mark.parametrize("name", TECHNIQUES)
+def test_every_technique_refuses_what_it_does_not_take(name: str) -> None:
+    technique, recipe = technique_named(name), Recipe.of(name)
+    assert technique.name == name
+    for runtime in MAIN_FILES:
+        if runtime in technique.takes:
+            recipe.check_takes(runtime)
+            continue
+        with pytest.raises(ConfigurationError) as caught:
+            recipe.check_takes(runtime)
+        assert caught.value.message == (
+            f"step 1 of the recipe: {name} takes {' or '.join(technique.takes)}, but the trained model is {runtime}"
+        )
+
+
+def test_a_step_refuses_what_the_one_before_it_gives(tmp_path: Path) -> None:
+    recipe = Recipe((*words("a").steps, *Recipe.of("Onnx", "Append").steps))
+    with pytest.raises(ConfigurationError, match="step 3 of the recipe: Append takes skops, but Onnx gives onnx"):
+        made_of(recipe, tmp_path)
+    assert APPLIED == [], "nothing is made of a recipe that can't be followed"
+
+
+def test_every_candidate_is_the_technique_of_its_name() -> None:
+    for settings in KINDS.values():
+        for name in settings.capabilities.candidates:
+            assert name != BASELINE
+            Recipe.of(name).check_takes(TRAINED_AS[settings.capabilities.family.name])
+
+
+def test_what_a_technique_takes_and_gives_is_known_without_its_libraries() -> None:
+    script = (
+        "import sys\n"
+        "from steelyard_trainer.compression.techniques import TECHNIQUES, technique_named\n"
+        "[technique_named(name) for name in TECHNIQUES]\n"
+        "sys.exit(str({'tensorflow', 'keras', 'sklearn', 'skops', 'onnx', 'skl2onnx'} & set(sys.modules) or ''))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.stderr.strip() == ""
+
+
+# --- what is made -----------------------------------------------------------------------------------------------------
+
+
+def test_what_two_recipes_begin_with_is_made_once(tmp_path: Path) -> None:
+    told: list[str] = []
+    with Maker.of(trained_in(tmp_path), kept_in(tmp_path), told.append) as maker:
+        first, second = maker.make(words("a", "b")), maker.make(words("a", "c"))
+    assert (first.file.read_text(), second.file.read_text()) == ("model\na\nb\n", "model\na\nc\n")
+    assert APPLIED == ["a", "b", "c"]
+    assert told == ["half of a", "half of b", "half of c"]
+    assert first.bytes == len("model\na\nb\n") + len("b"), "what lies beside the main file counts"
+
+
+def test_what_was_made_is_not_made_again_and_what_is_damaged_is(tmp_path: Path) -> None:
+    first, whole = made_of(words("a"), tmp_path), made_of(words("a", "b"), tmp_path)
+    assert made_of(words("a", "b"), tmp_path) == whole and APPLIED == ["a", "b"]
+    (whole.folder / "beside/notes.txt").write_text("other")
+    assert made_of(words("a", "b"), tmp_path).file.read_text() == "model\na\nb\n" and APPLIED == ["a", "b", "b"]
+    # The whole one needs no part of it.
+    first.file.unlink()
+    made_of(words("a", "b"), tmp_path)
+    assert APPLIED == ["a", "b", "b"]
+    made_of(words("a", "c"), tmp_path)
+    assert APPLIED == ["a", "b", "b", "a", "c"]
+
+
+def test_no_recipe_is_the_trained_model(tmp_path: Path) -> None:
+    assert made_of(Recipe(), tmp_path) == Artifact(tmp_path, "skops")
+
+
+def test_another_model_is_not_mistaken_for_this_one(tmp_path: Path) -> None:
+    made_of(words("a"), tmp_path)
+    other = kept_in(tmp_path, "k" * 63 + "o")
+    assert other.find(words("a")) is None, "their folders have the same name"
+    kept_in(tmp_path, "o" * 64)
+    assert [path.name for path in (tmp_path / "finished").iterdir()] == ["o" * 16]
+
+
+def test_a_technique_that_can_not_be_applied_leaves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(CannotBeMadeError, match="there is no such word"):
+        made_of(words("a", "impossible"), tmp_path)
+    kept = KeptCandidates(tmp_path / "finished", "k" * 64)
+    assert [path.name for path in kept.folder.iterdir()] == [words("a").digest[:16]]
+
+
+def test_a_technique_does_what_it_says(tmp_path: Path) -> None:
+    with pytest.raises(TypeError, match=r"Append made onnx in .*: it gives skops"):
+        made_of(words("foreign"), tmp_path)
+    with pytest.raises(TypeError, match="reads the training set only where it says that it needs it"):
+        made_of(words("a", reads=True), tmp_path)
+
+
+def test_a_process_in_whose_place_another_was_started_puts_nothing(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path)
+    attempt = Attempt.take(workspace, "finish")
+    kept = kept_in(tmp_path, check=attempt.check)
+    with Maker.of(trained_in(tmp_path), kept) as maker:
+        maker.make(words("a"))
+        Attempt.take(workspace, "finish")
+        with pytest.raises(SteelyardError, match="attempt 1, but attempt 2"):
+            maker.make(words("a", "b"))
+    assert [path.name for path in kept.folder.iterdir()] == [words("a").digest[:16]]
+
+
+_MAKE = """
+import sys
+from pathlib import Path
+import test_recipes
+from steelyard_trainer.compression.techniques import TECHNIQUES
+TECHNIQUES["Append"] = "append_technique"
+recipe = test_recipes.Recipe(test_recipes.words("a").steps + test_recipes.words("bb", seconds=600.0).steps)
+test_recipes.made_of(recipe, Path(sys.argv[1]), lambda told: print(told, flush=True))
+"""
+
+
+def test_a_kill_in_the_middle_of_a_step_leaves_those_before_it_and_nothing_half(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", _MAKE, str(tmp_path)],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={"PYTHONPATH": str(Path(__file__).parent)},
+    )
+    assert process.stdout is not None
+    assert [process.stdout.readline() for _ in range(2)] == ["half of a\n", "half of bb\n"]
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    process.stdout.close()
+    slow = Recipe(words("a").steps + words("bb", seconds=600.0).steps)
+    kept = KeptCandidates(tmp_path / "finished", "k" * 64)
+    assert kept.find(slow) is None and kept.find(words("a")) is not None
+    assert len(list(kept.folder.iterdir())) == 3, "the first step, the half one, and the room for what steps share"
+    assert made_of(words("a", "bb"), tmp_path).file.read_text() == "model\na\nbb\n"
+    assert APPLIED == ["bb"], "the first step was made before the kill"
+    assert sorted(path.name for path in kept.folder.iterdir()) == sorted(
+        recipe.digest[:16] for recipe in words("a", "bb").prefixes()
+    )
