@@ -50,9 +50,10 @@ def finish(context: StageContext) -> Outcome:
     name = choice.chosen.measured.name
     final = bench if trained is weighed else family.bench(context, dataset, trained)
     names = {name, BASELINE}
-    artifacts = final.make(names) if spec.is_refit else {each: bench.artifact(each) for each in names}
+    finished = bench.candidates
+    artifacts = final.candidates.make(names) if spec.is_refit else {each: finished.artifact(each) for each in names}
     published, baseline = artifacts[name], artifacts[BASELINE]
-    served = final.serve(published)
+    served = final.candidates.measuring.serve(published)
     judged = judge_parts(served, final.read, dataset, spec, is_refit=spec.is_refit)
     check_gates(spec.evaluation, primary, judged.figures["train"], judged.figures["test"])
     for doubt in judged.doubts:
@@ -71,7 +72,7 @@ def finish(context: StageContext) -> Outcome:
         found_by=FoundBy.from_environment(weighed.trial if weighed else None),
         chosen_with=(weighed.name if weighed else _FITTED_FOR_IT) if spec.is_refit else None,
     )
-    with tempfile.TemporaryDirectory(prefix="package-", dir=bench.folder) as folder:
+    with tempfile.TemporaryDirectory(prefix="package-", dir=finished.kept.folder) as folder:
         package = Path(folder)
         digest = assemble(
             package,

@@ -1,8 +1,8 @@
-"""Weighs what a manifest asks for: makes and measures the candidates of a model, and chooses. Imports steelyard.api and
-the choice; a bench brings what it makes candidates with.
+"""Weighs what a manifest asks for: makes and measures the candidates of a model, and chooses. Imports steelyard.api, the
+candidates and the choice; a family's bench says what they are made of.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -11,9 +11,9 @@ from steelyard.api.errors import DataError
 from steelyard.api.metrics import Task
 from steelyard.api.training_job import TrainingJobSpec
 from steelyard.contract.stages import Reason
-from steelyard.serving.interface import ServedModel
 from steelyard.serving.preprocessing import Preprocessing
 from steelyard_trainer.compression.artifact import Artifact
+from steelyard_trainer.compression.candidates import Candidates
 from steelyard_trainer.compression.choice import Choice, Measured, choose
 from steelyard_trainer.contract import StageContext
 from steelyard_trainer.data.labelled import Labelled
@@ -24,24 +24,12 @@ class Bench(Protocol):
     """Where one trained model is weighed, judged and packed. Each family has its own."""
 
     @property
-    def folder(self) -> Path:
-        """Holds the finished candidates."""
+    def candidates(self) -> Candidates:
+        """What is made of the model, and measured."""
 
     @property
     def preprocessing(self) -> Preprocessing:
         """What turns raw rows into the model's features: published with it."""
-
-    def measure(self, names: list[Candidate], report: Callable[[int], None]) -> list[Measured]:
-        """Makes and measures what is not finished yet; reports how many are."""
-
-    def artifact(self, name: Candidate) -> Artifact:
-        """A finished candidate."""
-
-    def make(self, names: Iterable[Candidate]) -> dict[Candidate, Artifact]:
-        """Candidates that need not be measured."""
-
-    def serve(self, artifact: Artifact) -> ServedModel:
-        """A candidate as it predicts when it is published."""
 
     def read(self, splits: Sequence[SplitName]) -> Labelled:
         """The rows of some parts, as the model takes them."""
@@ -66,7 +54,7 @@ def weigh(context: StageContext, bench: Bench, task: Task) -> Choice:
     names = candidates_of(context.job.spec)
     # The stage train counts epochs.
     shown = context.stage == "finish"
-    measured = bench.measure(names, lambda done: _report(context, done, len(names)) if shown else None)
+    measured = bench.candidates.measure(names, lambda done: _report(context, done, len(names)) if shown else None)
     if measured[0].figures is None:
         raise DataError("the model's outputs are not finite numbers", reason=Reason.LOSS_NOT_FINITE)
     return choice_of(context.job.spec, task, measured)

@@ -4,7 +4,7 @@ TensorFlow, Keras and serving.
 
 import hashlib
 import shutil
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import version
@@ -14,15 +14,12 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from steelyard.api.compression import Candidate
 from steelyard.api.errors import ConfigurationError
 from steelyard.api.metrics import Measure
 from steelyard.contract.package import KERAS_FILE
-from steelyard.serving.interface import ServedModel
 from steelyard.serving.preprocessing import Preprocessing
 from steelyard_trainer.compression.artifact import Artifact
 from steelyard_trainer.compression.candidates import Candidates, Measuring
-from steelyard_trainer.compression.choice import Measured
 from steelyard_trainer.compression.kept_candidates import KeptCandidates
 from steelyard_trainer.compression.making import Trained
 from steelyard_trainer.compression.recipe import Recipe
@@ -84,11 +81,6 @@ class Workbench:
         return hashlib.sha256(f"{model} {self.dataset.fingerprint}".encode()).hexdigest()
 
     @property
-    def folder(self) -> Path:
-        """Holds the finished candidates."""
-        return self._candidates.kept.folder
-
-    @property
     def preprocessing(self) -> Preprocessing:
         """What turns raw rows into the model's features: published with it."""
         return self.dataset.preprocessing
@@ -104,22 +96,6 @@ class Workbench:
                 "weigh; train it again, with --force or in another workspace"
             )
         return model
-
-    def measure(self, names: list[Candidate], report: Callable[[int], None]) -> list[Measured]:
-        """Makes and measures what is not finished yet; reports how many are. In the order of the names."""
-        return self._candidates.measure(names, report)
-
-    def artifact(self, name: Candidate) -> Artifact:
-        """A finished candidate, in LiteRT."""
-        return self._candidates.artifact(name)
-
-    def make(self, names: Iterable[Candidate]) -> dict[Candidate, Artifact]:
-        """Candidates that need not be measured."""
-        return self._candidates.make(names)
-
-    def serve(self, artifact: Artifact) -> ServedModel:
-        """A candidate as it predicts when it is published."""
-        return self._candidates.measuring.serve(artifact)
 
     def read(self, splits: Sequence[SplitName]) -> Examples:
         """The rows of some parts, as the model takes them."""
@@ -148,7 +124,8 @@ class Workbench:
         return {"tensorflow": str(tf.__version__), **others}
 
     @cached_property
-    def _candidates(self) -> Candidates:
+    def candidates(self) -> Candidates:
+        """What is made of the model, and measured."""
         kept = KeptCandidates(self.finished, self.key, self.check_attempt)
         measuring = measuring_on(self.dataset, self.measures)
         return Candidates(kept, self._trained, BASELINE_RECIPE, measuring, self.tell)

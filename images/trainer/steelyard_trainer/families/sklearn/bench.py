@@ -5,7 +5,7 @@ Imports scikit-learn, skops, ONNX, serving and the prepared data; never TensorFl
 
 import hashlib
 import shutil
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import version
@@ -14,14 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from steelyard.api.compression import Candidate
 from steelyard.api.training_job import TrainingJobSpec
 from steelyard.contract.workspace import ESTIMATOR_FILE
-from steelyard.serving.interface import ServedModel
 from steelyard.serving.preprocessing import Preprocessing
 from steelyard_trainer.compression.artifact import Artifact
 from steelyard_trainer.compression.candidates import Candidates, Measuring
-from steelyard_trainer.compression.choice import Measured
 from steelyard_trainer.compression.kept_candidates import KeptCandidates
 from steelyard_trainer.compression.making import Trained
 from steelyard_trainer.compression.techniques.base import Tell
@@ -72,32 +69,11 @@ class EstimatorBench:
         """What turns raw rows into the model's features: published with it."""
         return self.rows.preprocessing(self.spec)
 
-    @property
-    def folder(self) -> Path:
-        """Holds the finished candidates."""
-        return self._candidates.kept.folder
-
     def read(self, splits: Sequence[SplitName]) -> LabelledRows:
         """The rows of some parts, as the model takes them."""
         rows = self.rows
         table = rows.part(splits[0]) if len(splits) == 1 else Table.read(rows.dataset, splits)
         return rows.labelled(table, self.spec)
-
-    def measure(self, names: list[Candidate], report: Callable[[int], None]) -> list[Measured]:
-        """Makes and measures what is not finished yet; reports how many are. In the order of the names."""
-        return self._candidates.measure(names, report)
-
-    def artifact(self, name: Candidate) -> Artifact:
-        """A finished candidate."""
-        return self._candidates.artifact(name)
-
-    def make(self, names: Iterable[Candidate]) -> dict[Candidate, Artifact]:
-        """Candidates that need not be measured. Raises DataError where one can't be made of this model."""
-        return self._candidates.make(names)
-
-    def serve(self, artifact: Artifact) -> ServedModel:
-        """A candidate as it predicts when it is published."""
-        return self._candidates.measuring.serve(artifact)
 
     def write(self, folder: Path, chosen: Artifact, baseline: Artifact) -> None:
         """Writes what is published of the model: the chosen candidate, and always the estimator itself."""
@@ -127,7 +103,8 @@ class EstimatorBench:
         return estimator_bytes(self.estimator)
 
     @cached_property
-    def _candidates(self) -> Candidates:
+    def candidates(self) -> Candidates:
+        """What is made of the model, and measured."""
         dataset = self.rows.dataset
         model = hashlib.sha256(self._skops).hexdigest()
         key = hashlib.sha256(f"{model} {dataset.fingerprint}".encode()).hexdigest()
@@ -142,7 +119,7 @@ class EstimatorBench:
         return Candidates(kept, self._trained, BASELINE_RECIPE, measuring, self.tell)
 
     def _trained(self) -> Trained:
-        candidates, width = self._candidates, self.preprocessing.width
+        candidates, width = self.candidates, self.preprocessing.width
         return trained_estimator(
             self.estimator, self._skops, candidates.kept, width, candidates.measuring, lambda: self.read(["train"])
         )
