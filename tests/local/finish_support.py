@@ -84,23 +84,27 @@ class FinishStage:
 
     def run(self, **spec: Any) -> tuple[int, Result, str]:
         """Runs the stage as a runner does; returns its exit code, its result and its standard error."""
+        process = self.start(**spec)
+        _, errors = process.communicate()
+        return process.returncode, Result.from_json(json.loads((self.folder / "result.json").read_text())), errors
+
+    def start(self, **spec: Any) -> subprocess.Popen[str]:
+        """Starts the stage as a runner does."""
         self.workspace.spec_file.write_text(json.dumps(job_on(self.dataset, **spec).to_manifest()))
-        result = self.folder / "result.json"
         environment = {
             Env.SPEC_FILE: self.workspace.spec_file,
             Env.WORKSPACE: self.workspace.root,
             Env.BASE_DIR: self.folder,
             Env.STAGE_KEY: "finished",
-            Env.RESULT_FILE: result,
+            Env.RESULT_FILE: self.folder / "result.json",
         }
-        process = subprocess.run(
+        return subprocess.Popen(
             [sys.executable, "-m", "steelyard_trainer", "finish"],
             env={**os.environ, **{str(name): str(value) for name, value in environment.items()}},
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
-            check=False,
         )
-        return process.returncode, Result.from_json(json.loads(result.read_text())), process.stderr
 
 
 def solve(dataset: PreparedDataset, scale: float = 1.0, seed: int = 0) -> keras.Model:

@@ -216,6 +216,25 @@ def test_what_an_attempt_that_was_killed_left_is_made_again(digits: FinishStage)
     assert verify(digits.folder / "again") == []
 
 
+def test_a_stage_that_is_killed_goes_on_with_the_candidates_that_it_had(tmp_path: Path) -> None:
+    stage = FinishStage.ready(tmp_path, DIGITS)
+    process = stage.start(publish=[{"uri": "model"}], **ALL)
+    assert process.stdout is not None and process.stderr is not None
+    next(line for line in process.stdout if '"done": 2' in line)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    process.stdout.close()
+    process.stderr.close()
+    before = kept_candidates(stage.workspace)
+    assert {"Baseline", "DynamicRange"} <= before.keys()
+    made = {path: path.stat().st_mtime_ns for folder in before.values() for path in folder.rglob("*")}
+    stage.finish(publish=[{"uri": "model"}], **ALL)
+    assert {path: path.stat().st_mtime_ns for path in made} == made
+    assert len(kept_candidates(stage.workspace)) == 4
+    (folder,) = stage.workspace.finished.iterdir()
+    assert len(list(folder.iterdir())) == 4, "nothing is left of the one that was being made"
+
+
 def test_another_model_replaces_the_candidates_and_the_published_model(tmp_path: Path) -> None:
     stage = FinishStage.ready(tmp_path, DIGITS)
     first = stage.finish(publish=[{"uri": "model"}, {"uri": "second"}]).summary
