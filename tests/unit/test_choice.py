@@ -42,19 +42,19 @@ def test_the_fastest_wins_where_latency_is_the_objective() -> None:
     assert chosen(*candidates, objective="Size").chosen.measured.name == "Int8"
 
 
-def test_float32_wins_where_no_candidate_is_within_the_budget() -> None:
+def test_the_baseline_wins_where_no_candidate_is_within_the_budget() -> None:
     choice = chosen(BASE, measured("Int8", 100, 0.95))
     assert choice.chosen.measured is BASE
     assert choice.why == "the float32 model, because no compressed candidate keeps accuracy within 0.01 of it"
 
 
-def test_float32_wins_where_it_is_the_smallest() -> None:
+def test_the_baseline_wins_where_it_is_the_smallest() -> None:
     choice = chosen(BASE, measured("Float16", 410, 0.97))
     assert choice.chosen.measured is BASE
     assert "fewer bytes" in choice.why
 
 
-def test_without_compression_float32_wins_and_the_report_says_so() -> None:
+def test_without_compression_the_baseline_wins_and_the_report_says_so() -> None:
     choice = chosen(BASE, budget=0.0)
     assert "asks for no compression" in choice.why and choice.chosen.verdict == "chosen: the only candidate"
 
@@ -66,7 +66,7 @@ def test_a_drop_of_exactly_the_budget_is_within_it() -> None:
     assert chosen(BASE, measured("Int8", 100, 0.9599)).chosen.measured is BASE
 
 
-def test_a_candidate_that_is_better_than_float32_is_within_any_budget() -> None:
+def test_a_candidate_that_is_better_than_the_baseline_is_within_any_budget() -> None:
     choice = chosen(BASE, measured("Int8", 100, 0.98), budget=0.0)
     assert choice.chosen.measured.name == "Int8"
     assert choice.chosen.drop == pytest.approx(-0.01)
@@ -79,7 +79,7 @@ def test_a_candidate_whose_outputs_are_not_finite_is_rejected() -> None:
     assert choice.weighed[1].drop is None
 
 
-def test_ties_go_to_float32_and_then_to_the_first() -> None:
+def test_ties_go_to_the_baseline_and_then_to_the_first() -> None:
     twins = measured("DynamicRange", 100, 0.97), measured("Int8", 100, 0.97)
     assert chosen(BASE, *twins).chosen.measured is twins[0]
     assert chosen(BASE, *reversed(twins)).chosen.measured is twins[1]

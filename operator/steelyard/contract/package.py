@@ -13,7 +13,7 @@ from steelyard.contract.version import API_VERSION
 LITERT_FILE = "model.tflite"
 """A network: the chosen model."""
 KERAS_FILE = "model.keras"
-"""A network: the float32 model, for further training."""
+"""A network as it was trained, for further training."""
 ONNX_FILE = "model.onnx"
 """A model of scikit-learn: the chosen model, where that is the ONNX one."""
 SKOPS_FILE = "model.skops"

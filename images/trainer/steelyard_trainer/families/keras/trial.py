@@ -20,8 +20,8 @@ def judge_trial(context: StageContext, dataset: PreparedDataset, model: keras.Mo
     """The objective and, where it is asked for, the secondary one.
 
     With a secondary objective the model is compressed as the manifest says, and both are those of the candidate that
-    would be published. Without one the objective is the float32 model's, which computes in Keras what it does in
-    LiteRT: converting it takes longer than a small trial's epochs.
+    would be published. Without one the objective is the baseline's, which computes in Keras what it does in LiteRT:
+    converting it takes longer than a small trial's epochs.
 
     Raises:
         DataError: the outputs are not finite numbers.
