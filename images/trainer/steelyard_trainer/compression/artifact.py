@@ -38,7 +38,7 @@ class Artifact:
         return sum(path.stat().st_size for path in self.folder.rglob("*") if path.is_file())
 
     def opened(self, load: Callable[[Path], Any]) -> Any:
-        """The model in memory, loaded from its file by the first who asks."""
+        """The model in memory, loaded from its file by the first who asks. Others use it too: nobody changes it."""
         if not self._opened:
             self._opened.append(load(self.file))
         return self._opened[0]
