@@ -37,10 +37,10 @@ def leave_trained(runtime: Runtime, folder: Path) -> None:
     folder.mkdir()
     artifact, learned = Artifact(folder, runtime), rows(0)
     regression = LogisticRegression(C=100).fit(learned.features, learned.targets)
-    if runtime == "skops":
+    if runtime == "Skops":
         artifact.file.write_bytes(estimator_bytes(regression))
         return
-    assert runtime == "keras"
+    assert runtime == "Keras"
     import keras
 
     features = keras.Input((WIDTH,), name="features")

@@ -30,7 +30,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def served(name: str) -> Recipe:
     """The technique and, where it gives a network that goes on, what brings that into a form that is served."""
-    return Recipe.of(name, *(["LiteRt"] if technique_named(name).gives == "keras" else []))
+    return Recipe.of(name, *(["LiteRT"] if technique_named(name).gives == "Keras" else []))
 
 
 CASES = [

@@ -26,7 +26,7 @@ def _apply(artifact: Artifact, settings: AppendSettings, data: StepData, tell: T
     APPLIED.append(settings.word)
     if settings.reads:
         data.read_training()
-    made = Artifact(data.into, "onnx" if settings.word == "foreign" else "skops")
+    made = Artifact(data.into, "OnnxRuntime" if settings.word == "foreign" else "Skops")
     half = len(settings.word) // 2
     made.file.write_text(artifact.opened(Path.read_text) + settings.word[:half])
     (made.folder / "beside").mkdir()
@@ -37,4 +37,4 @@ def _apply(artifact: Artifact, settings: AppendSettings, data: StepData, tell: T
     return made
 
 
-TECHNIQUE = Technique("Append", takes=("skops",), gives="skops", settings=AppendSettings, apply=_apply)
+TECHNIQUE = Technique("Append", takes=("Skops",), gives="Skops", settings=AppendSettings, apply=_apply)

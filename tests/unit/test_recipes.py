@@ -23,7 +23,7 @@ from steelyard_trainer.compression.techniques import TECHNIQUES, technique_named
 from steelyard_trainer.compression.techniques.base import CannotBeMadeError, Tell
 from steelyard_trainer.data.labelled import Labelled
 
-TRAINED_AS: dict[str, Runtime] = {"keras": "keras", "sklearn": "skops"}
+TRAINED_AS: dict[str, Runtime] = {"keras": "Keras", "sklearn": "Skops"}
 """What the models of each family are before anything is made of them."""
 
 
@@ -45,7 +45,7 @@ def kept_in(folder: Path, key: str = "k" * 64, check: Callable[[], None] = lambd
 
 
 def trained_in(folder: Path) -> Trained:
-    artifact = Artifact(folder, "skops")
+    artifact = Artifact(folder, "Skops")
     artifact.file.write_text("model\n")
 
     def read() -> Labelled:
@@ -77,7 +77,7 @@ def test_equal_steps_have_equal_digests_and_no_others_do() -> None:
         (
             "Shrink",
             {},
-            "the technique 'Shrink' is not known; allowed: LiteRt, DynamicRange, Float16, Int8, Onnx, Append",
+            "the technique 'Shrink' is not known; allowed: LiteRT, DynamicRange, Float16, Int8, Onnx, Append",
         ),
         ("Append", {"words": 1}, "Append.words: Extra inputs are not permitted; 1 was given"),
         ("Append", {"word": 1}, "Append.word: Input should be a valid string; 1 was given"),
@@ -107,7 +107,8 @@ def test_every_technique_refuses_what_it_does_not_take(name: str) -> None:
 
 def test_a_step_refuses_what_the_one_before_it_gives(tmp_path: Path) -> None:
     recipe = Recipe((*words("a").steps, *Recipe.of("Onnx", "Append").steps))
-    with pytest.raises(ConfigurationError, match="step 3 of the recipe: Append takes skops, but Onnx gives onnx"):
+    said = "step 3 of the recipe: Append takes Skops, but Onnx gives OnnxRuntime"
+    with pytest.raises(ConfigurationError, match=said):
         made_of(recipe, tmp_path)
     assert APPLIED == [], "nothing is made of a recipe that can't be followed"
 
@@ -157,7 +158,7 @@ def test_what_was_made_is_not_made_again_and_what_is_damaged_is(tmp_path: Path) 
 
 
 def test_no_recipe_is_the_trained_model(tmp_path: Path) -> None:
-    assert made_of(Recipe(), tmp_path) == Artifact(tmp_path, "skops")
+    assert made_of(Recipe(), tmp_path) == Artifact(tmp_path, "Skops")
 
 
 def test_another_model_is_not_mistaken_for_this_one(tmp_path: Path) -> None:
@@ -176,7 +177,7 @@ def test_a_technique_that_can_not_be_applied_leaves_nothing(tmp_path: Path) -> N
 
 
 def test_a_technique_does_what_it_says(tmp_path: Path) -> None:
-    with pytest.raises(TypeError, match=r"Append made onnx in .*: it gives skops"):
+    with pytest.raises(TypeError, match=r"Append made OnnxRuntime in .*: it gives Skops"):
         made_of(words("foreign"), tmp_path)
     with pytest.raises(TypeError, match="reads the training set only where it says that it needs it"):
         made_of(words("a", reads=True), tmp_path)

@@ -7,10 +7,15 @@ from typing import Any, Literal
 
 from steelyard.contract.package import KERAS_FILE, LITERT_FILE, ONNX_FILE, SKOPS_FILE
 
-Runtime = Literal["keras", "litert", "onnx", "skops"]
+Runtime = Literal["Keras", "LiteRT", "OnnxRuntime", "Skops"]
 """What runs a model's files, or goes on with them."""
 
-MAIN_FILES: dict[Runtime, str] = {"keras": KERAS_FILE, "litert": LITERT_FILE, "onnx": ONNX_FILE, "skops": SKOPS_FILE}
+MAIN_FILES: dict[Runtime, str] = {
+    "Keras": KERAS_FILE,
+    "LiteRT": LITERT_FILE,
+    "OnnxRuntime": ONNX_FILE,
+    "Skops": SKOPS_FILE,
+}
 """The file that a runtime opens. Others may lie beside it, such as weights too large for one file."""
 
 

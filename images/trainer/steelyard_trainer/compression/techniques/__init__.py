@@ -9,7 +9,7 @@ from steelyard.api.errors import ConfigurationError
 from steelyard_trainer.compression.techniques.base import AnyTechnique
 
 TECHNIQUES: dict[str, str] = {
-    "LiteRt": "steelyard_trainer.compression.techniques.litert",
+    "LiteRT": "steelyard_trainer.compression.techniques.litert",
     "DynamicRange": "steelyard_trainer.compression.techniques.dynamic_range",
     "Float16": "steelyard_trainer.compression.techniques.float16",
     "Int8": "steelyard_trainer.compression.techniques.int8",

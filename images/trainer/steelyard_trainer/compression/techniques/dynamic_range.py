@@ -17,4 +17,4 @@ def _apply(artifact: Artifact, _settings: Settings, data: StepData, _tell: Tell)
     return convert(artifact, data, configure)
 
 
-TECHNIQUE = Technique("DynamicRange", takes=("keras",), gives="litert", settings=Settings, apply=_apply)
+TECHNIQUE = Technique("DynamicRange", takes=("Keras",), gives="LiteRT", settings=Settings, apply=_apply)

@@ -18,4 +18,4 @@ def _apply(artifact: Artifact, _settings: Settings, data: StepData, _tell: Tell)
     return convert(artifact, data, configure)
 
 
-TECHNIQUE = Technique("Float16", takes=("keras",), gives="litert", settings=Settings, apply=_apply)
+TECHNIQUE = Technique("Float16", takes=("Keras",), gives="LiteRT", settings=Settings, apply=_apply)

@@ -40,5 +40,5 @@ def _spread(features: npt.NDArray[Any], most: int) -> npt.NDArray[np.float32]:
 
 
 TECHNIQUE = Technique(
-    "Int8", takes=("keras",), gives="litert", settings=Int8Settings, apply=_apply, needs_training=True
+    "Int8", takes=("Keras",), gives="LiteRT", settings=Int8Settings, apply=_apply, needs_training=True
 )

@@ -10,4 +10,4 @@ def _apply(artifact: Artifact, _settings: Settings, data: StepData, _tell: Tell)
     return convert(artifact, data)
 
 
-TECHNIQUE = Technique("LiteRt", takes=("keras",), gives="litert", settings=Settings, apply=_apply)
+TECHNIQUE = Technique("LiteRT", takes=("Keras",), gives="LiteRT", settings=Settings, apply=_apply)

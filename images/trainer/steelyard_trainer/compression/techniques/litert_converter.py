@@ -31,7 +31,7 @@ def convert(artifact: Artifact, data: StepData, configure: Callable[[Any], None]
         converter = tf.lite.TFLiteConverter.from_saved_model(str(_exported(artifact, data.scratch)))
         configure(converter)
         content: bytes = converter.convert()
-    made = Artifact(data.into, "litert")
+    made = Artifact(data.into, "LiteRT")
     made.file.write_bytes(content)
     return made
 

@@ -28,7 +28,7 @@ from steelyard_trainer.data.reading import Examples, PreparedDataset
 from steelyard_trainer.data.splitting import SplitName
 from steelyard_trainer.families.keras.keras_file import write_keras
 
-BASELINE_RECIPE = Recipe.of("LiteRt")
+BASELINE_RECIPE = Recipe.of("LiteRT")
 """A network as it is published without compression."""
 
 
@@ -42,7 +42,7 @@ def trained_network(model: keras.Model, folder: Path, dataset: PreparedDataset) 
     """
     preprocessing = dataset.preprocessing
     return Trained(
-        Artifact.in_memory(folder, "keras", model),
+        Artifact.in_memory(folder, "Keras", model),
         preprocessing.width,
         None if dataset.classes is None else len(dataset.classes),
         preprocessing.target_unit,

@@ -47,12 +47,12 @@ def trained_estimator(
     """
 
     def write(folder: Path) -> Artifact:
-        artifact = Artifact(folder, "skops")
+        artifact = Artifact(folder, "Skops")
         artifact.file.write_bytes(content)
         return artifact
 
     lies = kept.find(BASELINE_RECIPE) or kept.put(BASELINE_RECIPE, write)
-    artifact = Artifact.in_memory(lies.folder, "skops", estimator)
+    artifact = Artifact.in_memory(lies.folder, "Skops", estimator)
     classes = None if measuring.classes is None else len(measuring.classes)
     return Trained(artifact, width, classes, measuring.unit, read_training)
 

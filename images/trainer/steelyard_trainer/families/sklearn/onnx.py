@@ -23,9 +23,9 @@ def _apply(artifact: Artifact, _settings: Settings, data: StepData, _tell: Tell)
     except Exception as error:  # noqa: BLE001 - the converter does not say which exceptions it raises
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         raise CannotBeMadeError(f"it can't be converted to ONNX: {reason[:_LONGEST_REASON]}") from None
-    made = Artifact(data.into, "onnx")
+    made = Artifact(data.into, "OnnxRuntime")
     made.file.write_bytes(content)
     return made
 
 
-TECHNIQUE = Technique("Onnx", takes=("skops",), gives="onnx", settings=Settings, apply=_apply)
+TECHNIQUE = Technique("Onnx", takes=("Skops",), gives="OnnxRuntime", settings=Settings, apply=_apply)
