@@ -376,7 +376,6 @@ import sys, hashlib
 import numpy as np
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.neighbors import KNeighborsRegressor
-from steelyard_trainer.families.sklearn.features import LabelledRows
 from steelyard_trainer.families.sklearn.onnx_conversion import to_onnx
 from steelyard_trainer.families.sklearn.skops_files import estimator_bytes
 random = np.random.default_rng(0)
