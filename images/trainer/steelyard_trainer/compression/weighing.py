@@ -1,5 +1,5 @@
-"""Weighs what a manifest asks for: makes and measures the candidates of a model, and chooses. Imports steelyard.api, the
-candidates and the choice; a family's bench says what they are made of.
+"""Weighs what a manifest asks for: makes and measures the candidates of a model, and chooses. Imports steelyard.api,
+the candidates and the choice; a family's bench says what they are made of.
 """
 
 from collections.abc import Mapping, Sequence
