@@ -75,7 +75,7 @@ class TrainingJobSpec(Part):
     evaluation: Evaluation = Evaluation()
     """What is good enough."""
     compression: Compression | None = None
-    """What is tried to make the model small; left out, the float32 model is published."""
+    """What is tried to make the model small; left out, the baseline is published."""
     publish: Annotated[list[PublishTarget], Field(max_length=8)] | None = None
     """Where the model goes; an empty list: nowhere, it is trained and judged only. Default for `steelyard run`:
     models/NAME beside the manifest; on a cluster it must be given."""
