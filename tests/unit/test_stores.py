@@ -136,7 +136,8 @@ def test_what_is_no_model_is_left_alone(case: StoreCase, tmp_path: Path, path: s
     assert case.read(path) == b"mine"
 
 
-def test_a_model_with_somebodys_file_in_it_is_left_alone(case: StoreCase, tmp_path: Path) -> None:
+def test_a_folder_with_somebodys_file_beside_the_model_is_left_alone(tmp_path: Path) -> None:
+    case = case_in("path", tmp_path / "place")
     package, digest = model_in(tmp_path)
     store = case.store("model")
     store.put(package, digest)
@@ -242,14 +243,10 @@ def test_a_put_that_is_killed_anywhere_leaves_a_whole_model_or_none_and_the_next
         assert each["after"] in ("", each["before"], each["new"]), each
         assert each["again"] == each["new"] and each["beside"] == ["model"], each
     killed = [each for each in rounds if each["wasKilled"]]
-    # To an empty place, and over a model: every kind of end was seen.
+    # To an empty place, and over a model.
     assert min(sum(each["before"] == before for each in killed) for before in {each["before"] for each in rounds}) > 40
-    assert {(bool(each["before"]), each["after"] == each["new"]) for each in killed} == {
-        (False, False),
-        (False, True),
-        (True, False),
-        (True, True),
-    }
+    # Some ends were before others see the model. After it a store may have nothing more to do.
+    assert {bool(each["before"]) for each in killed if each["after"] != each["new"]} == {False, True}
 
 
 # --- the registry -----------------------------------------------------------------------------------------------------
