@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -20,7 +21,7 @@ from keras.saving import load_model
 from sklearn.metrics import accuracy_score, r2_score
 
 from steelyard.api.errors import ConfigurationError, SteelyardError
-from steelyard.contract.package import NETWORK_FILES, SUMS_FILE
+from steelyard.contract.package import SUMS_FILE, files_of
 from steelyard.contract.stages import Reason
 from steelyard.stores.integrity import digest_of, verify
 from steelyard.stores.registry import store_at
@@ -134,7 +135,7 @@ def test_the_summary_is_that_of_the_report(digits: FinishStage) -> None:
 
 def test_the_published_folder_is_whole(digits: FinishStage) -> None:
     model = digits.folder / "model"
-    assert sorted(path.name for path in model.iterdir()) == sorted([*NETWORK_FILES, SUMS_FILE])
+    assert sorted(path.name for path in model.iterdir()) == sorted([*files_of("LiteRT"), SUMS_FILE])
     assert verify(model, digits.outcome.summary["digest"]) == []  # type: ignore[attr-defined]
     checked = subprocess.run(
         ["sha256sum", "--check", "--strict", SUMS_FILE], cwd=model, capture_output=True, check=False
@@ -150,6 +151,16 @@ def test_the_report_holds_the_evidence(digits: FinishStage) -> None:
     assert report["dataset"]["rows"] == {"train": 1257, "validation": 180, "test": 360}
     assert {"steelyard", "python", "tensorflow", "keras", "numpy", "ai-edge-litert"} <= report["versions"].keys()
     assert report["training"]["atBestEpoch"] == {"loss": 0.1}
+
+
+def test_the_page_has_every_epoch_and_the_candidates(digits: FinishStage) -> None:
+    page = (digits.folder / "model/report.html").read_text()
+    history = json.loads(digits.workspace.training_file.read_text())["history"]
+    curves = re.findall(r'<polyline points="([^"]*)" class="(first|second)"', page)
+    assert len(curves) == len(history) and {len(points.split()) for points, _ in curves} == {len(history["loss"])}
+    for candidate in report_of(digits.folder / "model")["choice"]["candidates"]:
+        name = "float32" if candidate["name"] == "Baseline" else candidate["name"]
+        assert f"<title>{name}: {candidate['bytes']:,} bytes, " in page
 
 
 def test_the_card_says_the_figures(digits: FinishStage) -> None:
@@ -173,7 +184,7 @@ def test_the_keras_model_computes_the_same_and_bears_no_date(digits: FinishStage
         assert "date" not in archive.read("metadata.json").decode()
 
 
-@pytest.mark.parametrize("name", [*NETWORK_FILES, SUMS_FILE])
+@pytest.mark.parametrize("name", [*sorted(files_of("LiteRT")), SUMS_FILE])
 def test_one_flipped_bit_in_any_published_file_is_found(model: Path, name: str) -> None:
     whole = (model / name).read_bytes()
     for position in {0, 1, len(whole) // 3, len(whole) // 2, len(whole) - 2, len(whole) - 1}:

@@ -177,7 +177,7 @@ def test_a_forest_on_ordinary_targets_is_the_one_of_scikit_learn() -> None:
 def test_a_format_of_a_later_version_is_refused(tmp_path: Path) -> None:
     folder = Path(shutil.copytree(CASES.parent / "published/rent-ridge/model", tmp_path / "model"))
     report = json.loads((folder / "steelyard.json").read_text())
-    (folder / "steelyard.json").write_text(json.dumps({**report, "formatVersion": 3}))
+    (folder / "steelyard.json").write_text(json.dumps({**report, "formatVersion": 4}))
     (folder / "SHA256SUMS").write_bytes(sums_of(folder))
-    with pytest.raises(ConfigurationError, match=r"formatVersion 3 is not known.* reads 1 to 2"):
+    with pytest.raises(ConfigurationError, match=r"formatVersion 4 is not known.* reads 1 to 3"):
         PublishedModel.load(folder)

@@ -4,6 +4,7 @@ import csv
 import itertools
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -82,7 +83,9 @@ def test_from_a_manifest_to_a_published_model(tmp_path: Path) -> None:
     assert first.stderr == ""
     model = tmp_path / "models/digits"
     sums = (model / "SHA256SUMS").read_text()
-    assert "model.tflite" in sums and "steelyard.json" in sums
+    assert "model.tflite" in sums and "steelyard.json" in sums and "report.html" in sums
+    curves = re.findall(r'aria-label="(\w+) by epoch"', (model / "report.html").read_text())
+    assert curves == ["loss", "accuracy"]
     assert f"steelyard verify {model}" in first.stdout and "of float32" in first.stdout and "±" in first.stdout
     assert "Traceback" not in first.stdout
     # What it says can be done next can be done.

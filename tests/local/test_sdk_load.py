@@ -4,6 +4,7 @@ import shutil
 import subprocess
 import sys
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import pytest
 
 import steelyard
 from steelyard.sdk.model import BATCH_ROWS
+from steelyard.serving.runtimes import RUNTIMES
 
 PUBLISHED = Path(__file__).parents[1] / "data/published"
 FOREST, RIDGE, NETWORK, FLATS = (
@@ -97,7 +99,8 @@ def test_nothing_in_the_folder_is_executed(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_another_version_of_scikit_learn_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("steelyard.serving.published._notes", lambda *_: ("made with another version",))
+    skops = replace(RUNTIMES["Skops"], note=lambda _report: "made with another version")
+    monkeypatch.setitem(RUNTIMES, "Skops", skops)
     with pytest.warns(steelyard.DataWarning, match="another version") as caught:
         steelyard.load(RIDGE / "model")
     assert caught[0].filename == __file__

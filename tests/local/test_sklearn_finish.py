@@ -26,7 +26,7 @@ from sklearn_support import EstimatorJob
 from steelyard.api.errors import ConfigurationError, DataError
 from steelyard.cli.output import OutputFormat
 from steelyard.cli.predict import predict
-from steelyard.contract.package import CARD_FILE, REPORT_FILE, SEARCH_FILE, SEARCH_PAGE_FILE, SUMS_FILE
+from steelyard.contract.package import CARD_FILE, PAGE_FILE, REPORT_FILE, SEARCH_FILE, SEARCH_PAGE_FILE, SUMS_FILE
 from steelyard.search.best import best_of
 from steelyard.search.log import SearchDocument
 from steelyard.serving.estimators import TRUSTED_TYPES, OnnxModel, SkopsModel, load_estimator, version_note
@@ -168,7 +168,7 @@ def test_the_fastest_forest_is_the_one_in_onnx(digits: EstimatorJob) -> None:
 def test_without_compression_only_skops_is_published(diabetes: EstimatorJob) -> None:
     folder, outcome = diabetes.publish({"ridge": {}})
     assert sorted(path.name for path in folder.iterdir()) == sorted(
-        ["model.skops", "preprocessing.json", "steelyard.json", "README.md", SUMS_FILE]
+        ["model.skops", "preprocessing.json", "steelyard.json", "README.md", "report.html", SUMS_FILE]
     )
     assert outcome.message.startswith("skops, ")
     assert report_of(folder)["choice"]["why"] == "the skops model, because the manifest asks for no compression"
@@ -452,6 +452,8 @@ def test_the_files_of_a_search_are_published_and_verified(
     card = (folder / CARD_FILE).read_text()
     assert card.startswith("# digits-search\n") and "## How it was found" in card
     assert f"the best is trial {best.number}, accuracy {best.value:.4g} on the validation set" in card
+    page = (folder / PAGE_FILE).read_text()
+    assert "<h1>digits-search</h1>" in page and "<h3>Parallel coordinates</h3>" in page
     (folder / SEARCH_FILE).write_bytes(b"[]")
     assert [problem.file for problem in verify(folder)] == [SEARCH_FILE]
 

@@ -5,13 +5,13 @@ from pathlib import Path
 from published_support import made
 from seeds import TAKES_ALL
 
-from steelyard.contract.package import NETWORK_FILES, SUMS_FILE
+from steelyard.contract.package import SUMS_FILE
 from steelyard.stores.integrity import verify
 
 
 def test_every_flipped_bit_of_the_checksums_is_found(tmp_path: Path) -> None:
     """Letter case and white space among them."""
-    model = made(tmp_path / "model", NETWORK_FILES)
+    model = made(tmp_path / "model")
     sums = model / SUMS_FILE
     whole = sums.read_bytes()
     # 7 has no divisor in common with 8: each bit of a byte has its turn.

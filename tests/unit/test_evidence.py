@@ -36,10 +36,10 @@ def test_errors_of_classes_are_the_confusion_matrix_of_many_the_pairs_that_are_c
     random = np.random.default_rng(0)
     targets, outputs = random.choice(3, 50), random.dirichlet(np.ones(3), 50)
     found = errors_of(CLASSES, targets, outputs)
-    assert found == {"confusion": confusion_matrix(targets, outputs.argmax(1), labels=range(3)).tolist()}
+    assert found.to_json() == {"confusion": confusion_matrix(targets, outputs.argmax(1), labels=range(3)).tolist()}
     many = [f"label {index}" for index in range(MOST_CONFUSION_CLASSES + 1)]
     said = np.eye(len(many))[[4, 4, 4, 7, 2, 2]]
-    assert errors_of(many, np.array([5, 5, 4, 6, 9, 2]), said) == {
+    assert errors_of(many, np.array([5, 5, 4, 6, 9, 2]), said).to_json() == {
         "confused": [
             {"label": "label 5", "said": "label 4", "rows": 2},
             {"label": "label 6", "said": "label 7", "rows": 1},
@@ -50,7 +50,9 @@ def test_errors_of_classes_are_the_confusion_matrix_of_many_the_pairs_that_are_c
 
 def test_errors_of_numbers_are_quantiles_of_target_minus_prediction() -> None:
     found = errors_of(None, np.arange(101.0), np.zeros((101, 1)))
-    assert found == {"residuals": {"0": 0, "0.05": 5, "0.25": 25, "0.5": 50, "0.75": 75, "0.95": 95, "1": 100}}
+    assert found.to_json() == {
+        "residuals": {"0": 0, "0.05": 5, "0.25": 25, "0.5": 50, "0.75": 75, "0.95": 95, "1": 100}
+    }
 
 
 def doubtful(value: float, error: float = 0.01, naive: float = 0.5, metric: Any = "accuracy", **findings: Any) -> str:

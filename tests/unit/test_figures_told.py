@@ -4,11 +4,13 @@ from typing import Any
 
 import pytest
 from controller_support import NOW, SUMMARY_OF_FINISH, begun, job_with, plan_of, result
+from published_support import report_document
 
 from steelyard.api.status import TrainingJobStatus
 from steelyard.cli.outcome import outcome_lines
 from steelyard.cli.score import trained_on
 from steelyard.cli.status import model_lines
+from steelyard.contract.report import PublishedReport
 from steelyard.controller.training.draft import StatusDraft
 
 METRICS = {"accuracy": [0.972, 0.009], "macroF1": [0.9, 0.01], "logLoss": [0.1, None], "rocAuc": [0.99, 0.001]}
@@ -68,5 +70,6 @@ def test_no_line_of_figures_is_wider_than_a_terminal() -> None:
     ],
 )
 def test_rows_that_are_named_as_the_training_table_are_no_test(uri: str, name: str, is_it: bool) -> None:
-    assert trained_on({"manifest": {"spec": {"dataset": {"uri": uri}}}}, name) == (name if is_it else "")
-    assert trained_on({}, name) == ""
+    report = PublishedReport.parse({**report_document(), "manifest": {"spec": {"dataset": {"uri": uri}}}})
+    assert trained_on(report, name) == (name if is_it else "")
+    assert trained_on(report.model_copy(update={"manifest": {}}), name) == ""

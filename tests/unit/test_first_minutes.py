@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from published_support import report_document
 from rich.console import Console
 from typer.testing import CliRunner
 
@@ -183,7 +184,8 @@ def test_a_model_of_another_target_that_is_replaced_is_told(manifest: Path) -> N
     folder = manifest.parent / "models/tiny"
     assert list(replaced_models(LocalJob.load(manifest))) == []
     folder.mkdir(parents=True)
-    for content, count in (("no JSON", 0), ('{"target": "label"}', 0), ('{"target": "rent"}', 1)):
+    same, other = (json.dumps({**report_document(), "target": target}) for target in ("label", "rent"))
+    for content, count in (("no JSON", 0), (same, 0), (other, 1)):
         (folder / "steelyard.json").write_text(content)
         found = list(replaced_models(LocalJob.load(manifest)))
         assert found == [f"{folder} holds a model of 'rent', which this one of 'label' replaces"] * count

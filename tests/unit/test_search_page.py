@@ -9,11 +9,17 @@ from xml.etree import ElementTree
 import pytest
 from search_documents import LEARNING_RATE, MOMENTUM, search_document
 
+from steelyard.report.scales import NumberScale, figure, value_text
+from steelyard.report.search import Found
+from steelyard.report.search import search_page as page_of
 from steelyard.search.best import front_of
 from steelyard.search.log import Entry, SearchDocument
-from steelyard_trainer.publishing.search_page import search_page
-from steelyard_trainer.publishing.search_page.importance import importance_of
-from steelyard_trainer.publishing.search_page.scales import NumberScale, figure, value_text
+from steelyard_trainer.publishing.importance import importance_of
+
+
+def search_page(document: SearchDocument, chosen: int | None = None) -> str:
+    answers = [entry for entry in document.entries if entry.is_answer]
+    return page_of(Found(document, importance_of(document.spec.parameters, answers), chosen))
 
 
 class _Reader(HTMLParser):
@@ -203,5 +209,5 @@ def test_of_trials_that_tie_the_one_that_the_table_names_is_marked(secondary: bo
 
 def test_a_narrow_screen_scrolls_the_charts_and_does_not_shrink_their_words() -> None:
     page = search_page(search_document(secondary=True))
-    assert page.count('<div class="scroll">\n<svg') == page.count("<svg")
-    assert re.search(r"@media \(max-width: 760px\) \{.*\.scroll svg \{ width: 840px", page)
+    assert page.count('<div class="scroll">\n<svg') == page.count("<svg") == page.count(' class="wide" role="img"')
+    assert re.search(r"@media \(max-width: 760px\) \{.*\.scroll svg\.wide \{ width: 840px", page)

@@ -10,19 +10,21 @@ from steelyard.api.errors import ConfigurationError, DataError
 from steelyard.cli.output import OutputFormat
 from steelyard.cli.verify import verify as command
 from steelyard.contract.package import (
-    ESTIMATOR_FILES,
-    NETWORK_FILES,
-    ONNX_FILE,
+    KNOWN_FILES,
+    PAGE_FILE,
+    REPORT_FILE,
+    RUNTIME_FILES,
     SEARCH_FILE,
     SEARCH_PAGE_FILE,
     SUMS_FILE,
+    files_of,
 )
 from steelyard.stores.integrity import digest_of, sums_of, verify
 
 
 @pytest.fixture
 def model(tmp_path: Path) -> Path:
-    return made(tmp_path / "model", NETWORK_FILES)
+    return made(tmp_path / "model")
 
 
 def problems(model: Path, digest: str | None = None) -> list[str]:
@@ -36,12 +38,12 @@ def test_a_model_that_was_not_touched_is_intact(model: Path, capsys: pytest.Capt
     assert digest_of(model) in capsys.readouterr().out
 
 
-ESTIMATOR_OF_A_SEARCH = (*ESTIMATOR_FILES, ONNX_FILE, SEARCH_PAGE_FILE, SEARCH_FILE)
+OF_A_SEARCH = (SEARCH_PAGE_FILE, SEARCH_FILE)
 
 
-@pytest.mark.parametrize("name", ESTIMATOR_OF_A_SEARCH)
+@pytest.mark.parametrize("name", sorted([*files_of("OnnxRuntime"), *OF_A_SEARCH]))
 def test_a_model_of_scikit_learn_is_intact_with_all_that_it_was_published_with(tmp_path: Path, name: str) -> None:
-    model = made(tmp_path / "model", ESTIMATOR_OF_A_SEARCH)
+    model = made(tmp_path / "model", OF_A_SEARCH, runtime="OnnxRuntime")
     assert problems(model) == []
     content = bytearray((model / name).read_bytes())
     content[-1] ^= 1
@@ -52,14 +54,14 @@ def test_a_model_of_scikit_learn_is_intact_with_all_that_it_was_published_with(t
 
 
 def test_a_model_of_scikit_learn_is_never_without_its_skops_file(tmp_path: Path) -> None:
-    model = made(tmp_path / "model", ESTIMATOR_OF_A_SEARCH)
+    model = made(tmp_path / "model", OF_A_SEARCH, runtime="OnnxRuntime")
     lines = (model / SUMS_FILE).read_text().splitlines(keepends=True)
     (model / "model.skops").unlink()
     (model / SUMS_FILE).write_text("".join(line for line in lines if "model.skops" not in line))
     assert problems(model) == ["SHA256SUMS is wrong: it does not list model.skops"]
 
 
-@pytest.mark.parametrize("name", NETWORK_FILES)
+@pytest.mark.parametrize("name", sorted(files_of("LiteRT")))
 def test_a_changed_file_is_named(model: Path, name: str) -> None:
     content = bytearray((model / name).read_bytes())
     content[3] ^= 1
@@ -96,6 +98,28 @@ def test_a_file_that_is_not_listed_any_more_is_found(model: Path) -> None:
     lines = (model / SUMS_FILE).read_text().splitlines(keepends=True)
     (model / SUMS_FILE).write_text("".join(line for line in lines if "model.keras" not in line))
     assert problems(model) == ["SHA256SUMS is wrong: it does not list model.keras"]
+
+
+@pytest.mark.parametrize("runtime", RUNTIME_FILES)
+def test_a_model_is_never_without_a_file_that_its_runtime_needs(tmp_path: Path, runtime: str) -> None:
+    for name in sorted(files_of(runtime) - {REPORT_FILE}):
+        model = made(tmp_path / name, runtime=runtime)
+        (model / name).unlink()
+        (model / SUMS_FILE).write_bytes(sums_of(model))
+        assert problems(model) == [f"SHA256SUMS is wrong: it does not list {name}"]
+
+
+def test_a_model_of_before_the_page_needs_none(model: Path) -> None:
+    document = json.loads((model / REPORT_FILE).read_text())
+    (model / REPORT_FILE).write_text(json.dumps({**document, "formatVersion": 2}))
+    (model / PAGE_FILE).unlink()
+    (model / SUMS_FILE).write_bytes(sums_of(model))
+    assert problems(model) == []
+
+
+def test_what_is_published_may_be_replaced() -> None:
+    for runtime in RUNTIME_FILES:
+        assert files_of(runtime) | {SUMS_FILE, *OF_A_SEARCH} <= KNOWN_FILES
 
 
 def test_a_change_with_matching_checksums_is_found_by_the_digest(model: Path) -> None:

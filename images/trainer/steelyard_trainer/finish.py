@@ -68,7 +68,9 @@ def finish(context: StageContext) -> Outcome:
         judged=judged,
         choice=choice,
         sizes=sizes,
+        history=trained.training.get("history", {}),
         output=output_of(served, dataset.task),
+        runtime=published.runtime,
         found_by=FoundBy.from_environment(weighed.trial if weighed else None),
         chosen_with=(weighed.name if weighed else _FITTED_FOR_IT) if spec.is_refit else None,
     )

@@ -1,10 +1,11 @@
-"""How well predictions agree with the target, where the rows have it. Imports serving and the api."""
+"""How well predictions agree with the target, where the rows have it. Imports serving, the contract and the api."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from steelyard.contract.report import PublishedReport
 from steelyard.serving.published import Predictions
 from steelyard.serving.tally import Found
 
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from steelyard.serving.preprocessing import Preprocessing
 
 
-def trained_on(report: Mapping[str, Any], name: str) -> str:
+def trained_on(report: PublishedReport, name: str) -> str:
     """The rows' name, where the table that the model was trained on has the same; else empty.
 
     Args:
@@ -20,7 +21,7 @@ def trained_on(report: Mapping[str, Any], name: str) -> str:
         name: of the file with the rows.
     """
     try:
-        uri = str(report["manifest"]["spec"]["dataset"]["uri"])
+        uri = str(report.manifest["spec"]["dataset"]["uri"])
     except (KeyError, TypeError):
         return ""
     scheme, _, data_set = uri.partition(":")

@@ -5,7 +5,8 @@ the same.
 """
 
 import json
-from collections.abc import Collection
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from steelyard.contract.version import API_VERSION
@@ -27,25 +28,42 @@ CARD_FILE = "README.md"
 SUMS_FILE = "SHA256SUMS"
 """The SHA-256 of every other file, as `sha256sum --check` reads it; its own is the model's digest."""
 
+PAGE_FILE = "report.html"
+"""The evidence as a page that needs nothing else."""
 SEARCH_PAGE_FILE = "search.html"
 """The search that the model is the best of, for people; where there was one."""
 SEARCH_FILE = "search.json"
 """The same for programs."""
 
-SERVED_FILES = (LITERT_FILE, ONNX_FILE, SKOPS_FILE)
-"""Where a model's figures are from and its predictions come from: the first of these that it has."""
-_EVIDENCE_FILES = (PREPROCESSING_FILE, REPORT_FILE, CARD_FILE)
-NETWORK_FILES = tuple(sorted((LITERT_FILE, KERAS_FILE, *_EVIDENCE_FILES)))
-"""What every network is published with."""
-ESTIMATOR_FILES = tuple(sorted((SKOPS_FILE, *_EVIDENCE_FILES)))
-"""What every model of scikit-learn is published with."""
-KNOWN_FILES = frozenset((*NETWORK_FILES, *ESTIMATOR_FILES, ONNX_FILE, SEARCH_PAGE_FILE, SEARCH_FILE, SUMS_FILE))
+
+@dataclass(frozen=True)
+class RuntimeFiles:
+    """What a model is published as that a runtime serves."""
+
+    file: str
+    """What it runs."""
+    beside: tuple[str, ...] = ()
+    """What else of the model is published."""
+
+
+RUNTIME_FILES: Mapping[str, RuntimeFiles] = {
+    "LiteRT": RuntimeFiles(LITERT_FILE, (KERAS_FILE,)),
+    "OnnxRuntime": RuntimeFiles(ONNX_FILE, (SKOPS_FILE,)),
+    "Skops": RuntimeFiles(SKOPS_FILE),
+}
+"""By the runtime's name in steelyard.json; `steelyard.serving.runtimes` has how each is loaded."""
+_EVIDENCE_FILES = frozenset((PREPROCESSING_FILE, REPORT_FILE, CARD_FILE))
+_SERVED_FILES = frozenset(files.file for files in RUNTIME_FILES.values())
+KNOWN_FILES = frozenset((*_SERVED_FILES, *_EVIDENCE_FILES, PAGE_FILE, SEARCH_PAGE_FILE, SEARCH_FILE, SUMS_FILE)).union(
+    *(files.beside for files in RUNTIME_FILES.values())
+)
 """All that a published model may have."""
 
 KIND = "PublishedModel"
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 """`formatVersion` in steelyard.json. 1, which was not written: every file gives the target in its own unit. 2: `output`
-says what the served file gives; `model.keras` of a regression gives the standardized target."""
+says what the served file gives; `model.keras` of a regression gives the standardized target. 3: `serving` names the
+runtime and its file, and `report.html` is there."""
 PROBABILITIES = "probabilities"
 """An `output`: of each class."""
 TARGET = "target"
@@ -54,23 +72,21 @@ STANDARDIZED_TARGET = "standardizedTarget"
 """An `output`: the number, to be multiplied by preprocessing.json's `targetScale`, plus `targetMean`, in float64."""
 
 
-def files_missing(names: Collection[str]) -> list[str]:
-    """What a model with these files lacks, whatever it is."""
-    is_estimator = SKOPS_FILE in names or ONNX_FILE in names
-    return sorted(set(ESTIMATOR_FILES if is_estimator else NETWORK_FILES) - set(names))
+def files_of(runtime: str | None, format_version: int = FORMAT_VERSION) -> frozenset[str]:
+    """What every model is published with that a runtime serves.
 
-
-def served_file(names: Collection[str]) -> str:
-    """Which of a model's files predicts. Raises ValueError where none does."""
-    try:
-        return next(name for name in SERVED_FILES if name in names)
-    except StopIteration:
-        raise ValueError(f"none of {', '.join(SERVED_FILES)} is there") from None
+    Args:
+        runtime: its name in steelyard.json; None, or one that is not known here: only what all models have.
+        format_version: of its steelyard.json.
+    """
+    files = RUNTIME_FILES.get(runtime or "")
+    of_the_model = frozenset((files.file, *files.beside)) if files else frozenset[str]()
+    return of_the_model | _EVIDENCE_FILES | ({PAGE_FILE} if format_version >= 3 else set[str]())
 
 
 def is_published_model(folder: Path) -> bool:
     """Whether a folder holds what Steelyard published, intact or not."""
-    if (folder / SUMS_FILE).is_file() and any((folder / name).is_file() for name in SERVED_FILES):
+    if (folder / SUMS_FILE).is_file() and any((folder / name).is_file() for name in _SERVED_FILES):
         return True
     try:
         report = json.loads((folder / REPORT_FILE).read_bytes())

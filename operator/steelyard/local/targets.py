@@ -1,10 +1,9 @@
 """Whether the places that a model is published to can be. Imports stores and the api only."""
 
-import json
 from collections.abc import Iterator
 
 from steelyard.api.errors import ConfigurationError, Problem
-from steelyard.contract.package import REPORT_FILE
+from steelyard.contract.report import PublishedReport
 from steelyard.contract.stages import Reason
 from steelyard.local.job import LocalJob
 from steelyard.stores.registry import obstacles
@@ -36,8 +35,8 @@ def replaced_models(job: LocalJob) -> Iterator[str]:
     target = job.job.spec.dataset.target
     for folder in job.publish_folders:
         try:
-            other = json.loads((folder / REPORT_FILE).read_bytes())["target"]
-        except (OSError, ValueError, KeyError, TypeError):
+            other = PublishedReport.read(folder).target
+        except (OSError, ValueError):
             continue
         if other != target:
             yield f"{folder} holds a model of {other!r}, which this one of {target!r} replaces"

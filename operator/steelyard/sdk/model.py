@@ -43,7 +43,7 @@ class Model:
     def metadata(self) -> dict[str, Any]:
         """The evidence that was published with the model, steelyard.json: the manifest it is of, the versions it was
         made with, the data, and all figures with their standard errors."""
-        return dict(self._published.report)
+        return dict(self._published.document)
 
     @property
     def features(self) -> list[str]:
@@ -147,7 +147,7 @@ class Model:
 
     def __repr__(self) -> str:
         what = self.task if self._classes is None else f"{self.task} of {len(self._classes)} classes"
-        return f"<Model {self._published.report.get('name', self.folder.name)}: {what} of {self.target!r}>"
+        return f"<Model {self._published.report.name}: {what} of {self.target!r}>"
 
 
 def load(path: str | Path) -> Model:

@@ -1,6 +1,5 @@
 """What a run or a search started from Python has achieved. Imports the api, cli's tables and the standard library."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -8,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from steelyard.cli.outcome import outcome_lines, shown_name, typed
-from steelyard.contract.package import REPORT_FILE
+from steelyard.contract.report import PublishedReport
 from steelyard.texts.figures import number, with_error
 
 
@@ -153,37 +152,47 @@ def facts_of(summary: Mapping[str, Any], published: Sequence[Path]) -> dict[str,
     The summary has room for 4,096 bytes: what is published says all of it.
     """
     report = _report_in(published)
-    metrics: dict[str, Any] = {name: (value, error) for name, (value, error) in summary.get("metrics", {}).items()}
-    if report:
-        test = report.get("metrics", {}).get("test", {})
-        metrics = {name: (each.get("value"), each.get("standardError")) for name, each in test.items()}
-    naive = summary.get("naive") or {}
-    naive_metrics = {str(summary["metric"]): naive["value"]} if "value" in naive and "metric" in summary else {}
-    choice = report.get("choice", {})
-    baseline = choice.get("baseline", summary.get("baseline"))
-    candidates = [_flat(each) for each in choice.get("candidates", summary.get("candidates", []))]
-    candidates = [each | {"name": shown_name(each["name"], baseline)} for each in candidates]
-    chosen = choice.get("chosen", summary.get("chosen"))
+    facts = _facts_of_summary(summary) if report is None else _facts_of_report(report)
+    return {**facts, "digest": summary.get("digest")}
+
+
+def _facts_of_report(report: PublishedReport) -> dict[str, Any]:
+    test, choice = report.metrics["test"], report.choice
     return {
-        "metrics": {name: value for name, (value, _) in metrics.items()},
-        "standard_errors": {name: error for name, (_, error) in metrics.items() if error is not None},
-        "naive_metrics": report.get("naive", {}).get("test", naive_metrics),
-        "doubts": list(report.get("doubts", summary.get("doubts", []))),
-        "candidates": candidates,
-        "chosen": None if chosen is None else shown_name(chosen, baseline),
-        "digest": summary.get("digest"),
+        "metrics": {name: figure.value for name, figure in test.items()},
+        "standard_errors": {name: figure.standard_error for name, figure in test.items()},
+        "naive_metrics": dict(report.naive.test) if report.naive else {},
+        "doubts": list(report.doubts),
+        "candidates": _candidates([each.to_json() for each in choice.candidates], choice.baseline),
+        "chosen": shown_name(choice.chosen, choice.baseline),
     }
 
 
-def _report_in(published: Sequence[Path]) -> dict[str, Any]:
-    """steelyard.json of the published model; empty where there is none."""
+def _facts_of_summary(summary: Mapping[str, Any]) -> dict[str, Any]:
+    metrics: dict[str, Any] = {name: (value, error) for name, (value, error) in summary.get("metrics", {}).items()}
+    naive, chosen, baseline = summary.get("naive") or {}, summary.get("chosen"), summary.get("baseline")
+    return {
+        "metrics": {name: value for name, (value, _) in metrics.items()},
+        "standard_errors": {name: error for name, (_, error) in metrics.items() if error is not None},
+        "naive_metrics": {str(summary["metric"]): naive["value"]} if "value" in naive and "metric" in summary else {},
+        "doubts": list(summary.get("doubts", [])),
+        "candidates": _candidates(summary.get("candidates", []), baseline),
+        "chosen": None if chosen is None else shown_name(chosen, baseline),
+    }
+
+
+def _report_in(published: Sequence[Path]) -> PublishedReport | None:
+    """What is said of the published model; None where there is none."""
     for folder in published:
         try:
-            document = json.loads((folder / REPORT_FILE).read_bytes())
+            return PublishedReport.read(folder)
         except (OSError, ValueError):
             continue
-        return document if isinstance(document, dict) else {}
-    return {}
+    return None
+
+
+def _candidates(candidates: Sequence[Mapping[str, Any]], baseline: str | None) -> list[dict[str, Any]]:
+    return [_flat(each) | {"name": shown_name(each["name"], baseline)} for each in candidates]
 
 
 def _flat(candidate: Mapping[str, Any]) -> dict[str, Any]:

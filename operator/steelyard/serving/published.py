@@ -4,8 +4,7 @@ Imports the api only; numpy and the library that runs a model when one is loaded
 """
 
 import json
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,25 +12,21 @@ from typing import TYPE_CHECKING, Any
 from steelyard.api.errors import ConfigurationError
 from steelyard.contract.package import (
     FORMAT_VERSION,
-    LITERT_FILE,
-    ONNX_FILE,
     PREPROCESSING_FILE,
     REPORT_FILE,
-    SERVED_FILES,
-    SKOPS_FILE,
     STANDARDIZED_TARGET,
     SUMS_FILE,
-    served_file,
 )
-from steelyard.stores.integrity import check_intact, check_is_published_model, not_intact, parse_sums, verify
-from steelyard.texts.installing import install_command
+from steelyard.contract.report import PublishedReport
+from steelyard.serving.runtimes import RUNTIMES, explained_import, load_model
+from steelyard.stores.integrity import check_intact, check_is_published_model, not_intact, verify
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
     from steelyard.serving.gaps import Cells
-    from steelyard.serving.interface import ServedModel, TargetUnit
+    from steelyard.serving.interface import ServedModel
     from steelyard.serving.preprocessing import Preprocessing
     from steelyard.serving.tally import Tally
 
@@ -53,8 +48,10 @@ class PublishedModel:
 
     preprocessing: "Preprocessing"
     model: "ServedModel"
-    report: Mapping[str, Any]
-    """steelyard.json."""
+    report: PublishedReport
+    """steelyard.json, as one of the present format."""
+    document: Mapping[str, Any]
+    """steelyard.json as it is."""
     notes: tuple[str, ...] = ()
     """What a person should know before using it here."""
 
@@ -69,22 +66,23 @@ class PublishedModel:
             DataError: a file that is needed is damaged or missing.
         """
         check_is_published_model(folder)
-        served = _listed_served_file(folder)
         # A file that the user put beside the model does no harm here.
-        needed = {SUMS_FILE, served, PREPROCESSING_FILE, REPORT_FILE}
-        check_intact(folder, (problem for problem in verify(folder) if problem.file in needed))
-        report = json.loads((folder / REPORT_FILE).read_bytes())
-        _check_format(folder, report)
-        with _explained_import(served):
+        problems = verify(folder)
+        check_intact(folder, (problem for problem in problems if problem.file in (SUMS_FILE, REPORT_FILE)))
+        document = json.loads((folder / REPORT_FILE).read_bytes())
+        report = _report_of(folder, document)
+        serving = report.serving
+        check_intact(folder, (problem for problem in problems if problem.file in (serving.file, PREPROCESSING_FILE)))
+        with explained_import(serving):
             from steelyard.serving.preprocessing import Preprocessing
 
             preprocessing = Preprocessing.from_json(json.loads((folder / PREPROCESSING_FILE).read_bytes()))
             classes = None if preprocessing.classes is None else len(preprocessing.classes)
             # Those of the first format give the target in its own unit themselves.
-            unit = preprocessing.target_unit if report.get("output") == STANDARDIZED_TARGET else None
-            model = load_model(served, (folder / served).read_bytes(), classes, unit)
-            notes = _notes(served, report)
-        return cls(preprocessing, model, report, notes)
+            unit = preprocessing.target_unit if report.output == STANDARDIZED_TARGET else None
+            model = load_model(serving.runtime, (folder / serving.file).read_bytes(), classes, unit)
+            note = RUNTIMES[serving.runtime].note(report)
+        return cls(preprocessing, model, report, document, (note,) if note else ())
 
     def predict(self, table: "Mapping[str, Cells]", first_row: int = 1, tally: "Tally | None" = None) -> Predictions:
         """Predictions from raw cells.
@@ -107,75 +105,22 @@ class PublishedModel:
         return self.preprocessing.transform(table, first_row, dtype=self.model.features_type, tally=tally)
 
 
-def load_model(name: str, content: bytes, classes: int | None, unit: "TargetUnit | None") -> "ServedModel":
-    """A model that predicts labels' probabilities, or the target in its own unit.
-
-    Args:
-        name: the published file that it is in; says which library runs it.
-        content: what is in that file.
-        classes: how many the task has; None for regression.
-        unit: regression: what a model that computes in float32 gives the standardized target of. One that computes in
-            float64 gives the target itself. None: every one does.
-
-    Raises:
-        ModuleNotFoundError: that library is not installed.
-        DataError: the content is no such model.
-    """
-    import numpy as np
-
-    from steelyard.serving.interface import InTargetUnit
-
-    model = _load_file(name, content, classes)
-    return model if unit is None or model.features_type is np.float64 else InTargetUnit(model, unit)
-
-
-def _load_file(name: str, content: bytes, classes: int | None) -> "ServedModel":
-    if name == LITERT_FILE:
-        from steelyard.serving.model import LiteRtModel
-
-        return LiteRtModel(content)
-    from steelyard.serving.estimators import OnnxModel, SkopsModel
-
-    return OnnxModel(content) if name == ONNX_FILE else SkopsModel.load(content, classes)
-
-
-def _check_format(folder: Path, report: Mapping[str, Any]) -> None:
-    """Raises ConfigurationError where a model's format is not known here; the first one had no number."""
-    version = report.get("formatVersion", 1)
+def _report_of(folder: Path, document: Any) -> PublishedReport:
+    """The report of an intact steelyard.json. Raises ConfigurationError where its format or its runtime is not known
+    here, DataError where it is no report."""
+    version = document.get("formatVersion", 1) if isinstance(document, dict) else 1
     if version not in range(1, FORMAT_VERSION + 1):
         raise ConfigurationError(
             f"{folder / REPORT_FILE}: formatVersion {version!r} is not known to this version of Steelyard, which reads "
-            f"1 to {FORMAT_VERSION}; use {report['versions']['steelyard']}, which published it, or a later one"
+            f"1 to {FORMAT_VERSION}; use {document['versions']['steelyard']}, which published it, or a later one"
         )
-
-
-def _listed_served_file(folder: Path) -> str:
-    """The file that predicts, by what was published: not by what is there now."""
     try:
-        listed, _ = parse_sums((folder / SUMS_FILE).read_bytes())
-        return served_file(listed)
-    except OSError:
-        raise not_intact(folder, [f"{SUMS_FILE} is missing"]) from None
-    except ValueError:
-        raise not_intact(folder, [f"{SUMS_FILE} is wrong: it lists none of {', '.join(SERVED_FILES)}"]) from None
-
-
-@contextmanager
-def _explained_import(served: str) -> Iterator[None]:
-    """A library that is not installed becomes a ConfigurationError that says how to install it."""
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        extra = "serving" if served == LITERT_FILE else "estimators"
+        report = PublishedReport.parse(document)
+    except ValueError as error:
+        raise not_intact(folder, [f"{REPORT_FILE} is no report of a model: {error}"]) from None
+    if report.serving.runtime not in RUNTIMES:
         raise ConfigurationError(
-            f"predicting with {served} needs the library {error.name}, which is not installed; {install_command(extra)}"
-        ) from None
-
-
-def _notes(served: str, report: Mapping[str, Any]) -> tuple[str, ...]:
-    if served != SKOPS_FILE:
-        return ()
-    from steelyard.serving.estimators import version_note
-
-    note = version_note(str(report["versions"]["scikit-learn"]))
-    return (note,) if note else ()
+            f"{folder / REPORT_FILE}: serving.runtime {report.serving.runtime!r} is not known to this version of "
+            f"Steelyard, which knows {', '.join(RUNTIMES)}"
+        )
+    return report

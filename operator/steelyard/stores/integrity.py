@@ -2,12 +2,13 @@
 
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from steelyard.api.errors import ConfigurationError, DataError
-from steelyard.contract.package import REPORT_FILE, SUMS_FILE, files_missing, is_published_model
+from steelyard.contract.package import REPORT_FILE, SUMS_FILE, files_of, is_published_model
+from steelyard.contract.report import PublishedReport
 from steelyard.contract.stages import Reason
 
 _SUM_LINE = re.compile(rb"([0-9a-f]{64})  ([A-Za-z0-9._-]+)\n")
@@ -65,7 +66,7 @@ def verify(folder: Path, digest: str | None = None) -> list[FileProblem]:
     if sums.is_symlink() or not sums.is_file():
         return [FileProblem(SUMS_FILE, "is missing")]
     content = sums.read_bytes()
-    expected, problems = parse_sums(content)
+    expected, problems = _parse_sums(content, _needed_files(folder))
     if digest is not None and hashlib.sha256(content).hexdigest() != digest.removeprefix("sha256:"):
         problems.append(FileProblem(SUMS_FILE, f"has another digest: {digest_of(folder)}"))
     for name in sorted(present | expected.keys()):
@@ -81,8 +82,23 @@ def verify(folder: Path, digest: str | None = None) -> list[FileProblem]:
     return problems
 
 
-def parse_sums(content: bytes) -> tuple[dict[str, str], list[FileProblem]]:
-    """The checksums by file, and what is wrong with the lines. Strict: another space or letter case is an error."""
+def _needed_files(folder: Path) -> Collection[str]:
+    """What a model must have been published with, by its own steelyard.json; what every model has where that can't be
+    read, which is a problem of its own."""
+    try:
+        report = PublishedReport.read(folder)
+    except (OSError, ValueError):
+        return files_of(None, 1)
+    return {*files_of(report.serving.runtime, report.format_version), report.serving.file}
+
+
+def _parse_sums(content: bytes, needed: Collection[str]) -> tuple[dict[str, str], list[FileProblem]]:
+    """The checksums by file, and what is wrong with the lines. Strict: another space or letter case is an error.
+
+    Args:
+        content: of SHA256SUMS.
+        needed: files that must be listed.
+    """
     expected: dict[str, str] = {}
     problems: list[FileProblem] = []
     for number, line in enumerate(content.splitlines(keepends=True), 1):
@@ -92,7 +108,7 @@ def parse_sums(content: bytes) -> tuple[dict[str, str], list[FileProblem]]:
             problems.append(FileProblem(SUMS_FILE, f"is wrong: line {number} names {name} again"))
         else:
             expected[name] = match[1].decode()
-    if unlisted := files_missing(expected):
+    if unlisted := sorted(set(needed) - expected.keys()):
         problems.append(FileProblem(SUMS_FILE, f"is wrong: it does not list {', '.join(unlisted)}"))
     return expected, problems
 

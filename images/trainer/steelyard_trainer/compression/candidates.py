@@ -9,7 +9,7 @@ from steelyard.api.compression import BASELINE, Candidate
 from steelyard.api.errors import DataError
 from steelyard.api.metrics import Measure, Task
 from steelyard.serving.interface import ServedModel, TargetUnit
-from steelyard.serving.published import load_model
+from steelyard.serving.runtimes import load_model
 from steelyard_trainer.compression.artifact import Artifact
 from steelyard_trainer.compression.choice import Measured
 from steelyard_trainer.compression.kept_candidates import KeptCandidates
@@ -39,7 +39,7 @@ class Measuring:
     def serve(self, artifact: Artifact) -> ServedModel:
         """A candidate as it predicts when it is published. Raises DataError where its file is no such model."""
         classes = None if self.classes is None else len(self.classes)
-        return load_model(artifact.file.name, artifact.file.read_bytes(), classes, self.unit)
+        return load_model(artifact.runtime, artifact.file.read_bytes(), classes, self.unit)
 
     def measure(self, name: Candidate, artifact: Artifact, model: ServedModel) -> Measured:
         """Its size, its latency and its figures on the validation set."""

@@ -10,6 +10,7 @@ from steelyard.api.compression import BASELINE, Candidate
 from steelyard.api.errors import DataError
 from steelyard.api.metrics import Task
 from steelyard.api.training_job import TrainingJobSpec
+from steelyard.contract.report import TrainingReport
 from steelyard.contract.stages import Reason
 from steelyard.serving.preprocessing import Preprocessing
 from steelyard_trainer.compression.artifact import Artifact
@@ -37,7 +38,7 @@ class Bench(Protocol):
     def write(self, folder: Path, chosen: Artifact, baseline: Artifact) -> None:
         """Writes what is published of the model: the chosen candidate, and what one goes on training with."""
 
-    def training(self, document: Mapping[str, Any]) -> dict[str, Any]:
+    def training(self, document: Mapping[str, Any]) -> TrainingReport:
         """What steelyard.json says of the training, from training.json."""
 
     def packages(self) -> dict[str, str]:

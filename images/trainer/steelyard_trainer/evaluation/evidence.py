@@ -10,6 +10,14 @@ import numpy as np
 import numpy.typing as npt
 
 from steelyard.api.metrics import Measure
+from steelyard.contract.report import (
+    ConfusedPair,
+    ConfusedReport,
+    ConfusionReport,
+    ErrorsReport,
+    NaiveReport,
+    ResidualsReport,
+)
 from steelyard.texts.figures import counted
 from steelyard_trainer.data.words import listed
 from steelyard_trainer.evaluation.metrics import Figures, class_index_of, value_of
@@ -32,9 +40,10 @@ class Naive:
     values: Mapping[str, float]
     """On the test set, by `Measure.name`."""
 
-    def to_json(self) -> dict[str, Any]:
-        """JSON values."""
-        return {"says": self.says, "test": dict(self.values)}
+    @property
+    def report(self) -> NaiveReport:
+        """As steelyard.json has it."""
+        return NaiveReport(says=self.says, test=dict(self.values))
 
 
 def naive_model(
@@ -64,7 +73,7 @@ def naive_model(
     return Naive(says, values)
 
 
-def errors_of(classes: Sequence[str] | None, targets: npt.NDArray[Any], outputs: npt.NDArray[Any]) -> dict[str, Any]:
+def errors_of(classes: Sequence[str] | None, targets: npt.NDArray[Any], outputs: npt.NDArray[Any]) -> ErrorsReport:
     """Where a model errs.
 
     Args:
@@ -80,18 +89,21 @@ def errors_of(classes: Sequence[str] | None, targets: npt.NDArray[Any], outputs:
     if classes is None:
         residuals = np.asarray(targets, np.float64) - np.asarray(outputs, np.float64)[:, 0]
         found = np.quantile(residuals, _QUANTILES)
-        return {"residuals": {f"{share:g}": float(value) for share, value in zip(_QUANTILES, found, strict=True)}}
+        return ResidualsReport(
+            residuals={f"{share:g}": float(value) for share, value in zip(_QUANTILES, found, strict=True)}
+        )
     count = len(classes)
     cells = np.bincount(targets.astype(np.int64) * count + outputs.argmax(axis=1), minlength=count**2)
     if count <= MOST_CONFUSION_CLASSES:
-        return {"confusion": cells.reshape(count, count).tolist()}
+        return ConfusionReport(confusion=cells.reshape(count, count).tolist())
     cells[:: count + 1] = 0
     worst = [int(cell) for cell in np.argsort(-cells, kind="stable")[:MOST_CONFUSION_CLASSES] if cells[cell]]
-    return {
-        "confused": [
-            {"label": classes[cell // count], "said": classes[cell % count], "rows": int(cells[cell])} for cell in worst
+    return ConfusedReport(
+        confused=[
+            ConfusedPair(label=classes[cell // count], said=classes[cell % count], rows=int(cells[cell]))
+            for cell in worst
         ]
-    }
+    )
 
 
 def doubts(primary: Measure, test: Figures, naive: Naive, findings: Mapping[str, Any], rows: int) -> list[str]:

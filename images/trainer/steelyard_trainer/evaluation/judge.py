@@ -12,6 +12,7 @@ import numpy.typing as npt
 from steelyard.api.errors import DataError
 from steelyard.api.metrics import Measure
 from steelyard.api.training_job import TrainingJobSpec
+from steelyard.contract.report import ErrorsReport
 from steelyard.serving.interface import ServedModel
 from steelyard_trainer.data.labelled import Labelled
 from steelyard_trainer.data.reading import PreparedDataset
@@ -33,7 +34,7 @@ class Judgement:
     """What decides."""
     figures: dict[SplitName, Figures]
     naive: Naive
-    errors: dict[str, Any]
+    errors: ErrorsReport
     """Where it errs on the test set."""
     doubts: list[str]
 

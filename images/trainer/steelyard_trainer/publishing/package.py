@@ -6,7 +6,7 @@ Equal models, figures and versions give equal bytes: nothing in it says when or 
 import json
 import platform
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -16,24 +16,35 @@ from steelyard.api.metrics import Task
 from steelyard.api.training_job import TrainingJob
 from steelyard.contract.package import (
     CARD_FILE,
-    FORMAT_VERSION,
-    KIND,
+    PAGE_FILE,
     PREPROCESSING_FILE,
     PROBABILITIES,
     REPORT_FILE,
+    RUNTIME_FILES,
     STANDARDIZED_TARGET,
     SUMS_FILE,
     TARGET,
 )
-from steelyard.contract.version import API_VERSION
+from steelyard.contract.report import (
+    CandidateReport,
+    ChoiceReport,
+    ColumnReport,
+    DatasetReport,
+    FigureReport,
+    PublishedReport,
+    ServingReport,
+    TrainingReport,
+)
+from steelyard.report.model import model_card, report_page
+from steelyard.report.told import Told
 from steelyard.serving.interface import InTargetUnit, ServedModel
 from steelyard.serving.preprocessing import Preprocessing
 from steelyard.stores.integrity import digest_of, sums_of
-from steelyard_trainer.compression.choice import Choice
+from steelyard_trainer.compression.choice import Choice, Weighed
 from steelyard_trainer.compression.weighing import baseline_name
 from steelyard_trainer.data.reading import PreparedDataset
 from steelyard_trainer.evaluation.judge import Judgement
-from steelyard_trainer.publishing.card import model_card
+from steelyard_trainer.evaluation.metrics import Figures
 from steelyard_trainer.publishing.found_by import FoundBy
 
 
@@ -51,8 +62,10 @@ class Evidence:
 
     job: TrainingJob
     dataset: PreparedDataset
-    training: Mapping[str, Any]
+    training: TrainingReport
     """What is said of the training."""
+    history: Mapping[str, Sequence[float]]
+    """Of a network: figures such as loss and val_loss, by epoch."""
     packages: Mapping[str, str]
     """The versions of the libraries that made the model, beside numpy and scikit-learn."""
     judged: Judgement
@@ -61,68 +74,84 @@ class Evidence:
     sizes: Sizes
     output: str
     """What the served file gives: PROBABILITIES, TARGET or STANDARDIZED_TARGET."""
+    runtime: str
+    """What serves it: one of RUNTIME_FILES."""
     found_by: FoundBy | None = None
     """The search, where the model is the best of one."""
     chosen_with: str | None = None
     """Of a model that was trained on the training and validation sets: which model the choice was made with."""
 
-    def to_json(self) -> dict[str, Any]:
+    @property
+    def report(self) -> PublishedReport:
         """steelyard.json."""
-        data, compression, chosen = self.dataset, self.job.spec.compression, self.choice.chosen
-        return {
-            "apiVersion": API_VERSION,
-            "kind": KIND,
-            "formatVersion": FORMAT_VERSION,
-            "name": self.found_by.search.name if self.found_by else self.job.metadata.name,
-            "task": data.task,
-            "target": data.target,
-            "output": self.output,
-            "manifest": self.job.to_manifest(),
-            **({"search": self.found_by.to_json()} if self.found_by else {}),
-            "versions": versions(self.packages),
-            "dataset": {
-                "fingerprint": data.fingerprint,
-                "rows": data.rows,
-                "split": data.split,
-                "sourceRows": data.source_rows,
-                "droppedRows": data.dropped_rows,
-                "columns": [{"name": name, "kind": kind} for name, kind in data.columns],
-                "classes": None if data.classes is None else list(data.classes),
-                "classCounts": data.class_counts,
-                "findings": data.findings,
-            },
-            "training": {
-                "parts": ["train"] if self.chosen_with is None else ["train", "validation"],
-                **self.training,
-            },
-            "metrics": {
-                split: {name: figure.to_json() for name, figure in figures.items()}
-                for split, figures in self.judged.figures.items()
-            },
-            "naive": self.judged.naive.to_json(),
-            "errors": self.judged.errors,
-            "doubts": self.judged.doubts,
-            "choice": {
-                "chosen": chosen.measured.name,
-                "why": self.choice.why,
-                "madeWith": self.chosen_with,
-                "baseline": baseline_name(self.job.spec),
-                "bytes": self.sizes.chosen,
-                "baselineBytes": self.sizes.baseline,
-                "primaryMetric": self.judged.primary.name,
-                "objective": self.job.spec.compression_objective if compression else None,
-                "maxMetricDrop": compression.max_metric_drop if compression else None,
-                "candidates": [
-                    {
-                        **weighed.measured.to_json(),
-                        "drop": weighed.drop,
-                        "withinBudget": weighed.is_within_budget,
-                        "verdict": weighed.verdict,
-                    }
-                    for weighed in self.choice.weighed
-                ],
-            },
-        }
+        parts = ["train"] if self.chosen_with is None else ["train", "validation"]
+        return PublishedReport(
+            name=self.found_by.search.name if self.found_by else self.job.metadata.name,
+            task=self.dataset.task,
+            target=self.dataset.target,
+            output=self.output,
+            serving=ServingReport(runtime=self.runtime, file=RUNTIME_FILES[self.runtime].file),
+            manifest=self.job.to_manifest(),
+            search=self.found_by.report if self.found_by else None,
+            versions=versions(self.packages),
+            dataset=_dataset_report(self.dataset),
+            training=self.training.model_copy(update={"parts": parts}),
+            metrics={split: _figures_report(figures) for split, figures in self.judged.figures.items()},
+            naive=self.judged.naive.report,
+            errors=self.judged.errors,
+            doubts=self.judged.doubts,
+            choice=self._choice_report,
+        )
+
+    @property
+    def _choice_report(self) -> ChoiceReport:
+        spec = self.job.spec
+        return ChoiceReport(
+            chosen=self.choice.chosen.measured.name,
+            why=self.choice.why,
+            made_with=self.chosen_with,
+            baseline=baseline_name(spec),
+            bytes=self.sizes.chosen,
+            baseline_bytes=self.sizes.baseline,
+            primary_metric=self.judged.primary.name,
+            objective=spec.compression_objective if spec.compression else None,
+            max_metric_drop=spec.compression.max_metric_drop if spec.compression else None,
+            candidates=[_candidate_report(weighed) for weighed in self.choice.weighed],
+        )
+
+
+def _dataset_report(data: PreparedDataset) -> DatasetReport:
+    return DatasetReport(
+        fingerprint=data.fingerprint,
+        rows={**data.rows},
+        split=data.split,
+        source_rows=data.source_rows,
+        dropped_rows=data.dropped_rows,
+        columns=[ColumnReport(name=name, kind=kind) for name, kind in data.columns],
+        classes=None if data.classes is None else list(data.classes),
+        class_counts=None if data.class_counts is None else {**data.class_counts},
+        findings=data.findings,
+    )
+
+
+def _figures_report(figures: Figures) -> dict[str, FigureReport]:
+    return {
+        name: FigureReport(value=figure.value, standard_error=figure.standard_error) for name, figure in figures.items()
+    }
+
+
+def _candidate_report(weighed: Weighed) -> CandidateReport:
+    measured = weighed.measured
+    return CandidateReport(
+        name=measured.name,
+        bytes=None if measured.failure else measured.bytes,
+        latency_microseconds=None if measured.failure else measured.latency_microseconds,
+        validation=None if measured.figures is None else _figures_report(measured.figures),
+        failure=measured.failure or None,
+        drop=weighed.drop,
+        within_budget=weighed.is_within_budget,
+        verdict=weighed.verdict,
+    )
 
 
 def output_of(model: ServedModel, task: Task) -> str:
@@ -159,10 +188,12 @@ def assemble(
     folder.mkdir(parents=True)
     write_model(folder)
     _write_json(folder / PREPROCESSING_FILE, preprocessing.to_json())
-    report = evidence.to_json()
-    _write_json(folder / REPORT_FILE, report)
+    report, found_by = evidence.report, evidence.found_by
+    _write_json(folder / REPORT_FILE, report.to_json())
     (folder / CARD_FILE).write_text(model_card(report), encoding="utf-8")
-    for name, content in (evidence.found_by.files if evidence.found_by else {}).items():
+    told = Told(report, evidence.history, found_by.found if found_by else None)
+    (folder / PAGE_FILE).write_text(report_page(told), encoding="utf-8")
+    for name, content in (found_by.files if found_by else {}).items():
         (folder / name).write_bytes(content)
     (folder / SUMS_FILE).write_bytes(sums_of(folder))
     return digest_of(folder)

@@ -17,6 +17,7 @@ import tensorflow as tf
 from steelyard.api.errors import ConfigurationError
 from steelyard.api.metrics import Measure
 from steelyard.contract.package import KERAS_FILE
+from steelyard.contract.report import NetworkTraining
 from steelyard.serving.preprocessing import Preprocessing
 from steelyard_trainer.compression.artifact import Artifact
 from steelyard_trainer.compression.candidates import Candidates, Measuring
@@ -106,16 +107,16 @@ class Workbench:
         shutil.copytree(chosen.folder, folder, dirs_exist_ok=True)
         write_keras(self.model, folder / KERAS_FILE)
 
-    def training(self, document: Mapping[str, Any]) -> dict[str, Any]:
+    def training(self, document: Mapping[str, Any]) -> NetworkTraining:
         """What steelyard.json says of the training, from training.json."""
         best = document["bestEpoch"]
-        return {
-            "epochs": document["epochs"],
-            "bestEpoch": best,
-            "workers": document["workers"],
-            "steps": document["steps"],
-            "atBestEpoch": {name: values[best - 1] for name, values in document["history"].items()},
-        }
+        return NetworkTraining(
+            epochs=document["epochs"],
+            best_epoch=best,
+            workers=document["workers"],
+            steps=document["steps"],
+            at_best_epoch={name: values[best - 1] for name, values in document["history"].items()},
+        )
 
     def packages(self) -> dict[str, str]:
         """The versions of the libraries that made the model, beside numpy and scikit-learn."""

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from steelyard.api.training_job import TrainingJobSpec
+from steelyard.contract.report import CrossValidationReport, EstimatorTraining
 from steelyard.contract.workspace import ESTIMATOR_FILE
 from steelyard.serving.preprocessing import Preprocessing
 from steelyard_trainer.compression.artifact import Artifact
@@ -80,19 +81,19 @@ class EstimatorBench:
         for artifact in (baseline, chosen):
             shutil.copytree(artifact.folder, folder, dirs_exist_ok=True)
 
-    def training(self, document: Mapping[str, Any]) -> dict[str, Any]:
+    def training(self, document: Mapping[str, Any]) -> EstimatorTraining:
         """What steelyard.json says of the training.
 
         Args:
             document: training.json.
         """
-        settings = {name: _plain(value) for name, value in sorted(self.estimator.get_params(deep=False).items())}
-        section: dict[str, Any] = {"estimator": type(self.estimator).__name__, "parameters": settings}
-        if (iterations := getattr(self.estimator, "n_iter_", None)) is not None:
-            section["iterations"] = int(np.max(iterations))
-        if (folds := document.get("crossValidation")) is not None:
-            section["crossValidation"] = folds
-        return section
+        iterations, folds = getattr(self.estimator, "n_iter_", None), document.get("crossValidation")
+        return EstimatorTraining(
+            estimator=type(self.estimator).__name__,
+            parameters={name: _plain(value) for name, value in sorted(self.estimator.get_params(deep=False).items())},
+            iterations=None if iterations is None else int(np.max(iterations)),
+            cross_validation=None if folds is None else CrossValidationReport.model_validate(folds),
+        )
 
     def packages(self) -> dict[str, str]:
         """The versions of the libraries that made the model, beside numpy and scikit-learn."""

@@ -1,31 +1,19 @@
-"""How much each parameter matters to the objective. Imports steelyard.api, numpy and scikit-learn.
+"""How much each parameter matters to the objective. Imports steelyard, numpy and scikit-learn.
 
 A random forest learns the objective from the parameters; a parameter's importance is its share of the variance that the
 forest's splits explain (mean decrease in impurity: Breiman, "Random Forests", 2001).
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from steelyard.api.tuning import Parameter
+from steelyard.report.scales import scale_of
+from steelyard.report.search import FEWEST_ANSWERS
+from steelyard.report.search_charts import Importance
 from steelyard.search.log import Entry
-from steelyard_trainer.publishing.search_page.scales import scale_of
-
-FEWEST_ANSWERS = 8
-"""With fewer answers a forest would tell noise from noise."""
-
-
-@dataclass(frozen=True)
-class Importance:
-    """What a forest says of the parameters."""
-
-    shares: tuple[tuple[str, float], ...]
-    """(path, share) of each parameter, most important first; the shares add up to 1."""
-    explained: float
-    """How much of the variance the forest predicts of answers that it has not seen (R² out of bag); at most 1."""
 
 
 def importance_of(parameters: Sequence[Parameter], answers: Sequence[Entry]) -> Importance | None:

@@ -1,0 +1,279 @@
+"""steelyard.json, the evidence that is published with a model. Imports pydantic and the contract only.
+
+The trainer writes it through these classes, and everybody else reads it through them. `package.FORMAT_VERSION` says
+what its formats are; a document of an older one is read as if it were of the present one.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from pydantic import ValidationError
+
+from steelyard.contract.documents import Document, absent
+from steelyard.contract.package import (
+    FORMAT_VERSION,
+    KIND,
+    PROBABILITIES,
+    REPORT_FILE,
+    RUNTIME_FILES,
+    TARGET,
+)
+from steelyard.contract.version import API_VERSION
+
+
+class FigureReport(Document):
+    """A metric's value."""
+
+    value: float
+    standard_error: float
+    """Of the value, for the choice of rows."""
+
+
+Figures: TypeAlias = dict[str, FigureReport]
+"""By the metric's name."""
+
+
+class ServingReport(Document):
+    """What predicts."""
+
+    runtime: str
+    """One of `package.RUNTIME_FILES`."""
+    file: str
+    """The file that it runs; the figures are this file's."""
+
+
+class SearchReport(Document):
+    """The search that the model is the best of."""
+
+    name: str
+    algorithm: str
+    trials: int
+    ended: str
+    """Why, in words."""
+    metric: str
+    measured_on: str
+    trial: int | None
+    value: float | None
+    parameters: dict[str, Any]
+    """By path."""
+    dataset: str
+    """Its URI."""
+
+
+class ColumnReport(Document):
+    """A feature."""
+
+    name: str
+    kind: str
+    """Number, Category ..."""
+
+
+class DatasetReport(Document):
+    """What the model was trained and judged on."""
+
+    fingerprint: str
+    """SHA-256 (hex) of the prepared rows."""
+    rows: dict[str, int]
+    """By set: train, validation, test."""
+    split: dict[str, Any] = {}
+    """How the rows were dealt out, where it was not by chance alone."""
+    source_rows: int
+    dropped_rows: int
+    columns: list[ColumnReport]
+    classes: list[str] | None
+    """The labels; None of a regression."""
+    class_counts: dict[str, list[int]] | None
+    """Rows of each label, by set."""
+    findings: dict[str, Any]
+
+
+class NetworkTraining(Document):
+    """How a network was trained."""
+
+    parts: list[str] = ["train"]
+    """Of the data that it was trained on."""
+    epochs: int
+    best_epoch: int
+    """Whose weights it has."""
+    workers: int
+    steps: int
+    at_best_epoch: dict[str, float]
+    """Figures such as loss and val_loss."""
+
+
+class CrossValidationReport(Document):
+    """Scores of models of the same settings on rows that they have not seen."""
+
+    folds: int
+    rows: int
+    scores: dict[str, list[float]]
+    """By metric, then by fold."""
+    means: dict[str, float]
+    """By metric."""
+
+
+class EstimatorTraining(Document):
+    """How a model of scikit-learn was fitted."""
+
+    parts: list[str] = ["train"]
+    """Of the data that it was fitted on."""
+    estimator: str
+    """Its class."""
+    parameters: dict[str, Any]
+    iterations: int | None = absent()
+    cross_validation: CrossValidationReport | None = absent()
+
+
+TrainingReport: TypeAlias = NetworkTraining | EstimatorTraining
+
+
+class NaiveReport(Document):
+    """A model that says the same of every row."""
+
+    says: str | float
+    """The commonest label, or the mean."""
+    test: dict[str, float]
+    """Its figures on the test set, by metric."""
+
+
+class ConfusionReport(Document):
+    """Test rows, by label."""
+
+    confusion: list[list[int]]
+    """A row for each label, of how often each label was said of it."""
+
+
+class ConfusedPair(Document):
+    """Two labels that were confused."""
+
+    label: str
+    said: str
+    rows: int
+
+
+class ConfusedReport(Document):
+    """The pairs of labels that were confused most often, where there are too many labels for all."""
+
+    confused: list[ConfusedPair]
+
+
+class ResidualsReport(Document):
+    """A regression's errors."""
+
+    residuals: dict[str, float]
+    """Target minus prediction on the test set: by share of the rows, such as "0.05", the quantile."""
+
+
+ErrorsReport: TypeAlias = ConfusionReport | ConfusedReport | ResidualsReport
+
+
+class CandidateReport(Document):
+    """A candidate that was weighed, as it was measured on the validation set."""
+
+    name: str
+    bytes: int | None
+    """Of its file; None where it could not be made, as are the next two."""
+    latency_microseconds: float | None
+    """Median of one row."""
+    validation: Figures | None
+    """None where an output was not a finite number, too."""
+    failure: str | None = absent()
+    """Why it could not be made."""
+    drop: float | None
+    """How much of the primary metric it loses against the baseline."""
+    within_budget: bool
+    verdict: str
+    """Why it was chosen or not."""
+
+
+class ChoiceReport(Document):
+    """Which candidate was published, and why."""
+
+    chosen: str
+    """Its name; "Baseline" ("None" in format 1) is the model without compression."""
+    why: str
+    made_with: str | None
+    """Of a model that was trained on the training and validation sets: which model the choice was made with."""
+    baseline: str
+    """What the model without compression is called: float32, skops."""
+    bytes: int
+    """Of the published file."""
+    baseline_bytes: int
+    primary_metric: str
+    objective: str | None
+    """None where no compression was asked for, as is the next."""
+    max_metric_drop: float | None
+    candidates: list[CandidateReport]
+
+
+class PublishedReport(Document):
+    """All that is said of a published model."""
+
+    api_version: str = API_VERSION
+    kind: str = KIND
+    format_version: int = FORMAT_VERSION
+    """That of the document, however it is read."""
+    name: str
+    task: str
+    """Classification or Regression."""
+    target: str
+    """The column that is predicted."""
+    output: str
+    """What the served file gives: `package.PROBABILITIES`, `TARGET` or `STANDARDIZED_TARGET`."""
+    serving: ServingReport
+    manifest: dict[str, Any]
+    """The TrainingJob."""
+    search: SearchReport | None = absent()
+    versions: dict[str, str]
+    """Of Python and of the packages that made the model."""
+    dataset: DatasetReport
+    training: TrainingReport
+    metrics: dict[str, Figures]
+    """By set."""
+    naive: NaiveReport | None = absent()
+    """None in format 1, as are the next two."""
+    errors: ErrorsReport | None = absent()
+    doubts: list[str] = []
+    choice: ChoiceReport
+
+    @classmethod
+    def parse(cls, document: Any) -> "PublishedReport":
+        """The report of a document of this format or an older one.
+
+        Raises:
+            ValueError: it is no report, or one of a later format.
+        """
+        if not isinstance(document, dict) or document.get("kind") != KIND:
+            raise ValueError(f"it is no document of kind {KIND}")
+        version = document.get("formatVersion", 1)
+        if version not in range(1, FORMAT_VERSION + 1):
+            raise ValueError(f"formatVersion {version!r} is not known; 1 to {FORMAT_VERSION} are")
+        try:
+            return cls.model_validate(_as_now(document) if version < FORMAT_VERSION else document)
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            raise ValueError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+
+    @classmethod
+    def read(cls, folder: Path) -> "PublishedReport":
+        """The report in a folder, whose files may have been changed since. Raises OSError, or as `parse` does."""
+        return cls.parse(json.loads((folder / REPORT_FILE).read_bytes()))
+
+
+def _as_now(document: Mapping[str, Any]) -> dict[str, Any]:
+    """A document of format 1 or 2 with what has come since: what its file gives, and what serves it."""
+    try:
+        output = PROBABILITIES if document["task"] == "Classification" else TARGET
+        serving = {"runtime": (name := _runtime_of(document["choice"])), "file": RUNTIME_FILES[name].file}
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"it lacks {error}") from None
+    return {"formatVersion": 1, "output": output, "serving": serving, **document}
+
+
+def _runtime_of(choice: Mapping[str, Any]) -> str:
+    """What serves a model of before it was named: all networks were LiteRT's, all others scikit-learn's."""
+    if choice["baseline"] == "float32":
+        return "LiteRT"
+    return "OnnxRuntime" if choice["chosen"] == "Onnx" else "Skops"

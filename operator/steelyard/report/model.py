@@ -1,0 +1,89 @@
+"""What is published of a model for people: the card in Markdown, and the page `report.html`. Both are made of the same
+sections; a section that is new here has a module in `parts` and a line in one of these tables, or both. Pure."""
+
+from collections.abc import Callable
+
+from steelyard.contract.report import PublishedReport
+from steelyard.report.blocks import Section, Text, code, listed
+from steelyard.report.html import page
+from steelyard.report.markdown import markdown
+from steelyard.report.parts.choice import choice, shown_name
+from steelyard.report.parts.curves import curves
+from steelyard.report.parts.data import data, findings
+from steelyard.report.parts.limits import limits
+from steelyard.report.parts.making import making
+from steelyard.report.parts.quality import quality
+from steelyard.report.parts.search import search, search_charts
+from steelyard.report.parts.usage import usage
+from steelyard.report.told import Told
+from steelyard.texts.figures import counted, duration, number
+
+Part = Callable[[Told], Section | None]
+
+CARD: tuple[Part, ...] = (quality, search, choice, data, usage, limits, making)
+PAGE: tuple[Part, ...] = (
+    quality,
+    curves,
+    choice,
+    search,
+    search_charts,
+    data,
+    findings,
+    usage,
+    limits,
+    making,
+)
+
+
+def model_card(report: PublishedReport) -> str:
+    """README.md: what a person should know before using the model."""
+    told = Told(report)
+    return markdown(report.name, [Section("", (Text(_purpose(report)),)), *_sections(CARD, told)])
+
+
+def report_page(told: Told) -> str:
+    """report.html: the same with charts, and with what has room there. It needs nothing else: no script, no font, no
+    address of anybody's."""
+    report = told.report
+    lead = f"{_purpose(report)} {_origin(report)}"
+    return page(f"Model {report.name}", report.name, lead, _facts(report), _sections(PAGE, told))
+
+
+def _sections(parts: tuple[Part, ...], told: Told) -> list[Section]:
+    return [section for part in parts if (section := part(told)) is not None]
+
+
+def _purpose(report: PublishedReport) -> str:
+    target, classes, columns = code(report.target), report.dataset.classes, report.dataset.columns
+    if classes is None:
+        return f"Predicts the number {target} from {counted(len(columns), 'column')} of a table."
+    return (
+        f"Predicts {target}, one of {len(classes)} labels ({listed(classes)}), from "
+        f"{counted(len(columns), 'column')} of a table."
+    )
+
+
+def _origin(report: PublishedReport) -> str:
+    """What was trained on what."""
+    spec = report.manifest.get("spec", {})
+    model = code(next(iter(spec.get("model", {})), "a model"))
+    rows = sum(report.dataset.rows.get(part, 0) for part in report.training.parts)
+    # What a search prepared once for all its trials is of the data that it was given.
+    source = report.search.dataset if report.search else spec["dataset"]["uri"]
+    return f"A model of kind {model}, trained on {counted(rows, 'row')} of {code(source)}."
+
+
+def _facts(report: PublishedReport) -> list[tuple[str, str]]:
+    chosen = report.choice
+    figure = report.metrics["test"][chosen.primary_metric]
+    facts = [
+        (number(figure.value), f"{chosen.primary_metric} on the test set, ± {number(figure.standard_error, 2)}"),
+        (f"{chosen.bytes:,}", f"bytes ({shown_name(chosen.chosen, chosen)})"),
+    ]
+    if chosen.bytes != chosen.baseline_bytes:
+        facts.append((f"{chosen.bytes / chosen.baseline_bytes:.3f}", f"of the {chosen.baseline} model"))
+    published = next((each for each in chosen.candidates if each.name == chosen.chosen), None)
+    if published is not None and published.latency_microseconds:
+        facts.append((duration(published.latency_microseconds), "a row"))
+    rows = report.dataset.rows
+    return [*facts, (f"{sum(rows.values()):,}", "rows"), (str(len(report.dataset.columns)), "columns")]

@@ -1,0 +1,23 @@
+"""What the model was not tested for."""
+
+from steelyard.report.blocks import Bullets, Section
+from steelyard.report.told import Told
+
+
+def limits(told: Told) -> Section:
+    """What one must not conclude from the figures."""
+    dataset = told.report.dataset
+    items = [
+        "The test rows come from the same source as the training rows. Rows from another time, place or population "
+        "were not tested.",
+        "Fairness towards groups of people, robustness against manipulated rows, and calibration of the outputs were "
+        "not tested.",
+        "Latency was measured on the machine that trained, one row at a time on one thread.",
+    ]
+    if any(column.kind == "Category" for column in dataset.columns):
+        items.append("A word that the training set did not have counts as none of the known ones.")
+    if dataset.classes is not None:
+        items.append(
+            "It answers with one of the labels above for every row, also for one that belongs to none of them."
+        )
+    return Section("Limits", (Bullets(tuple(items)),))

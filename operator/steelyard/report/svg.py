@@ -1,0 +1,272 @@
+"""Charts as SVG: a function for each kind, data in, text out. Pure; imports the charts' data and the scales."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from html import escape
+from typing import Any
+
+from steelyard.report.chart_data import (
+    Bars,
+    Chart,
+    CurveKind,
+    Mark,
+    Matrix,
+    Parallel,
+    Plot,
+    Quantiles,
+    Size,
+)
+from steelyard.report.scales import CategoryScale, NumberScale, Scale, Tick
+
+WIDTHS: dict[Size, float] = {"Wide": 920.0, "Half": 460.0}
+_LEFT, _RIGHT, _TOP, _BOTTOM = 74.0, 24.0, 18.0, 46.0
+_LEGEND_ROOM = 12.0
+_LETTER = 6.6
+"""About the width of a letter."""
+
+
+@dataclass
+class Canvas:
+    """An SVG picture in the making."""
+
+    label: str
+    """What it shows, for those who can't see it."""
+    width: float
+    height: float
+    _parts: list[str] = field(default_factory=list)
+
+    def add(self, part: str) -> None:
+        """Puts an element on top."""
+        self._parts.append(part)
+
+    def text(self, x: float, y: float, text: str, kind: str = "", anchor: str = "middle", more: str = "") -> None:
+        """Writes text, as it is."""
+        css = f' class="{kind}"' if kind else ""
+        self.add(f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}"{css}{more}>{escape(text)}</text>')
+
+    def line(self, x1: float, y1: float, x2: float, y2: float, kind: str) -> None:
+        """Draws a straight line."""
+        self.add(f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" class="{kind}"/>')
+
+    def path(self, points: Iterable[tuple[float, float]], kind: str, title: str = "", style: str = "") -> None:
+        """Draws a line through points."""
+        places = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
+        css = f' style="{style}"' if style else ""
+        self.add(f'<polyline points="{places}" class="{kind}"{css}>{_title(title)}</polyline>')
+
+    def dot(self, x: float, y: float, kind: str, title: str, radius: float = 4.0) -> None:
+        """Draws a mark: a disc, or, for what was pruned, an open one."""
+        self.add(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius}" class="{kind}">{_title(title)}</circle>')
+
+    def box(self, x: float, y: float, width: float, height: float, kind: str, title: str = "", style: str = "") -> None:
+        """Draws a rectangle."""
+        css = f' style="{style}"' if style else ""
+        self.add(
+            f'<rect x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:.1f}" class="{kind}"{css}>'
+            f"{_title(title)}</rect>"
+        )
+
+    def render(self) -> str:
+        """The whole element. What is wide is moved on a narrow screen rather than shrunk until its words are too small
+        to read; what is not is never drawn larger than it is."""
+        is_wide = self.width > WIDTHS["Half"]
+        shape = 'class="wide"' if is_wide else f'style="max-width:{self.width * 1.25:.0f}px"'
+        box = f'viewBox="0 0 {self.width:.0f} {self.height:.0f}"'
+        head = f'<svg {box} {shape} role="img" aria-label="{escape(self.label)}">'
+        return "\n".join(['<div class="scroll">', head, *self._parts, "</svg>", "</div>"])
+
+
+def drawn(chart: Chart) -> str:
+    """A chart as an element of a page."""
+    return _DRAWERS[type(chart)](chart)
+
+
+def _title(text: str) -> str:
+    return f"<title>{escape(text)}</title>" if text else ""
+
+
+@dataclass(frozen=True)
+class _Plane:
+    """Two axes."""
+
+    x: NumberScale
+    y: NumberScale
+    width: float
+    height: float
+    top: float
+
+    def at(self, x: float, y: float) -> tuple[float, float]:
+        width, height = self.width - _LEFT - _RIGHT, self.height - self.top - _BOTTOM
+        return _LEFT + self.x.place(x) * width, self.top + (1 - self.y.place(y)) * height
+
+    def draw(self, canvas: Canvas, x_label: str, y_label: str) -> None:
+        bottom, right = self.height - _BOTTOM, self.width - _RIGHT
+        for tick in self.y.ticks():
+            y = self.top + (1 - tick.place) * (bottom - self.top)
+            canvas.line(_LEFT, y, right, y, "grid")
+            canvas.text(_LEFT - 8, y + 4, tick.label, anchor="end")
+        for tick in self.x.ticks(8 if self.width > WIDTHS["Half"] else 4):
+            x = _LEFT + tick.place * (right - _LEFT)
+            canvas.line(x, bottom, x, bottom + 5, "axis")
+            canvas.text(x, bottom + 19, tick.label)
+        canvas.line(_LEFT, bottom, right, bottom, "axis")
+        canvas.text((_LEFT + right) / 2, self.height - 6, x_label, "label")
+        canvas.text(_LEFT, _TOP - 6, y_label, "label", anchor="start")
+
+
+def _plot(plot: Plot) -> str:
+    canvas = Canvas(plot.label, WIDTHS[plot.size], plot.height)
+    points = [point for curve in plot.curves for point in curve.points] + [(mark.x, mark.y) for mark in plot.marks]
+    x, y = (
+        NumberScale(*given) if given else NumberScale.of([point[axis] for point in points])
+        for axis, given in enumerate((plot.x_range, plot.y_range))
+    )
+    names = [(curve.kind, curve.name) for curve in plot.curves if curve.name]
+    # The lines' names stand in a row of their own.
+    plane = _Plane(x, y, canvas.width, canvas.height, _TOP + (18 if names else 0))
+    plane.draw(canvas, plot.x_label, plot.y_label)
+    for curve in plot.curves:
+        places = [plane.at(*point) for point in curve.points]
+        canvas.path(places, curve.kind, curve.name)
+        if len(places) == 1:
+            canvas.dot(*places[0], f"end-{curve.kind}", curve.name, 3.0)
+    for mark in plot.marks:
+        canvas.dot(*plane.at(mark.x, mark.y), mark.kind, mark.title, mark.radius)
+    if ring := plot.ring:
+        place = plane.at(ring.x, ring.y)
+        canvas.dot(*place, "chosen", ring.title, 8.0)
+        if ring.label:
+            canvas.text(place[0], place[1] + 24, ring.label, "halo label")
+    _write_labels(canvas, plane, [mark for mark in plot.marks if mark.label])
+    _write_legend(canvas, names)
+    return canvas.render()
+
+
+def _write_labels(canvas: Canvas, plane: _Plane, marks: list[Mark]) -> None:
+    """What is written beside marks: above, or further up or down where another label stands there already."""
+    taken: list[tuple[float, float, float]] = []
+    for mark in marks:
+        x, y = plane.at(mark.x, mark.y)
+        half = len(mark.label) * _LETTER / 2
+        x = min(max(x, _LEFT + half + 2), canvas.width - half - 4)
+        offsets = [sign * step for step in range(14, 120, 15) for sign in (-1, 1)]
+        free = [offset for offset in offsets if plane.top < y + offset < canvas.height - _BOTTOM - 4]
+        clear = [
+            offset
+            for offset in free
+            if all(abs(y + offset - other) >= 13 or x + half < left or x - half > right for left, right, other in taken)
+        ]
+        place = y + (clear or free or [-14])[0]
+        taken.append((x - half, x + half, place))
+        canvas.text(x, place + 4, mark.label, "halo")
+
+
+def _write_legend(canvas: Canvas, entries: list[tuple[CurveKind, str]]) -> None:
+    """The lines' names, below that of the y axis."""
+    x = _LEFT
+    for kind, name in entries:
+        canvas.line(x, _TOP + 4, x + 20, _TOP + 4, kind)
+        canvas.text(x + 25, _TOP + 8, name, anchor="start")
+        x += 25 + len(name) * _LETTER + _LEGEND_ROOM
+
+
+def _bars(chart: Bars) -> str:
+    row = 26.0
+    canvas = Canvas(chart.label, WIDTHS["Wide"], _TOP + row * len(chart.bars) + 8)
+    left = 320.0
+    longest = canvas.width - left - 70
+    for index, (name, share) in enumerate(chart.bars):
+        y = _TOP + index * row
+        canvas.text(left - 10, y + 13, name, anchor="end")
+        canvas.box(left, y, max(1.0, share * longest), 16, "bar")
+        canvas.text(left + share * longest + 8, y + 13, f"{share:.0%}", anchor="start")
+    return canvas.render()
+
+
+def _parallel(chart: Parallel) -> str:
+    canvas = Canvas(chart.label, WIDTHS["Wide"], 380)
+    top, bottom = 52.0, canvas.height - 24.0
+    left, right = 70.0, canvas.width - 90.0
+    places = [left + index * (right - left) / max(1, len(chart.axes) - 1) for index in range(len(chart.axes))]
+
+    def y_of(place: float | None) -> float:
+        # Without a value there: below the axis.
+        return bottom - (-0.05 if place is None else place) * (bottom - top)
+
+    for run in chart.runs:
+        points = [(x, y_of(place)) for x, place in zip(places, run.places, strict=True)]
+        canvas.path(points, "run chosen" if run.is_chosen else "run", run.title, f"--share:{run.share:.3f}")
+    for index, (x, axis) in enumerate(zip(places, chart.axes, strict=True)):
+        canvas.line(x, top, x, bottom, "axis")
+        canvas.text(x, 20 if index % 2 == 0 or len(chart.axes) < 5 else 36, axis.name, "label")
+        for tick in _axis_ticks(axis.scale):
+            canvas.line(x - 4, y_of(tick.place), x, y_of(tick.place), "axis")
+            canvas.text(x - 7, y_of(tick.place) + 4, tick.label, "halo", anchor="end")
+    return canvas.render()
+
+
+def _axis_ticks(scale: Scale) -> list[Tick]:
+    return scale.ticks() if isinstance(scale, CategoryScale) else scale.ticks(6)
+
+
+_LONGEST_NAME = 14
+
+
+def _matrix(chart: Matrix) -> str:
+    names = [name if len(name) <= _LONGEST_NAME else name[: _LONGEST_NAME - 1] + "…" for name in chart.names]
+    longest = max(map(len, names)) * _LETTER
+    cell = min(44.0, max(28.0, 360.0 / len(names)))
+    upright = longest > cell - 4
+    left, top = 34 + longest, 34 + (longest if upright else 14)
+    canvas = Canvas(chart.label, left + cell * len(names) + 10, top + cell * len(names) + 10)
+    canvas.text(left, 14, "said", "label", anchor="start")
+    canvas.text(14, top + 4, "label", "label", anchor="end", more=f' transform="rotate(-90 14 {top:.1f})"')
+    for index, name in enumerate(names):
+        middle = index * cell + cell / 2
+        x, y = left + middle, top - 8
+        turn = f' transform="rotate(-90 {x + 4:.1f} {y:.1f})"' if upright else ""
+        canvas.text(x + (4 if upright else 0), y, name, anchor="start" if upright else "middle", more=turn)
+        canvas.text(left - 8, top + middle + 4, name, anchor="end")
+    for row, counts in enumerate(chart.counts):
+        total = max(1, sum(counts))
+        for column, count in enumerate(counts):
+            x, y = left + column * cell, top + row * cell
+            told = f"{chart.names[row]}, said to be {chart.names[column]}: {count:,}"
+            kind = "hit" if row == column else "miss"
+            canvas.box(x, y, cell, cell, "cell")
+            if count:
+                canvas.box(x, y, cell, cell, kind, told, f"opacity:{0.12 + 0.48 * count / total:.2f}")
+                canvas.text(x + cell / 2, y + cell / 2 + 4, f"{count:,}", "count")
+    return canvas.render()
+
+
+def _quantiles(chart: Quantiles) -> str:
+    canvas = Canvas(chart.label, WIDTHS["Half"], 132)
+    scale = NumberScale.of([*chart.values.values(), 0.0])
+    left, right, middle = 24.0, canvas.width - 24.0, 44.0
+
+    def at(share: str) -> float:
+        return left + scale.place(chart.values[share]) * (right - left)
+
+    bottom = 80.0
+    for tick in scale.ticks(5):
+        x = left + tick.place * (right - left)
+        canvas.line(x, 16, x, bottom, "grid")
+        canvas.text(x, bottom + 18, tick.label)
+    zero = left + scale.place(0.0) * (right - left)
+    canvas.line(zero, 10, zero, bottom, "limit")
+    canvas.line(at("0"), middle, at("1"), middle, "axis")
+    canvas.box(at("0.05"), middle - 5, max(1.0, at("0.95") - at("0.05")), 10, "most", "nine tenths of the rows")
+    canvas.box(at("0.25"), middle - 18, max(1.0, at("0.75") - at("0.25")), 36, "half", "half of the rows")
+    canvas.line(at("0.5"), middle - 18, at("0.5"), middle + 18, "median")
+    canvas.text((left + right) / 2, canvas.height - 10, chart.x_label, "label")
+    return canvas.render()
+
+
+_DRAWERS: dict[type[Any], Callable[[Any], str]] = {
+    Plot: _plot,
+    Bars: _bars,
+    Parallel: _parallel,
+    Matrix: _matrix,
+    Quantiles: _quantiles,
+}
