@@ -6,6 +6,7 @@ import tempfile
 from pathlib import Path
 
 from steelyard.api.compression import BASELINE
+from steelyard.contract.summaries import CandidateSummary
 from steelyard.stores.registry import store_at
 from steelyard_trainer.begin import begin
 from steelyard_trainer.compression.choice import Choice
@@ -90,30 +91,31 @@ def finish(context: StageContext) -> Outcome:
     shown = baseline_name(spec) if name == BASELINE else name
     return Outcome(
         f"{shown}, {sizes.chosen:,} bytes, {primary.name} {figure} on the test set; {where}",
-        {
-            "chosen": name,
-            "bytes": sizes.chosen,
-            "baseline": baseline_name(spec),
-            "baselineBytes": sizes.baseline,
-            **judged.summary(),
-            "metricDrop": choice.chosen.drop,
-            "digest": digest,
-            "published": places,
-            "candidates": _short(choice, primary.name),
-        },
+        judged.summary.model_copy(
+            update={
+                "chosen": name,
+                "bytes": sizes.chosen,
+                "baseline": baseline_name(spec),
+                "baseline_bytes": sizes.baseline,
+                "metric_drop": choice.chosen.drop,
+                "digest": digest,
+                "published": places,
+                "candidates": _short(choice, primary.name),
+            }
+        ).to_json(),
     )
 
 
-def _short(choice: Choice, primary: str) -> list[dict[str, object]]:
+def _short(choice: Choice, primary: str) -> list[CandidateSummary]:
     """The candidates as the status shows them."""
     return [
-        {
-            "name": weighed.measured.name,
-            "bytes": None if weighed.measured.failure else weighed.measured.bytes,
-            "metric": weighed.measured.figures[primary].value if weighed.measured.figures else None,
-            "drop": weighed.drop,
-            "latencyMicroseconds": None if weighed.measured.failure else weighed.measured.latency_microseconds,
-            "withinBudget": weighed.is_within_budget,
-        }
+        CandidateSummary(
+            name=weighed.measured.name,
+            bytes=None if weighed.measured.failure else weighed.measured.bytes,
+            metric=weighed.measured.figures[primary].value if weighed.measured.figures else None,
+            drop=weighed.drop,
+            latency_microseconds=None if weighed.measured.failure else weighed.measured.latency_microseconds,
+            within_budget=weighed.is_within_budget,
+        )
         for weighed in choice.weighed
     ]

@@ -1,4 +1,4 @@
-"""What a job achieved, for a person: where the model lies, what it costs, what was weighed. Imports the api only."""
+"""What a job achieved, for a person: where the model lies, what it costs, what was weighed. Imports the api and the contract."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -6,6 +6,7 @@ from typing import Any
 
 from steelyard.api.compression import BASELINE
 from steelyard.api.status import ModelStatus
+from steelyard.contract.summaries import CandidateSummary, ModelSummary
 from steelyard.texts.figures import duration, number, with_error
 
 _BASELINES = (BASELINE, "None")
@@ -18,19 +19,20 @@ _INDENT = 12
 """Where the second column begins."""
 
 
-def outcome_lines(found: Mapping[str, Any], published: Sequence[str]) -> list[str]:
+def outcome_lines(summary: Mapping[str, Any], published: Sequence[str]) -> list[str]:
     """A result, line by line.
 
     Args:
-        found: the summary of the last stage's result; one that was too long for its place may lack any part.
+        summary: that of the last stage's result; one that was too long for its place may lack any part.
         published: the places, as the user can type them.
     """
+    found = ModelSummary.told(summary)
     lines = [f"published   {place}" for place in published]
     # One blank less, and it would not fit: 80 characters with what is to be copied in one line.
-    lines += [f"digest  {found['digest']}"] if "digest" in found else []
-    lines += [f"chosen      {_chosen(found)}"] if "chosen" in found else []
+    lines += [f"digest  {found.digest}"] if found.digest else []
+    lines += [f"chosen      {_chosen(found, found.chosen)}"] if found.chosen else []
     lines += _test_lines(found)
-    lines += [f"doubtful    {doubt}" for doubt in found.get("doubts", [])]
+    lines += [f"doubtful    {doubt}" for doubt in found.doubts or []]
     return lines + _candidate_lines(found)
 
 
@@ -40,14 +42,13 @@ def typed(folder: Path) -> str:
     return str(folder.relative_to(here)) if folder.is_relative_to(here) else str(folder)
 
 
-def _test_lines(found: Mapping[str, Any]) -> list[str]:
+def _test_lines(found: ModelSummary) -> list[str]:
     """What decides, beside a model that ignores the features; then the other metrics."""
-    metrics = {name: f"{name} {with_error(value, error)}" for name, (value, error) in found.get("metrics", {}).items()}
-    naive, decides = found.get("naive"), found.get("metric")
+    metrics = {name: f"{name} {with_error(value, error)}" for name, (value, error) in (found.metrics or {}).items()}
+    naive, decides = found.naive, found.metric
     if naive is not None and decides in metrics:
-        label = naive.get("label")
-        says = f"the mean, {naive.get('mean', 0.0):.6g}" if label is None else f"'{label}'"
-        metrics[decides] += f" (always saying {says}: {number(naive['value'])})"
+        says = f"the mean, {naive.mean or 0.0:.6g}" if naive.label is None else f"'{naive.label}'"
+        metrics[decides] += f" (always saying {says}: {number(naive.value)})"
     shown = list(metrics.values())
     lines = [shown[0], *_wrapped(shown[1:])] if naive and shown else _wrapped(shown)
     return [f"{'' if number else 'test':<{_INDENT}}{line}" for number, line in enumerate(lines)]
@@ -64,45 +65,47 @@ def _wrapped(figures: Sequence[str]) -> list[str]:
     return lines
 
 
-def _chosen(found: Mapping[str, Any]) -> str:
+def _chosen(found: ModelSummary, name: str) -> str:
     """The chosen candidate against the model without compression."""
-    name, size, baseline, drop = (found.get(key) for key in ("chosen", "bytes", "baselineBytes", "metricDrop"))
-    if name is None or not size or not baseline:
-        return shown_name(str(name), found.get("baseline"))
+    size, baseline, drop = found.bytes, found.baseline_bytes, found.metric_drop
+    if not size or not baseline:
+        return shown_name(name, found.baseline)
     time = _time(_candidate(found, name))
     if name in _BASELINES:
-        return f"{_baseline(found)}, {size:,} bytes{time}{_other_end(found)}"
+        return f"{_baseline(found)}, {size:,} bytes{time}{_other_end(found, name)}"
     cost = "at the same" if not drop else f"{number(abs(drop))} {'less' if drop > 0 else 'more'}"
     return (
         f"{name}, {size:,} bytes{time}: {size / baseline:.3f} of {_baseline(found)} ({baseline:,} bytes), "
-        f"{cost} {found.get('metric', 'metric')} on the validation set{_other_end(found)}"
+        f"{cost} {found.metric or 'metric'} on the validation set{_other_end(found, name)}"
     )
 
 
-def _other_end(found: Mapping[str, Any]) -> str:
+def _other_end(found: ModelSummary, name: str) -> str:
     """A line for what the fastest candidate within the budget costs, or, where that was chosen, the smallest."""
-    chosen = _candidate(found, found["chosen"])
-    within = [each for each in found.get("candidates", []) if each.get("withinBudget") and _time(each)]
-    if len(within) < 2 or not _time(chosen):
+    within = [each for each in found.candidates or [] if each.within_budget and _time(each)]
+    chosen = _candidate(found, name)
+    if chosen is None or len(within) < 2 or not _time(chosen):
         return ""
-    key, word = ("latencyMicroseconds", "fastest")
-    if chosen[key] == min(each[key] for each in within):
-        key, word = ("bytes", "smallest")
-    other = min(within, key=lambda each: float(each[key]))
-    if other[key] >= chosen[key]:
-        return ""
-    name = shown_name(other["name"], found.get("baseline"))
-    return f"\n{'':<12}the {word} within the budget: {name}, {other['bytes']:,} bytes{_time(other)}"
+    fastest = min(within, key=lambda each: each.latency_microseconds or 0.0)
+    smallest = min(within, key=lambda each: each.bytes or 0)
+    if chosen.latency_microseconds != fastest.latency_microseconds:
+        return _against("fastest", fastest, found)
+    return _against("smallest", smallest, found) if (smallest.bytes or 0) < (chosen.bytes or 0) else ""
 
 
-def _candidate(found: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    """A candidate that was weighed; empty where it is not told."""
-    return next((each for each in found.get("candidates", []) if each["name"] == name), {})
+def _against(word: str, other: CandidateSummary, found: ModelSummary) -> str:
+    name = shown_name(other.name, found.baseline)
+    return f"\n{'':<12}the {word} within the budget: {name}, {other.bytes:,} bytes{_time(other)}"
 
 
-def _time(candidate: Mapping[str, Any]) -> str:
+def _candidate(found: ModelSummary, name: str) -> CandidateSummary | None:
+    """A candidate that was weighed; None where it is not told."""
+    return next((each for each in found.candidates or [] if each.name == name), None)
+
+
+def _time(candidate: CandidateSummary | None) -> str:
     """How long a candidate takes; nothing where that was not measured."""
-    latency = candidate.get("latencyMicroseconds")
+    latency = candidate.latency_microseconds if candidate else None
     return f", {duration(latency)} a row" if latency else ""
 
 
@@ -116,25 +119,24 @@ def shown_name(name: str, baseline: str | None) -> str:
     return (baseline or "float32") if name in _BASELINES else name
 
 
-def _baseline(found: Mapping[str, Any]) -> str:
-    return shown_name(BASELINE, found.get("baseline"))
+def _baseline(found: ModelSummary) -> str:
+    return shown_name(BASELINE, found.baseline)
 
 
-def _candidate_lines(found: Mapping[str, Any]) -> list[str]:
+def _candidate_lines(found: ModelSummary) -> list[str]:
     """A table of the candidates that were weighed; nothing for one alone."""
-    candidates = found.get("candidates", [])
+    candidates = found.candidates or []
     if len(candidates) < 2:
         return []
-    metric = str(found.get("metric", "metric"))
+    metric = found.metric or "metric"
     width = max(12, len(metric) + 2)
     lines = ["", f"{'candidate':<14}{'bytes':>12}{metric:>{width}}{'one row':>10}"]
     for each in candidates:
-        name = shown_name(each["name"], found.get("baseline"))
-        size, value, latency = (each.get(key) for key in ("bytes", "metric", "latencyMicroseconds"))
-        cells = ("-" if size is None else f"{size:,}", "-" if value is None else number(value))
-        time = "-" if latency is None else duration(latency)
-        note = "  loses too much" if each.get("withinBudget") is False else ""
-        note = "  can't be made" if each.get("bytes") is None and each.get("withinBudget") is False else note
+        name, size = shown_name(each.name, found.baseline), each.bytes
+        cells = ("-" if size is None else f"{size:,}", "-" if each.metric is None else number(each.metric))
+        time = "-" if each.latency_microseconds is None else duration(each.latency_microseconds)
+        note = "  loses too much" if each.within_budget is False else ""
+        note = "  can't be made" if size is None and each.within_budget is False else note
         lines.append(f"{name:<14}{cells[0]:>12}{cells[1]:>{width}}{time:>10}{note}")
     return lines
 

@@ -183,8 +183,7 @@ class Result:
     reason: str
     message: str
     summary: dict[str, Any] = field(default_factory=dict)
-    """What the status shows. prepare: task, rows, columns, classes, fingerprint. train: epochs, bestEpoch, metrics,
-    restarts. finish: chosen, bytes, baselineBytes, metrics, digest, published."""
+    """What the status shows: one of `steelyard.contract.summaries`."""
 
     def to_json(self) -> dict[str, Any]:
         """The document as JSON values."""

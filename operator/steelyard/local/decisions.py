@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from steelyard.contract.stages import StageName
+from steelyard.contract.summaries import ModelSummary
 from steelyard.local.job import LocalJob
 from steelyard.local.state import StageRecord
 from steelyard.planning import Plan, Stage, changed_inputs
@@ -87,7 +88,7 @@ def _what_changed(record: StageRecord, stage: Stage, before: list[Decision]) -> 
 def files_present(job: LocalJob, records: Mapping[StageName, StageRecord]) -> dict[StageName, bool]:
     """Whether the files that each stage made are still there and its own."""
     result = records["finish"].result if "finish" in records else None
-    digest = str(result.summary.get("digest", "")) if result is not None else None
+    digest = (ModelSummary.told(result.summary).digest or "") if result is not None else None
     models = (job.workspace.model_file, job.workspace.estimator_file)
     return {
         "prepare": _key_in(job.workspace.dataset_file) == _key_of(records, "prepare"),

@@ -8,6 +8,7 @@ from typing import Any
 
 from steelyard.cli.outcome import outcome_lines, shown_name, typed
 from steelyard.contract.report import PublishedReport
+from steelyard.contract.summaries import ModelSummary
 from steelyard.texts.figures import number, with_error
 
 
@@ -169,15 +170,15 @@ def _facts_of_report(report: PublishedReport) -> dict[str, Any]:
 
 
 def _facts_of_summary(summary: Mapping[str, Any]) -> dict[str, Any]:
-    metrics: dict[str, Any] = {name: (value, error) for name, (value, error) in summary.get("metrics", {}).items()}
-    naive, chosen, baseline = summary.get("naive") or {}, summary.get("chosen"), summary.get("baseline")
+    found = ModelSummary.told(summary)
+    metrics = found.metrics or {}
     return {
         "metrics": {name: value for name, (value, _) in metrics.items()},
         "standard_errors": {name: error for name, (_, error) in metrics.items() if error is not None},
-        "naive_metrics": {str(summary["metric"]): naive["value"]} if "value" in naive and "metric" in summary else {},
-        "doubts": list(summary.get("doubts", [])),
-        "candidates": _candidates(summary.get("candidates", []), baseline),
-        "chosen": None if chosen is None else shown_name(chosen, baseline),
+        "naive_metrics": {found.metric: found.naive.value} if found.naive and found.metric else {},
+        "doubts": found.doubts or [],
+        "candidates": _candidates([each.to_json() for each in found.candidates or []], found.baseline),
+        "chosen": None if found.chosen is None else shown_name(found.chosen, found.baseline),
     }
 
 

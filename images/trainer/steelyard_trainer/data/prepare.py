@@ -19,6 +19,7 @@ import numpy.typing as npt
 from steelyard.api.dataset import Dataset
 from steelyard.api.errors import ConfigurationError, DataError
 from steelyard.cells.manifest import column_style, csv_style, markers
+from steelyard.contract.summaries import PrepareSummary
 from steelyard.contract.workspace import DATASET_FILE, PREPROCESSING_FILE, Workspace
 from steelyard.serving.preprocessing import Preprocessing
 from steelyard.texts.figures import counted
@@ -317,15 +318,15 @@ def _outcome(document: dict[str, Any]) -> Outcome:
         f"{sum(rows.values()):,} rows ({rows['train']:,} to train on, {rows['validation']:,} for validation, "
         f"{rows['test']:,} to test), {counted(len(document['columns']), 'feature')}{what}"
         f"{in_words(document.get('split', {}))}",
-        {
-            "task": document["task"],
-            "rows": rows,
-            "columns": len(document["columns"]),
-            "classes": None if classes is None else len(classes),
-            "fingerprint": document["fingerprint"],
-            "duplicateRows": document["findings"]["duplicateRows"],
-            "droppedRows": document["source"]["droppedRows"],
-        },
+        PrepareSummary(
+            task=document["task"],
+            rows=rows,
+            columns=len(document["columns"]),
+            classes=None if classes is None else len(classes),
+            fingerprint=document["fingerprint"],
+            duplicate_rows=document["findings"]["duplicateRows"],
+            dropped_rows=document["source"]["droppedRows"],
+        ).to_json(),
     )
 
 

@@ -13,6 +13,7 @@ from steelyard.api.errors import DataError
 from steelyard.api.metrics import Measure
 from steelyard.api.training_job import TrainingJobSpec
 from steelyard.contract.report import ErrorsReport
+from steelyard.contract.summaries import ModelSummary, NaiveSummary
 from steelyard.serving.interface import ServedModel
 from steelyard_trainer.data.labelled import Labelled
 from steelyard_trainer.data.reading import PreparedDataset
@@ -38,16 +39,17 @@ class Judgement:
     """Where it errs on the test set."""
     doubts: list[str]
 
-    def summary(self) -> dict[str, Any]:
-        """The entries of a result's summary: each metric with its standard error, what decides first; the naive model's
-        value of that; what makes them doubtful."""
+    @property
+    def summary(self) -> ModelSummary:
+        """What a result's summary says of it: each metric with its standard error, what decides first; the naive
+        model's value of that; what makes them doubtful."""
         test, name = self.figures["test"], self.primary.name
-        return {
-            "metric": name,
-            "metrics": {each: [test[each].value, test[each].standard_error] for each in dict.fromkeys([name, *test])},
-            "naive": {**_said(self.naive.says), "value": self.naive.values[name]},
-            **({"doubts": self.doubts} if self.doubts else {}),
-        }
+        return ModelSummary(
+            metric=name,
+            metrics={each: (test[each].value, test[each].standard_error) for each in dict.fromkeys([name, *test])},
+            naive=_said(self.naive.says, self.naive.values[name]),
+            doubts=self.doubts or None,
+        )
 
 
 def judge_parts(
@@ -106,8 +108,8 @@ def judgement_of(
     return Judgement(primary, figures, naive, errors_of(dataset.classes, targets, outputs), doubtful)
 
 
-def _said(says: str | float) -> dict[str, str | float]:
+def _said(says: str | float, value: float) -> NaiveSummary:
     """What the naive model says; a label as a status has room for it."""
     if not isinstance(says, str):
-        return {"mean": says}
-    return {"label": says if len(says) <= _LONGEST_LABEL else says[: _LONGEST_LABEL - 1] + "…"}
+        return NaiveSummary(mean=says, value=value)
+    return NaiveSummary(label=says if len(says) <= _LONGEST_LABEL else says[: _LONGEST_LABEL - 1] + "…", value=value)

@@ -14,6 +14,7 @@ from steelyard.api.base import Part
 from steelyard.api.status import ModelStatus, StageStatus, TrialStatus
 from steelyard.api.training_job import TrainingJob
 from steelyard.contract.stages import Progress, Reason, Result, StageName
+from steelyard.contract.summaries import ModelSummary
 from steelyard.contract.trial_report import TrialReport
 from steelyard.controller.observation import text_of, time_of
 from steelyard.controller.policies.disruptions import Disruptions
@@ -208,27 +209,15 @@ class StatusDraft(Draft):
 
     def _show_model(self, summary: dict[str, Any]) -> None:
         """The model and its evidence, in the fields that the status has for them."""
-        names = (
-            "chosen",
-            "bytes",
-            "baseline",
-            "baselineBytes",
-            "metric",
-            "naive",
-            "doubts",
-            "metricDrop",
-            "digest",
-            "published",
-            "candidates",
-        )
-        shown = {name: summary[name] for name in names if summary.get(name) is not None}
         try:
-            metrics = {
-                name: {"value": value, **({} if error is None else {"standardError": error})}
-                for name, (value, error) in (summary.get("metrics") or {}).items()
-            }
-        except (TypeError, ValueError, AttributeError):
+            found = ModelSummary.model_validate(summary)
+        except ValidationError:
             return
+        metrics = {
+            name: {"value": value, **({} if error is None else {"standardError": error})}
+            for name, (value, error) in (found.metrics or {}).items()
+        }
+        shown = found.model_dump(mode="json", exclude_none=True, exclude={"version", "metrics"})
         model: dict[str, Any] = {}
         if not _take(model, ModelStatus, {**shown, "metrics": metrics}):
             return

@@ -34,4 +34,4 @@ def judge_baseline(context: StageContext, dataset: PreparedDataset, model: keras
         served, size = measuring_on(dataset, ()).serve(baseline), baseline.bytes
     judgement = judge_parts(served, dataset.read_parts, dataset, spec)
     check_gates(spec.evaluation, judgement.primary, judgement.figures["train"], judgement.figures["test"])
-    return {**judgement.summary(), "bytes": size}
+    return judgement.summary.model_copy(update={"bytes": size}).to_json()

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from steelyard.api.errors import SteelyardError
 from steelyard.api.training import ClassWeights
 from steelyard.contract.stages import Env, ExitCode, Reason
+from steelyard.contract.summaries import TrainSummary
 from steelyard.contract.trial_report import TrialReport, short_error
 from steelyard.search.best import leaves_model
 from steelyard.texts.figures import counted
@@ -296,14 +297,14 @@ def _reporter(context: StageContext) -> Callable[[int, dict[str, float]], None]:
 def _summary(context: StageContext, loop: Loop, progression: Progression) -> dict[str, Any]:
     best = progression.best_epoch
     figures = {name: values[best - 1] for name, values in loop.state.history.items()}
-    return {
-        "epochs": loop.state.epoch,
-        "bestEpoch": best,
-        "steps": loop.steps_done,
-        "workers": context.job.spec.training.workers,
+    return TrainSummary(
+        epochs=loop.state.epoch,
+        best_epoch=best,
+        steps=loop.steps_done,
+        workers=context.job.spec.training.workers,
         # A trial has its own report, and may have little room beside it.
-        **({} if context.job.spec.trial else {"metrics": figures}),
-    }
+        metrics=None if context.job.spec.trial else figures,
+    ).to_json()
 
 
 def _leave_model(context: StageContext, model: keras.Model) -> None:

@@ -10,7 +10,9 @@ from typing import Any, Literal
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from steelyard.contract.report import CrossValidationReport
 from steelyard.contract.stages import Env, Reason
+from steelyard.contract.summaries import TrainSummary
 from steelyard.search.best import leaves_model
 from steelyard_trainer.contract import Outcome, StageContext
 from steelyard_trainer.data.reading import PreparedDataset
@@ -75,22 +77,20 @@ def _answer(context: StageContext, rows: Rows) -> tuple[Outcome, Estimator | Non
 
 def _fit(context: StageContext, rows: Rows, threads: int) -> tuple[Outcome, Estimator]:
     spec = context.job.spec
-    summary: dict[str, Any] = {"workers": 1}
-    if spec.evaluation.cross_validation is not None:
-        summary["crossValidation"] = _cross_validate(context, rows)
+    has_folds = spec.evaluation.cross_validation is not None
+    summary = TrainSummary(workers=1, cross_validation=_cross_validate(context, rows) if has_folds else None)
     table = rows.all_learned if spec.is_refit else rows.part("train")
     model = fit_on(table, spec, rows, threads=threads, tell=context.notice)
     learned = "training and validation sets" if spec.is_refit else "training set"
     message = f"fitted on the {len(table):,} rows of the {learned}"
     if spec.is_refit:
         # No part is left that the model has not seen, but the one that judges it at the very end.
-        return Outcome(message, summary), model
+        return Outcome(message, summary.to_json()), model
     told = spec.told_measures(rows.dataset.task)
     figures: dict[SplitName, Figures] = {split: judge(model, spec, rows, split, told) for split in _LEARNING}
-    summary["metrics"] = _history_like(figures)
-    if not spec.has_finish:
-        summary |= _judge_here(context, rows, model, figures)
-    return Outcome(message, summary), model
+    summary = summary.model_copy(update={"metrics": _history_like(figures)})
+    judged = {} if spec.has_finish else _judge_here(context, rows, model, figures)
+    return Outcome(message, {**summary.to_json(), **judged}), model
 
 
 def _history_like(figures: dict[SplitName, Figures]) -> dict[str, float]:
@@ -113,10 +113,10 @@ def _judge_here(
     check_gates(spec.evaluation, primary, figures["train"], test)
     trained = rows.part("train").targets
     judged = judgement_of(spec, rows.dataset, {**figures, "test": test}, trained, table.targets, outputs)
-    return judged.summary()
+    return judged.summary.to_json()
 
 
-def _cross_validate(context: StageContext, rows: Rows) -> dict[str, Any]:
+def _cross_validate(context: StageContext, rows: Rows) -> CrossValidationReport:
     """The scores of what is told on all folds, and their means."""
     spec = context.job.spec
     assert spec.evaluation.cross_validation is not None
@@ -128,9 +128,9 @@ def _cross_validate(context: StageContext, rows: Rows) -> dict[str, Any]:
         for metric, value in score_fold(spec, folds, index, measures).items():
             scores[metric].append(value)
         context.progress(index + 1, count, "folds", **{primary: scores[primary][-1]})
-    return {
-        "folds": count,
-        "rows": len(folds.table),
-        "scores": scores,
-        "means": {metric: float(np.average(values)) for metric, values in scores.items()},
-    }
+    return CrossValidationReport(
+        folds=count,
+        rows=len(folds.table),
+        scores=scores,
+        means={metric: float(np.average(values)) for metric, values in scores.items()},
+    )
