@@ -14,13 +14,14 @@ from search_documents import search_document
 
 from steelyard.contract.package import FORMAT_VERSION, RUNTIME_FILES
 from steelyard.contract.report import PublishedReport
-from steelyard.report.blocks import Code, Folded, Section, Table, Text, Warn
+from steelyard.report.blocks import Code, Facts, Folded, Section, Table, Text, Warn
 from steelyard.report.chart_data import Matrix
 from steelyard.report.html import inline, page
 from steelyard.report.markdown import markdown
 from steelyard.report.model import model_card, report_page
 from steelyard.report.search import Found
 from steelyard.report.search_charts import Importance
+from steelyard.report.terminal import COLUMNS, terminal_lines
 from steelyard.report.told import Told
 from steelyard.texts.figures import number, with_error
 
@@ -94,12 +95,12 @@ def test_a_document_of_any_format_is_read_and_keeps_all_that_it_says(folder: Pat
     written = report.to_json()
     assert written["formatVersion"] == document.get("formatVersion", 1)
     assert report.serving.file == RUNTIME_FILES[report.serving.runtime].file
-    assert (folder / report.serving.file).is_file()
-    for name, value in document.items():
-        if name == "dataset":
-            # Format 1 did not say how the rows were dealt out.
-            value = {**value, "split": value.get("split", {})}
-        assert written[name] == value, name
+    # A skops file lies beside every ONNX one.
+    served = [name for name in ("model.tflite", "model.onnx", "model.skops") if (folder / name).is_file()]
+    assert report.serving.file == served[0]
+    # Format 1 did not say how the rows were dealt out.
+    expected = {**document, "dataset": {"split": {}, **document["dataset"]}}
+    assert {name: written[name] for name in document} == expected
     added = set(written) - set(document)
     assert added <= ({"serving"} if "formatVersion" in document else {"serving", "output", "formatVersion", "doubts"})
 
@@ -161,7 +162,7 @@ def test_the_page_and_the_card_hold_the_figures_of_steelyard_json(folder: Path) 
 
 
 def test_the_errors_of_a_page_are_those_of_steelyard_json() -> None:
-    labels, numbers = PUBLISHED / "wine-network/model", PUBLISHED / "diabetes-search/model"
+    labels, numbers = PUBLISHED / "flats-boosting/model", PUBLISHED / "diabetes-search/model"
     counts = json.loads((labels / "steelyard.json").read_bytes())["errors"]["confusion"]
     (matrix,) = [chart for chart in charts_of(page_of(labels)) if "by label (down)" in (chart.get("aria-label") or "")]
     drawn = [int(text.text or "") for text in matrix.iter("text") if text.get("class") == "count"]
@@ -254,7 +255,7 @@ def test_the_same_model_has_the_same_page() -> None:
 
 
 def test_users_words_are_shown_as_they_are() -> None:
-    evil = "<script>alert(`1`)</script> | **x** & \"y\""
+    evil = '<script>alert(`1`)</script> | **x** & "y"'
     document = report_document()
     document |= {"name": evil, "target": evil, "doubts": [evil], "manifest": {"spec": {"dataset": {"uri": evil}}}}
     document["dataset"] |= {"classes": [evil, "b", "c"], "columns": [{"name": evil, "kind": "Category"}]}
@@ -314,3 +315,39 @@ def test_both_renderings_say_what_the_sections_say() -> None:
 )
 def test_what_stands_between_backquotes_is_code(text: str, html: str) -> None:
     assert inline(text) == html
+
+
+DIGEST = "sha256:" + "0" * 64
+
+
+def test_facts_and_tables_are_lines_of_a_terminal() -> None:
+    figures = tuple(f"figure{number} 0.98765 ± 0.0025" for number in range(4))
+    section = Section(
+        "",
+        (
+            Facts((("digest", ((DIGEST,),)), ("chosen", (("Int8",), ("a second line",))), ("test", (figures,)))),
+            Matrix("left out", ("x",), ((1,),)),
+            Table(
+                ("candidate", "bytes", ""), (("float32", "1,000", ""), ("Int8", "-", "can't be made")), frozenset({1})
+            ),
+        ),
+    )
+    assert terminal_lines(section) == [
+        f"digest  {DIGEST}",
+        "chosen      Int8",
+        "            a second line",
+        "test        figure0 0.98765 ± 0.0025, figure1 0.98765 ± 0.0025",
+        "            figure2 0.98765 ± 0.0025, figure3 0.98765 ± 0.0025",
+        "",
+        "candidate            bytes",
+        "float32              1,000",
+        "Int8                     -  can't be made",
+    ]
+    assert max(map(len, terminal_lines(section))) <= COLUMNS
+    facts = Section("", section.blocks[:1])
+    assert "- chosen: Int8; a second line\n" in markdown("T", [facts])
+    assert '<tr><td>chosen</td><td class="text">Int8; a second line</td></tr>' in page("T", "T", "", [], [facts])
+
+
+def test_nothing_known_is_no_line() -> None:
+    assert terminal_lines(Section("", ())) == []

@@ -61,6 +61,14 @@ class Table:
 
 
 @dataclass(frozen=True)
+class Facts:
+    """What is known, name by name."""
+
+    rows: tuple[tuple[str, tuple[tuple[str, ...], ...]], ...]
+    """(name, lines): a line is of pieces with commas between, none of which is broken in two."""
+
+
+@dataclass(frozen=True)
 class Folded:
     """What only some want to read: closed where a page can be opened, left out of Markdown."""
 
@@ -68,7 +76,7 @@ class Folded:
     block: Table | Code
 
 
-Block: TypeAlias = Text | Warn | Heading | Bullets | Code | Table | Folded | Chart
+Block: TypeAlias = Text | Warn | Heading | Bullets | Code | Table | Facts | Folded | Chart
 
 
 @dataclass(frozen=True)

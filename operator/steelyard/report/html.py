@@ -8,9 +8,9 @@ from html import escape
 from itertools import groupby
 from typing import Any
 
-from steelyard.report.blocks import Block, Bullets, Code, Folded, Heading, Section, Table, Text, Warn
+from steelyard.report.blocks import Block, Bullets, Code, Facts, Folded, Heading, Section, Table, Text, Warn
 from steelyard.report.chart_data import Bars, Matrix, Parallel, Plot, Quantiles
-from steelyard.report.markdown import quantile_cells
+from steelyard.report.markdown import facts_in_words, quantile_cells
 from steelyard.report.style import STYLE
 from steelyard.report.svg import drawn
 
@@ -100,6 +100,7 @@ _WRITERS: dict[type[Any], Callable[[Any], str]] = {
     Bullets: lambda block: f"<ul>{''.join(f'<li>{inline(item)}</li>' for item in block.items)}</ul>",
     Code: lambda block: f"<pre><code>{escape(block.text)}</code></pre>",
     Table: _table,
+    Facts: lambda block: _table(Table(("", ""), tuple(facts_in_words(block)))),
     Folded: _folded,
     Plot: drawn,
     Bars: drawn,

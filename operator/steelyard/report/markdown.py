@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from steelyard.report.blocks import Bullets, Code, Heading, Section, Table, Text, Warn, code
+from steelyard.report.blocks import Bullets, Code, Facts, Heading, Section, Table, Text, Warn, code
 from steelyard.report.chart_data import Matrix, Quantiles
 
 
@@ -42,6 +42,11 @@ def quantile_cells(chart: Quantiles) -> tuple[list[str], list[list[str]]]:
     return [f"{float(share):.0%}" for share in chart.values], [[f"{value:.6g}" for value in chart.values.values()]]
 
 
+def facts_in_words(facts: Facts) -> list[tuple[str, str]]:
+    """(name, text) of each, in one line."""
+    return [(name, "; ".join(", ".join(pieces) for pieces in lines)) for name, lines in facts.rows]
+
+
 def _plain(text: str) -> str:
     return text.replace("|", "\\|")
 
@@ -53,6 +58,7 @@ _WRITERS: dict[type[Any], Callable[[Any], str]] = {
     Bullets: lambda block: "\n".join(f"- {item}" for item in block.items),
     Code: lambda block: f"```{block.language}\n{block.text}\n```",
     Table: lambda block: _table(block.header, block.rows),
+    Facts: lambda block: "\n".join(f"- {name}: {text}" for name, text in facts_in_words(block)),
     Matrix: _matrix,
     Quantiles: _quantiles,
 }

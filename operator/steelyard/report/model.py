@@ -7,7 +7,8 @@ from steelyard.contract.report import PublishedReport
 from steelyard.report.blocks import Section, Text, code, listed
 from steelyard.report.html import page
 from steelyard.report.markdown import markdown
-from steelyard.report.parts.choice import choice, shown_name
+from steelyard.report.names import shown_name
+from steelyard.report.parts.choice import choice
 from steelyard.report.parts.curves import curves
 from steelyard.report.parts.data import data, findings
 from steelyard.report.parts.limits import limits
@@ -78,7 +79,7 @@ def _facts(report: PublishedReport) -> list[tuple[str, str]]:
     figure = report.metrics["test"][chosen.primary_metric]
     facts = [
         (number(figure.value), f"{chosen.primary_metric} on the test set, ± {number(figure.standard_error, 2)}"),
-        (f"{chosen.bytes:,}", f"bytes ({shown_name(chosen.chosen, chosen)})"),
+        (f"{chosen.bytes:,}", f"bytes ({shown_name(chosen.chosen, chosen.baseline)})"),
     ]
     if chosen.bytes != chosen.baseline_bytes:
         facts.append((f"{chosen.bytes / chosen.baseline_bytes:.3f}", f"of the {chosen.baseline} model"))

@@ -6,9 +6,10 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from steelyard.cli.outcome import outcome_lines, shown_name, typed
+from steelyard.cli.outcome import outcome_lines, typed
 from steelyard.contract.report import PublishedReport
 from steelyard.contract.summaries import ModelSummary
+from steelyard.report.names import shown_name
 from steelyard.texts.figures import number, with_error
 
 

@@ -1,10 +1,10 @@
 """Which candidate was published, and what the others cost."""
 
-from steelyard.api.compression import BASELINE
 from steelyard.api.metrics import measure_named
 from steelyard.contract.report import CandidateReport, ChoiceReport
 from steelyard.report.blocks import Section, Table, Text
 from steelyard.report.chart_data import Curve, Mark, Plot
+from steelyard.report.names import BASELINES, shown_name
 from steelyard.report.told import Told
 from steelyard.texts.figures import number, with_error
 
@@ -35,11 +35,6 @@ def _refit(chosen: ChoiceReport) -> tuple[Text, ...]:
     )
 
 
-def shown_name(name: str, chosen: ChoiceReport) -> str:
-    """What a candidate is called where a person reads: the model without compression by its form."""
-    return chosen.baseline if name in (BASELINE, "None") else name
-
-
 def _table(chosen: ChoiceReport) -> Table:
     metric = chosen.primary_metric
     rows = []
@@ -50,7 +45,7 @@ def _table(chosen: ChoiceReport) -> Table:
             cost = (f"{each.bytes:,}", f"{each.latency_microseconds:.2f}")
         shown = with_error(figure.value, figure.standard_error) if figure else "-"
         drop = "-" if each.drop is None else f"{each.drop:.4g}"
-        rows.append((shown_name(each.name, chosen), *cost, shown, drop, each.verdict))
+        rows.append((shown_name(each.name, chosen.baseline), *cost, shown, drop, each.verdict))
     return Table(
         ("candidate", "bytes", "µs a row", f"{metric} (validation)", "drop", "verdict"),
         tuple(rows),
@@ -91,14 +86,14 @@ def _with_room(values: list[float]) -> tuple[float, float]:
 
 def _mark(each: CandidateReport, chosen: ChoiceReport) -> Mark:
     assert each.bytes is not None and each.validation is not None
-    name, figure = shown_name(each.name, chosen), each.validation[chosen.primary_metric]
+    name, figure = shown_name(each.name, chosen.baseline), each.validation[chosen.primary_metric]
     title = f"{name}: {each.bytes:,} bytes, {chosen.primary_metric} {number(figure.value)}"
     return Mark(each.bytes, figure.value, "trial" if each.within_budget else "pruned", title, name, 5.0)
 
 
 def _worst_allowed(chosen: ChoiceReport) -> float | None:
     """The metric that the budget ends at; None where there is none, or it is of no use to show."""
-    baseline = next((each for each in chosen.candidates if shown_name(each.name, chosen) == chosen.baseline), None)
+    baseline = next((each for each in chosen.candidates if each.name in BASELINES), None)
     if baseline is None or baseline.validation is None or not chosen.max_metric_drop:
         return None
     value, info = baseline.validation[chosen.primary_metric].value, measure_named(chosen.primary_metric).info
