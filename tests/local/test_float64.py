@@ -72,7 +72,7 @@ def test_case_13_prices_above_65504_in_float16(tmp_path: Path) -> None:
     found = r2_by_candidate(report)
     assert found["Baseline"] > 0.98
     assert found["Float16"] == pytest.approx(found["Baseline"], abs=0.001)
-    assert report["formatVersion"] == 2
+    assert report["formatVersion"] >= 2, "outputs have a unit of their own"
 
 
 def test_case_14_a_target_far_from_0_in_every_candidate(tmp_path: Path) -> None:
