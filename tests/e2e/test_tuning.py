@@ -165,7 +165,7 @@ class Killed:
     due: list[int]
     """The numbers of answers at which that is still to happen."""
     processes: int = 0
-    """How many of the operator were killed for it."""
+    """How many of the operator were killed while it was under way."""
     answers: list[int] = field(default_factory=list)
     """How many the search had after each time."""
 
@@ -201,9 +201,12 @@ def kill_where_due(cluster: RealCluster, searches: list[Killed]) -> None:
         if search.due and answers(search.namespace.get("tuningjob", "forest-search")) >= search.due[0]
     ]
     processes = kill_operator(cluster) if due else 0
+    for search in searches:
+        # It is the operator of both. One that is still on its way up from the last time can't be killed.
+        if search.due:
+            search.processes += processes
     for search in due:
         search.due.pop(0)
-        search.processes += processes
         search.answers.append(answers(search.namespace.get("tuningjob", "forest-search")))
 
 
