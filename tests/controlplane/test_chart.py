@@ -294,7 +294,7 @@ def test_the_dashboard_shows_metrics_that_the_operator_has(helm: str) -> None:
         for target in panel["targets"]
         for metric in re.findall(r"\bsteelyard_\w+", target["expr"])
     }
-    source = (ROOT / "operator" / "steelyard" / "controller" / "runtime" / "metrics.py").read_text()
+    source = (ROOT / "operator" / "steelyard" / "controller" / "runtime" / "prometheus.py").read_text()
     assert shown == set(re.findall(r'"(steelyard_\w+)"', source))
 
 

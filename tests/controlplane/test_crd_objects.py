@@ -97,6 +97,11 @@ def fields(node: Node, path: str) -> Iterator[tuple[str, Node]]:
 # --- size and cost ----------------------------------------------------------------------------------------------------
 
 
+def _is_established(crd: Node) -> bool:
+    said = (crd.get("status") or {}).get("conditions") or []
+    return any(each["type"] == "Established" and each["status"] == "True" for each in said)
+
+
 @pytest.mark.parametrize("way", ["--server-side=false", "--server-side"])
 @pytest.mark.parametrize("kind", ["trainingjobs", "tuningjobs"])
 def test_a_crd_is_applied_from_nothing_in_both_ways(
@@ -111,8 +116,7 @@ def test_a_crd_is_applied_from_nothing_in_both_ways(
     )
     admin("apply", way, f"--filename={file}")
     try:
-        admin("wait", "--for=condition=Established", f"crd/{kind}.{group}", "--timeout=60s")
-        found = admin.get("crd", f"{kind}.{group}")
+        found = admin.wait_for("crd", f"{kind}.{group}", _is_established)
         kept = found["metadata"].get("annotations", {}).get("kubectl.kubernetes.io/last-applied-configuration", "")
         assert len(kept.encode()) < 200_000
         assert bool(kept) is (way == "--server-side=false")
