@@ -1,6 +1,6 @@
 """What a store is: the places of one scheme, as a process here reaches them. Imports the api and the contract only.
 
-A store is a subclass in a module of its own, and one line in `registry.py`. `tests/unit/test_stores.py` is what every
+A store is a subclass in a module of its own, and one line in `registry.py`. `tests/local/test_stores.py` is what every
 store passes, a line of `tests/store_support.py` makes one for it.
 """
 
