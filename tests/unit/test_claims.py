@@ -85,15 +85,15 @@ def test_a_test_file_is_found_judged_and_covered_by_the_digest_as_the_table_is(t
     for path in (table, later):
         path.parent.mkdir(parents=True)
     table.write_text("x,y\n1,2\n")
-    (finding,) = sources_findings(dataset, job.resolve)
+    (finding,) = sources_findings(dataset, job.surroundings)
     assert finding.problem.path == "spec.dataset.testUri" and f"there is no file {later}" in finding.problem.message
     with pytest.raises(DataError, match=r"spec.dataset.testUri: .*--claim later=DIR"):
         sources_digest(dataset, job.surroundings, None)
     later.write_text("x,z\n3,4\n")
-    (finding,) = sources_findings(dataset, job.resolve)
+    (finding,) = sources_findings(dataset, job.surroundings)
     assert finding.problem.path == "spec.dataset.testUri" and "has no column 'y'" in finding.problem.message
     later.write_text("x,y\n3,4\n")
-    assert sources_findings(dataset, job.resolve) == []
+    assert sources_findings(dataset, job.surroundings) == []
     digest, remembered = sources_digest(dataset, job.surroundings, None)
     assert remembered is not None and SourceRecord.from_json(asdict(remembered)) == remembered
     assert sources_digest(dataset, job.surroundings, remembered) == (digest, remembered)

@@ -104,6 +104,13 @@ def test_a_missing_source_is_65_with_its_path(
     assert code == 65 and str(manifest.with_name("table.csv")) in errors and "dataset.uri" in errors
 
 
+def test_what_scikit_learn_ships_is_valid_without_a_file(
+    manifest: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = ("--set", "dataset.uri=sklearn:iris", "--set", "dataset.target=target")
+    assert steelyard(monkeypatch, capsys, "validate", manifest, *table)[0] == 0
+
+
 def test_validate_says_all_mistakes_at_once(
     manifest: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

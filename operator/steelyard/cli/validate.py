@@ -69,7 +69,7 @@ def _check(job: LocalJob, holder: str = "spec.") -> None:
         holder: where its spec lies in the manifest.
     """
     dataset = job.job.spec.dataset
-    findings = sources_findings(dataset, job.resolve)
+    findings = sources_findings(dataset, job.surroundings)
     targets = publish_problems(job)
     problems = [finding.problem for finding in findings] + targets
     problems = [Problem(holder + problem.path.removeprefix("spec."), problem.message) for problem in problems]

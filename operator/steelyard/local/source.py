@@ -5,7 +5,7 @@ import csv
 import hashlib
 import json
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -43,8 +43,6 @@ def find_source(dataset: Dataset, path: Path, field: str = "uri") -> None:
     Raises:
         DataError: it is not there, is no file or can't be read.
     """
-    if not dataset.is_file:
-        return
     if dataset.is_prepared:
         path = path / DATASET_FILE
     if not path.exists():
@@ -124,14 +122,17 @@ class Finding:
     """DATA or CONFIGURATION."""
 
 
-def sources_findings(dataset: Dataset, resolve: Callable[[str], Path]) -> list[Finding]:
-    """What is wrong with the source and, where there is one, with the test file; as `source_findings`."""
-    findings = source_findings(dataset, resolve(dataset.uri))
+def sources_findings(dataset: Dataset, surroundings: Surroundings) -> list[Finding]:
+    """What is wrong with the source and, where there is one, with the test file; as `source_findings`. Nothing is wrong
+    with what is no file."""
+    if not dataset.is_file:
+        return []
+    findings = source_findings(dataset, surroundings.path(dataset.uri))
     if (test := test_dataset(dataset)) is None:
         return findings
     # What is excluded need not be in the test file.
     test = test.model_copy(update={"exclude": []})
-    for finding in source_findings(test, resolve(test.uri)):
+    for finding in source_findings(test, surroundings.path(test.uri)):
         problem = finding.problem
         message = problem.message.removeprefix("spec.dataset.uri: ")
         findings.append(replace(finding, problem=Problem("spec.dataset.testUri", message)))
