@@ -63,6 +63,12 @@ def test_what_is_not_there_has_no_identity(case: StoreCase) -> None:
         case.store("nowhere.csv").identity()
 
 
+def test_a_path_that_begins_with_two_slashes_is_where_it_says(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_bytes(b"x,y\n1,2\n")
+    opened = source_at(f"/{tmp_path}/a.csv", Surroundings(tmp_path / "manifests")).open()
+    assert isinstance(opened, Path) and opened.read_bytes() == b"x,y\n1,2\n"
+
+
 def test_a_source_is_read_in_bounded_memory(case: StoreCase) -> None:
     size = 48 << 20
     case.write("large.csv", bytes(size))

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from steelyard.api.errors import SteelyardError
-from steelyard.api.places import CLAIM, Place
+from steelyard.api.places import Place
 from steelyard.client.errors import RefusedError
 from steelyard.client.fetching import _copy
 from steelyard.client.logs import follow_log, read_log
@@ -187,7 +187,7 @@ class Commands:
 
 
 def test_a_copy_that_broke_off_is_made_again_from_the_beginning(tmp_path: Path) -> None:
-    place, archive = Place(CLAIM, "models", "a b"), tmp_path / "archive"
+    place, archive = Place.parse("pvc://models/a b"), tmp_path / "archive"
     commands = Commands([b"part", LOST], [BUSY], [b"all ", b"of it"])
     _copy(commands, "x", "p", place, archive)
     assert archive.read_bytes() == b"all of it"

@@ -16,6 +16,7 @@ from steelyard.stores.surroundings import Surroundings
         ("sklearn:digits", SKLEARN, "", "digits"),
         ("file:///srv/a.csv", FILE, "", "/srv/a.csv"),
         ("file:a.csv", FILE, "", "a.csv"),
+        ("//srv/a.csv", FILE, "", "//srv/a.csv"),
         ("a:b.csv", FILE, "", "a:b.csv"),
         ("pvc:/models/a", FILE, "", "pvc:/models/a"),
     ],

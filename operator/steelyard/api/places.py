@@ -110,28 +110,25 @@ class Place:
     """What holds the path: a claim. Empty where the scheme has no such thing."""
     path: str
     """Within that; of a scheme without an authority all that follows its prefix."""
+    uri: str
+    """As it was written."""
 
     @classmethod
     def parse(cls, uri: str) -> "Place":
         """Raises ValueError, which says what is allowed, where `uri` has an authority's scheme but not its form."""
         scheme = scheme_of(uri)
         if scheme is FILE:
-            return cls(scheme, "", uri.removeprefix(f"{FILE.prefix}//").removeprefix(FILE.prefix))
+            return cls(scheme, "", uri.removeprefix(f"{FILE.prefix}//").removeprefix(FILE.prefix), uri)
         rest = uri.removeprefix(scheme.prefix)
         if scheme.grammar is None:
-            return cls(scheme, "", rest)
+            return cls(scheme, "", rest, uri)
         authority, _, path = rest.partition("/")
         path = path.removesuffix("/")
         if not re.fullmatch(scheme.grammar.authority, authority):
             raise ValueError(f"'{uri}' {scheme.grammar.no_authority}")
         if not path or not path.isprintable() or any(part in ("", ".", "..") for part in path.split("/")):
             raise ValueError(f"'{uri}' {scheme.grammar.no_path}")
-        return cls(scheme, authority, path)
-
-    @property
-    def uri(self) -> str:
-        """The place as a URI."""
-        return f"{self.scheme.prefix}{self.authority}{'/' if self.authority else ''}{self.path}"
+        return cls(scheme, authority, path, uri)
 
 
 def scheme_of(uri: str) -> Scheme:
@@ -163,7 +160,7 @@ def mounted_claim(uri: object) -> str | None:
 
 def claim_uri(claim: str, path: str) -> str:
     """The URI of a path on a claim."""
-    return Place(CLAIM, claim, path).uri
+    return f"{CLAIM.prefix}{claim}/{path}"
 
 
 def _forms(schemes: Iterable[Scheme]) -> str:
