@@ -18,16 +18,19 @@ class Format:
     """With its article, for people."""
     endings: tuple[str, ...]
     """What the names of such files end in, in lower case."""
-    sniff: Callable[[bytes], bool]
-    """Whether a file that begins with these bytes (unpacked; 64 KiB where there are so many) is of this format; of one
-    without a mark, whether it may be."""
-    has_mark: bool = True
-    """Whether its files begin with what no other's do. False: it is what is left."""
+    sniff: Callable[[bytes], bool] | None = None
+    """Whether a file that begins with these bytes (unpacked; 64 KiB where there are so many) is of this format. None:
+    its files have no mark, it is what is left."""
     is_packable: bool = False
     """Whether such a file may be compressed by gzip, with .gz behind the ending."""
     fault: Callable[[Path], str] | None = None
     """What a file's begin and end tell that is wrong with it, as the rest of a sentence that begins with its name;
     empty where nothing is. Raises OSError. None: they tell nothing."""
+
+    @property
+    def has_mark(self) -> bool:
+        """Whether its files begin with what no other's do."""
+        return self.sniff is not None
 
     @property
     def all_endings(self) -> tuple[str, ...]:

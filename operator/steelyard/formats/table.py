@@ -1,5 +1,6 @@
 """The table of formats: one line for each, and the answers that all who look at a file share. Imports formats only."""
 
+import codecs
 from pathlib import Path
 
 from steelyard.formats.base import Format, FormatName
@@ -14,7 +15,6 @@ FORMATS: tuple[Format, ...] = (
 )
 ENDINGS = tuple(ending for form in FORMATS for ending in form.all_endings)
 """Of the names of all tables' files."""
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 def format_named(name: FormatName) -> Format:
@@ -33,7 +33,7 @@ def marked_format(header: Header) -> Format | None:
         (
             form
             for form in FORMATS
-            if form.has_mark and form.sniff(header.content) and (form.is_packable or not header.is_packed)
+            if form.sniff is not None and form.sniff(header.content) and (form.is_packable or not header.is_packed)
         ),
         None,
     )
@@ -57,7 +57,7 @@ def other_than(name: FormatName, path: Path) -> tuple[str, str] | None:
     header, form = header_of(path), format_named(name)
     if (marked := marked_format(header)) is not None:
         return None if marked is form else (marked.noun, f"say dataset.format: {marked.name}")
-    if form.has_mark or not header.content.removeprefix(_BYTE_ORDER_MARK).strip():
+    if form.has_mark or not header.content.removeprefix(codecs.BOM_UTF8).strip():
         # Whoever reads it sees at once that the mark is missing, or that there is nothing.
         return None
     return kind_of(header.content, path.name)
