@@ -1,4 +1,4 @@
-"""How a CSV file of unknown origin is written: encoding, delimiter, header, comments. Imports cells only."""
+"""How a CSV file of unknown origin is written: encoding, delimiter, header, comments. Imports cells, formats only."""
 
 import codecs
 import csv
@@ -11,6 +11,7 @@ from typing import IO
 from steelyard.cells.csv_text import CsvStyle, blanked
 from steelyard.cells.missing import is_missing
 from steelyard.cells.numbers import finite_number
+from steelyard.formats.others import UTF16_MARKS
 
 _DELIMITERS = (",", ";", "\t", "|")
 _LOOKED_AT = 200
@@ -58,7 +59,7 @@ def _encoding(file: IO[bytes]) -> str:
     """UTF-8 where all bytes are; else what most other files are."""
     file.seek(0)
     head = file.read(_CHUNK)
-    if head[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+    if head.startswith(UTF16_MARKS):
         return "UTF-16"
     if head[1::2].count(0) > len(head) // 4 and not head[::2].count(0):
         return "UTF-16"

@@ -1,7 +1,12 @@
 """What a file is that is no table, by its first bytes, and what to do about it. Imports the standard library only."""
 
+import codecs
+
+UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+"""What text in UTF-16 may begin with."""
+_ZIP = b"PK\x03\x04"
 _MAGIC: tuple[tuple[bytes, str, str], ...] = (
-    (b"PK\x03\x04", "a zip archive", "unpack it, and name the table in it"),
+    (_ZIP, "a zip archive", "unpack it, and name the table in it"),
     (b"\xd0\xcf\x11\xe0", "an old Excel workbook", "save its sheet as CSV, and name that file"),
     (b"%PDF", "a PDF document", "write its table as CSV"),
     (b"\x89PNG", "an image (PNG)", "steelyard learns from tables: one row an example"),
@@ -22,8 +27,6 @@ _MAGIC: tuple[tuple[bytes, str, str], ...] = (
 _EXCEL = "save its sheet as CSV (in Excel: Save As, CSV UTF-8; pandas: read_excel, then to_csv), and name that file"
 _JSON = "write it as CSV or Parquet (pandas: read_json, then to_csv)"
 _NAMES_FIRST = "a table begins with a line that names the columns"
-_ZIP = b"PK\x03\x04"
-_UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 _CONTROLS = frozenset(range(32)) - frozenset(b"\t\n\v\f\r\x1a\x1b")
 
 
@@ -49,7 +52,7 @@ def kind_of(header: bytes, name: str) -> tuple[str, str] | None:
 def binary_kind(header: bytes) -> tuple[str, str] | None:
     """The same of a file without a mark of its own that holds what no text does."""
     head = header[:4096]
-    if head[:2] in _UTF16_MARKS:
+    if head[:2] in UTF16_MARKS:
         return None
     if any(byte in _CONTROLS for byte in head) and head.count(0) < len(head) // 4:
         return "binary, no text", "name a CSV or Parquet file"
@@ -57,9 +60,9 @@ def binary_kind(header: bytes) -> tuple[str, str] | None:
 
 
 def _kind_of_text(head: bytes) -> tuple[str, str] | None:
-    if head[:2] in _UTF16_MARKS:
+    if head[:2] in UTF16_MARKS:
         return None
-    text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
+    text = head.removeprefix(codecs.BOM_UTF8).lstrip()
     start = text[:200].lower()
     if not text:
         return "blank", _NAMES_FIRST

@@ -16,11 +16,10 @@ from steelyard.api.errors import DataError
 from steelyard.cells.csv_text import LONGEST_CELL, CsvStyle, blanked, generated_names, named, open_text
 from steelyard.cells.messages import stray_word
 from steelyard.cells.numbers import MINUS, MOSTLY_NUMBERS, NumberStyle
+from steelyard.formats.others import UTF16_MARKS
 from steelyard.formats.packing import header_of, unpacked
 from steelyard.texts.figures import counted
 from steelyard_trainer.data.source import ReadAgain
-
-_UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 
 
 @dataclass(frozen=True)
@@ -148,7 +147,7 @@ class CsvFile:
             yield line
 
     def _looks_like(self) -> str:
-        if header_of(self.path).content.startswith(_UTF16_MARKS):
+        if header_of(self.path).content.startswith(UTF16_MARKS):
             return "; the file is not CSV but text in UTF-16 (say dataset.csv: {encoding: UTF-16}, or save it as UTF-8)"
         return "; a CSV file is text, in UTF-8 unless dataset.csv.encoding says otherwise, such as Windows-1252"
 
