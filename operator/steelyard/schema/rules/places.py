@@ -23,6 +23,9 @@ _PRINTABLE = r"^( |[^\\pC\\pZ])*$"
 # Segments that are not empty, "." or "..".
 _SEGMENTS = r"(/([^/.][^/]*|\\.[^/.][^/]*|\\.\\.[^/]+))+/?"
 
+WITHOUT_FILES = [scheme for scheme in SOURCES if not scheme.holds_files]
+"""Those whose places are tables, with names of their own."""
+
 
 def begins(uri: str, schemes: Iterable[Scheme]) -> str:
     """CEL: whether a URI is of one of some schemes."""
@@ -42,9 +45,11 @@ def is_elsewhere(uri: str) -> str:
 
 def is_no_path(uri: str) -> str:
     """CEL: whether a URI names no file on a cluster, so that its ending says nothing."""
-    return " && ".join(
-        f"!{uri}.matches('^{scheme.prefix}[^/]*{_SEGMENTS}$')" for scheme in on_cluster(FILES) if scheme.grammar
-    )
+    return " && ".join(f"!{_has_path(uri, scheme)}" for scheme in on_cluster(FILES) if scheme.grammar)
+
+
+def _has_path(uri: str, scheme: Scheme) -> str:
+    return f"{uri}.matches('^{scheme.prefix}[^/]*{_SEGMENTS}$')"
 
 
 def place_rules(mirrors: str, *, is_optional: bool = False, field: str = "uri") -> list[Rule]:
@@ -61,7 +66,6 @@ def place_rules(mirrors: str, *, is_optional: bool = False, field: str = "uri") 
 def _form(scheme: Scheme, grammar: Grammar, mirrors: str, unless: str, field: str) -> list[Rule]:
     uri = f"self.{field}"
     authority = f"^{scheme.prefix}{grammar.authority.removeprefix('^').removesuffix('$')}(/.*)?$"
-    path = f"^{scheme.prefix}[^/]*{_SEGMENTS}$"
     return [
         Rule(
             f"{unless}!{uri}.startsWith('{scheme.prefix}') || {uri}.matches('{authority}')",
@@ -70,7 +74,7 @@ def _form(scheme: Scheme, grammar: Grammar, mirrors: str, unless: str, field: st
             mirrors,
         ),
         Rule(
-            f"{unless}!{uri}.matches('{authority}') || {uri}.matches('{path}') && {uri}.matches('{_PRINTABLE}')",
+            f"{unless}!{uri}.matches('{authority}') || {_has_path(uri, scheme)} && {uri}.matches('{_PRINTABLE}')",
             f"'{{{uri}}}' {grammar.no_path}",
             field,
             mirrors,
@@ -97,5 +101,3 @@ PUBLISH_TARGET = [
         "cluster_problems",
     ),
 ]
-
-WITHOUT_FILES = [scheme for scheme in SOURCES if not scheme.holds_files]
