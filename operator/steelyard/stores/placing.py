@@ -28,8 +28,8 @@ def place_folder(package: Path, target: Path, check_attempt: Callable[[], None])
         with _locked_folder(_aside(target, "partial")) as partial:
             for name in sorted(path.name for path in package.iterdir()):
                 shutil.copyfile(package / name, partial / name)
-                _sync(partial / name)
-            _sync(partial)
+                sync(partial / name)
+            sync(partial)
             check_attempt()
             _put_in_place(partial, target)
     except OSError as error:
@@ -60,12 +60,12 @@ def _put_in_place(partial: Path, target: Path) -> None:
         except OSError:
             old.rename(target)
             raise
-        _sync(target.parent)
+        sync(target.parent)
         shutil.rmtree(old, ignore_errors=True)
     else:
         # Takes the place of an empty folder too.
         partial.rename(target)
-        _sync(target.parent)
+        sync(target.parent)
 
 
 def _aside(target: Path, purpose: str) -> Path:
@@ -87,7 +87,8 @@ def _locked_folder(folder: Path) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
+    """Waits until a file, or what names a folder has, is on the disk. Raises OSError."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

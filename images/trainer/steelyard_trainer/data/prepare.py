@@ -1,6 +1,6 @@
 """The stage prepare: reads the source, checks it, splits it, and leaves shards and their description in the workspace.
 
-Imports steelyard.api, steelyard.serving, numpy and pyarrow; never TensorFlow.
+Imports steelyard, numpy and pyarrow; never TensorFlow.
 """
 
 import errno
@@ -22,6 +22,7 @@ from steelyard.cells.manifest import column_style, csv_style, markers
 from steelyard.contract.summaries import PrepareSummary
 from steelyard.contract.workspace import DATASET_FILE, PREPROCESSING_FILE, Workspace
 from steelyard.serving.preprocessing import Preprocessing
+from steelyard.stores.placing import sync
 from steelyard.texts.figures import counted
 from steelyard_trainer.begin import begin
 from steelyard_trainer.contract import Outcome, StageContext
@@ -74,11 +75,11 @@ def prepare(context: StageContext, *, shard_rows: int | None = None) -> Outcome:
     partial.mkdir()
     try:
         document = _prepare(context, partial, shard_rows)
-        _sync_folder(partial)
+        sync(partial)
         context.check_attempt()
         shutil.rmtree(workspace.prepared, ignore_errors=True)
         partial.rename(workspace.prepared)
-        _sync_folder(workspace.root)
+        sync(workspace.root)
     except OSError as error:
         # The one that was started in this one's place has removed its files.
         context.check_attempt()
@@ -336,14 +337,6 @@ def _write_json(path: Path, document: dict[str, Any]) -> None:
         file.write("\n")
         file.flush()
         os.fsync(file.fileno())
-
-
-def _sync_folder(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 @dataclass
