@@ -16,8 +16,16 @@ from steelyard.api.loading import parse_training_job
 from steelyard.cli.sample import read_sample
 from steelyard.contract.workspace import Workspace
 from steelyard.formats.base import FormatName
-from steelyard.formats.packing import Header, header_of
-from steelyard.formats.table import ENDINGS, FORMATS, format_named, found_format, marked_format, other_than, told_format
+from steelyard.formats.gzipped import Header, header_of
+from steelyard.formats.table import (
+    ENDINGS,
+    FORMATS,
+    detect_format,
+    format_by_ending,
+    format_by_mark,
+    format_named,
+    mismatch,
+)
 from steelyard.local.source import source_findings
 from steelyard_trainer.contract import StageContext
 from steelyard_trainer.data.sources import open_source
@@ -34,7 +42,7 @@ def parquet() -> bytes:
 
 TABLES: dict[str, tuple[bytes, FormatName]] = {
     "text": (TEXT, "CSV"),
-    "packed text": (gzip.compress(TEXT, mtime=0), "CSV"),
+    "gzipped text": (gzip.compress(TEXT, mtime=0), "CSV"),
     "names in brackets": (b"[x y],y" + TEXT[3:], "CSV"),
     "text with a mark": (b"\xef\xbb\xbf" + TEXT, "CSV"),
     "Parquet": (parquet(), "Parquet"),
@@ -45,14 +53,14 @@ OTHERS: dict[str, bytes] = {
     "PDF": b"%PDF-1.7\n1 0 obj",
     "JSON": json.dumps([{"x": 1, "y": 2}]).encode(),
     "JSON of numbers": b"[1, 2, 3]",
-    "packed JSON": gzip.compress(b'{"a": 1}', mtime=0),
+    "gzipped JSON": gzip.compress(b'{"a": 1}', mtime=0),
     "HTML": b"<!DOCTYPE html><html><body>no</body></html>",
     "pickle": b"\x80\x04\x95\x10\0\0\0",
     "nothing": b"",
     "blank": b"\n \n",
     "half a gzip file": gzip.compress(TEXT, mtime=0)[:30],
     "half a Parquet file": parquet()[:200],
-    "packed Parquet": gzip.compress(parquet(), mtime=0),
+    "gzipped Parquet": gzip.compress(parquet(), mtime=0),
 }
 NAMES = ("t.csv", "t.csv.gz", "t.parquet", "t.data")
 
@@ -88,15 +96,15 @@ def test_a_table_is_told_by_its_content_whatever_it_is_called(tmp_path: Path, ki
     path.write_bytes(content)
     if expected == "CSV" and name == "t.parquet":
         # The name alone says so, and text has no mark.
-        assert found_format(path).name == "Parquet"
+        assert detect_format(path).name == "Parquet"
         with pytest.raises(DataError, match="is not a whole Parquet file"):
             read_sample(path)
         assert judged(tmp_path, {"uri": name}) == (False, False)
         assert judged(tmp_path, {"uri": name, "format": "CSV"}) == (True, True)
         return
     sample = read_sample(path)
-    assert found_format(path) is sample.format is format_named(expected)
-    said = {} if told_format(name) is sample.format else {"format": sample.format.name}
+    assert detect_format(path) is sample.format is format_named(expected)
+    said = {} if format_by_ending(name) is sample.format else {"format": sample.format.name}
     assert judged(tmp_path, {"uri": name, **said}) == (True, True)
     for other in FORMATS:
         if other is not sample.format:
@@ -120,7 +128,7 @@ def test_what_is_no_table_is_refused_by_all(tmp_path: Path, kind: str, name: str
     [
         (TABLES["Parquet"][0], "is a Parquet file, not a CSV file: say dataset.format: Parquet"),
         (OTHERS["PNG"], r"is an image \(PNG\), not a CSV file: steelyard learns from tables"),
-        (OTHERS["packed JSON"], "is JSON, not a CSV file: write it as CSV or Parquet"),
+        (OTHERS["gzipped JSON"], "is JSON, not a CSV file: write it as CSV or Parquet"),
     ],
 )
 def test_validate_and_prepare_say_it_in_the_same_words(tmp_path: Path, content: bytes, says: str) -> None:
@@ -140,13 +148,13 @@ def test_the_table_has_every_format_of_the_manifest_that_is_a_file() -> None:
     }
     assert len(set(ENDINGS)) == len(ENDINGS)
     for form in FORMATS:
-        assert all(told_format(f"a{ending.upper()}") is form for ending in form.all_endings)
+        assert all(format_by_ending(f"a{ending.upper()}") is form for ending in form.all_endings)
     assert [form.name for form in FORMATS if not form.has_mark] == ["CSV"]
 
 
-def test_a_mark_counts_inside_gzip_only_where_such_files_may_be_packed(tmp_path: Path) -> None:
-    (tmp_path / "t").write_bytes(TABLES["packed text"][0])
-    assert header_of(tmp_path / "t") == Header(TEXT, is_packed=True)
-    assert marked_format(Header(b"PAR1", is_packed=False)) is format_named("Parquet")
-    assert marked_format(Header(b"PAR1", is_packed=True)) is None
-    assert other_than("CSV", tmp_path / "t") is None
+def test_a_mark_counts_inside_gzip_only_where_such_files_may_be_gzipped(tmp_path: Path) -> None:
+    (tmp_path / "t").write_bytes(TABLES["gzipped text"][0])
+    assert header_of(tmp_path / "t") == Header(TEXT, is_gzipped=True)
+    assert format_by_mark(Header(b"PAR1", is_gzipped=False)) is format_named("Parquet")
+    assert format_by_mark(Header(b"PAR1", is_gzipped=True)) is None
+    assert mismatch("CSV", tmp_path / "t") is None

@@ -9,7 +9,7 @@ from steelyard.api.dataset_cells import Categories, CsvFormat, Dates, MissingMar
 from steelyard.api.place_fields import check_place
 from steelyard.api.places import FILE_FORMS, SKLEARN, SOURCE_FORMS, is_elsewhere, scheme_of
 from steelyard.formats.base import FormatName
-from steelyard.formats.table import told_format
+from steelyard.formats.table import format_by_ending
 
 DatasetFormat = Literal[FormatName, "Prepared"]
 MissingValueStrategy = Literal["Constant", "Mean", "Median", "DropRow", "Fail"]
@@ -307,5 +307,5 @@ class Dataset(Part):
 
 
 def _format_of(uri: str) -> FormatName | None:
-    form = told_format(uri)
+    form = format_by_ending(uri)
     return form.name if form is not None else None

@@ -33,7 +33,7 @@ from steelyard.cli.judging import (
 from steelyard.cli.sample import Sample, read_sample
 from steelyard.contract.stages import Reason
 from steelyard.contract.version import API_VERSION
-from steelyard.formats.table import FORMATS, told_format
+from steelyard.formats.table import FORMATS, format_by_ending
 from steelyard.texts.figures import counted
 
 _USUAL_TARGETS = ("target", "label", "class", "y")
@@ -376,4 +376,4 @@ def _more(names: list[str] | dict[str, int], limit: int = _LISTED) -> str:
 
 
 def _tells_format(uri: str, sample: Sample) -> bool:
-    return told_format(uri) is sample.format
+    return format_by_ending(uri) is sample.format

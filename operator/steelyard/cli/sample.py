@@ -19,9 +19,9 @@ from steelyard.cells.words import text_of
 from steelyard.cli.dialect import Dialect, dialect_of
 from steelyard.formats.base import Format, FormatName
 from steelyard.formats.csv_text import CSV
-from steelyard.formats.packing import opened
+from steelyard.formats.gzipped import open_decompressed
 from steelyard.formats.parquet import PARQUET
-from steelyard.formats.table import found_format
+from steelyard.formats.table import detect_format
 from steelyard.local.file_kinds import refuse_other_files
 from steelyard.texts.figures import counted
 
@@ -84,12 +84,12 @@ def read_sample(path: Path, given: str | None = None) -> Sample:
         DataError: it is not there, no table, or has no rows.
     """
     refuse_other_files(path, given or str(path))
-    return _READERS[found_format(path).name](path)
+    return _READERS[detect_format(path).name](path)
 
 
 def _read_csv(path: Path) -> Sample:
     try:
-        with opened(path) as file:
+        with open_decompressed(path) as file:
             dialect = dialect_of(path.name, file)
             return _Reader(path, file, dialect).read()
     except UnicodeDecodeError as error:

@@ -19,9 +19,9 @@ class Format:
     endings: tuple[str, ...]
     """What the names of such files end in, in lower case."""
     sniff: Callable[[bytes], bool] | None = None
-    """Whether a file that begins with these bytes (unpacked; 64 KiB where there are so many) is of this format. None:
-    its files have no mark, it is what is left."""
-    is_packable: bool = False
+    """Whether a file that begins with these bytes (decompressed; 64 KiB where there are so many) is of this format.
+    None: its files have no mark, it is what is left."""
+    may_be_gzipped: bool = False
     """Whether such a file may be compressed by gzip, with .gz behind the ending."""
     fault: Callable[[Path], str] | None = None
     """What a file's begin and end tell that is wrong with it, as the rest of a sentence that begins with its name;
@@ -35,4 +35,4 @@ class Format:
     @property
     def all_endings(self) -> tuple[str, ...]:
         """The endings, those of compressed files among them."""
-        return tuple(ending + packed for ending in self.endings for packed in ("", ".gz")[: 1 + self.is_packable])
+        return tuple(ending + gz for ending in self.endings for gz in ("", ".gz")[: 1 + self.may_be_gzipped])

@@ -3,4 +3,4 @@ only."""
 
 from steelyard.formats.base import Format
 
-CSV = Format(name="CSV", noun="a CSV file", endings=(".csv", ".tsv"), is_packable=True)
+CSV = Format(name="CSV", noun="a CSV file", endings=(".csv", ".tsv"), may_be_gzipped=True)

@@ -34,7 +34,7 @@ def kind_of(header: bytes, name: str) -> tuple[str, str] | None:
     """(what a file is, what to do about it); None where it may be text, which CSV is, or is marked as a table's.
 
     Args:
-        header: the first bytes of the file, unpacked; of an empty file none.
+        header: the first bytes of the file, decompressed; of an empty file none.
         name: the file's.
     """
     if not header:

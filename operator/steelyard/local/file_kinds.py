@@ -6,9 +6,9 @@ from pathlib import Path
 from steelyard.api.errors import DataError
 from steelyard.api.places import FILE
 from steelyard.contract.stages import Reason
+from steelyard.formats.gzipped import header_of
 from steelyard.formats.others import binary_kind, kind_of
-from steelyard.formats.packing import header_of
-from steelyard.formats.table import ENDINGS, marked_format
+from steelyard.formats.table import ENDINGS, format_by_mark
 
 _IMAGES = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".tif", ".tiff")
 
@@ -33,7 +33,7 @@ def refuse_other_files(path: Path, given: str) -> None:
         raise DataError(f"{given} is a folder{_content_of(path)}", reason=Reason.SOURCE_NOT_FOUND)
     header = header_of(path)
     known = kind_of(header.content, path.name) or binary_kind(header.content)
-    if known is not None and marked_format(header) is None:
+    if known is not None and format_by_mark(header) is None:
         what, remedy = known
         raise DataError(f"{given} is {what}, no CSV or Parquet file: {remedy}")
 

@@ -18,9 +18,9 @@ from steelyard.contract.stages import ExitCode, Reason
 from steelyard.contract.workspace import DATASET_FILE, PREPROCESSING_FILE
 from steelyard.formats.base import Format
 from steelyard.formats.csv_text import CSV
+from steelyard.formats.gzipped import header_of, open_decompressed
 from steelyard.formats.others import binary_kind
-from steelyard.formats.packing import header_of, opened
-from steelyard.formats.table import format_named, other_than
+from steelyard.formats.table import format_named, mismatch
 from steelyard.local.first_rows import FirstRows, cell_problems
 from steelyard.stores.base import SourceRecord
 from steelyard.stores.registry import source_at
@@ -151,7 +151,7 @@ def source_findings(dataset: Dataset, path: Path) -> list[Finding]:
     if name is None:
         return []
     form = format_named(name)
-    if (other := other_than(name, path)) is not None:
+    if (other := mismatch(name, path)) is not None:
         return [_data("uri", f"{path} is {other[0]}, not {form.noun}: {other[1]}")]
     return _csv_findings(dataset, path) if form is CSV else _frame_findings(form, path)
 
@@ -161,7 +161,7 @@ def _csv_findings(dataset: Dataset, path: Path) -> list[Finding]:
         return [_data("uri", f"{path} is {binary[0]}, not a CSV file: {binary[1]}")]
     style = csv_style(path.name, dataset.csv)
     try:
-        with opened(path) as file:
+        with open_decompressed(path) as file:
             head = FirstRows.read(file, style)
     except UnicodeDecodeError as error:
         byte = error.object[error.start]

@@ -18,9 +18,9 @@ from typing import IO
 from steelyard.api.errors import DataError
 from steelyard.cells.csv_text import CsvStyle, open_text, records
 from steelyard.contract.stages import Reason
-from steelyard.formats.packing import header_of, opened
+from steelyard.formats.gzipped import header_of, open_decompressed
 from steelyard.formats.parquet import PARQUET
-from steelyard.formats.table import marked_format
+from steelyard.formats.table import format_by_mark
 from steelyard.serving.batches import BATCH_ROWS, Batch, Rows, check_header
 from steelyard.texts.figures import counted
 
@@ -42,7 +42,7 @@ def open_rows(source: Path, style: CsvStyle | None = None, needed: Collection[st
     """
     with _file(source) as path:
         name = "standard input" if source == STANDARD_INPUT else source.name
-        if marked_format(header_of(path)) is PARQUET:
+        if format_by_mark(header_of(path)) is PARQUET:
             from steelyard.serving.parquet_rows import ParquetRows
 
             with ParquetRows.open(path, name) as rows:
@@ -137,7 +137,7 @@ class CsvRows:
     def _records(self) -> Iterator[Iterator[tuple[int, list[str]]]]:
         """The records, the header first; what is wrong with the file becomes a DataError."""
         try:
-            with opened(self.path) as content:
+            with open_decompressed(self.path) as content:
                 yield records(open_text(content, self.style), self.style)
         except (UnicodeDecodeError, csv.Error, EOFError, zlib.error, gzip.BadGzipFile) as error:
             raise DataError(f"{self.name} is not a CSV file in {self.style.encoding}: {error}") from None

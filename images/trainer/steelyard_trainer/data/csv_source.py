@@ -20,7 +20,7 @@ from steelyard.api.errors import DataError
 from steelyard.cells.csv_text import CsvStyle, blanked, open_text
 from steelyard.cells.manifest import csv_style, default_style, missing_numbers
 from steelyard.cells.messages import refuse_large
-from steelyard.formats.packing import unpacked
+from steelyard.formats.gzipped import decompressed
 from steelyard_trainer.data.diagnosis import CsvFile, diagnose, fast_missing
 from steelyard_trainer.data.feature_columns import Column, choose_features, declared_column, sniffed_column
 from steelyard_trainer.data.source import BATCH_BYTES, ReadAgain, Source
@@ -159,7 +159,7 @@ class _WatchedFile(io.RawIOBase):
         super().__init__()
         self._csv = csv
         self._raw = csv.path.open("rb")
-        self._file = unpacked(self._raw)
+        self._file = decompressed(self._raw)
         self._text: Iterator[bytes] | None = None
         self._rest = b""
         if not csv.style.is_utf8 or csv.style.skips_lines:

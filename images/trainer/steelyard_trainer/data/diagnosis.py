@@ -16,8 +16,8 @@ from steelyard.api.errors import DataError
 from steelyard.cells.csv_text import LONGEST_CELL, CsvStyle, blanked, generated_names, named, open_text
 from steelyard.cells.messages import stray_word
 from steelyard.cells.numbers import MINUS, MOSTLY_NUMBERS, NumberStyle
+from steelyard.formats.gzipped import decompressed, header_of
 from steelyard.formats.others import UTF16_MARKS
-from steelyard.formats.packing import header_of, unpacked
 from steelyard.texts.figures import counted
 from steelyard_trainer.data.source import ReadAgain
 
@@ -111,7 +111,7 @@ class CsvFile:
         with self.path.open("rb") as raw:
             # Bytes that are no text are told by their line.
             errors = "surrogateescape" if self.style.is_utf8 else "strict"
-            text = open_text(unpacked(raw), self.style, errors=errors)
+            text = open_text(decompressed(raw), self.style, errors=errors)
             reader = csv.reader(blanked(self._checked(text), self.style), delimiter=self.style.delimiter, strict=True)
             while True:
                 begin = reader.line_num + 1

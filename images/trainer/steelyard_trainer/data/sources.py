@@ -12,7 +12,7 @@ from steelyard.api.errors import DataError
 from steelyard.api.places import mounted_claim
 from steelyard.contract.stages import Reason
 from steelyard.formats.base import FormatName
-from steelyard.formats.table import format_named, other_than
+from steelyard.formats.table import format_named, mismatch
 from steelyard.stores.base import TableInMemory
 from steelyard.stores.registry import source_at
 from steelyard_trainer.contract import StageContext
@@ -59,7 +59,7 @@ def _open_file(
     _check_file(path, context, dataset.uri, field)
     name = dataset.inferred_format
     assert name is not None and name != "Prepared", "the manifest's checks let no other through"
-    if (other := other_than(name, path)) is not None:
+    if (other := mismatch(name, path)) is not None:
         raise DataError(f"spec.dataset.{field}: {path.name} is {other[0]}, not {format_named(name).noun}: {other[1]}")
     return _READERS[name](path, dataset, again, only)
 

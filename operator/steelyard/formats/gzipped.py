@@ -18,34 +18,34 @@ class Header:
     """How a file begins."""
 
     content: bytes
-    """Its first 64 KiB, unpacked; of a damaged gzip file two bytes that say so."""
-    is_packed: bool
+    """Its first 64 KiB, decompressed; of a damaged gzip file two bytes that say so."""
+    is_gzipped: bool
 
 
 def header_of(path: Path) -> Header:
     """How a file begins. Raises OSError."""
     with path.open("rb") as raw:
-        is_packed = _is_packed(raw)
+        is_gzipped = _is_gzipped(raw)
         try:
-            return Header(unpacked(raw).read(_HEADER_BYTES), is_packed)
+            return Header(decompressed(raw).read(_HEADER_BYTES), is_gzipped)
         except (gzip.BadGzipFile, EOFError, zlib.error):
             # Whoever reads it says what is wrong.
-            return Header(_GZIP, is_packed)
+            return Header(_GZIP, is_gzipped)
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[IO[bytes]]:
-    """A file's bytes, unpacked. Raises OSError; EOFError, zlib.error and gzip.BadGzipFile where they are read."""
+def open_decompressed(path: Path) -> Iterator[IO[bytes]]:
+    """A file's bytes, decompressed. Raises OSError; EOFError, zlib.error and gzip.BadGzipFile where they are read."""
     with path.open("rb") as raw:
-        yield unpacked(raw)
+        yield decompressed(raw)
 
 
-def unpacked(raw: IO[bytes]) -> IO[bytes]:
-    """The bytes of a file that is open at its begin, unpacked where they are packed."""
-    return cast(IO[bytes], gzip.GzipFile(fileobj=raw)) if _is_packed(raw) else raw
+def decompressed(raw: IO[bytes]) -> IO[bytes]:
+    """The bytes of a file that is open at its begin, decompressed where gzip compressed them."""
+    return cast(IO[bytes], gzip.GzipFile(fileobj=raw)) if _is_gzipped(raw) else raw
 
 
-def _is_packed(raw: IO[bytes]) -> bool:
+def _is_gzipped(raw: IO[bytes]) -> bool:
     is_gzip = raw.read(len(_GZIP)) == _GZIP
     raw.seek(0)
     return is_gzip
