@@ -44,8 +44,6 @@ svg text.halo { paint-order: stroke; stroke: var(--card); stroke-width: 3px; }
 .run:hover { stroke-width: 4px; opacity: 1; }
 .run.chosen { stroke: var(--best); stroke-width: 3px; opacity: 1; }
 circle.chosen { fill: none; stroke: var(--best); stroke-width: 2.5; }
-@media (max-width: 760px) { body { padding: 20px 14px 40px; } .scroll svg.wide { width: 840px; }
-  td.text { min-width: 420px; } }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; margin: 4px 0 12px; }
 th, td { text-align: left; padding: 5px 12px 5px 0; border-bottom: 1px solid var(--rule); white-space: nowrap;
@@ -53,5 +51,7 @@ th, td { text-align: left; padding: 5px 12px 5px 0; border-bottom: 1px solid var
 th { font-size: 13px; color: var(--soft); font-weight: 600; } td.number, th.number { text-align: right; }
 td.text { white-space: normal; min-width: 220px; color: var(--soft); }
 tr.chosen td { font-weight: 600; color: var(--best); }
+@media (max-width: 760px) { body { padding: 20px 14px 40px; } .scroll svg.wide { width: 840px; }
+  td.text { min-width: 420px; } }
 @media print { svg, pre, .facts li, .warn { break-inside: avoid; } }
 """
