@@ -45,7 +45,7 @@ def finish(context: StageContext) -> Outcome:
     weighed = None if other is None and spec.is_refit and spec.model.capabilities.is_fitted_anew else other or trained
     family = family_of(spec.model)
     bench = family.bench(context, dataset, weighed)
-    choice = weigh(context, bench, dataset.task)
+    choice = weigh(bench.candidates, spec, lambda done, total: context.progress(done, total, "candidates"))
     context.notice(f"chosen: {choice.why}")
 
     name = choice.chosen.measured.name

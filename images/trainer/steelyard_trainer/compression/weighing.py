@@ -2,21 +2,19 @@
 the candidates and the choice; a family's bench says what they are made of.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 from steelyard.api.compression import BASELINE, Candidate
 from steelyard.api.errors import DataError
-from steelyard.api.metrics import Task
 from steelyard.api.training_job import TrainingJobSpec
 from steelyard.contract.report import TrainingReport
 from steelyard.contract.stages import Reason
 from steelyard.serving.preprocessing import Preprocessing
 from steelyard_trainer.compression.artifact import Artifact
 from steelyard_trainer.compression.candidates import Candidates
-from steelyard_trainer.compression.choice import Choice, Measured, choose
-from steelyard_trainer.contract import StageContext
+from steelyard_trainer.compression.choice import Choice, choose
 from steelyard_trainer.data.labelled import Labelled
 from steelyard_trainer.data.splitting import SplitName
 
@@ -45,33 +43,28 @@ class Bench(Protocol):
         """The versions of the libraries that made the model, beside numpy and scikit-learn."""
 
 
-def weigh(context: StageContext, bench: Bench, task: Task) -> Choice:
-    """The choice among a model's candidates, on the validation set.
+def weigh(
+    candidates: Candidates, spec: TrainingJobSpec, report: Callable[[int, int], None] = lambda _done, _total: None
+) -> Choice:
+    """The choice among a model's candidates that the manifest asks for, on the validation set.
+
+    Args:
+        candidates: what is made of the model.
+        spec: the job's; its `compression` says what is tried and what may be lost.
+        report: called with how many are finished, and how many there are.
 
     Raises:
         DataError: the model's outputs are not finite numbers.
         SteelyardError: another process was started in this one's place (AttemptSuperseded).
     """
-    names = candidates_of(context.job.spec)
-    # The stage train counts epochs.
-    shown = context.stage == "finish"
-    measured = bench.candidates.measure(names, lambda done: _report(context, done, len(names)) if shown else None)
+    names: list[Candidate] = [BASELINE, *(name for name in spec.candidates if name != BASELINE)]
+    measured = candidates.measure(names, lambda done: report(done, len(names)))
     if measured[0].figures is None:
         raise DataError("the model's outputs are not finite numbers", reason=Reason.LOSS_NOT_FINITE)
-    return choice_of(context.job.spec, task, measured)
-
-
-def candidates_of(spec: TrainingJobSpec) -> list[Candidate]:
-    """What is weighed, the baseline first."""
-    return [BASELINE, *(name for name in spec.candidates if name != BASELINE)]
-
-
-def choice_of(spec: TrainingJobSpec, task: Task, measured: list[Measured]) -> Choice:
-    """The choice that the manifest asks for; the baseline has finite figures."""
     compression = spec.compression
     return choose(
         measured,
-        spec.measure(task),
+        spec.measure(candidates.measuring.task),
         compression.max_metric_drop if compression else 0.0,
         spec.compression_objective,
         baseline_name(spec),
@@ -81,7 +74,3 @@ def choice_of(spec: TrainingJobSpec, task: Task, measured: list[Measured]) -> Ch
 def baseline_name(spec: TrainingJobSpec) -> str:
     """What the model without compression is called."""
     return spec.model.capabilities.family.baseline_form
-
-
-def _report(context: StageContext, done: int, total: int) -> None:
-    context.progress(done, total, "candidates")

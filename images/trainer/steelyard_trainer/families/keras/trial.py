@@ -48,10 +48,10 @@ def _chosen(context: StageContext, dataset: PreparedDataset) -> Measured:
     from steelyard_trainer.compression.weighing import weigh
     from steelyard_trainer.families.keras.bench import Workbench
 
-    workspace = context.workspace
-    measures = tuple(context.job.spec.told_measures(dataset.task))
+    workspace, spec = context.workspace, context.job.spec
+    measures = tuple(spec.told_measures(dataset.task))
     bench = Workbench(workspace.model_file, workspace.finished, dataset, measures, context.check_attempt)
-    return weigh(context, bench, dataset.task).chosen.measured
+    return weigh(bench.candidates, spec).chosen.measured
 
 
 def _cost(measured: Measured, secondary: SecondaryObjective) -> float:

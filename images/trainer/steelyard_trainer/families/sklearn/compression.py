@@ -7,10 +7,8 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
-from steelyard.api.errors import DataError
 from steelyard.api.metrics import Task
 from steelyard.api.training_job import TrainingJobSpec
-from steelyard.contract.stages import Reason
 from steelyard.serving.interface import TargetUnit
 from steelyard_trainer.compression.artifact import Artifact
 from steelyard_trainer.compression.candidates import Candidates, Measuring
@@ -18,7 +16,7 @@ from steelyard_trainer.compression.choice import Measured
 from steelyard_trainer.compression.kept_candidates import KeptCandidates
 from steelyard_trainer.compression.making import Trained
 from steelyard_trainer.compression.recipe import Recipe
-from steelyard_trainer.compression.weighing import candidates_of, choice_of
+from steelyard_trainer.compression.weighing import weigh
 from steelyard_trainer.data.labelled import Labelled
 from steelyard_trainer.families.sklearn.build import Estimator
 from steelyard_trainer.families.sklearn.skops_files import estimator_bytes
@@ -91,7 +89,4 @@ def compressed_estimator_cost(
         content = estimator_bytes(estimator)
         trained = partial(trained_estimator, estimator, content, kept, width, measuring, read_training)
         candidates = Candidates(kept, trained, BASELINE_RECIPE, measuring)
-        measured = candidates.measure(candidates_of(spec), lambda _done: None)
-    if measured[0].figures is None:
-        raise DataError("the model's outputs are not finite numbers", reason=Reason.LOSS_NOT_FINITE)
-    return choice_of(spec, task, measured).chosen.measured
+        return weigh(candidates, spec).chosen.measured
