@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import get_args
 
 import append_technique
 import pytest
@@ -88,6 +89,10 @@ def test_a_step_says_what_is_wrong_with_it(technique: str, settings: dict[str, o
     with pytest.raises(ConfigurationError) as caught:
         Step.of(technique, settings)
     assert said in caught.value.message
+
+
+def test_every_runtime_has_a_file() -> None:
+    assert get_args(Runtime) == tuple(MAIN_FILES)
 
 
 @pytest.mark.parametrize("name", TECHNIQUES)

@@ -1,21 +1,16 @@
 """A model as files: what each step of a recipe takes and gives. Imports the contract only."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from steelyard.contract.package import KERAS_FILE, LITERT_FILE, ONNX_FILE, SKOPS_FILE
+from steelyard.contract.package import KERAS_FILE, RUNTIME_FILES
 
-Runtime = Literal["Keras", "LiteRT", "OnnxRuntime", "Skops"]
-"""What runs a model's files, or goes on with them."""
+Runtime = Literal["Keras", "LiteRT", "OnnxRuntime"]
+"""What runs a model's files: Keras, which goes on training, or what serves published models."""
 
-MAIN_FILES: dict[Runtime, str] = {
-    "Keras": KERAS_FILE,
-    "LiteRT": LITERT_FILE,
-    "OnnxRuntime": ONNX_FILE,
-    "Skops": SKOPS_FILE,
-}
+MAIN_FILES: Mapping[str, str] = {"Keras": KERAS_FILE} | {name: each.file for name, each in RUNTIME_FILES.items()}
 """The file that a runtime opens. Others may lie beside it, such as weights too large for one file."""
 
 
