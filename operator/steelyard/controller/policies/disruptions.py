@@ -3,14 +3,14 @@
 Kubernetes repeats such a pod without end and keeps every dead one.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Protocol
 
 from steelyard.api.run_policy import RunPolicy
 from steelyard.contract.stages import Reason
-from steelyard.controller.observation import Pod, time_of
+from steelyard.controller.observation import Pod
 from steelyard.controller.policies.base import GO, DeletePod, MakeLacking, PodAction, Verdict
 from steelyard.controller.policies.endings import Broken
 from steelyard.controller.policies.lost_nodes import LostNodesCase, ended_pods
@@ -54,28 +54,25 @@ class DisruptionsCase(LostNodesCase, Protocol):
     def draft(self) -> DisruptionsDraft:
         """Its status."""
 
-    @property
-    def written(self) -> Mapping[str, Any]:
-        """The status as it is in the cluster."""
-
 
 def judge(case: DisruptionsCase) -> Verdict:
     """Counts the pods that were interrupted, and removes those that are counted."""
-    if not case.pods:
+    pods = case.pods
+    if not pods:
         return GO
-    counted = count_disruptions([*case.pods, *ended_pods(case)], case.draft.disruptions)
+    before = case.draft.disruptions
+    counted = count_disruptions([*pods, *ended_pods(case)], before)
     case.draft.count(counted)
     limit = case.run_policy.disruption_limit
     if counted.count > limit:
         message = f"pods were interrupted {times(counted.count)} and spec.runPolicy.disruptionLimit is {limit}"
         what = _story_of(counted.newest)
         failure = Broken(Reason.RETRIES_EXHAUSTED, f"{message}; last: {what}" if what else message)
-        return Verdict(failure, actions=_removals(case.pods, counted))
-    # Only pods that an earlier, written status has counted.
-    written = Disruptions(0, time_of(case.written.get("lastDisruptionTime")))
+        return Verdict(failure, actions=_removals(pods, counted))
     # Workers that lost each other may have lost the Service.
     lacking = (MakeLacking(),) if counted.newest is not None else ()
-    return Verdict(actions=(*_removals(case.pods, written), *lacking))
+    # The status that counts the new ones is not written yet: until then they stay.
+    return Verdict(actions=(*_removals(pods, before), *lacking))
 
 
 def _removals(pods: Sequence[Pod], counted: Disruptions) -> tuple[PodAction, ...]:

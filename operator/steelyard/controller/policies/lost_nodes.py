@@ -16,8 +16,8 @@ class LostNodesCase(Protocol):
     """What this policy sees of a job."""
 
     @property
-    def pods(self) -> Sequence[Pod]:
-        """Of the stage that runs, as far as somebody looked."""
+    def pods(self) -> Sequence[Pod] | None:
+        """Of the stage that runs; None where nobody looked."""
 
     @property
     def dead_pod_seconds(self) -> float:
@@ -40,7 +40,7 @@ def ended_pods(case: LostNodesCase) -> list[Pod]:
 
 
 def _lost(case: LostNodesCase) -> list[Pod]:
-    return pods_to_give_up(case.pods, case.dead_pod_seconds, case.now)
+    return pods_to_give_up(case.pods or (), case.dead_pod_seconds, case.now)
 
 
 def pods_to_give_up(pods: Sequence[Pod], after_seconds: float, now: datetime) -> list[Pod]:

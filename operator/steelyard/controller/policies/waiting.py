@@ -62,12 +62,8 @@ class WaitingCase(Protocol):
         """How many pods it needs."""
 
     @property
-    def pods(self) -> Sequence[Pod]:
-        """Those that it has, as far as somebody looked."""
-
-    @property
-    def are_pods_known(self) -> bool:
-        """Whether somebody looked."""
+    def pods(self) -> Sequence[Pod] | None:
+        """Those that it has; None where nobody looked."""
 
     @property
     def words(self) -> Wait | None:
@@ -90,12 +86,13 @@ def judge(case: WaitingCase) -> Verdict:
     """Says that a stage waits, and for what; fails a job that has waited too long."""
     if case.obstacle is not None:
         return _wait(case, case.obstacle)
-    if not case.are_pods_known:
+    pods = case.pods
+    if pods is None:
         return GO
-    wait = wait_of(case.pods, case.workers, case.words)
+    wait = wait_of(pods, case.workers, case.words)
     if wait is not None:
         return _wait(case, wait)
-    if all_run(case.pods, case.workers):
+    if all_run(pods, case.workers):
         case.draft.stop_waiting()
     return GO
 

@@ -1,9 +1,8 @@
 """The policies of TrainingJobs, and what they see. Imports planning, the api and the controller's pure parts."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from steelyard.api.run_policy import RunPolicy
 from steelyard.controller.names import spec_config_map_name, workspace_claim_name
@@ -33,11 +32,6 @@ class StageCase:
         return self.seen.job.spec.run_policy
 
     @property
-    def written(self) -> Mapping[str, Any]:
-        """The status as it is in the cluster."""
-        return self.seen.status
-
-    @property
     def running(self) -> str:
         """The stage that is not done."""
         return self.stage.name if self.stage is not None else ""
@@ -48,16 +42,11 @@ class StageCase:
         return self.stage.workers if self.stage is not None else 0
 
     @property
-    def are_pods_known(self) -> bool:
-        """Whether its Job is to have pods, and somebody looked at them."""
+    def pods(self) -> Sequence[Pod] | None:
+        """Of its Job, where that is to have pods; None where nobody looked at them."""
         job = self._job
         is_at_work = job is not None and job.outcome == "Running" and not job.is_going and not job.is_suspended
-        return is_at_work and self.seen.pods is not None
-
-    @property
-    def pods(self) -> Sequence[Pod]:
-        """Those pods, as far as they are known."""
-        return (self.seen.pods or ()) if self.are_pods_known else ()
+        return self.seen.pods if is_at_work else None
 
     @property
     def words(self) -> Wait | None:
