@@ -1,9 +1,10 @@
-"""What follows from looking at a job of either kind. Pure; imports the runtime's pure parts."""
+"""What follows from looking at a job of either kind. Pure; imports the policies and the runtime's pure parts."""
 
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from steelyard.controller.events import Event
+from steelyard.controller.policies.base import Verdict
 from steelyard.controller.runtime.draft import Draft
 
 D = TypeVar("D", bound=Draft)
@@ -25,6 +26,9 @@ class JobDecision(Generic[D, Action]):
     is_over: bool = False
     """Whether the job is Complete or Failed."""
 
-    def look_within(self, seconds: float) -> None:
-        """Sees to it that somebody looks again at the latest after so many seconds."""
-        self.again_after = seconds if self.again_after is None else min(seconds, self.again_after)
+    def follow(self, verdict: Verdict) -> None:
+        """Takes from a policy's verdict what means the same for both kinds: all but a failure and the actions."""
+        self.events += verdict.events
+        again_after = verdict.again_after
+        if again_after is not None:
+            self.again_after = again_after if self.again_after is None else min(again_after, self.again_after)

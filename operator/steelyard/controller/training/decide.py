@@ -45,7 +45,7 @@ def _ask(phase: Phase, decision: Decision, case: StageCase) -> bool:
     """Asks the policies of a phase and follows them; returns whether one of them has the job pause."""
     verdict = GO
     for verdict in verdicts(POLICIES, phase, case):
-        decision.events += verdict.events
+        decision.follow(verdict)
         if verdict.failure is not None:
             failure, stage = verdict.failure, case.stage.name if case.stage is not None else None
             _fail(decision, case.seen, stage, failure.reason, failure.message)
@@ -54,8 +54,6 @@ def _ask(phase: Phase, decision: Decision, case: StageCase) -> bool:
                 decision.before.append(action)
             elif case.stage is not None:
                 decision.after.append(MakeChildren(case.stage, is_lacking=True))
-        if verdict.again_after is not None:
-            decision.look_within(verdict.again_after)
     return verdict.holds
 
 

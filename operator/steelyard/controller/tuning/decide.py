@@ -14,7 +14,7 @@ from steelyard.contract.stages import Reason
 from steelyard.contract.trial_report import TrialReport
 from steelyard.controller.events import Event
 from steelyard.controller.policies import retention
-from steelyard.controller.policies.base import CHECK_AGAIN_SECONDS, Phase, verdicts
+from steelyard.controller.policies.base import CHECK_AGAIN_SECONDS, GO, Phase, verdicts
 from steelyard.controller.tuning import children
 from steelyard.controller.tuning.actions import (
     Action,
@@ -95,15 +95,12 @@ def _step(decision: TuningDecision, seen: SearchObservation, answers: Answers) -
 
 def _ask_policies(decision: TuningDecision, seen: SearchObservation) -> bool:
     """Asks whether the search may go on; returns whether it is to pause."""
-    is_held = False
+    verdict = GO
     for verdict in verdicts(POLICIES, Phase.ADMIT, SearchCase(seen, decision.draft)):
-        decision.events += verdict.events
+        decision.follow(verdict)
         if verdict.failure is not None:
             _fail(decision, seen, verdict.failure.reason, verdict.failure.message)
-        if verdict.again_after is not None:
-            decision.look_within(verdict.again_after)
-        is_held = verdict.holds
-    return is_held
+    return verdict.holds
 
 
 def _take_answers(decision: TuningDecision, seen: SearchObservation, answers: Answers) -> None:
