@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from steelyard.controller.observation import condition_of, is_true, time_of
+from steelyard.controller.observation import condition_of, time_of
 
 
 def counted_seconds(status: Mapping[str, Any], now: datetime) -> float:
@@ -26,7 +26,8 @@ def counted_seconds(status: Mapping[str, Any], now: datetime) -> float:
 
 def suspended_since(status: Mapping[str, Any]) -> datetime | None:
     """Since when a job is suspended; None where it is not."""
-    return time_of(condition_of(status, "Suspended")["lastTransitionTime"]) if is_true(status, "Suspended") else None
+    pause = condition_of(status, "Suspended")
+    return time_of(pause["lastTransitionTime"]) if pause.get("status") == "True" else None
 
 
 def _until_the_stop(status: Mapping[str, Any]) -> float:
