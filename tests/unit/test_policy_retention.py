@@ -1,17 +1,18 @@
 """`workspace.retain`: what is removed when, and who needs a claim."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from controller_support import NOW, ago
 
 from steelyard.controller.observation import text_of
+from steelyard.controller.policies.base import EndedJob
 from steelyard.controller.policies.retention import (
     claims_named,
+    due,
     has_workspace,
     pause,
-    release_time,
     removed_message,
 )
 
@@ -27,6 +28,11 @@ def spec(publish: Any = PUBLISHED, **workspace: Any) -> dict[str, Any]:
 def status(end: str = "Complete", *more: dict[str, Any]) -> dict[str, Any]:
     """Of a job that is over."""
     return {"conditions": [{"type": end, "status": "True"}, *more]}
+
+
+def release_time(spec: dict[str, Any], status: dict[str, Any], end: datetime | None, claim: str) -> datetime | None:
+    """When the workspace of a job is removed."""
+    return due(EndedJob(spec=spec, job_spec=spec, status=status, ended=end, claim=claim, is_owned=False))
 
 
 def said(state: str, reason: str, seconds_ago: float) -> dict[str, Any]:
@@ -51,8 +57,8 @@ def said(state: str, reason: str, seconds_ago: float) -> dict[str, Any]:
 def test_what_is_not_retained_goes_so_long_after_the_end(
     workspace: dict[str, Any], end: str, seconds: int | None
 ) -> None:
-    due = None if seconds is None else NOW + timedelta(seconds=seconds)
-    assert release_time(spec(**workspace), status(end), NOW, CLAIM) == due
+    time = None if seconds is None else NOW + timedelta(seconds=seconds)
+    assert release_time(spec(**workspace), status(end), NOW, CLAIM) == time
 
 
 @pytest.mark.parametrize("retain", ["OnFailure", "Never"])

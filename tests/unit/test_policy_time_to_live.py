@@ -1,12 +1,18 @@
 """`runPolicy.ttlSecondsAfterFinished`: from the end that the status tells, whatever an older CRD let in."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from controller_support import NOW
 
-from steelyard.controller.policies.time_to_live import removal_time
+from steelyard.controller.policies.base import EndedJob
+from steelyard.controller.policies.time_to_live import due
+
+
+def removal_time(spec: dict[str, Any], end: datetime | None) -> datetime | None:
+    """When a job of nobody's is removed."""
+    return due(EndedJob(spec=spec, job_spec=spec, status={}, ended=end, claim="a-workspace", is_owned=False))
 
 
 def with_ttl(seconds: Any) -> dict[str, Any]:

@@ -120,7 +120,7 @@ class EndedJob:
     """The spec of a TrainingJob: its own, or, of a search, that of all its jobs."""
     status: Mapping[str, Any]
     ended: datetime | None
-    """status.completionTime."""
+    """status.completionTime; None where it says none."""
     claim: str
     """The name of the workspace that was made for it, where one was."""
     is_owned: bool

@@ -22,24 +22,10 @@ _FIRST_LOOK_SECONDS, _LONGEST_PAUSE_SECONDS = 30.0, 3600.0
 
 def due(job: EndedJob) -> datetime | None:
     """When the workspace of a job is to be removed; None where it stays, or has gone."""
-    return release_time(job.job_spec, job.status, job.ended, job.claim)
-
-
-def release_time(
-    spec: Mapping[str, Any], status: Mapping[str, Any], ended: datetime | None, claim: str
-) -> datetime | None:
-    """When the workspace of a job is to be removed; None where it stays, or has gone.
-
-    Args:
-        spec: of a TrainingJob, or a TuningJob's template, as it is in the cluster: an older CRD may have let in
-            anything.
-        status: the job's.
-        ended: status.completionTime; None of a job that is not over.
-        claim: that was made for the job.
-    """
+    spec, status, ended = job.job_spec, job.status, job.ended
     workspace = _part(spec, "workspace")
     retain, seconds = workspace.get("retain", "OnFailure"), workspace.get("retainSeconds", DEFAULT_SECONDS)
-    if ended is None or workspace.get("claimName") or not is_all_published(spec, claim):
+    if ended is None or workspace.get("claimName") or not is_all_published(spec, job.claim):
         return None
     if retain not in ("OnFailure", "Never") or not isinstance(seconds, int) or seconds < 0:
         return None
@@ -95,7 +81,7 @@ def removed_message(claim: str, spec: Mapping[str, Any], field: str) -> str:
 
     Args:
         claim: that has gone.
-        spec: as of `release_time`.
+        spec: as of `claims_named`.
         field: where `workspace` is, such as spec.workspace.
     """
     workspace = _part(spec, "workspace")
