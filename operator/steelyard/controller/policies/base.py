@@ -43,11 +43,11 @@ class DeletePod:
 
 
 @dataclass(frozen=True)
-class MakeLacking:
-    """Makes what the pods need and what is no longer there."""
+class RemakeMissing:
+    """Makes again what the pods need and what is gone."""
 
 
-PodAction: TypeAlias = GiveUpPod | DeletePod | MakeLacking
+PodAction: TypeAlias = GiveUpPod | DeletePod | RemakeMissing
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from typing import Protocol
 from steelyard.api.run_policy import RunPolicy
 from steelyard.contract.stages import Reason
 from steelyard.controller.observation import Pod
-from steelyard.controller.policies.base import GO, DeletePod, MakeLacking, PodAction, Verdict
+from steelyard.controller.policies.base import GO, DeletePod, PodAction, RemakeMissing, Verdict
 from steelyard.controller.policies.endings import Broken
 from steelyard.controller.policies.lost_nodes import LostNodesCase, ended_pods
 from steelyard.texts.figures import times
@@ -70,9 +70,9 @@ def judge(case: DisruptionsCase) -> Verdict:
         failure = Broken(Reason.RETRIES_EXHAUSTED, f"{message}; last: {what}" if what else message)
         return Verdict(failure, actions=_removals(pods, counted))
     # Workers that lost each other may have lost the Service.
-    lacking = (MakeLacking(),) if counted.newest is not None else ()
+    missing = (RemakeMissing(),) if counted.newest is not None else ()
     # The status that counts the new ones is not written yet: until then they stay.
-    return Verdict(actions=(*_removals(pods, before), *lacking))
+    return Verdict(actions=(*_removals(pods, before), *missing))
 
 
 def _removals(pods: Sequence[Pod], counted: Disruptions) -> tuple[PodAction, ...]:

@@ -12,7 +12,7 @@ from steelyard.api.run_policy import RunPolicy
 from steelyard.contract.stages import Reason
 from steelyard.controller.events import Event
 from steelyard.controller.observation import Pod
-from steelyard.controller.policies.base import CHECK_AGAIN_SECONDS, GO, MakeLacking, Verdict
+from steelyard.controller.policies.base import CHECK_AGAIN_SECONDS, GO, RemakeMissing, Verdict
 from steelyard.controller.policies.endings import Broken
 
 SETTLE_SECONDS = 10.0
@@ -111,7 +111,7 @@ def _wait(case: WaitingCase, wait: Wait) -> Verdict:
         return Verdict(failure, events=events)
     # Somebody may have removed what the operator made.
     is_own = "not found" in wait.message and any(f'"{name}"' in wait.message for name in case.own_children)
-    return Verdict(actions=(MakeLacking(),) * is_own, events=events, again_after=CHECK_AGAIN_SECONDS)
+    return Verdict(actions=(RemakeMissing(),) * is_own, events=events, again_after=CHECK_AGAIN_SECONDS)
 
 
 def all_run(pods: Sequence[Pod], workers: int) -> bool:

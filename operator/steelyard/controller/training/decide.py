@@ -11,7 +11,7 @@ from datetime import datetime
 from steelyard.contract.stages import StageName
 from steelyard.controller.events import Event
 from steelyard.controller.policies import endings
-from steelyard.controller.policies.base import CHECK_AGAIN_SECONDS, GO, MakeLacking, Phase, verdicts
+from steelyard.controller.policies.base import CHECK_AGAIN_SECONDS, GO, Phase, RemakeMissing, verdicts
 from steelyard.controller.training.actions import Decision, DeleteJob, MakeChildren, ResumeJob, StopJob
 from steelyard.controller.training.draft import StatusDraft
 from steelyard.controller.training.observation import Observation
@@ -50,7 +50,7 @@ def _ask(phase: Phase, decision: Decision, case: StageCase) -> bool:
             failure, stage = verdict.failure, case.stage.name if case.stage is not None else None
             _fail(decision, case.seen, stage, failure.reason, failure.message)
         for action in verdict.actions:
-            if not isinstance(action, MakeLacking):
+            if not isinstance(action, RemakeMissing):
                 decision.before.append(action)
             elif case.stage is not None:
                 decision.after.append(MakeChildren(case.stage, is_lacking=True))
