@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from cluster.kubectl import Kubectl, KubectlError
-from under_way import pod_spec
+from under_way import claim, pod_spec
 
 from steelyard.api.errors import ConfigurationError, DataError
 from steelyard.client.connection import Connection
@@ -26,7 +26,7 @@ MODEL_BYTES = 20_000_000
 # Bytes that are no text, and more of them than one message of any protocol takes.
 _PUBLISH = f"""
 import hashlib, pathlib, random
-folder = pathlib.Path("/claim/models/tiny")
+folder = pathlib.Path("/claims/models/models/tiny")
 folder.mkdir(parents=True)
 (folder / "model.tflite").write_bytes(random.Random(7).randbytes({MODEL_BYTES}))
 for name in ("README.md", "model.keras", "preprocessing.json", "steelyard.json"):
@@ -68,9 +68,8 @@ def is_allowed(user: Kubectl) -> bool:
 
 def finish(kubectl: Kubectl, program: str) -> str:
     """Runs the Job tiny-finish with the claim `models`; gives what its pod said in the end."""
-    claim = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
     kubectl.create(
-        {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "models"}, "spec": claim},
+        claim("models"),
         {
             "apiVersion": "batch/v1",
             "kind": "Job",

@@ -67,9 +67,19 @@ def long_job(name: str, **spec: Any) -> dict[str, Any]:
     }
 
 
-def pod_spec(program: str, claim: str | None = None) -> dict[str, Any]:
-    """A pod of the restricted level whose container `trainer` runs a Python program."""
-    volumes = [{"name": "claim", "persistentVolumeClaim": {"claimName": claim}}] if claim else []
+def claim(name: str, storage: str = "1Gi") -> dict[str, Any]:
+    """A claim of the default class."""
+    return {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": {"name": name},
+        "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": storage}}},
+    }
+
+
+def pod_spec(program: str, *claims: str, **environment: str) -> dict[str, Any]:
+    """A pod of the restricted level, of the user whom the jobs run as. Its container `trainer` runs a Python program,
+    which finds each claim at /claims/NAME."""
     return {
         "restartPolicy": "Never",
         "terminationGracePeriodSeconds": 1,
@@ -86,15 +96,16 @@ def pod_spec(program: str, claim: str | None = None) -> dict[str, Any]:
                 "image": TRAINER,
                 "imagePullPolicy": "IfNotPresent",
                 "command": ["python3", "-u", "-c", textwrap.dedent(program)],
+                "env": [{"name": name, "value": value} for name, value in environment.items()],
                 "securityContext": {
                     "allowPrivilegeEscalation": False,
                     "readOnlyRootFilesystem": True,
                     "capabilities": {"drop": ["ALL"]},
                 },
-                "volumeMounts": [{"name": volume["name"], "mountPath": "/claim"} for volume in volumes],
+                "volumeMounts": [{"name": name, "mountPath": f"/claims/{name}"} for name in claims],
             }
         ],
-        "volumes": volumes,
+        "volumes": [{"name": name, "persistentVolumeClaim": {"claimName": name}} for name in claims],
     }
 
 
@@ -142,7 +153,6 @@ def digits_search_there(cluster: "Cluster", operator: str) -> Iterator[Kubectl]:
 @pytest.fixture(scope="session")
 def small_there(cluster: "Cluster", operator: str) -> Iterator[Kubectl]:  # noqa: ARG001
     """A namespace with the job `small`, whose workspace goes with its end; but the pod `watches` has it mounted."""
-    claim = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
     small = long_job(
         "small",
         model={"randomForest": {"nEstimators": 5}},
@@ -153,7 +163,7 @@ def small_there(cluster: "Cluster", operator: str) -> Iterator[Kubectl]:  # noqa
     watches = pod_spec("import time; time.sleep(3600)", "small-workspace")
     with restricted(cluster) as namespace:
         namespace.create(
-            {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "models"}, "spec": claim},
+            claim("models"),
             # It waits for its claim.
             {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "watches"}, "spec": watches},
             small,
@@ -232,45 +242,11 @@ def forests_there(
 def conformance_jobs(cluster: "Cluster", operator: str) -> Iterator[Kubectl]:  # noqa: ARG001
     """A namespace where the jobs of all conformance cases are."""
     with restricted(cluster) as namespace:
-        namespace.create(*map(_claim, CLAIM_FILES), _writer())
+        writes = pod_spec(_WRITE_FILES, *CLAIM_FILES, FILES=json.dumps(CLAIM_FILES))
+        namespace.create(
+            *(claim(name, storage="100Mi") for name in CLAIM_FILES),
+            {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "writer"}, "spec": writes},
+        )
         namespace.wait_for("pod", "writer", lambda pod: pod["status"]["phase"] == "Succeeded", seconds=300)
         namespace.create(*(case.manifest for case in CASES))
         yield namespace
-
-
-def _claim(name: str) -> dict[str, Any]:
-    return {
-        "apiVersion": "v1",
-        "kind": "PersistentVolumeClaim",
-        "metadata": {"name": name},
-        "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "100Mi"}}},
-    }
-
-
-def _writer() -> dict[str, Any]:
-    """A pod that writes the files of all claims, as the user whom the jobs run as."""
-    return {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {"name": "writer"},
-        "spec": {
-            "restartPolicy": "Never",
-            "securityContext": {
-                "runAsNonRoot": True,
-                "runAsUser": 65532,
-                "fsGroup": 65532,
-                "seccompProfile": {"type": "RuntimeDefault"},
-            },
-            "containers": [
-                {
-                    "name": "writer",
-                    "image": TRAINER,
-                    "command": ["python3", "-c", _WRITE_FILES],
-                    "env": [{"name": "FILES", "value": json.dumps(CLAIM_FILES)}],
-                    "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
-                    "volumeMounts": [{"name": claim, "mountPath": f"/claims/{claim}"} for claim in CLAIM_FILES],
-                }
-            ],
-            "volumes": [{"name": claim, "persistentVolumeClaim": {"claimName": claim}} for claim in CLAIM_FILES],
-        },
-    }
