@@ -16,12 +16,10 @@ from cluster.real import RealCluster
 from test_digits import steelyard
 from test_faults import wait_until
 from training_jobs import condition, is_over
-from under_way import EXAMPLES, forests, restricted
+from under_way import EXAMPLES, Forests, forests, restricted
 
 from steelyard.api.tuning_job import TuningJobSpec
 from steelyard.search.log import Entry
-
-Forests = dict[tuple[str, int], tuple[Kubectl, Path]]
 
 
 def run_here(manifest: Path) -> list[Entry]:

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pytest
 import yaml
@@ -45,6 +45,9 @@ for claim, files in json.loads(os.environ["FILES"]).items():
 
 LONG_EPOCHS = 400
 """So many that a training is still under way when things happen to it."""
+
+Forests: TypeAlias = dict[tuple[str, int], tuple[Kubectl, Path]]
+"""Where searches are, and their manifests; by placement and the number of trials at a time."""
 
 
 def long_job(name: str, **spec: Any) -> dict[str, Any]:
@@ -125,7 +128,7 @@ def under_way(
     conformance_jobs: Kubectl,
     kind_test: KindTest,
     digits_search_there: Kubectl,
-    forests_there: dict[tuple[str, int], tuple[Kubectl, Path]],
+    forests_there: Forests,
     small_there: Kubectl,
 ) -> None:
     """All of them.
@@ -225,9 +228,8 @@ def forests_there(
     cluster: "Cluster",
     operator: str,  # noqa: ARG001
     tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[dict[tuple[str, int], tuple[Kubectl, Path]]]:
-    """The forests' searches on the cluster, each in a namespace of its own; by placement and the number of trials at a
-    time."""
+) -> Iterator[Forests]:
+    """The forests' searches on the cluster, each in a namespace of its own."""
     with ExitStack() as stack:
         searches = {}
         for placement, parallel_trials in itertools.product(("Packed", "Pods"), (1, 2)):
