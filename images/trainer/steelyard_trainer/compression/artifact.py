@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from steelyard.contract.package import KERAS_FILE, RUNTIME_FILES
 
-Runtime = Literal["Keras", "LiteRT", "OnnxRuntime"]
+Runtime = Literal["Keras", "LiteRT", "OnnxRuntime", "Skops"]
 """What runs a model's files: Keras, which goes on training, or what serves published models."""
 
 MAIN_FILES: Mapping[str, str] = {"Keras": KERAS_FILE} | {name: each.file for name, each in RUNTIME_FILES.items()}
