@@ -158,7 +158,9 @@ datasets = st.fixed_dictionaries(
         "categorical": st.lists(TEXT.map(lambda text: "c" + text), max_size=3),
         "missingValues": st.one_of(
             st.fixed_dictionaries({"strategy": st.sampled_from(["Mean", "Median", "DropRow", "Fail"])}),
-            st.fixed_dictionaries({"strategy": st.just("Constant"), "value": st.integers(-(2**53), 2**53)}, optional={"text": TEXT}),
+            st.fixed_dictionaries(
+                {"strategy": st.just("Constant"), "value": st.integers(-(2**53), 2**53)}, optional={"text": TEXT}
+            ),
         ),
         "split": optional(
             test=st.floats(0.01, 0.49), validation=st.floats(0.01, 0.49), seed=st.integers(0, 9), stratify=st.booleans()

@@ -1,7 +1,7 @@
 """`spec.model`: exactly one kind of model. Imports the api only."""
 
 from collections.abc import Callable, Mapping
-from typing import get_args
+from typing import Self, get_args
 
 from steelyard.api.base import ExactlyOneOf
 from steelyard.api.models.capabilities import Capabilities, Family, ModelKind
@@ -49,6 +49,18 @@ class Model(ExactlyOneOf):
     def capabilities(self) -> Capabilities:
         """What the kind that is given can do."""
         return self.given.capabilities
+
+    def narrowed(self, factor: float) -> Self | None:
+        """The student of the same kind whose widths are multiplied. See ModelKind."""
+        return self._of(self.given.narrowed(factor))
+
+    def shallower(self) -> Self | None:
+        """The student of the same kind with fewer blocks or layers. See ModelKind."""
+        return self._of(self.given.shallower())
+
+    def _of(self, student: ModelKind | None) -> Self | None:
+        given = next(name for name in type(self).model_fields if getattr(self, name) is not None)
+        return None if student is None else self.model_copy(update={given: student})
 
 
 KINDS: Mapping[str, type[ModelKind]] = {

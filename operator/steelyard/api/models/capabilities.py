@@ -3,7 +3,7 @@ and nobody asks which library it is of. Imports the api only.
 """
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from steelyard.api.base import Part
 from steelyard.api.compression import Candidate, CompressionObjective
@@ -55,3 +55,22 @@ class ModelKind(Part):
     """What a model's settings share."""
 
     capabilities: ClassVar[Capabilities]
+
+    def narrowed(self, factor: float) -> Self | None:  # noqa: ARG002 - what has no widths has no use for it
+        """The same kind of model with its widths multiplied: a student of it.
+
+        Args:
+            factor: above 0, at most 1. A width is rounded to the nearest whole number, halves up; it is never below 1
+                and never above what it is now.
+
+        Returns:
+            The student; None where no width becomes smaller.
+
+        Raises:
+            ValueError: the factor is not above 0 and at most 1.
+        """
+        return None
+
+    def shallower(self) -> Self | None:
+        """The same kind of model with the next fewer blocks or layers: a student of it; None where it has no fewer."""
+        return None

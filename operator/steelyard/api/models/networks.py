@@ -1,6 +1,9 @@
-"""The networks in `spec.model`. Imports the api only."""
+"""The networks in `spec.model`, each with its students: narrower and shallower networks of the same kind. Imports the
+api only.
+"""
 
-from typing import Annotated, Literal
+import math
+from typing import Annotated, Literal, Self
 
 from pydantic import Field
 
@@ -18,6 +21,13 @@ NETWORK = Capabilities(
 )
 
 Activation = Literal["relu", "gelu", "elu", "silu", "tanh", "sigmoid"]
+
+
+def narrower(width: int, factor: float) -> int:
+    """A width of a student, as `ModelKind.narrowed` says."""
+    if not 0 < factor <= 1:
+        raise ValueError(f"a student's factor is above 0 and at most 1, not {factor}")
+    return min(width, max(1, math.floor(width * factor + 0.5)))
 
 
 class Regularization(Part):
@@ -44,6 +54,15 @@ class Mlp(ModelKind):
     """Fraction of each hidden layer's outputs that a training step leaves out."""
     regularization: Regularization = Regularization()
     """Penalties on the weights."""
+
+    def narrowed(self, factor: float) -> Self | None:
+        """See ModelKind."""
+        units = [narrower(width, factor) for width in self.hidden_units]
+        return self.model_copy(update={"hidden_units": units}) if units != self.hidden_units else None
+
+    def shallower(self) -> Self | None:
+        """Without the last hidden layer. See ModelKind."""
+        return self.model_copy(update={"hidden_units": self.hidden_units[:-1]}) if self.hidden_units[1:] else None
 
 
 class Linear(ModelKind):
