@@ -1,10 +1,10 @@
-"""How nearest neighbours are found: KDTree and BallTree against Brute, over rows and features.
+"""How nearest neighbors are found: KDTree and BallTree against Brute, over rows and features.
 
     python benchmarks/neighbors.py            1,000 to 30,000 rows, 2 to 64 features, median of 5 rounds in turn
     python benchmarks/neighbors.py --small    300 rows, 2 and 32 features, one round
 
 Prints one JSON line a figure: the time of fitting and of predicting 500 rows, as a ratio to Brute's in the same round;
-below 1 is faster. Fails where the neighbours' distances differ.
+below 1 is faster. Fails where the neighbors' distances differ.
 """
 
 import argparse

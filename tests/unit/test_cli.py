@@ -1,5 +1,6 @@
 """The command line: help, usage, exit codes and messages of what needs no run."""
 
+import inspect
 import io
 import json
 import subprocess
@@ -58,6 +59,13 @@ def test_help_says_what_it_is_for_and_how_to_begin() -> None:
         own = CliRunner().invoke(app, [command, "--help"])
         assert own.exit_code == 0 and f"{command} [OPTIONS]" in own.output
     assert CliRunner().invoke(app, []).output.strip() == shown.strip()
+
+
+@pytest.mark.parametrize("command", app.registered_commands, ids=lambda command: command.callback.__name__)
+def test_lines_of_a_command_s_help_end_with_sentences(command: Any) -> None:
+    """typer keeps the line breaks of the source."""
+    lines = inspect.cleandoc(command.callback.__doc__).splitlines()
+    assert [line for line in lines if line and not line.endswith((".", "sqlite:///STUDY.db"))] == []
 
 
 def test_version_and_wrong_usage() -> None:

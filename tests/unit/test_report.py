@@ -244,7 +244,7 @@ def test_a_page_is_well_formed_fetches_nothing_and_scrolls_what_is_wide(folder: 
         assert chart.get("class") == "wide" or width <= 460
         for text in chart.iter("text"):
             assert 0 <= float(text.get("x") or 0) <= width and 0 <= float(text.get("y") or 0) <= height
-    # Every colour has a name, so that the dark page changes it, too.
+    # Every color has a name, so that the dark page changes it, too.
     style = html.partition("<style>")[2].partition("</style>")[0]
     assert set(re.findall(r"#[0-9a-f]{6}\b", style.partition("body {")[2])) == set()
 

@@ -24,10 +24,10 @@ def list_jobs(
     context: ContextOption = None,
     namespace: NamespaceOption = None,
     all_namespaces: Annotated[bool, typer.Option("--all-namespaces", "-A", help="The jobs of all namespaces.")] = False,
-    trials: Annotated[bool, typer.Option("--trials", help="The jobs of searches, too: their trials.")] = False,
+    trials: Annotated[bool, typer.Option("--trials", help="Also the jobs of searches: their trials.")] = False,
     output: DocumentOption = DocumentFormat.TEXT,
 ) -> None:
-    """Lists the jobs and searches on a cluster: how far they are, how good and how small their models."""
+    """Lists the jobs and searches on a cluster: their progress, how good and how small their models are."""
     with connected(context, namespace) as client:
         jobs = client.list("TrainingJob", all_namespaces=all_namespaces)
         searches = client.list("TuningJob", all_namespaces=all_namespaces)

@@ -33,7 +33,7 @@ def plan(
     claims: ClaimOption = None,
     output: OutputOption = OutputFormat.TEXT,
 ) -> None:
-    """Shows the stages that `run` would start, what it would skip, and why; of a TuningJob the first trials.
+    """Shows the stages that `run` would start, what it would skip, and why; for a TuningJob, the first trials.
 
     Starts and writes nothing.
     """

@@ -58,8 +58,9 @@ def predict(
 ) -> None:
     """Predicts with a published model: one line for each row of the input, in its order.
 
-    The column `prediction` holds the label (or the number); for labels, `probability` is that of the prediction and
-    `probability_LABEL` that of each. With -o json, medianMicroseconds is the median time of one single-row invoke.
+    `prediction` is the label or the number; `probability` is the prediction's, `probability_LABEL` that of each label.
+
+    With -o json, medianMicroseconds is the median time that predicting one row takes.
     """
     if output_file is not None and output_file.exists() and input_file.exists() and output_file.samefile(input_file):
         raise ConfigurationError(f"--to {output_file} is the input itself; name another file")

@@ -29,8 +29,10 @@ def status(
     namespace: NamespaceOption = None,
     output: DocumentOption = DocumentFormat.TEXT,
 ) -> None:
-    """Shows how a job stands: stages, conditions, and the model with all candidates that were weighed; of a search the
-    trials so far and the best of them."""
+    """Shows how a job stands: its stages, its conditions, and the model with all candidates.
+
+    For a search: the trials so far, and the best of them.
+    """
     with connected(context, namespace) as client:
         handle = client.get(job)
     if output is DocumentFormat.TEXT:

@@ -20,9 +20,9 @@ def validate(
     claims: ClaimOption = None,
     output: OutputOption = OutputFormat.TEXT,
 ) -> None:
-    """Checks a manifest and, as far as it can be done quickly, its data's first rows and where the model goes.
+    """Checks a manifest, the first rows of its data, and the places where the model goes.
 
-    Says all mistakes at once. Ends with exit code 78 for the manifest's, 65 where only the data is at fault.
+    Reports all mistakes at once. Ends with exit code 78 for the manifest's, 65 where only the data is at fault.
     """
     try:
         manifest = load_manifest(file, overrides or [])

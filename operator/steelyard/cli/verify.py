@@ -28,7 +28,7 @@ def verify(
 ) -> None:
     """Checks that a published model is complete and unchanged.
 
-    Names each file that is wrong, missing or too many, and ends with exit code 65; prints the digest if all is well.
+    Prints the digest; or names each file that was changed, is missing or does not belong, and ends with exit code 65.
     """
     if digest is not None and not _DIGEST.fullmatch(digest):
         raise ConfigurationError(f"--digest {digest}: a digest is sha256: and 64 digits or letters a to f")

@@ -1,6 +1,6 @@
 """The contract between a runner and the trainer program: exit codes, reasons, environment, progress lines, results.
 
-A user's own container honours it too: nothing here is Python's own, all of it is files, environment variables, exit
+A user's own container honors it too: nothing here is Python's own, all of it is files, environment variables, exit
 codes and lines of JSON. Imports the standard library only.
 """
 

@@ -1,4 +1,4 @@
-"""What a job's children are called, how they are labelled and where pods find things. Imports kube and the api only.
+"""What a job's children are called, how they are labeled and where pods find things. Imports kube and the api only.
 
 Names are deterministic: a second attempt to make a child meets the first one's.
 """

@@ -1,6 +1,6 @@
 """Charts as data: what is drawn, not how. Imports the scales only.
 
-A mark's kind says what it is, and always with something beside it (a shape, a label), so that nobody needs the colour.
+A mark's kind says what it is, and always with something beside it (a shape, a label), so that nobody needs the color.
 """
 
 from collections.abc import Mapping

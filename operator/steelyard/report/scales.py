@@ -9,7 +9,7 @@ from typing import Any
 from steelyard.api.tuning import Parameter, same_value
 
 MOST_LABELS = 12
-"""Categories of one axis that are labelled; of more, every second or third ..."""
+"""Categories of one axis that are labeled; of more, every second or third ..."""
 
 
 @dataclass(frozen=True)

@@ -150,9 +150,9 @@ def _r2_error(targets: Floats, errors: Floats) -> float:
     rows = len(targets)
     if rows < 2:
         return 0.0
-    centred = targets - targets.mean()
+    centered = targets - targets.mean()
     bounds = np.linspace(0, rows, min(rows, _GROUPS), endpoint=False).astype(np.int64)
-    columns = np.stack([np.ones(rows), centred, centred**2, errors**2])
+    columns = np.stack([np.ones(rows), centered, centered**2, errors**2])
     sums = np.add.reduceat(columns, bounds, axis=1)
 
     def r2(sample: Counts) -> float:

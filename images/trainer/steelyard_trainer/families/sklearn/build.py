@@ -22,7 +22,7 @@ from steelyard_trainer.families.sklearn.features import Form
 Estimator: TypeAlias = BaseEstimator
 """Targets are class indices, or numbers in the target's own unit; features are as `features` makes them."""
 
-_NEIGHBOURS = {"Auto": "auto", "KDTree": "kd_tree", "BallTree": "ball_tree", "Brute": "brute"}
+_NEIGHBORS = {"Auto": "auto", "KDTree": "kd_tree", "BallTree": "ball_tree", "Brute": "brute"}
 
 
 def build_estimator(spec: TrainingJobSpec, task: Task, classes: Sequence[str] | None, *, threads: int = 1) -> Estimator:
@@ -60,7 +60,7 @@ def build_estimator(spec: TrainingJobSpec, task: Task, classes: Sequence[str] | 
             return kind(
                 n_neighbors=nearest.neighbors,
                 weights=nearest.weights.lower(),
-                algorithm=_NEIGHBOURS[nearest.algorithm],
+                algorithm=_NEIGHBORS[nearest.algorithm],
                 leaf_size=nearest.leaf_size,
                 p=nearest.p,
             )
