@@ -285,6 +285,11 @@ BY_RULE = [
         "there are no classes to weigh, the task is Regression",
     ),
     (
+        ["task=Regression", "training.labelSmoothing=0.1"],
+        "spec.training.labelSmoothing",
+        "there are no labels to smooth, the task is Regression",
+    ),
+    (
         ["task=Regression", "dataset.checks.minClassFraction=0.1"],
         "spec.dataset.checks.minClassFraction",
         "there are no classes to count, the task is Regression",
@@ -416,6 +421,7 @@ BY_RULE = [
             "optimizer={epsilon: 1e-7}",
             "learningRateSchedule={cosine: {}}",
             "earlyStopping={}",
+            "labelSmoothing=0.1",
             "checkpoint={everySeconds: 31}",
             "checkpoint={everySteps: 5}",
         )

@@ -101,6 +101,28 @@ def test_a_weighted_loss_is_divided_by_the_sum_of_the_weights_and_padding_counts
     assert accuracy == pytest.approx(np.average(right, weights=weights), rel=1e-5)
 
 
+def test_a_smoothed_loss_is_that_of_keras_with_weights_and_is_not_in_what_is_evaluated():
+    model_spec, training = parse(MLP, {"labelSmoothing": 0.2, "optimizer": {"name": "SGD", "learningRate": 0.1}})
+    shape = Shape(WIDTH, CLASSES)
+    ours, theirs = (training_network(model_spec, shape, seed=3) for _ in range(2))
+    stepper = Stepper(ours, build_optimizer(training, 1), None, training.label_smoothing)
+    theirs.model.compile(
+        build_optimizer(training, 1), keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=0.2)
+    )
+    weights = RANDOM.uniform(0.5, 2, ROWS).astype(np.float32)
+    (batch,) = batches(LABELS, weights, batch=64).epoch(0)
+    # Keras divides by the rows of the batch.
+    scaled = batch.weights * len(batch.weights)
+    loss, _ = stepper.train(batch).numpy()
+    expected = theirs.model.train_on_batch(batch.features, np.eye(CLASSES)[batch.targets], scaled)
+    assert loss == pytest.approx(float(expected), abs=1e-6)
+    for mine, keras_own in zip(ours.model.get_weights(), theirs.model.get_weights(), strict=True):
+        assert mine == pytest.approx(keras_own, abs=1e-6)
+    logits = ours(FEATURES, None, training=False).numpy()
+    plain = keras.losses.sparse_categorical_crossentropy(LABELS, logits, from_logits=True).numpy().mean()
+    assert stepper.evaluate(FEATURES, LABELS, ROWS)[0] == pytest.approx(plain, rel=1e-5)
+
+
 def test_batch_normalization_leaves_padding_out():
     model_spec, training = parse({"mlp": {"hiddenUnits": [4], "batchNormalization": True}}, {})
     network = training_network(model_spec, Shape(WIDTH, CLASSES), seed=3)

@@ -31,9 +31,9 @@ def weights(stage: TrainStage) -> list[np.ndarray]:
     ("model", "settings"),
     [
         (None, {"optimizer": {"name": "SGD", "learningRate": 0.05, "momentum": 0.9}}),
-        (BUSY_MLP, {"optimizer": {"name": "Adam"}, "classWeights": {"strategy": "Balanced"}}),
+        (BUSY_MLP, {"optimizer": {"name": "Adam"}, "classWeights": {"strategy": "Balanced"}, "labelSmoothing": 0.1}),
     ],
-    ids=["sgd", "adam-batchnorm-weights-penalties"],
+    ids=["sgd", "adam-batchnorm-weights-penalties-smoothing"],
 )
 def test_two_workers_give_the_history_of_one_with_the_double_batch(tmp_path, model, settings):
     # 1,257 training rows: the last global batch of 54 has 15, so that worker 1 has nothing but padding in it.

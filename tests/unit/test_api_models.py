@@ -148,6 +148,7 @@ trainings = optional(
     learningRateSchedule=schedules,
     earlyStopping=optional(monitor=st.sampled_from(["loss", "val_loss"]), patience=st.integers(1, 99)),
     classWeights=class_weights,
+    labelSmoothing=st.floats(0, 0.99),
     checkpoint=optional(everySeconds=st.floats(0.1, 100), everySteps=st.integers(1, 100)),
     seed=st.integers(0, 2**32 - 1),
 )

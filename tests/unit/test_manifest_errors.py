@@ -431,6 +431,11 @@ FOREIGN_TO_TASK = [
         "there are no classes to weigh, the task is Regression",
     ),
     (
+        ("task=Regression", "training.labelSmoothing=0.1"),
+        "spec.training.labelSmoothing",
+        "there are no labels to smooth, the task is Regression",
+    ),
+    (
         ("task=Regression", "dataset.checks.minClassFraction=0.1"),
         "spec.dataset.checks.minClassFraction",
         "there are no classes to count, the task is Regression",

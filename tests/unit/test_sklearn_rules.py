@@ -46,6 +46,7 @@ FOREST = {"randomForest": {}}
                 "optimizer": {"learningRate": 0.1},
                 "learningRateSchedule": {"cosine": {}},
                 "earlyStopping": {},
+                "labelSmoothing": 0.1,
                 "checkpoint": {"everySteps": 5},
             }.items()
         ),

@@ -708,7 +708,7 @@ WRONG = [
         ["template.training.epoch=3"],
         "template.training.epoch",
         "there is no such field; did you mean epochs? allowed: workers, epochs, batchSize, optimizer, "
-        "learningRateSchedule, earlyStopping, classWeights, checkpoint, seed",
+        "learningRateSchedule, earlyStopping, classWeights, labelSmoothing, checkpoint, seed",
     ),
     # the whole
     (

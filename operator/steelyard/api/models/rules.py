@@ -12,7 +12,9 @@ from steelyard.api.models import Model, kinds, plurals
 from steelyard.api.training import Training
 from steelyard.api.trial import Trained
 
-FIELDS_OF_EPOCHS = ("epochs", "batch_size", "optimizer", "learning_rate_schedule", "early_stopping", "checkpoint")
+FIELDS_OF_EPOCHS = (
+    *("epochs", "batch_size", "optimizer", "learning_rate_schedule", "early_stopping", "label_smoothing", "checkpoint"),
+)
 """Of `spec.training`: what only a model has that is trained in epochs."""
 
 

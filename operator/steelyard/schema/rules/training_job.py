@@ -105,6 +105,12 @@ SPEC = [
     ),
     _foreign(
         "Regression",
+        "self.training.labelSmoothing > 0.0",
+        "there are no labels to smooth, the task is Regression",
+        "training.labelSmoothing",
+    ),
+    _foreign(
+        "Regression",
         "has(self.dataset.checks.minClassFraction)",
         "there are no classes to count, the task is Regression",
         "dataset.checks.minClassFraction",

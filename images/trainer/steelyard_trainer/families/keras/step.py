@@ -22,15 +22,21 @@ class Stepper:
     """The compiled steps of a network.
 
     Figures are float32 (2,): the loss (cross-entropy or squared error of the standardized target, with the penalties)
-    and the metric (accuracy, or the absolute error of the standardized target).
+    and the metric (accuracy, or the absolute error of the standardized target). Label smoothing is in the loss that is
+    trained on only, so that what is evaluated can be compared, whatever the smoothing.
     """
 
     def __init__(
-        self, network: TrainingNetwork, optimizer: keras.optimizers.Optimizer, strategy: tf.distribute.Strategy | None
+        self,
+        network: TrainingNetwork,
+        optimizer: keras.optimizers.Optimizer,
+        strategy: tf.distribute.Strategy | None,
+        label_smoothing: float = 0.0,
     ) -> None:
         self._network = network
         self._optimizer = optimizer
         self._strategy = strategy
+        self._label_smoothing = label_smoothing
         self._replicas = strategy.num_replicas_in_sync if strategy else 1
         self._classifies = network.model.output_shape[-1] > 1
         optimizer.build(network.model.trainable_variables)
@@ -93,7 +99,7 @@ class Stepper:
         variables = self._network.model.trainable_variables
         with tf.GradientTape() as tape:
             outputs = self._network(features, mask, training=True)
-            losses, metrics = self._figures(outputs, targets)
+            losses, metrics = self._figures(outputs, targets, self._label_smoothing)
             # The penalties are the same on every worker: each brings its share of them.
             loss = tf.reduce_sum(losses * weights) + self._penalty() / self._replicas
         gradients = tape.gradient(loss, [variable.value for variable in variables])
@@ -123,10 +129,13 @@ class Stepper:
         assert self._strategy is not None
         return self._strategy.run(_sum_over_replicas, (sums,))
 
-    def _figures(self, outputs: Any, targets: Any) -> tuple[Any, Any]:
+    def _figures(self, outputs: Any, targets: Any, label_smoothing: float = 0.0) -> tuple[Any, Any]:
         """Loss and metric of each row, both (rows,)."""
         if self._classifies:
             losses = tf.nn.sparse_softmax_cross_entropy_with_logits(targets, outputs)
+            if label_smoothing:
+                towards_all = -tf.reduce_mean(tf.nn.log_softmax(outputs), 1)
+                losses = (1 - label_smoothing) * losses + label_smoothing * towards_all
             return losses, tf.cast(tf.equal(tf.argmax(outputs, 1, tf.int32), targets), tf.float32)
         errors = outputs[:, 0] - targets
         return tf.square(errors), tf.abs(errors)

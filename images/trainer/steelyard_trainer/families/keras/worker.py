@@ -219,7 +219,7 @@ def build(
     with strategy.scope() if strategy else nullcontext():
         network = training_network(spec.model, shape, spec.training.seed)
         optimizer = build_optimizer(spec.training, batches.steps)
-        stepper = Stepper(network, optimizer, strategy)
+        stepper = Stepper(network, optimizer, strategy, spec.training.label_smoothing)
     validation = None if spec.is_refit else dataset.read("validation")
     checkpoints = Checkpoints(context.workspace.checkpoints, context.key, context.check_attempt)
     if context.worker == 0:
