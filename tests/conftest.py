@@ -1,6 +1,7 @@
 """Shared by all tests: nobody may leave a process behind, and no time that a machine takes is held against a test."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -10,6 +11,7 @@ from process_support import wait_for_none_under
 settings.register_profile("shared-machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("shared-machine")
 
+_LOCAL = Path(__file__).parent / "local"
 _LONGEST_FIRST = (
     "test_training",
     "test_tuning_command",
@@ -37,7 +39,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(autouse=True)
 def no_process_left_behind(request: pytest.FixtureRequest) -> Iterator[None]:
     """Fails a test of tests/local that leaves a process of its workspace behind, and ends it."""
-    is_guarded = request.node.path.parent.name == "local" and "tmp_path" in request.fixturenames
+    is_guarded = request.node.path.parent == _LOCAL and "tmp_path" in request.fixturenames
     folder = request.getfixturevalue("tmp_path") if is_guarded else None
     yield
     if folder is not None and (left := wait_for_none_under(folder)):

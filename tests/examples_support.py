@@ -6,9 +6,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from repository_support import ROOT
+
 from steelyard.contract.package import REPORT_FILE
 
-EXAMPLES = Path(__file__).parents[1] / "examples"
+EXAMPLES = ROOT / "examples"
 GENEROUS_SECONDS = 400
 
 

@@ -7,12 +7,10 @@ import hashlib
 import json
 import sys
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import pytest
-
-ROOT = Path(__file__).parents[1]
+from repository_support import ROOT
 
 
 def keep(name: str, given: Any, result: Any, kept: pytest.Cache) -> None:

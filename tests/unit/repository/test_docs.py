@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from repository_support import ROOT
 
 from steelyard.api.fields import schema_of
 from steelyard.api.training_job import TrainingJob
@@ -14,7 +15,6 @@ from steelyard.contract.stages import Env, ExitCode, Reason
 from steelyard.schema.reference import main, references
 from steelyard.search.manifest import parse_manifest
 
-ROOT = Path(__file__).parents[2]
 DOCUMENTS = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("examples/*.md")]
 
 

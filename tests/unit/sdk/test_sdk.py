@@ -15,6 +15,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from published_support import PUBLISHED
 from rich.text import Text
 
 import steelyard
@@ -28,7 +29,7 @@ from steelyard.sdk.running import Spoken, interruption
 from steelyard.sdk.source import with_source, write_source
 from steelyard.sdk.tables import cells_by_column
 
-FOREST = Path(__file__).parents[1] / "data/published/wine-forest"
+FOREST = PUBLISHED / "wine-forest"
 
 # --- import steelyard -------------------------------------------------------------------------------------------------
 

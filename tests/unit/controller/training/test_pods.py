@@ -4,13 +4,13 @@ import json
 import re
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
 from controller_support import context_with, long_labels, stage_of
 from hypothesis import example, given
 from hypothesis import strategies as st
+from repository_support import ROOT
 
 from steelyard.api.loading import parse_training_job
 from steelyard.api.pods import ResourceRequirements, StageResources
@@ -340,7 +340,7 @@ def test_the_trainer_of_an_older_release_takes_the_spec_of_a_job_that_it_has_beg
     newer = (f"workspace={json.dumps(workspace)}", "runPolicy.ttlSecondsAfterFinished=60", "runPolicy.backoffLimit=2")
     text = environment("train", *newer)[Env.SPEC]
     assert json.loads(text)["spec"]["runPolicy"] == {"backoffLimit": 2}
-    (wheel,) = (Path(__file__).parents[1] / "controlplane/data/old-operator").glob("*.whl")
+    (wheel,) = (ROOT / "tests/controlplane/data/old-operator").glob("*.whl")
     command = [sys.executable, "-c", OLD_TRAINER, str(wheel)]
     taken = subprocess.run(command, input=text, capture_output=True, text=True, check=True)
     assert json.loads(taken.stdout) == json.loads(text)["spec"]["training"]

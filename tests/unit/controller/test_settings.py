@@ -1,16 +1,16 @@
 """The operator's settings: what an environment may hold, and what is said of every mistake in it."""
 
 import re
-from pathlib import Path
 
 import pytest
+from repository_support import ROOT
 
 from steelyard.api.errors import ConfigurationError
 from steelyard.api.fields import one_line, schema_of
 from steelyard.controller.settings import Settings
 
 NEEDED = {"STEELYARD_TRAINER_IMAGE": "trainer:1"}
-DOCUMENT = Path(__file__).parents[2] / "docs" / "operator.md"
+DOCUMENT = ROOT / "docs" / "operator.md"
 
 
 def settings(**given: str) -> Settings:

@@ -2,16 +2,16 @@
 
 import asyncio
 import re
-from pathlib import Path
 from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
+from repository_support import ROOT
 
 from steelyard.controller.runtime.prometheus import Counted, Metrics, verb_and_resource
 from steelyard.kube import ApiError, ConnectionFailedError
 
-DOCUMENT = Path(__file__).parents[2] / "docs" / "operator.md"
+DOCUMENT = ROOT / "docs" / "operator.md"
 
 
 def families(metrics: Metrics) -> dict[str, str]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from repository_support import ROOT
 
 from steelyard.api.errors import ManifestError
 from steelyard.api.fields import schema_of
@@ -812,12 +813,11 @@ def test_all_mistakes_are_named_at_once() -> None:
 
 def test_every_field_is_read_by_the_program() -> None:
     """A field that nothing reads is a promise that nothing keeps: each name is found outside the models."""
-    root = Path(__file__).parents[2]
     models = {"tuning.py", "tuning_job.py"}
     sources = [
         path.read_text(encoding="utf-8")
         for folder in ("operator/steelyard", "images/trainer/steelyard_trainer")
-        for path in (root / folder).rglob("*.py")
+        for path in (ROOT / folder).rglob("*.py")
         if path.name not in models or path.parent.name != "api"
     ]
     text = "\n".join(sources)

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from published_support import report_document
+from repository_support import ROOT
 from rich.console import Console
 from typer.testing import CliRunner
 
@@ -26,8 +27,6 @@ from steelyard.contract.stages import Progress
 from steelyard.local.job import LocalJob
 from steelyard.local.targets import replaced_models
 from steelyard.texts.instead import MODELS
-
-ROOT = Path(__file__).parents[2]
 
 
 def text_of(shown: Console) -> str:

@@ -1,14 +1,12 @@
-"""No module imports, by way of others, itself: not at the top, not inside a function, not for types only. And no two
-modules of the tests have one name."""
+"""No module imports, by way of others, itself: not at the top, not inside a function, not for types only."""
 
 import ast
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
+from repository_support import ROOT
 
-ROOT = Path(__file__).parents[2]
 PACKAGES = {"steelyard": ROOT / "operator", "steelyard_trainer": ROOT / "images" / "trainer"}
 
 
@@ -76,9 +74,3 @@ def test_a_circle_is_found_wherever_the_import_stands(text: str) -> None:
     imports = {"pack": set[str](), "pack.a": set(imports_of(text, known)), "pack.b": {"pack.c"}, "pack.c": {"pack.a"}}
     assert circle_in(imports) == ["pack.a", "pack.b", "pack.c", "pack.a"]
     assert circle_in({**imports, "pack.c": set()}) == []
-
-
-def test_all_tests_can_be_collected_in_one_run() -> None:
-    """A folder of tests is no package: the second module of a name is not imported beside the first."""
-    paths = [path for path in (ROOT / "tests").rglob("*.py") if path.name not in ("conftest.py", "__init__.py")]
-    assert [name for name, count in Counter(path.name for path in paths).items() if count > 1] == []

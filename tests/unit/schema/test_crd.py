@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 import pytest
 import yaml
 from pydantic import Field
+from repository_support import ROOT
 
 from steelyard.api.base import ExactlyOneOf, Part
 from steelyard.api.models import FAMILIES
@@ -23,7 +24,6 @@ from steelyard.schema.crd import LIMIT_BYTES, files, main, stored_bytes, trainin
 from steelyard.schema.rules.table import NOT_IN_CEL, RULES
 from steelyard.schema.structural import UnsayableError, structural_schema
 
-ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "operator" / "steelyard"
 VALIDATORS = [path for folder in ("api", "search", "planning") for path in (PACKAGE / folder).rglob("*.py")]
 COPIES = [ROOT / "crds", ROOT / "charts" / "steelyard" / "files" / "crds"]

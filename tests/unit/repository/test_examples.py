@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pytest
 import yaml
+from repository_support import ROOT
 
 from steelyard.api.loading import load_training_job
 from steelyard.planning.clusters import claims_of, cluster_problems
 
-EXAMPLES = Path(__file__).parents[2] / "examples"
+EXAMPLES = ROOT / "examples"
 MANIFESTS = sorted(EXAMPLES.glob("*/training-job.yaml"))
 
 

@@ -369,9 +369,7 @@ def test_another_process_asks_the_same() -> None:
     """Whatever the order of its sets is, and however many threads reckon."""
     variables = {"PYTHONHASHSEED": "7", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     folder = Path(__file__).parent
-    program = (
-        f"import sys; sys.path.insert(0, {str(folder)!r}); import test_tuning_samplers as t; t.print_suggestions()"
-    )
+    program = f"import sys; sys.path.insert(0, {str(folder)!r}); import test_samplers as t; t.print_suggestions()"
 
     finished = subprocess.run(
         [sys.executable, "-c", program],

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from repository_support import ROOT
 
 from steelyard.api.dataset import Dataset
 from steelyard.api.fields import Node, Schema, schema_of
@@ -66,14 +67,12 @@ def test_every_text_list_and_map_has_an_upper_bound(path: str) -> None:
 def test_every_field_is_read_by_the_program() -> None:
     """A field that nothing reads is a promise that nothing keeps: each name is found outside the models."""
     import re
-    from pathlib import Path
 
-    root = Path(__file__).parents[2]
     sources = [
         path.read_text(encoding="utf-8")
         for folder in ("operator/steelyard", "images/trainer/steelyard_trainer")
-        for path in (root / folder).rglob("*.py")
-        if not {"contract", "api", "search", "schema"} & set(path.relative_to(root).parts)
+        for path in (ROOT / folder).rglob("*.py")
+        if not {"contract", "api", "search", "schema"} & set(path.relative_to(ROOT).parts)
     ]
     text = "\n".join(sources)
     # Read by way of Optimizer.settings, by Keras's names.

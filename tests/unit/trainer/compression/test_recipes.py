@@ -1,5 +1,6 @@
 """Recipes: what they refuse, that what they begin with is made once, and that a kill leaves nothing half."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -216,7 +217,7 @@ def test_a_kill_in_the_middle_of_a_step_leaves_those_before_it_and_nothing_half(
         [sys.executable, "-c", _MAKE, str(tmp_path)],
         stdout=subprocess.PIPE,
         text=True,
-        env={"PYTHONPATH": str(Path(__file__).parent)},
+        env={"PYTHONPATH": os.pathsep.join(str(Path(file).parent) for file in (__file__, append_technique.__file__))},
     )
     assert process.stdout is not None
     assert [process.stdout.readline() for _ in range(2)] == ["half of a\n", "half of bb\n"]

@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from repository_support import ROOT
 
-ROOT = Path(__file__).parents[2]
 IMAGES = ROOT / "images"
 LOCKS = ["operator/requirements.lock", "trainer/requirements-cpu.lock", "trainer/requirements-gpu.lock"]
 OPERATOR = ROOT / "operator" / "steelyard"
