@@ -108,6 +108,8 @@ def _failed(type: str, reason: str) -> dict[str, tuple[str, str]]:
 
 DIGITS = ("sklearn:digits", "target")
 
+_OF_FEW_ROWS = {"name": "of-few-rows", "steps": [{"technique": "Int8", "representativeRows": 50}]}
+
 CASES = [
     Case(
         "compressed",
@@ -116,12 +118,12 @@ CASES = [
             epochs=3,
             training={"workers": 2, "optimizer": {"learningRate": 0.01}},
             evaluation={"require": [{"metric": "accuracy", "minimum": 0.5}]},
-            compression={"candidates": ["DynamicRange", "Float16", "Int8"], "maxMetricDrop": 0.2},
+            compression={"candidates": ["DynamicRange", "Float16", _OF_FEW_ROWS], "maxMetricDrop": 0.2},
             publish=_publish("compressed"),
         ),
         _true("Prepared", "Trained", "Evaluated", "Compressed", "Published", "Complete"),
-        r"^(DynamicRange|Float16|Int8), [\d,]+ bytes, accuracy .* published to pvc://models/compressed$",
-        ("Baseline", "DynamicRange", "Float16", "Int8"),
+        r"^(DynamicRange|Float16|of-few-rows), [\d,]+ bytes, accuracy .* published to pvc://models/compressed$",
+        ("Baseline", "DynamicRange", "Float16", "of-few-rows"),
     ),
     Case(
         "regression",

@@ -73,10 +73,11 @@ BY_SCHEMA = [
     # one of a few words, and patterns
     (["training.optimizer.name=adam"], "spec.training.optimizer.name", 'supported values: "SGD", "Adam", "AdamW"'),
     (
-        ["compression.candidates=[Int4]"],
+        ["compression.candidates=[Int5]"],
         "spec.compression.candidates[0]",
-        'supported values: "Baseline", "DynamicRange"',
+        "should match '^(Baseline|DynamicRange|",
     ),
+    (["compression.candidates=[{name: a}]"], "spec.compression.candidates[0].steps", "Required value"),
     (["task=Clustering"], "spec.task", 'supported values: "Classification", "Regression"'),
     (["workspace.accessMode=ReadOnlyMany"], "spec.workspace.accessMode", 'supported values: "ReadWriteOnce"'),
     (["workspace.storage=10 GB"], "spec.workspace.storage", "should match"),
@@ -262,7 +263,6 @@ BY_RULE = [
         "spec.evaluation.metric",
         "rocAuc is no metric of Regression; allowed: r2, rmse, mae, mape, medianAe",
     ),
-    (["compression.candidates=[Int8, Float16, Int8]"], "spec.compression.candidates", "Int8 is listed twice"),
     # what the task does not have
     (
         ["task=Regression", "evaluation.require=[{metric: r2, minimum: 0}, {metric: accuracy, minimum: 0.9}]"],
@@ -443,16 +443,6 @@ BY_RULE = [
         "folds are for scikit-learn's models: randomForest, ridge, lasso, elasticNet, logisticRegression, nearest",
     ),
     (
-        ["model={ridge: {}}", "compression={candidates: [Baseline, Int8]}"],
-        "spec.compression.candidates",
-        "Int8 is not made of scikit-learn's models; allowed: Baseline, Onnx",
-    ),
-    (
-        ["compression={candidates: [Onnx]}"],
-        "spec.compression.candidates",
-        "Onnx is not made of networks; allowed: Baseline, DynamicRange, Float16, Int8",
-    ),
-    (
         ["model={elasticNet: {}}", "task=Classification"],
         "spec.model",
         "elasticNet is for Regression, but the task is Classification",
@@ -528,6 +518,7 @@ RIGHT = [
     ["model={ridge: {}}", "evaluation={crossValidation: {folds: 3}}", "compression={candidates: [Baseline, Onnx]}"],
     ["model={nearestNeighbors: {}}", "task=Regression", "compression={}"],
     ["training.epochs=11", "compression={candidates: [Baseline, Int8]}"],
+    ["compression={candidates: [Int8, {name: a, steps: [{technique: Int8, representativeRows: 9}]}]}"],
     ["training.optimizer={name: RMSprop, rho: 0.9, momentum: 0, epsilon: 1}"],
     ["training.earlyStopping={minDelta: 1e12}", "training.learningRateSchedule.cosine={}"],
     ["training.classWeights={strategy: Explicit, weights: {'1': 2, b: 0.5}}"],

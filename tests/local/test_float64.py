@@ -30,6 +30,7 @@ from steelyard.serving.published import PublishedModel
 from steelyard.stores.integrity import sums_of
 from steelyard_trainer.compression.candidates import Candidates, Measuring
 from steelyard_trainer.compression.kept_candidates import KeptCandidates
+from steelyard_trainer.compression.recipe import Recipe
 from steelyard_trainer.families.sklearn.compression import BASELINE_RECIPE, trained_estimator
 from steelyard_trainer.families.sklearn.features import LabelledRows
 from steelyard_trainer.families.sklearn.skops_files import estimator_bytes
@@ -158,7 +159,7 @@ def test_models_of_scikit_learn_in_both_files(estimator: Any, unit: tuple[float,
     measuring = Measuring("Regression", None, scale, [Measure("r2")], lambda: rows, with_latency=False)
     kept, content = KeptCandidates(tmp_path, "tested"), estimator_bytes(estimator)
     trained = partial(trained_estimator, estimator, content, kept, 2, measuring, lambda: rows)
-    made = Candidates(kept, trained, BASELINE_RECIPE, measuring).measure(["Baseline", "Onnx"], lambda _done: None)
+    made = Candidates(kept, trained, {"Baseline": BASELINE_RECIPE, "Onnx": Recipe.of("Onnx")}, measuring).measure()
     figures = {each.name: each.figures["r2"].value if each.figures else math.nan for each in made}
     assert min(figures.values()) > 0.97, figures
     assert figures["Onnx"] == pytest.approx(figures["Baseline"], abs=1e-3)

@@ -23,20 +23,20 @@ MOST_LOST = 0.02
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a trained model for each runtime that a technique takes."""
     folder = tmp_path_factory.mktemp("trained")
-    for runtime in {runtime for name in TECHNIQUES for runtime in technique_named(name).takes}:
+    for runtime in {runtime for name in TECHNIQUES for runtime in technique_named(name).settings.takes}:
         leave_trained(runtime, folder / runtime)
     return folder
 
 
 def served(name: str) -> Recipe:
     """The technique and, where it gives a network that goes on, what brings that into a form that is served."""
-    return Recipe.of(name, *(["LiteRT"] if technique_named(name).gives == "Keras" else []))
+    return Recipe.of(name, *(["LiteRT"] if technique_named(name).settings.gives == "Keras" else []))
 
 
 CASES = [
     pytest.param(name, runtime, id=f"{name}-{runtime}")
     for name in TECHNIQUES
-    for runtime in technique_named(name).takes
+    for runtime in technique_named(name).settings.takes
 ]
 
 
@@ -44,7 +44,9 @@ CASES = [
 def test_it_predicts_what_the_trained_model_does_within_the_budget(
     name: str, runtime: Runtime, trained: Path, tmp_path: Path
 ) -> None:
-    assert made_of(Recipe.of(name), trained / runtime, runtime, tmp_path).runtime == technique_named(name).gives
+    assert (
+        made_of(Recipe.of(name), trained / runtime, runtime, tmp_path).runtime == technique_named(name).settings.gives
+    )
     made = made_of(served(name), trained / runtime, runtime, tmp_path)
     measured = MEASURING.measure("Baseline", made, MEASURING.serve(made))
     assert measured.figures is not None and measured.bytes == made.file.stat().st_size

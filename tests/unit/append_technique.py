@@ -2,17 +2,23 @@
 
 import time
 from pathlib import Path
+from typing import Literal
 
+from steelyard.api.compression.techniques import Settings
 from steelyard_trainer.compression.artifact import Artifact
-from steelyard_trainer.compression.techniques.base import CannotBeMadeError, Settings, StepData, Technique, Tell
+from steelyard_trainer.compression.techniques.base import CannotBeMadeError, StepData, Technique, Tell
 
 APPLIED: list[str] = []
 """The words that were written, in this process."""
 
 
-class AppendSettings(Settings):
-    """What Append may be told."""
+class Append(Settings):
+    """What it may be told."""
 
+    takes = ("Skops",)
+    gives = "Skops"
+
+    technique: Literal["Append"] = "Append"
     word: str = "word"
     seconds: float = 0.0
     """How long it waits with half of the word written."""
@@ -20,7 +26,7 @@ class AppendSettings(Settings):
     """Whether it reads the training set."""
 
 
-def _apply(artifact: Artifact, settings: AppendSettings, data: StepData, tell: Tell) -> Artifact:
+def _apply(artifact: Artifact, settings: Append, data: StepData, tell: Tell) -> Artifact:
     if settings.word == "impossible":
         raise CannotBeMadeError("there is no such word")
     APPLIED.append(settings.word)
@@ -37,4 +43,4 @@ def _apply(artifact: Artifact, settings: AppendSettings, data: StepData, tell: T
     return made
 
 
-TECHNIQUE = Technique("Append", takes=("Skops",), gives="Skops", settings=AppendSettings, apply=_apply)
+TECHNIQUE = Technique(Append, _apply)

@@ -113,6 +113,8 @@ def _explain(item: dict[str, Any], schema: Schema) -> tuple[str, str]:
             return f"{path}.{context['field']}" if item["loc"] else context["field"], item["msg"]
         case "exactly_one_of":
             return path, item["msg"]
+        case "union_tag_invalid" | "union_tag_not_found":
+            return _explain_tag(path, node, context)
         case "invalid_key":
             holder = path.rpartition(".")[0] or "the manifest"
             return holder, f"{_shown(item['input'])} is no field's name; a name is a text"
@@ -120,6 +122,15 @@ def _explain(item: dict[str, Any], schema: Schema) -> tuple[str, str]:
         return path, f"the key {_shown(item['input'])} is not allowed; it must be a text, in quotes"
     hint = "" if "anyOf" in node else _hint(item["type"], item["input"])
     return path, f"{_shown(item['input'])} is not allowed; allowed: {schema.words(node)}{hint}"
+
+
+def _explain_tag(path: str, node: Node, context: dict[str, Any]) -> tuple[str, str]:
+    """What to say of a map whose field that names its form is missing, or names none."""
+    field, allowed = node["discriminator"]["propertyName"], ", ".join(node["discriminator"]["mapping"])
+    given = (
+        f"{_shown(context['tag'])} is not allowed" if "tag" in context else "this field is needed, but it is missing"
+    )
+    return f"{path}.{field}", f"{given}; allowed: {allowed}"
 
 
 def _explain_unknown(name: str, schema: Schema, holder: Node) -> str:

@@ -43,6 +43,11 @@ class Schema:
         """The fields of a map, as the manifest spells them; none for anything else."""
         return {name: self.resolve(field) for name, field in node.get("properties", {}).items()}
 
+    def maps(self, node: Node) -> list[Node]:
+        """The maps that a node may be: itself, or, of a union of several forms, those of them that are maps."""
+        branches = [self.resolve(branch) for branch in node.get("oneOf", ())] or [node]
+        return [branch for branch in branches if self.fields(branch)]
+
     def find(self, location: Location) -> tuple[str, Node]:
         """The dotted path of a location, and the schema's node there; an empty node where there is no such field."""
         path, holder, node = "", "", self.root
@@ -55,6 +60,8 @@ class Schema:
                 values = node.get("additionalProperties")
                 below = self.fields(node).get(str(part)) or (self.resolve(values) if isinstance(values, dict) else {})
                 holder, path, node = path, f"{path}.{part}" if path else str(part), below
+            elif "oneOf" in node and part in self._definitions:
+                node = self.resolve({"$ref": f"#/$defs/{part}"})
             # Anything else is pydantic's mark for the branch of a union.
         return path or "the manifest", node
 
@@ -70,14 +77,19 @@ class Schema:
         found: list[str] = []
         for name, field in self.fields(node).items():
             path = f"{prefix}.{name}" if prefix else name
-            items = self.resolve(field["items"]) if "items" in field else {}
-            found += [path, *self._paths(path, field), *self._paths(f"{path}[0]", items)]
+            found += [path, *self._paths(path, field)]
+            for items in self.maps(self.resolve(field["items"])) if "items" in field else ():
+                found += self._paths(f"{path}[0]", items)
         return found
 
     def words(self, node: Node) -> str:
         """What a field allows, such as "a whole number from 1 to 256"."""
-        if "anyOf" in node:
-            return " or ".join(self.words(self.resolve(branch)) for branch in node["anyOf"])
+        if "discriminator" in node:
+            names = ", ".join(node["discriminator"]["mapping"])
+            return f"a map with the field {node['discriminator']['propertyName']} ({names}) and what goes with that"
+        for union in ("anyOf", "oneOf"):
+            if union in node:
+                return " or ".join(self.words(self.resolve(branch)) for branch in node[union])
         if "enum" in node:
             return ", ".join(map(str, node["enum"]))
         if "const" in node:
@@ -92,20 +104,20 @@ class Schema:
             case "string":
                 # A pattern is for programs; whoever writes one says it in the field's description.
                 is_described = "pattern" in node and "description" in node
-                return one_line(node["description"]) if is_described else f"a text{_length(node, 'characters')}"
+                return one_line(node["description"]) if is_described else f"a text{length(node, 'characters')}"
             case "array":
                 items = self.resolve(node["items"])
                 each = f"one of {self.words(items)}" if "enum" in items else self.words(items)
-                return f"a list{_length(node, 'items', 'Items')}, each {each}"
+                return f"a list{length(node, 'items', 'Items')}, each {each}"
         if fields := self.fields(node):
             which = "exactly one of the fields" if is_union(node) else "the field" if len(fields) == 1 else "the fields"
             return f"a map with {which} {', '.join(fields)}"
         if "additionalProperties" not in node:
             return "any value"
         if node["additionalProperties"] is True:
-            return f"a map{_length(node, 'entries', 'Properties')}"
+            return f"a map{length(node, 'entries', 'Properties')}"
         value = self.words(self.resolve(node["additionalProperties"]))
-        return f"a map{_length(node, 'entries', 'Properties')}, each {value}"
+        return f"a map{length(node, 'entries', 'Properties')}, each {value}"
 
 
 @cache
@@ -140,7 +152,8 @@ def _range(node: Node) -> str:
     return f"{lower}{' and' if lower and upper else ''}{upper}"
 
 
-def _length(node: Node, unit: str, of: str = "Length") -> str:
+def length(node: Node, unit: str, of: str = "Length") -> str:
+    """The bounds of a text's, a list's or a map's length in words, after a blank; empty where there are none."""
     least, most = node.get(f"min{of}", 0), node.get(f"max{of}")
     if most is None:
         return f" of at least {least} {unit}" if least else ""

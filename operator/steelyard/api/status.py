@@ -78,7 +78,7 @@ class CandidateStatus(Part):
     """A weighed candidate."""
 
     name: ShortText
-    """Baseline (as it was trained), DynamicRange, Float16, Int8, Onnx."""
+    """As compression.candidates lists it; Baseline is the model as it was trained."""
     bytes: Count | None = None
     """The size of the model file."""
     metric: float | None = None

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from steelyard.api.fields import Node, Schema, is_union, one_line, schema_of
+from steelyard.api.fields import Node, Schema, is_union, length, one_line, schema_of
 from steelyard.api.training_job import TrainingJob, TrainingJobSpec
 from steelyard.api.tuning_job import TuningJob
 
@@ -92,17 +92,30 @@ def _section(schema: Schema, path: str, node: Node) -> Iterator[str]:
         elif schema.fields(field):
             allowed = f"[a map](#{_anchor(inner)})"
             below.append((inner, field))
-        elif "items" in field and schema.fields(items := schema.resolve(field["items"])):
+        elif "items" in field and (maps := schema.maps(items := schema.resolve(field["items"]))):
             inner += "[]"
-            allowed = f"[a list of maps](#{_anchor(inner)})"
-            below.append((inner, items))
+            # Of a union the sections are named for its maps, where it has several.
+            sections = [(inner if len(maps) == 1 else f"{inner} {each['name']}", each) for each in maps]
+            allowed = f"a list{length(field, 'items', 'Items')}, each {_forms(schema, items, sections)}"
+            if items in maps:
+                allowed = f"[a list of maps](#{_anchor(inner)})"
+            below += sections
         elif "pattern" in field:
             allowed = "a text"
-        is_required = name in node.get("required", ())
+        # What tells the maps of a union apart has its one value as a default, and must be given.
+        is_required = name in node.get("required", ()) or "const" in field
         yield f"| `{name}` | {_cell(allowed)} | {_default(field, is_required)} | {_cell(field['description'])} |"
     yield ""
     for inner, field in below:
         yield from _section(schema, inner, field)
+
+
+def _forms(schema: Schema, node: Node, sections: Sequence[tuple[str, Node]]) -> str:
+    """What a union allows, its maps as links to their sections."""
+    texts = [schema.words(each) for each in map(schema.resolve, node.get("oneOf", ())) if not schema.fields(each)]
+    if len(sections) == 1:
+        return " or ".join([*texts, f"[a map](#{_anchor(sections[0][0])})"])
+    return " or ".join([*texts, "a map of " + ", ".join(f"[{each['name']}](#{_anchor(to)})" for to, each in sections)])
 
 
 def _default(field: Node, is_required: bool) -> str:
@@ -120,7 +133,9 @@ def _cell(text: str) -> str:
 
 def _anchor(heading: str) -> str:
     """The anchor that GitHub makes of a heading."""
-    return "".join(character for character in heading.lower() if character.isalnum() or character in "-_")
+    return "".join(
+        character for character in heading.lower().replace(" ", "-") if character.isalnum() or character in "-_"
+    )
 
 
 def main(arguments: Sequence[str]) -> None:

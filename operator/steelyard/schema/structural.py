@@ -25,8 +25,8 @@ _KEYWORDS = {
 # What every node may have: notes for people, and what `Schema.resolve` leaves of a reference.
 _COMMON = {"type", "title", "description", "default", "name", "anyOf"}
 
-# A field of any type, as Kubernetes has it.
-_OPEN = ("nullable", "x-kubernetes-preserve-unknown-fields")
+# A field of any type, as Kubernetes has it; what it says of a text or of a map holds where the value is one.
+_OPEN = ("nullable", "x-kubernetes-preserve-unknown-fields", "pattern", "required")
 
 _LARGEST_INT32 = 2**31 - 1
 

@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from steelyard.api.compression.techniques import TECHNIQUES as ALL_TECHNIQUES
+from steelyard.api.compression.techniques import techniques_that_take
 from steelyard.api.errors import ConfigurationError, ManifestError, SteelyardError
 from steelyard.api.loading import apply_overrides, load_training_job, parse_training_job, read_manifest
 from steelyard.contract.stages import ExitCode, Reason
@@ -32,6 +34,8 @@ NAME_RULE = "1 to 40 lower-case letters, digits and '-'; begins with a letter, e
 MODELS = "mlp, linear, randomForest, ridge, lasso, elasticNet, logisticRegression, nearestNeighbors, gradientBoosting"
 
 # What is set, the field that the error names, and the whole message.
+TECHNIQUES = ", ".join(ALL_TECHNIQUES)
+OF_NETWORKS = ", ".join(techniques_that_take("Keras"))
 WRONG = [
     # exactly one of
     (
@@ -187,9 +191,9 @@ WRONG = [
         '"adam" is not allowed; allowed: SGD, Adam, AdamW, RMSprop',
     ),
     (
-        "compression.candidates=[Int8, Int4]",
+        "compression.candidates=[Int8, Int5]",
         "spec.compression.candidates[1]",
-        '"Int4" is not allowed; allowed: Baseline, DynamicRange, Float16, Int8, Onnx',
+        f'"Int5" is not allowed; allowed: Baseline, {TECHNIQUES} or a map with the fields name, steps',
     ),
     ("apiVersion=v1", "apiVersion", '"v1" is not allowed; allowed: steelyard.dev/v1alpha1'),
     ("kind=Job", "kind", '"Job" is not allowed; allowed: TrainingJob'),
@@ -364,6 +368,58 @@ WRONG = [
         "the minimum 0.9 is above the maximum 0.1",
     ),
     ("compression.candidates=[Int8, Int8]", "spec.compression.candidates", "Int8 is listed twice"),
+    (
+        "compression.candidates=[{name: a, steps: [{technique: Int8}]}, {name: a, steps: [{technique: Float16}]}]",
+        "spec.compression.candidates",
+        "a is listed twice",
+    ),
+    (
+        "compression.candidates=[{name: Int8, steps: [{technique: Int8, representativeRows: 9}]}]",
+        "spec.compression.candidates[0].name",
+        "Int8 has a meaning of its own; take another name",
+    ),
+    (
+        "compression.candidates=[{name: two words, steps: [{technique: Int8}]}]",
+        "spec.compression.candidates[0].name",
+        '"two words" is not allowed; allowed: A text of 1 to 63 letters, digits, dots, dashes and underscores, which '
+        "begins and ends with a letter or a digit and is no technique's name: what the candidate is called wherever it "
+        "is shown",
+    ),
+    (
+        "compression.candidates=[Int8, {name: a, steps: [{technique: Int8, representativeRows: 0}]}]",
+        "spec.compression.candidates[1].steps[0].representativeRows",
+        "0 is not allowed; allowed: a whole number from 1 to 1000000",
+    ),
+    (
+        "compression.candidates=[{name: a, steps: [{technique: Int8, rows: 9}]}]",
+        "spec.compression.candidates[0].steps[0].rows",
+        "there is no such field; allowed: technique, representativeRows",
+    ),
+    (
+        "compression.candidates=[{name: a, steps: [{technique: Shrink}]}]",
+        "spec.compression.candidates[0].steps[0].technique",
+        f'"Shrink" is not allowed; allowed: {TECHNIQUES}',
+    ),
+    (
+        "compression.candidates=[{name: a, steps: [{representativeRows: 9}]}]",
+        "spec.compression.candidates[0].steps[0].technique",
+        f"this field is needed, but it is missing; allowed: {TECHNIQUES}",
+    ),
+    (
+        "compression.candidates=[{name: a, steps: [Int8]}]",
+        "spec.compression.candidates[0].steps[0]",
+        f'"Int8" is not allowed; allowed: a map with the field technique ({TECHNIQUES}) and what goes with that',
+    ),
+    (
+        "compression.candidates=[{name: a, steps: [{technique: Int8}, {technique: Float16}]}]",
+        "spec.compression.candidates[0].steps[1]",
+        "Float16 can't follow Int8; nothing can: it is the last step",
+    ),
+    (
+        "compression.candidates=[{name: a, steps: [{technique: Onnx}]}]",
+        "spec.compression.candidates[0].steps[0]",
+        f"Onnx is not made of networks; allowed: {OF_NETWORKS}",
+    ),
     (
         "publish=[{uri: s3://models/a}]",
         "spec.publish[0].uri",

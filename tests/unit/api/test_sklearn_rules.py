@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from steelyard.api.compression.techniques import techniques_that_take
 from steelyard.api.errors import ManifestError
 from steelyard.api.loading import parse_training_job
 from steelyard.api.trial import Trial
@@ -83,7 +84,7 @@ FOREST = {"randomForest": {}}
             {"linear": {}},
             {"compression": {"candidates": ["Onnx"]}},
             "compression.candidates",
-            "Onnx is not made of networks; allowed: Baseline, DynamicRange, Float16, Int8",
+            f"Onnx is not made of networks; allowed: Baseline, {', '.join(techniques_that_take('Keras'))}",
         ),
         *(
             (

@@ -35,7 +35,10 @@ def test_every_link_of_the_reference_leads_to_a_heading(name: str) -> None:
 
 def _anchors(text: str) -> set[str]:
     """Those that GitHub makes of headings."""
-    return {re.sub(r"[^\w-]", "", heading.lower()) for heading in re.findall(r"^## (.+)$", text, re.MULTILINE)}
+    return {
+        re.sub(r"[^\w-]", "", heading.lower().replace(" ", "-"))
+        for heading in re.findall(r"^## (.+)$", text, re.MULTILINE)
+    }
 
 
 def test_the_reference_names_every_field_of_both_kinds() -> None:

@@ -95,11 +95,16 @@ def test_every_list_map_and_text_is_bounded(kind: str) -> None:
 
 
 @EACH_KIND
-def test_only_values_of_a_search_may_be_of_any_type(kind: str) -> None:
-    values = {".spec.parameters[].values[]", ".spec.parameters[].when.values[]"}
-    assert {path for path, node in OURS[kind].items() if "type" not in node} == (
-        values if kind == "TuningJob" else set()
-    )
+def test_only_candidates_and_values_of_a_search_may_be_of_any_type(kind: str) -> None:
+    of_any_type = {
+        "TrainingJob": {".spec.compression.candidates[]"},
+        "TuningJob": {
+            ".spec.template.compression.candidates[]",
+            ".spec.parameters[].values[]",
+            ".spec.parameters[].when.values[]",
+        },
+    }
+    assert {path for path, node in OURS[kind].items() if "type" not in node} == of_any_type[kind]
 
 
 def test_a_template_is_what_a_training_job_is() -> None:

@@ -1,14 +1,14 @@
-"""A model as files: what each step of a recipe takes and gives. Imports the contract only."""
+"""A model as files: what each step of a recipe takes and gives. Imports the contract and the api's techniques only."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
+from steelyard.api.compression.techniques import Form
 from steelyard.contract.package import KERAS_FILE, RUNTIME_FILES
 
-Runtime = Literal["Keras", "LiteRT", "OnnxRuntime", "Skops"]
-"""What runs a model's files: Keras, which goes on training, or what serves published models."""
+Runtime = Form
 
 MAIN_FILES: Mapping[str, str] = {"Keras": KERAS_FILE} | {name: each.file for name, each in RUNTIME_FILES.items()}
 """The file that a runtime opens. Others may lie beside it, such as weights too large for one file."""

@@ -2,12 +2,13 @@
 model. Imports the maker, what was kept, the metrics and serving.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from steelyard.api.compression import BASELINE, Candidate
+from steelyard.api.compression import BASELINE, name_of
 from steelyard.api.errors import DataError
 from steelyard.api.metrics import Measure, Task
+from steelyard.api.training_job import TrainingJobSpec
 from steelyard.serving.interface import ServedModel, TargetUnit
 from steelyard.serving.runtimes import load_model
 from steelyard_trainer.compression.artifact import Artifact
@@ -41,7 +42,7 @@ class Measuring:
         classes = None if self.classes is None else len(self.classes)
         return load_model(artifact.runtime, artifact.file.read_bytes(), classes, self.unit)
 
-    def measure(self, name: Candidate, artifact: Artifact, model: ServedModel) -> Measured:
+    def measure(self, name: str, artifact: Artifact, model: ServedModel) -> Measured:
         """Its size, its latency and its figures on the validation set."""
         rows = self.read_validation()
         return Measured(
@@ -52,6 +53,17 @@ class Measuring:
         )
 
 
+def recipes_of(spec: TrainingJobSpec, baseline: Recipe) -> dict[str, Recipe]:
+    """How the candidates are made that a manifest asks for, by their names.
+
+    Args:
+        spec: the job's.
+        baseline: makes the form in which the model is published without compression: the first, asked for or not.
+    """
+    asked = {name_of(candidate): candidate for candidate in spec.candidates}
+    return {BASELINE: baseline} | {name: Recipe.asked(each) for name, each in asked.items() if name != BASELINE}
+
+
 @dataclass(frozen=True)
 class Candidates:
     """The candidates of one trained model."""
@@ -59,25 +71,21 @@ class Candidates:
     kept: KeptCandidates
     trained: Callable[[], Trained]
     """The model; asked for only where something is to be made."""
-    baseline: Recipe
-    """Makes the form in which the model is published without compression."""
+    recipes: Mapping[str, Recipe]
+    """How each is made, by its name; the baseline first, the form in which the model is published without compression.
+    """
     measuring: Measuring
     tell: Tell = lambda _: None
     """Is told what a person should know of a step that is under way."""
 
-    def recipe(self, name: Candidate) -> Recipe:
-        """How a candidate is made: each but the baseline by the one technique of its name."""
-        return self.baseline if name == BASELINE else Recipe.of(name)
-
-    def measure(self, names: Sequence[Candidate], report: Callable[[int], None]) -> list[Measured]:
+    def measure(self, report: Callable[[int], None] = lambda _done: None) -> list[Measured]:
         """Makes and measures what is not finished yet.
 
         Args:
-            names: the candidates.
             report: called with how many are finished.
 
         Returns:
-            What was measured, in the order of the names.
+            What was measured, in the order of the recipes.
 
         Raises:
             DataError: the baseline can't be made, or not be loaded.
@@ -85,38 +93,38 @@ class Candidates:
         """
         self.kept.clean_up()
         measures = self.measuring.measures
-        found = {name: self.kept.measured(name, self.recipe(name), measures) for name in names}
+        found = {name: self.kept.measured(name, recipe, measures) for name, recipe in self.recipes.items()}
         finished = {name: measured for name, measured in found.items() if measured is not None}
         report(len(finished))
-        if missing := [name for name in names if name not in finished]:
+        if missing := [name for name in self.recipes if name not in finished]:
             with Maker.of(self.trained(), self.kept, self.tell) as maker:
                 for name in missing:
                     finished[name] = self._measure(name, maker)
-                    self.kept.keep(self.recipe(name), finished[name])
+                    self.kept.keep(self.recipes[name], finished[name])
                     report(len(finished))
-        return [finished[name] for name in names]
+        return [finished[name] for name in self.recipes]
 
-    def artifact(self, name: Candidate) -> Artifact:
+    def artifact(self, name: str) -> Artifact:
         """A finished candidate. Raises FileNotFoundError where there is none."""
-        artifact = self.kept.find(self.recipe(name))
+        artifact = self.kept.find(self.recipes[name])
         if artifact is None:
             raise FileNotFoundError(f"the candidate {name} is not in {self.kept.folder}, or not whole")
         return artifact
 
-    def make(self, names: Iterable[Candidate]) -> dict[Candidate, Artifact]:
+    def make(self, names: Iterable[str]) -> dict[str, Artifact]:
         """Candidates that need not be measured. Raises DataError where one can't be made of this model."""
         self.kept.folder.mkdir(parents=True, exist_ok=True)
         with Maker.of(self.trained(), self.kept, self.tell) as maker:
             try:
-                return {name: maker.make(self.recipe(name)) for name in names}
+                return {name: maker.make(self.recipes[name]) for name in names}
             except CannotBeMadeError as error:
                 raise DataError(
                     f"the refitted model can't be compressed as the one that was weighed: {error}"
                 ) from None
 
-    def _measure(self, name: Candidate, maker: Maker) -> Measured:
+    def _measure(self, name: str, maker: Maker) -> Measured:
         try:
-            artifact = maker.make(self.recipe(name))
+            artifact = maker.make(self.recipes[name])
         except CannotBeMadeError as error:
             if name == BASELINE:
                 raise DataError(f"the model can't be published: {error}") from None

@@ -6,7 +6,7 @@ The choice is made on the validation set; the test set has no say in it.
 from dataclasses import dataclass
 from typing import Any
 
-from steelyard.api.compression import BASELINE, Candidate, CompressionObjective
+from steelyard.api.compression import BASELINE, CompressionObjective
 from steelyard.api.metrics import Measure
 from steelyard.texts.figures import duration
 from steelyard_trainer.evaluation.metrics import Figure, Figures
@@ -22,7 +22,7 @@ _MOST_TIMES_SLOWER = 10
 class Measured:
     """A candidate as it was measured on the validation set, by the code that predicts with the published model."""
 
-    name: Candidate
+    name: str
     bytes: int
     """Of the file that is published; 0 where there is none."""
     latency_microseconds: float
@@ -33,7 +33,7 @@ class Measured:
     """Why it could not be made; it has no figures then."""
 
     @classmethod
-    def failed(cls, name: Candidate, failure: str) -> "Measured":
+    def failed(cls, name: str, failure: str) -> "Measured":
         """A candidate that could not be made."""
         return cls(name, 0, 0.0, None, failure)
 

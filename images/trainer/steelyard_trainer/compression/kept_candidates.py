@@ -15,7 +15,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from steelyard.api.compression import Candidate
 from steelyard.api.metrics import Measure
 from steelyard_trainer.compression.artifact import Artifact
 from steelyard_trainer.compression.choice import Measured
@@ -88,7 +87,7 @@ class KeptCandidates:
             shutil.rmtree(aside, ignore_errors=True)
         return Artifact(place / MODEL_FOLDER, runtime)
 
-    def measured(self, name: Candidate, recipe: Recipe, measures: Sequence[Measure]) -> Measured | None:
+    def measured(self, name: str, recipe: Recipe, measures: Sequence[Measure]) -> Measured | None:
         """What an earlier attempt measured, if the artifact is whole and all that is to be told of it was measured."""
         try:
             measured = replace(Measured.from_json(self._read(recipe, MEASURED_FILE)), name=name)

@@ -9,12 +9,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from steelyard.api.compression.techniques import Settings
 from steelyard.serving.interface import TargetUnit
 from steelyard_trainer.compression.artifact import Artifact
 from steelyard_trainer.compression.kept_candidates import KeptCandidates
 from steelyard_trainer.compression.recipe import Recipe
 from steelyard_trainer.compression.techniques import technique_named
-from steelyard_trainer.compression.techniques.base import AnyTechnique, StepData, Tell
+from steelyard_trainer.compression.techniques.base import StepData, Tell
 from steelyard_trainer.data.labelled import Labelled
 
 
@@ -89,17 +90,19 @@ class Maker:
         technique = technique_named(step.technique)
 
         def make(into: Path) -> Artifact:
-            made: Artifact = technique.apply(artifact, step.settings, self._data(technique, into), self.tell)
-            if (made.folder, made.runtime) != (into, technique.gives):
-                raise TypeError(f"{technique.name} made {made.runtime} in {made.folder}: it gives {technique.gives}")
+            made: Artifact = technique.apply(artifact, step.settings, self._data(step.settings, into), self.tell)
+            if (made.folder, made.runtime) != (into, step.settings.gives):
+                raise TypeError(
+                    f"{technique.name} made {made.runtime} in {made.folder}: it gives {step.settings.gives}"
+                )
             return made
 
         made = self._made[recipe.digest] = self.kept.put(recipe, make)
         return made
 
-    def _data(self, technique: AnyTechnique, into: Path) -> StepData:
+    def _data(self, settings: Settings, into: Path) -> StepData:
         trained = self.trained
-        read = trained.read_training if technique.needs_training else _no_rows
+        read = trained.read_training if settings.needs_training else _no_rows
         return StepData(into, self.scratch, trained.width, trained.classes, trained.unit, read)
 
 

@@ -11,10 +11,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from steelyard.api.compression import Candidate, CandidateRecipe
+from steelyard.api.compression.techniques import Settings
 from steelyard.api.errors import ConfigurationError
 from steelyard_trainer.compression.artifact import Runtime
 from steelyard_trainer.compression.techniques import technique_named
-from steelyard_trainer.compression.techniques.base import Settings
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,8 @@ class Step:
 
     def to_json(self) -> dict[str, Any]:
         """The technique and all its settings, those with their defaults too."""
-        return {"technique": self.technique, "settings": self.settings.model_dump(mode="json", by_alias=True)}
+        settings = self.settings.model_dump(mode="json", by_alias=True, exclude={"technique"})
+        return {"technique": self.technique, "settings": settings}
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,15 @@ class Recipe:
     def of(cls, *techniques: str) -> "Recipe":
         """These techniques, as they are where nothing is said. Raises ConfigurationError where one is not known."""
         return cls(tuple(Step.of(name) for name in techniques))
+
+    @classmethod
+    def asked(cls, candidate: Candidate) -> "Recipe":
+        """How a listed candidate is made, the baseline aside. What goes on as a network is published in LiteRT."""
+        if isinstance(candidate, CandidateRecipe):
+            steps = tuple(Step(step.technique, step) for step in candidate.steps)
+        else:
+            steps = (Step.of(candidate),)
+        return cls(steps if steps[-1].settings.gives != "Keras" else (*steps, Step.of("LiteRT")))
 
     @cached_property
     def digest(self) -> str:
@@ -80,10 +91,9 @@ class Recipe:
         """
         given, by = runtime, "the trained model is"
         for number, step in enumerate(self.steps, 1):
-            technique = technique_named(step.technique)
-            if given not in technique.takes:
+            if given not in step.settings.takes:
                 raise ConfigurationError(
-                    f"step {number} of the recipe: {step.technique} takes {' or '.join(technique.takes)}, "
+                    f"step {number} of the recipe: {step.technique} takes {' or '.join(step.settings.takes)}, "
                     f"but {by} {given}"
                 )
-            given, by = technique.gives, f"{step.technique} gives"
+            given, by = step.settings.gives, f"{step.technique} gives"

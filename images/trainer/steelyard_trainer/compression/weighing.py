@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from steelyard.api.compression import BASELINE, Candidate
 from steelyard.api.errors import DataError
 from steelyard.api.training_job import TrainingJobSpec
 from steelyard.contract.report import TrainingReport
@@ -57,8 +56,7 @@ def weigh(
         DataError: the model's outputs are not finite numbers.
         SteelyardError: another process was started in this one's place (AttemptSuperseded).
     """
-    names: list[Candidate] = [BASELINE, *(name for name in spec.candidates if name != BASELINE)]
-    measured = candidates.measure(names, lambda done: report(done, len(names)))
+    measured = candidates.measure(lambda done: report(done, len(candidates.recipes)))
     if measured[0].figures is None:
         raise DataError("the model's outputs are not finite numbers", reason=Reason.LOSS_NOT_FINITE)
     compression = spec.compression

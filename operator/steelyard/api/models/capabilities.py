@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import ClassVar, Self
 
 from steelyard.api.base import Part
-from steelyard.api.compression import Candidate, CompressionObjective
+from steelyard.api.compression import CompressionObjective
+from steelyard.api.compression.techniques import Form, TechniqueName
 from steelyard.api.metrics import TASKS, Task
 
 
@@ -20,6 +21,8 @@ class Family:
     plural: str
     baseline_form: str
     """What the model without compression is called: the form in which it is published."""
+    trained_as: Form
+    """What its models are before anything is made of them."""
     slow_library: str = ""
     """What takes its processes seconds to start; empty where nothing does."""
 
@@ -29,8 +32,8 @@ class Capabilities:
     """Of one kind of model."""
 
     family: Family
-    candidates: tuple[Candidate, ...]
-    """What is made of it beside the baseline, where the manifest does not choose."""
+    candidates: tuple[TechniqueName, ...]
+    """What is made of it beside the baseline, where the manifest does not choose: what needs no training."""
     compression_objective: CompressionObjective
     """What is best of its candidates, where the manifest does not say."""
     has_epochs: bool = False

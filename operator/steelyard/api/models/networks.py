@@ -10,7 +10,7 @@ from pydantic import Field
 from steelyard.api.base import Part
 from steelyard.api.models.capabilities import Capabilities, Family, ModelKind
 
-KERAS = Family("keras", "network", "networks", baseline_form="float32", slow_library="TensorFlow")
+KERAS = Family("keras", "network", "networks", baseline_form="float32", trained_as="Keras", slow_library="TensorFlow")
 NETWORK = Capabilities(
     KERAS,
     candidates=("DynamicRange", "Float16", "Int8"),

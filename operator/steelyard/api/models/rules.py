@@ -4,11 +4,13 @@ only."""
 from typing import Protocol
 
 from steelyard.api.base import refuse
-from steelyard.api.compression import BASELINE, Compression
+from steelyard.api.compression import BASELINE, CandidateRecipe, Compression
+from steelyard.api.compression.techniques import Settings, techniques_that_take
 from steelyard.api.dataset import Dataset
 from steelyard.api.evaluation import Evaluation
 from steelyard.api.metrics import Task
 from steelyard.api.models import Model, kinds, plurals
+from steelyard.api.models.capabilities import Family
 from steelyard.api.training import Training
 from steelyard.api.trial import Trained
 
@@ -110,16 +112,44 @@ def _check_folds(spec: Spec) -> None:
 
 
 def _check_candidates(spec: Spec) -> None:
-    can = spec.model.capabilities
-    for candidate in (spec.compression and spec.compression.candidates) or []:
-        if candidate not in (BASELINE, *can.candidates):
+    family = spec.model.capabilities.family
+    own = techniques_that_take(family.trained_as)
+    for index, candidate in enumerate((spec.compression and spec.compression.candidates) or []):
+        if isinstance(candidate, CandidateRecipe):
+            _check_steps(candidate, family, f"compression.candidates[{index}].steps")
+        elif candidate not in (BASELINE, *own):
             raise refuse(
                 "compression.candidates",
                 "{candidate} is not made of {models}; allowed: {allowed}",
                 candidate=candidate,
-                models=can.family.plural,
-                allowed=", ".join((BASELINE, *can.candidates)),
+                models=family.plural,
+                allowed=", ".join((BASELINE, *own)),
             )
+
+
+def _check_steps(candidate: CandidateRecipe, family: Family, field: str) -> None:
+    """Refuses a step that can't be applied to what it is given."""
+    first, *others = candidate.steps
+    if family.trained_as not in first.takes:
+        raise refuse(
+            f"{field}[0]",
+            "{candidate} is not made of {models}; allowed: {allowed}",
+            candidate=first.technique,
+            models=family.plural,
+            allowed=", ".join(techniques_that_take(family.trained_as)),
+        )
+    before: Settings = first
+    for number, step in enumerate(others, 1):
+        if before.gives not in step.takes:
+            allowed = techniques_that_take(before.gives)
+            raise refuse(
+                f"{field}[{number}]",
+                "{technique} can't follow {before}; {allowed}",
+                technique=step.technique,
+                before=before.technique_name(),
+                allowed=f"allowed: {', '.join(allowed)}" if allowed else "nothing can: it is the last step",
+            )
+        before = step
 
 
 def check_model(model: Model, task: Task) -> None:

@@ -11,7 +11,7 @@ from pydantic import Field
 from steelyard.api.base import Share
 from steelyard.api.models.capabilities import Capabilities, Family, ModelKind
 
-SKLEARN = Family("sklearn", "model of scikit-learn", "scikit-learn's models", baseline_form="skops")
+SKLEARN = Family("sklearn", "model of scikit-learn", "scikit-learn's models", baseline_form="skops", trained_as="Skops")
 ESTIMATOR = Capabilities(
     SKLEARN, candidates=("Onnx",), compression_objective="Balanced", has_folds=True, is_fitted_anew=True
 )

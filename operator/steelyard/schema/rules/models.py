@@ -3,13 +3,12 @@ schema only."""
 
 from collections.abc import Callable, Collection, Iterator
 
-from steelyard.api.compression import BASELINE
 from steelyard.api.dataset import SPLIT_BY
 from steelyard.api.models import FAMILIES, KINDS, kinds, plurals
 from steelyard.api.models.capabilities import Capabilities, Family
 from steelyard.api.models.rules import FIELDS_OF_EPOCHS
 from steelyard.api.training import Checkpoint, Optimizer, Training
-from steelyard.schema.cel import Rule, literal_list
+from steelyard.schema.cel import Rule
 
 _OPTIONAL_OF_OPTIMIZER = [info.alias for info in Optimizer.model_fields.values() if info.default is None]
 _IS_CHANGED = {
@@ -69,23 +68,6 @@ def _of_class_weights() -> Rule:
     )
 
 
-def _of_candidates() -> Iterator[Rule]:
-    """Kinds of one family with the same candidates have one rule."""
-    groups: dict[tuple[Family, tuple[str, ...]], list[str]] = {}
-    for kind, model in KINDS.items():
-        groups.setdefault((model.capabilities.family, model.capabilities.candidates), []).append(kind)
-    for (family, own), those in reversed(groups.items()):
-        allowed = (BASELINE, *own)
-        foreign = f"self.compression.candidates.filter(one, !(one in {literal_list(allowed)}))"
-        yield Rule(
-            f"{_is_none_of(those)} || !has(self.compression) || !has(self.compression.candidates) || "
-            f"{foreign}.size() == 0",
-            f"{{{foreign}[0]}} is not made of {family.plural}; allowed: {', '.join(allowed)}",
-            "compression.candidates",
-            "_check_candidates",
-        )
-
-
 _WITH_FOLDS = kinds(lambda can: can.has_folds)
 
 OF_MODELS = [
@@ -119,7 +101,6 @@ OF_MODELS = [
         )
         for by in SPLIT_BY
     ),
-    *_of_candidates(),
     *(
         Rule(
             f"!has(self.task) || self.task == '{KINDS[kind].capabilities.only_task}' || !has(self.model.{kind})",

@@ -1,5 +1,5 @@
-"""The CEL rules of the parts of a TrainingJob that have no file of their own: training, evaluation, compression,
-workspace, template. Imports the api and the schema only."""
+"""The CEL rules of the parts of a TrainingJob that have no file of their own: training, evaluation, workspace,
+template. Imports the api and the schema only."""
 
 from steelyard.api.metrics import AT_MOST_ONE
 from steelyard.api.pods import HIDING_FOLDERS, OWN_FOLDERS, OWN_LABEL_NAMES, OWN_LABELS, OWN_VARIABLE, OWN_VARIABLES
@@ -50,7 +50,7 @@ CLASS_WEIGHTS = [
     ),
 ]
 
-# --- spec.evaluation, spec.compression, spec.publish ------------------------------------------------------------------
+# --- spec.evaluation --------------------------------------------------------------------------------------------------
 
 REQUIREMENT = [
     Rule(
@@ -74,13 +74,6 @@ REQUIREMENT = [
         )
         for bound in ("minimum", "maximum")
     ),
-]
-
-_NONE_NAMED = "!has(self.candidates)"
-_TWICE = "self.candidates.filter(one, !self.candidates.exists_one(other, other == one))"
-
-COMPRESSION = [
-    Rule(f"{_NONE_NAMED} || {_TWICE}.size() == 0", f"{{{_TWICE}[0]}} is listed twice", "candidates", "_each_once"),
 ]
 
 # --- spec.workspace, spec.template ------------------------------------------------------------------------------------

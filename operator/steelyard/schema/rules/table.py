@@ -7,7 +7,6 @@ words wherever CEL can say them; `NOT_IN_CEL` holds the rest. Imports the rules 
 from steelyard.schema.rules.dataset import CELLS, DATASET, MARKS, MISSING_VALUES, SPLIT
 from steelyard.schema.rules.parts import (
     CLASS_WEIGHTS,
-    COMPRESSION,
     ENV_VAR,
     MOUNTED_VOLUME,
     OPTIMIZER,
@@ -34,7 +33,6 @@ RULES = {
     "Evaluation": [LABEL],
     "Trial": [LABEL],
     "Requirement": [*REQUIREMENT, LABEL],
-    "Compression": COMPRESSION,
     "PublishTarget": PUBLISH_TARGET,
     "Trained": [*place_rules("_is_a_model", is_optional=True), *TRAINED],
     "WorkspaceSpec": WORKSPACE,
@@ -50,6 +48,15 @@ NOT_IN_CEL = {
     "{uri} is not a place: it holds characters that can't be printed": "a path on a claim has none, a rule says",
     "'{both}' is named under {other} as well; a column is one or the other": "comparing maps and lists of names may "
     "cost more than the API server allows one rule; the operator refuses it",
+    **dict.fromkeys(
+        [
+            "{name} is listed twice",
+            "{candidate} is not made of {models}; allowed: {allowed}",
+            "{technique} can't follow {before}; {allowed}",
+            "{name} has a meaning of its own; take another name",
+        ],
+        "a candidate is a text or a map, and rules see nothing of what has no one type; the operator refuses it",
+    ),
     **NOT_IN_CEL_OF_TUNING_JOBS,
 }
 """Messages of validators that no rule repeats, and why."""

@@ -6,18 +6,21 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import append_technique
 import pytest
 from append_technique import APPLIED
 
-from steelyard.api.compression import BASELINE
+from steelyard.api.compression import BASELINE, CandidateRecipe
+from steelyard.api.compression.techniques import TECHNIQUES as ASKED
 from steelyard.api.errors import ConfigurationError, SteelyardError
 from steelyard.api.models import KINDS
+from steelyard.api.training_job import TrainingJobSpec
 from steelyard.contract.workspace import Workspace
 from steelyard_trainer.attempts import Attempt
 from steelyard_trainer.compression.artifact import MAIN_FILES, Artifact, Runtime
+from steelyard_trainer.compression.candidates import recipes_of
 from steelyard_trainer.compression.kept_candidates import KeptCandidates
 from steelyard_trainer.compression.making import Maker, Trained
 from steelyard_trainer.compression.recipe import Recipe, Step
@@ -25,15 +28,19 @@ from steelyard_trainer.compression.techniques import TECHNIQUES, technique_named
 from steelyard_trainer.compression.techniques.base import CannotBeMadeError, Tell
 from steelyard_trainer.data.labelled import Labelled
 
-TRAINED_AS: dict[str, Runtime] = {"keras": "Keras", "sklearn": "Skops"}
-"""What the models of each family are before anything is made of them."""
-
 
 @pytest.fixture(autouse=True)
 def append(monkeypatch: pytest.MonkeyPatch) -> None:
     """The tests' own technique, one file and one line in the table."""
     monkeypatch.setitem(TECHNIQUES, "Append", append_technique.__name__)
     APPLIED.clear()
+
+
+def spec_of(model: dict[str, Any], candidates: list[Any] | None = None) -> TrainingJobSpec:
+    compression = {} if candidates is None else {"candidates": candidates}
+    return TrainingJobSpec.model_validate(
+        {"dataset": {"uri": "a.csv", "target": "t"}, "model": model, "compression": compression}
+    )
 
 
 def words(*given: str, **settings: object) -> Recipe:
@@ -101,13 +108,14 @@ def test_every_technique_refuses_what_it_does_not_take(name: str) -> None:
     technique, recipe = technique_named(name), Recipe.of(name)
     assert technique.name == name
     for runtime in MAIN_FILES:
-        if runtime in technique.takes:
+        if runtime in technique.settings.takes:
             recipe.check_takes(runtime)
             continue
         with pytest.raises(ConfigurationError) as caught:
             recipe.check_takes(runtime)
         assert caught.value.message == (
-            f"step 1 of the recipe: {name} takes {' or '.join(technique.takes)}, but the trained model is {runtime}"
+            f"step 1 of the recipe: {name} takes {' or '.join(technique.settings.takes)}, "
+            f"but the trained model is {runtime}"
         )
 
 
@@ -123,7 +131,32 @@ def test_every_candidate_is_the_technique_of_its_name() -> None:
     for settings in KINDS.values():
         for name in settings.capabilities.candidates:
             assert name != BASELINE
-            Recipe.of(name).check_takes(TRAINED_AS[settings.capabilities.family.name])
+            assert Recipe.asked(name) == Recipe.of(name)
+            Recipe.of(name).check_takes(settings.capabilities.family.trained_as)
+
+
+def test_a_manifest_may_name_every_technique_but_the_form_that_networks_are_published_in() -> None:
+    assert set(TECHNIQUES) - {"Append"} == {*ASKED, "LiteRT"}
+    assert all(technique_named(name).settings is settings for name, settings in ASKED.items())
+
+
+def test_a_listed_recipe_is_made_by_its_steps_and_weighed_under_its_name() -> None:
+    steps = [{"technique": "Int8", "representativeRows": 9}]
+    spec = spec_of({"mlp": {}}, ["Float16", {"name": "few-rows", "steps": steps}, "Baseline"])
+    baseline = Recipe.of("LiteRT")
+    assert recipes_of(spec, baseline) == {
+        "Baseline": baseline,
+        "Float16": Recipe.of("Float16"),
+        "few-rows": Recipe((Step.of("Int8", {"representativeRows": 9}),)),
+    }
+    assert list(recipes_of(spec_of({"ridge": {}}), Recipe())) == ["Baseline", "Onnx"]
+
+
+def test_a_network_that_goes_on_ends_in_the_form_that_is_published(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(append_technique.Append, "gives", "Keras")
+    recipe = Recipe.asked(CandidateRecipe.model_construct(name="a", steps=[append_technique.Append(word="a")]))
+    assert [step.technique for step in recipe.steps] == ["Append", "LiteRT"]
+    assert recipe.digest == Recipe((Step.of("Append", {"word": "a"}), Step.of("LiteRT"))).digest
 
 
 def test_what_a_technique_takes_and_gives_is_known_without_its_libraries() -> None:

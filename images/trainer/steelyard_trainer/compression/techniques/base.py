@@ -1,5 +1,5 @@
-"""What every technique of compression is, as its file has it under the name TECHNIQUE. Imports pydantic, the api's base
-and the artifact; a technique imports its libraries when it is applied.
+"""What every technique of compression is, as its file has it under the name TECHNIQUE. Imports the api's techniques and
+the artifact; a technique imports its libraries when it is applied.
 """
 
 from collections.abc import Callable
@@ -7,17 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from steelyard.api.base import Part
+from steelyard.api.compression.techniques import Settings
 from steelyard.serving.interface import TargetUnit
-from steelyard_trainer.compression.artifact import Artifact, Runtime
+from steelyard_trainer.compression.artifact import Artifact
 from steelyard_trainer.data.labelled import Labelled
 
 Tell = Callable[[str], None]
 """Is told what a person should know of a step that is under way."""
-
-
-class Settings(Part):
-    """What a technique may be told, with defaults, named as in manifests. This one: nothing."""
 
 
 class CannotBeMadeError(Exception):
@@ -49,17 +45,15 @@ S = TypeVar("S", bound=Settings)
 class Technique(Generic[S]):
     """One way to make a model smaller or faster, or to put it into another form."""
 
-    name: str
-    takes: tuple[Runtime, ...]
-    """The runtimes of artifacts that it can be applied to."""
-    gives: Runtime
-    """The runtime of what it makes."""
     settings: type[S]
-    """What it may be told."""
+    """What it is called, takes, gives and may be told."""
     apply: Callable[[Artifact, S, StepData, Tell], Artifact]
     """Makes the artifact in the folder `into`. Raises CannotBeMadeError where this model can't be made so."""
-    needs_training: bool = False
-    """Whether it reads the training set."""
+
+    @property
+    def name(self) -> str:
+        """As manifests have it."""
+        return self.settings.technique_name()
 
 
 AnyTechnique = Technique[Any]

@@ -2,11 +2,12 @@
 
 from typing import Any
 
+from steelyard.api.compression.techniques import DynamicRange
 from steelyard_trainer.compression.artifact import Artifact
-from steelyard_trainer.compression.techniques.base import Settings, StepData, Technique, Tell
+from steelyard_trainer.compression.techniques.base import StepData, Technique, Tell
 
 
-def _apply(artifact: Artifact, _settings: Settings, data: StepData, _tell: Tell) -> Artifact:
+def _apply(artifact: Artifact, _settings: DynamicRange, data: StepData, _tell: Tell) -> Artifact:
     import tensorflow as tf
 
     from steelyard_trainer.compression.techniques.litert_converter import convert
@@ -17,4 +18,4 @@ def _apply(artifact: Artifact, _settings: Settings, data: StepData, _tell: Tell)
     return convert(artifact, data, configure)
 
 
-TECHNIQUE = Technique("DynamicRange", takes=("Keras",), gives="LiteRT", settings=Settings, apply=_apply)
+TECHNIQUE = Technique(DynamicRange, _apply)

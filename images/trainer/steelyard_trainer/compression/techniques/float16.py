@@ -2,11 +2,12 @@
 
 from typing import Any
 
+from steelyard.api.compression.techniques import Float16
 from steelyard_trainer.compression.artifact import Artifact
-from steelyard_trainer.compression.techniques.base import Settings, StepData, Technique, Tell
+from steelyard_trainer.compression.techniques.base import StepData, Technique, Tell
 
 
-def _apply(artifact: Artifact, _settings: Settings, data: StepData, _tell: Tell) -> Artifact:
+def _apply(artifact: Artifact, _settings: Float16, data: StepData, _tell: Tell) -> Artifact:
     import tensorflow as tf
 
     from steelyard_trainer.compression.techniques.litert_converter import convert
@@ -18,4 +19,4 @@ def _apply(artifact: Artifact, _settings: Settings, data: StepData, _tell: Tell)
     return convert(artifact, data, configure)
 
 
-TECHNIQUE = Technique("Float16", takes=("Keras",), gives="LiteRT", settings=Settings, apply=_apply)
+TECHNIQUE = Technique(Float16, _apply)

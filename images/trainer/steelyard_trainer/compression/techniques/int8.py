@@ -2,24 +2,17 @@
 TensorFlow when it is applied.
 """
 
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import Field
 
+from steelyard.api.compression.techniques import Int8
 from steelyard_trainer.compression.artifact import Artifact
-from steelyard_trainer.compression.techniques.base import Settings, StepData, Technique, Tell
+from steelyard_trainer.compression.techniques.base import StepData, Technique, Tell
 
 
-class Int8Settings(Settings):
-    """What Int8 may be told."""
-
-    representative_rows: Annotated[int, Field(ge=1, le=1_000_000)] = 500
-    """How many training rows show the range of the activations, at most: evenly spread over the training set."""
-
-
-def _apply(artifact: Artifact, settings: Int8Settings, data: StepData, _tell: Tell) -> Artifact:
+def _apply(artifact: Artifact, settings: Int8, data: StepData, _tell: Tell) -> Artifact:
     import tensorflow as tf
 
     from steelyard_trainer.compression.techniques.litert_converter import convert
@@ -39,6 +32,4 @@ def _spread(features: npt.NDArray[Any], most: int) -> npt.NDArray[np.float32]:
     return features[np.linspace(0, len(features) - 1, count).round().astype(np.int64)].astype(np.float32)
 
 
-TECHNIQUE = Technique(
-    "Int8", takes=("Keras",), gives="LiteRT", settings=Int8Settings, apply=_apply, needs_training=True
-)
+TECHNIQUE = Technique(Int8, _apply)

@@ -1,13 +1,23 @@
 """A network in LiteRT as it was trained, in float32. Imports TensorFlow when it is applied."""
 
+from typing import Literal
+
+from steelyard.api.compression.techniques import OfNetworks
 from steelyard_trainer.compression.artifact import Artifact
-from steelyard_trainer.compression.techniques.base import Settings, StepData, Technique, Tell
+from steelyard_trainer.compression.techniques.base import StepData, Technique, Tell
 
 
-def _apply(artifact: Artifact, _settings: Settings, data: StepData, _tell: Tell) -> Artifact:
+class LiteRt(OfNetworks):
+    """No manifest names it: it is the baseline, and the end of a recipe whose steps leave a network that goes on."""
+
+    technique: Literal["LiteRT"] = "LiteRT"
+    """LiteRT"""
+
+
+def _apply(artifact: Artifact, _settings: LiteRt, data: StepData, _tell: Tell) -> Artifact:
     from steelyard_trainer.compression.techniques.litert_converter import convert
 
     return convert(artifact, data)
 
 
-TECHNIQUE = Technique("LiteRT", takes=("Keras",), gives="LiteRT", settings=Settings, apply=_apply)
+TECHNIQUE = Technique(LiteRt, _apply)

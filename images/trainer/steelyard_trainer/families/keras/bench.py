@@ -16,11 +16,12 @@ import tensorflow as tf
 
 from steelyard.api.errors import ConfigurationError
 from steelyard.api.metrics import Measure
+from steelyard.api.training_job import TrainingJobSpec
 from steelyard.contract.package import KERAS_FILE
 from steelyard.contract.report import NetworkTraining
 from steelyard.serving.preprocessing import Preprocessing
 from steelyard_trainer.compression.artifact import Artifact
-from steelyard_trainer.compression.candidates import Candidates, Measuring
+from steelyard_trainer.compression.candidates import Candidates, Measuring, recipes_of
 from steelyard_trainer.compression.kept_candidates import KeptCandidates
 from steelyard_trainer.compression.making import Trained
 from steelyard_trainer.compression.recipe import Recipe
@@ -66,8 +67,8 @@ class Workbench:
     finished: Path
     """The workspace's folder for the candidates of whichever model is weighed."""
     dataset: PreparedDataset
-    measures: tuple[Measure, ...]
-    """What is told of each candidate."""
+    spec: TrainingJobSpec
+    """The job's: which candidates there are, and what is told of each."""
     check_attempt: Callable[[], None] = lambda: None
     """Called before a candidate is put in place; raises where this process may no longer write."""
     tell: Tell = lambda _: None
@@ -128,8 +129,8 @@ class Workbench:
     def candidates(self) -> Candidates:
         """What is made of the model, and measured."""
         kept = KeptCandidates(self.finished, self.key, self.check_attempt)
-        measuring = measuring_on(self.dataset, self.measures)
-        return Candidates(kept, self._trained, BASELINE_RECIPE, measuring, self.tell)
+        measuring = measuring_on(self.dataset, self.spec.told_measures(self.dataset.task))
+        return Candidates(kept, self._trained, recipes_of(self.spec, BASELINE_RECIPE), measuring, self.tell)
 
     def _trained(self) -> Trained:
         return trained_network(self.model, self.model_file.parent, self.dataset)

@@ -29,9 +29,8 @@ class _Keras:
         from steelyard_trainer.families.keras.bench import Workbench
 
         assert trained is not None
-        measures = tuple(context.job.spec.told_measures(dataset.task))
         folder, check, tell = context.workspace.finished, context.check_attempt, context.notice
-        return Workbench(trained.model_file, folder, dataset, measures, check, tell)
+        return Workbench(trained.model_file, folder, dataset, context.job.spec, check, tell)
 
     def pack(self, reports: "Reports", processes: int) -> TrialsOfPack:
         from steelyard_trainer.families.keras.pack import NetworksOfPack

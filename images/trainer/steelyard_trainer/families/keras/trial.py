@@ -49,8 +49,7 @@ def _chosen(context: StageContext, dataset: PreparedDataset) -> Measured:
     from steelyard_trainer.families.keras.bench import Workbench
 
     workspace, spec = context.workspace, context.job.spec
-    measures = tuple(spec.told_measures(dataset.task))
-    bench = Workbench(workspace.model_file, workspace.finished, dataset, measures, context.check_attempt)
+    bench = Workbench(workspace.model_file, workspace.finished, dataset, spec, context.check_attempt)
     return weigh(bench.candidates, spec).chosen.measured
 
 

@@ -19,7 +19,7 @@ from steelyard.contract.report import CrossValidationReport, EstimatorTraining
 from steelyard.contract.workspace import ESTIMATOR_FILE
 from steelyard.serving.preprocessing import Preprocessing
 from steelyard_trainer.compression.artifact import Artifact
-from steelyard_trainer.compression.candidates import Candidates, Measuring
+from steelyard_trainer.compression.candidates import Candidates, Measuring, recipes_of
 from steelyard_trainer.compression.kept_candidates import KeptCandidates
 from steelyard_trainer.compression.making import Trained
 from steelyard_trainer.compression.techniques.base import Tell
@@ -117,7 +117,7 @@ class EstimatorBench:
             lambda: self.read(["validation"]),
         )
         kept = KeptCandidates(self.finished, key, self.check_attempt)
-        return Candidates(kept, self._trained, BASELINE_RECIPE, measuring, self.tell)
+        return Candidates(kept, self._trained, recipes_of(self.spec, BASELINE_RECIPE), measuring, self.tell)
 
     def _trained(self) -> Trained:
         candidates, width = self.candidates, self.preprocessing.width

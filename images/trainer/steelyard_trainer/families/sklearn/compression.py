@@ -11,7 +11,7 @@ from steelyard.api.metrics import Task
 from steelyard.api.training_job import TrainingJobSpec
 from steelyard.serving.interface import TargetUnit
 from steelyard_trainer.compression.artifact import Artifact
-from steelyard_trainer.compression.candidates import Candidates, Measuring
+from steelyard_trainer.compression.candidates import Candidates, Measuring, recipes_of
 from steelyard_trainer.compression.choice import Measured
 from steelyard_trainer.compression.kept_candidates import KeptCandidates
 from steelyard_trainer.compression.making import Trained
@@ -88,5 +88,5 @@ def compressed_estimator_cost(
         kept, width = KeptCandidates(Path(folder), "trial"), validation.features.shape[1]
         content = estimator_bytes(estimator)
         trained = partial(trained_estimator, estimator, content, kept, width, measuring, read_training)
-        candidates = Candidates(kept, trained, BASELINE_RECIPE, measuring)
+        candidates = Candidates(kept, trained, recipes_of(spec, BASELINE_RECIPE), measuring)
         return weigh(candidates, spec).chosen.measured

@@ -2,13 +2,14 @@
 it is applied.
 """
 
+from steelyard.api.compression.techniques import Onnx
 from steelyard_trainer.compression.artifact import Artifact
-from steelyard_trainer.compression.techniques.base import CannotBeMadeError, Settings, StepData, Technique, Tell
+from steelyard_trainer.compression.techniques.base import CannotBeMadeError, StepData, Technique, Tell
 
 _LONGEST_REASON = 300
 
 
-def _apply(artifact: Artifact, _settings: Settings, data: StepData, _tell: Tell) -> Artifact:
+def _apply(artifact: Artifact, _settings: Onnx, data: StepData, _tell: Tell) -> Artifact:
     from steelyard_trainer.families.sklearn.boosting_onnx import is_boosting
     from steelyard_trainer.families.sklearn.onnx_conversion import to_onnx
     from steelyard_trainer.families.sklearn.saving import load_estimator
@@ -28,4 +29,4 @@ def _apply(artifact: Artifact, _settings: Settings, data: StepData, _tell: Tell)
     return made
 
 
-TECHNIQUE = Technique("Onnx", takes=("Skops",), gives="OnnxRuntime", settings=Settings, apply=_apply)
+TECHNIQUE = Technique(Onnx, _apply)

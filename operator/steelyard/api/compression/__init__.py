@@ -5,11 +5,10 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from steelyard.api.base import Part, Share, refuse
-
-Candidate = Literal["Baseline", "DynamicRange", "Float16", "Int8", "Onnx"]
-BASELINE: Candidate = "Baseline"
-"""The model as it was trained, float32 in LiteRT or scikit-learn's in skops: always weighed, and what the others are
-compared with."""
+from steelyard.api.compression.candidates import BASELINE as BASELINE
+from steelyard.api.compression.candidates import Candidate as Candidate
+from steelyard.api.compression.candidates import CandidateRecipe as CandidateRecipe
+from steelyard.api.compression.candidates import name_of as name_of
 
 CompressionObjective = Literal["Size", "Latency", "Balanced"]
 
@@ -20,7 +19,9 @@ class Compression(Part):
     candidates: Annotated[list[Candidate], Field(min_length=1, max_length=16)] | None = None
     """What is tried: Baseline (the model as it was trained, always weighed: float32 in LiteRT, or skops);
     of networks DynamicRange (8-bit weights), Float16 (16-bit weights), Int8 (8-bit weights and activations); of
-    scikit-learn's models Onnx (float32). Default: all that the model's kind has."""
+    scikit-learn's models Onnx (float32). Each is a technique's name, with its defaults, or a map of a name of its own
+    and the steps, techniques with settings, that are applied one after the other. Default: all conversions that the
+    model's kind has and that need no training."""
     max_metric_drop: Share = 0.01
     """The most of evaluation.metric (default: accuracy, or r2) that a candidate may lose on the validation set
     against the baseline: absolute; of rmse, mae and medianAe, which are in the target's unit, as a share: 0.01 lets
@@ -32,7 +33,7 @@ class Compression(Part):
 
     @model_validator(mode="after")
     def _each_once(self) -> Self:
-        given = self.candidates or []
+        given = [name_of(candidate) for candidate in self.candidates or []]
         for name in given:
             if given.count(name) > 1:
                 raise refuse("candidates", "{name} is listed twice", name=name)
