@@ -1,65 +1,21 @@
-"""The pod templates: what every pod keeps, what a manifest may add, where claims and workers are."""
+"""The pod templates: what every pod keeps, what a manifest may add, how the spec gets there."""
 
 import json
 import re
 import subprocess
 import sys
-from typing import Any
 
 import pytest
 from controller_support import context_with, long_labels, stage_of
 from hypothesis import example, given
 from hypothesis import strategies as st
+from pod_templates import PREPARED, container, environment, template
 from repository_support import ROOT
 
 from steelyard.api.loading import parse_training_job
 from steelyard.api.pods import ResourceRequirements, StageResources
 from steelyard.contract.stages import Env, StageName
 from steelyard.controller.training.pods import JobContext, pod_template
-
-PREPARED = "dataset.format=Prepared"
-
-
-def template(stage: StageName, *overrides: str, **settings: Any) -> dict[str, Any]:
-    return pod_template(context_with(*overrides, **settings), stage_of(stage, *overrides))
-
-
-def container(stage: StageName, *overrides: str, **settings: Any) -> dict[str, Any]:
-    (found,) = template(stage, *overrides, **settings)["spec"]["containers"]
-    return found
-
-
-def environment(stage: StageName, *overrides: str, **settings: Any) -> dict[str, Any]:
-    """Values and sources by name; a name that is given twice is no environment."""
-    variables = container(stage, *overrides, **settings)["env"]
-    found = {variable["name"]: variable.get("value", variable.get("valueFrom")) for variable in variables}
-    assert len(found) == len(variables)
-    return found
-
-
-def mounts(stage: StageName, *overrides: str) -> dict[str, tuple[str, bool]]:
-    """What lies at each path: the claim (or the volume without one) and whether it is read-only."""
-    made = template(stage, *overrides)["spec"]
-    volumes = {volume["name"]: volume for volume in made["volumes"]}
-    assert len(volumes) == len(made["volumes"])
-    (trainer,) = made["containers"]
-    claims = [volume["persistentVolumeClaim"]["claimName"] for volume in volumes.values() if is_claim(volume)]
-    assert len(claims) == len(set(claims)), "one volume per claim"
-    assert {mount["name"] for mount in trainer["volumeMounts"]} == set(volumes), "each volume is mounted"
-    return {
-        mount["mountPath"]: (
-            volumes[mount["name"]].get("persistentVolumeClaim", {}).get("claimName") or mount["name"],
-            mount.get("readOnly", False),
-        )
-        for mount in trainer["volumeMounts"]
-    }
-
-
-def is_claim(volume: dict[str, Any]) -> bool:
-    return "persistentVolumeClaim" in volume
-
-
-# --- what every pod keeps ---------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("stage", ["prepare", "train", "finish"])
@@ -114,9 +70,6 @@ def test_lost_nodes_are_tolerated_for_the_time_of_the_setting_only() -> None:
         ("node.kubernetes.io/not-ready", "NoExecute", 7),
         ("node.kubernetes.io/unreachable", "NoExecute", 7),
     ]
-
-
-# --- what a manifest may say ------------------------------------------------------------------------------------------
 
 
 def test_the_users_numbers_are_the_settings_unless_a_manifest_says_others() -> None:
@@ -191,9 +144,6 @@ def test_threads_are_the_whole_cpus_of_the_limit(cpu: str, threads: str | None) 
     assert Env.THREADS not in environment("train", "template.resources={train: {limits: {memory: 1Gi}}}")
 
 
-# --- the spec ---------------------------------------------------------------------------------------------------------
-
-
 def test_the_spec_reaches_the_stages_without_what_is_the_pods() -> None:
     overrides = ["template.serviceAccountName=trainer", "workspace.storage=1Gi", "training.epochs=7"]
     text = environment("train", *overrides)[Env.SPEC]
@@ -242,88 +192,6 @@ def test_a_spec_above_64_kib_goes_into_a_file(size: int, is_large: bool) -> None
     assert ({"name": "spec", "configMap": {"name": "digits-spec"}} in made["volumes"]) == is_large
 
 
-# --- claims -----------------------------------------------------------------------------------------------------------
-
-SCRATCH = {"/tmp": ("scratch", False)}
-WORKSPACE = {"/steelyard/workspace": ("digits-workspace", False)}
-DATA, MODELS, OTHERS = "/steelyard/claims/data", "/steelyard/claims/models", "/steelyard/claims/others"
-TRAINED = "trained={uri: 'pvc://others/digits-3/trained'}"
-REFIT = "trained={uri: 'pvc://others/digits-3/trained', refit: true}"
-
-
-@pytest.mark.parametrize(
-    ("stage", "overrides", "expected"),
-    [
-        ("prepare", [], {DATA: ("data", True), MODELS: ("models", False)}),
-        ("train", [], {}),
-        ("finish", [], {MODELS: ("models", False)}),
-        ("train", [PREPARED], {DATA: ("data", True), MODELS: ("models", True)}),
-        ("train", [PREPARED, "workspace.accessMode=ReadWriteMany"], {DATA: ("data", True)}),
-        ("finish", [PREPARED], {DATA: ("data", True), MODELS: ("models", False)}),
-        ("finish", [PREPARED, TRAINED], {DATA: ("data", True), OTHERS: ("others", True), MODELS: ("models", False)}),
-        (
-            "train",
-            [PREPARED, REFIT, "workspace.accessMode=ReadWriteMany"],
-            {DATA: ("data", True)},
-        ),
-        ("train", ["publish=[]", "compression=null"], {}),
-        ("prepare", ["publish=[]", "compression=null"], {DATA: ("data", True)}),
-        (
-            "prepare",
-            ["dataset.testUri=pvc://others/b.csv"],
-            {DATA: ("data", True), OTHERS: ("others", True), MODELS: ("models", False)},
-        ),
-        ("train", ["dataset.testUri=pvc://others/b.csv"], {}),
-        ("prepare", ["dataset.uri=sklearn:digits"], {MODELS: ("models", False)}),
-        ("prepare", ["publish=[{uri: 'pvc://data/models'}]"], {DATA: ("data", False)}),
-        ("train", ["publish=[{uri: 'pvc://data/models'}]", PREPARED], {DATA: ("data", True)}),
-    ],
-)
-def test_each_stage_sees_the_claims_that_it_needs(
-    stage: StageName, overrides: list[str], expected: dict[str, tuple[str, bool]]
-) -> None:
-    assert mounts(stage, *overrides) == {**WORKSPACE, **SCRATCH, **expected}
-    folders = {path.rpartition("/")[2]: path for path in expected}
-    assert json.loads(environment(stage, *overrides)[Env.CLAIMS]) == folders
-
-
-def test_a_workspace_of_the_users_is_used_in_a_folder_of_the_jobs() -> None:
-    assert environment("train")[Env.WORKSPACE] == "/steelyard/workspace"
-    overrides = ["workspace.claimName=models", "publish=[{uri: 'pvc://models/published'}]"]
-    assert environment("train", *overrides)[Env.WORKSPACE] == "/steelyard/workspace/digits"
-    assert mounts("finish", *overrides) == {
-        **SCRATCH,
-        "/steelyard/workspace": ("models", False),
-        MODELS: ("models", False),
-    }
-
-
-def test_files_of_the_manifest_are_mounted_read_only() -> None:
-    volumes = [
-        {"mountPath": "/var/secret", "source": {"secret": "s"}},
-        {"mountPath": "/var/config", "source": {"configMap": "c"}},
-        {"mountPath": "/var/models", "source": {"claim": "models"}},
-        {"mountPath": "/var/extra", "source": {"claim": "extra"}},
-        {"mountPath": "/var/again", "source": {"claim": "extra"}},
-    ]
-    override = f"template.volumes={json.dumps(volumes)}"
-    found = mounts("finish", override)
-    assert {path: found[path] for path in found if path.startswith("/var/")} == {
-        "/var/secret": ("volume-0", True),
-        "/var/config": ("volume-1", True),
-        "/var/models": ("models", True),
-        "/var/extra": ("extra", True),
-        "/var/again": ("extra", True),
-    }
-    assert found[MODELS] == ("models", False)
-    made = template("finish", override)["spec"]["volumes"]
-    assert {"name": "volume-0", "secret": {"secretName": "s"}} in made
-    assert {"name": "volume-1", "configMap": {"name": "c"}} in made
-
-
-# --- workers ----------------------------------------------------------------------------------------------------------
-
-
 OLD_TRAINER = """
 import json, sys
 sys.path.insert(0, sys.argv[1])
@@ -344,69 +212,3 @@ def test_the_trainer_of_an_older_release_takes_the_spec_of_a_job_that_it_has_beg
     command = [sys.executable, "-c", OLD_TRAINER, str(wheel)]
     taken = subprocess.run(command, input=text, capture_output=True, text=True, check=True)
     assert json.loads(taken.stdout) == json.loads(text)["spec"]["training"]
-
-
-def test_workers_find_each_other_by_name() -> None:
-    made = template("train")["spec"]
-    assert made["subdomain"] == "digits-train"
-    assert [port["containerPort"] for port in made["containers"][0]["ports"]] == [2222, 2223]
-    found = environment("train")
-    assert (
-        found[Env.SUPERVISORS] == "digits-train-0.digits-train.team.svc:2223,digits-train-1.digits-train.team.svc:2223"
-    )
-    field = {"fieldRef": {"fieldPath": "metadata.annotations['batch.kubernetes.io/job-completion-index']"}}
-    assert found[Env.WORKER_INDEX] == field
-    assert found[Env.WORKERS] == found[Env.SUPERVISORS].replace(":2223", ":2222")
-    # As TensorFlow reads it, and the trainer of an older release.
-    config = json.loads(found["TF_CONFIG"].replace(f"$({Env.WORKER_INDEX})", "1"))
-    assert config["cluster"] == {"worker": found[Env.WORKERS].split(",")}
-    assert config["task"] == {"type": "worker", "index": 1}
-
-
-def test_a_worker_alone_needs_no_other() -> None:
-    made = template("train", "training.workers=1")["spec"]
-    assert "subdomain" not in made and "ports" not in made["containers"][0]
-    of_many = {Env.SUPERVISORS, Env.WORKERS, Env.WORKER_INDEX, "TF_CONFIG"}
-    assert not of_many & environment("train", "training.workers=1").keys()
-
-
-TOGETHER = {"labelSelector": {"matchLabels": {"steelyard.dev/job": "digits"}}, "topologyKey": "kubernetes.io/hostname"}
-REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
-
-
-def test_a_workspace_of_one_node_holds_all_pods_there() -> None:
-    found = template("prepare")["spec"]
-    assert found["affinity"] == {"podAffinity": {REQUIRED: [TOGETHER]}}
-    assert "topologySpreadConstraints" not in found
-
-
-def test_the_users_affinity_is_kept_beside_ours() -> None:
-    own = {"nodeAffinity": {"a": 1}, "podAffinity": {REQUIRED: [{"topologyKey": "zone"}], "preferred": []}}
-    found = template("train", f"template.affinity={json.dumps(own)}")["spec"]["affinity"]
-    assert found["nodeAffinity"] == {"a": 1}
-    assert found["podAffinity"] == {REQUIRED: [{"topologyKey": "zone"}, TOGETHER], "preferred": []}
-    shared = template("train", f"template.affinity={json.dumps(own)}", "workspace.accessMode=ReadWriteMany")["spec"]
-    assert shared["affinity"] == own
-
-
-def test_a_shared_workspace_lets_pods_spread_where_they_can() -> None:
-    found = template("train", "workspace.accessMode=ReadWriteMany")["spec"]
-    assert "affinity" not in found
-    (spread,) = found["topologySpreadConstraints"]
-    assert spread["whenUnsatisfiable"] == "ScheduleAnyway" and spread["labelSelector"] == TOGETHER["labelSelector"]
-
-
-@pytest.mark.parametrize(
-    "affinity",
-    [
-        '{"podAffinity": []}',
-        '{"podAffinity": "near"}',
-        '{"podAffinity": ["near"]}',
-        f'{{"podAffinity": {{"{REQUIRED}": {{}}}}}}',
-        f'{{"podAffinity": {{"{REQUIRED}": 1}}}}',
-        '{"x": 1}',
-    ],
-)
-def test_an_affinity_that_is_none_is_left_to_kubernetes_to_refuse(affinity: str) -> None:
-    made = template("train", f"template.affinity={affinity}")["spec"]
-    assert made["affinity"].keys() >= json.loads(affinity).keys()

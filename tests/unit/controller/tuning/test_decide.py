@@ -1,4 +1,4 @@
-"""The state machine of a search: what follows from each observation."""
+"""The state machine of a search: its beginning, its trials, its end."""
 
 from dataclasses import replace
 from typing import Any
@@ -7,7 +7,6 @@ import pytest
 from controller_support import NOW, ago
 from controller_tuning_support import (
     DROPOUT,
-    FOREST,
     UNITS,
     answer,
     begun,
@@ -15,10 +14,8 @@ from controller_tuning_support import (
     conditions,
     context_with,
     decided,
-    forest_values,
     made,
     observation,
-    pack,
     trial,
 )
 
@@ -27,24 +24,16 @@ from steelyard.controller.observation import text_of
 from steelyard.controller.policies.endings import Broken
 from steelyard.controller.tuning.actions import (
     DeleteChild,
-    DeletePack,
     MakeChild,
-    MakePack,
     PauseChild,
-    PausePack,
 )
 from steelyard.controller.tuning.decide import decide
 from steelyard.controller.tuning.draft import TuningDraft
 from steelyard.controller.tuning.facts import Suggestion
-from steelyard.controller.tuning.observation import PackEnding
 from steelyard.search.log import Entry
 
 SEARCH = context_with()
-GRID = context_with(*FOREST, "placement=Packed")
 ALL = [answer(number) for number in range(6)]
-
-
-# --- the beginning ----------------------------------------------------------------------------------------------------
 
 
 def test_a_new_search_makes_its_workspace_and_prepares_the_data() -> None:
@@ -77,9 +66,6 @@ def test_bad_data_fails_the_search_with_its_reason() -> None:
     decision = decided(SEARCH, status, child("search-data", "Failed", reason="CheckFailed", message="too few rows"))
     assert conditions(decision) == {"Prepared": ("False", "CheckFailed"), "Failed": ("True", "CheckFailed")}
     assert decision.is_over and decision.after == []
-
-
-# --- trials and results ----------------------------------------------------------------------------------------------
 
 
 def test_a_result_is_logged_and_the_next_trial_created_in_one_write() -> None:
@@ -181,9 +167,6 @@ def test_a_trial_that_the_api_server_refuses_has_failed() -> None:
     assert [(entry.number, entry.state, entry.reason) for entry in decision.new] == [(0, "Failed", "ChildRefused: no")]
 
 
-# --- the end of the trials --------------------------------------------------------------------------------------------
-
-
 def test_nothing_left_to_ask_is_remembered_and_ends_the_search() -> None:
     status = begun(SEARCH, *ALL[:3])
     decision = decide(observation(SEARCH, status, trial(3), asked={4: None}), NOW)
@@ -226,8 +209,6 @@ def test_a_search_without_any_answer_has_failed() -> None:
     failed = [answer(number, state="Failed", value=None) for number in range(2)]
     assert conditions(decided(context, begun(context, *failed)))["Failed"] == ("True", "NoAnswer")
 
-
-# --- the best model ---------------------------------------------------------------------------------------------------
 
 BEST = child("search-best", search="search-search-6")
 
@@ -275,9 +256,6 @@ def test_nothing_is_published_where_the_template_says_so() -> None:
     assert conditions(decision)["Complete"] == ("True", "Succeeded") and made(decision) == []
 
 
-# --- pauses -----------------------------------------------------------------------------------------------------------
-
-
 def test_a_suspended_search_pauses_what_runs_and_asks_nothing() -> None:
     context = context_with("runPolicy.suspend=true")
     status = begun(context, answer(0), seconds_ago=30)
@@ -297,9 +275,6 @@ def test_time_does_not_pass_while_a_search_is_suspended() -> None:
     assert decision.before == [PauseChild(trial(1, is_suspended=True), False)]
     assert decision.draft.counted_seconds == 30 and decision.draft.status["activeSince"] == text_of(NOW)
     assert decision.draft.status["phase"] == "Searching" and made(decision) == ["search-2"]
-
-
-# --- a finished search that goes on -----------------------------------------------------------------------------------
 
 
 def complete(*entries: Entry) -> dict[str, object]:
@@ -333,83 +308,6 @@ def test_what_lets_nothing_be_asked_changes_nothing() -> None:
     status = complete(*ALL)
     decision = decided(SEARCH, status, generation=2)
     assert decision.is_over and decision.draft.changes() == {"observedGeneration": 2}
-
-
-# --- packs ------------------------------------------------------------------------------------------------------------
-
-
-def reports(*numbers: int, defect: Broken | None = None) -> PackEnding:
-    """The end of a pack that has answered these."""
-    return PackEnding({number: TrialReport(number, "Complete", number / 100) for number in numbers}, defect)
-
-
-def test_many_trials_go_into_one_pod() -> None:
-    decision = decided(GRID, begun(GRID))
-    (action,) = decision.after
-    assert isinstance(action, MakePack) and action.numbers == tuple(range(12))
-    assert decision.draft.status["trials"]["running"] == 12
-    assert decided(GRID, begun(GRID), packs=[pack(0, 12)]).after == []
-
-
-def test_the_pods_of_a_pack_are_looked_at_before_it_is_judged() -> None:
-    ended = pack(0, 12, "Complete")
-    decision = decided(GRID, begun(GRID), packs=[ended])
-    assert decision.needs_pods == (ended,) and decision.draft.changes() == {}
-
-
-def test_a_pack_reports_its_trials_and_those_it_has_not_have_failed() -> None:
-    context = context_with(*FOREST, "placement=Packed", "maxFailedTrials=9")
-    ended = pack(0, 4, "Complete")
-    decision = decided(context, begun(context), packs=[ended], pack_endings={ended.job.uid: reports(0, 1, 3)})
-    states = [(entry.number, entry.state) for entry in decision.new]
-    assert states == [(0, "Complete"), (1, "Complete"), (2, "Failed"), (3, "Complete")]
-    assert decision.new[3].values == forest_values(3) and made(decision)[0] == "search-pack-4"
-
-
-def test_a_pack_that_breaks_fails_its_trials_and_one_that_is_lost_runs_again() -> None:
-    context = context_with(*FOREST, "placement=Packed", "maxFailedTrials=9")
-    ended = pack(0, 4, "Failed")
-    broken = reports(0, defect=Broken("OutOfMemory", "killed"))
-    decision = decided(context, begun(context), packs=[ended], pack_endings={ended.job.uid: broken})
-    assert [entry.reason for entry in decision.new] == ["", *["OutOfMemory: killed"] * 3]
-    gone = PackEnding({}, is_lost=True)
-    lost = decided(context, begun(context), packs=[ended], pack_endings={ended.job.uid: gone})
-    assert lost.before == [DeletePack(ended)] and lost.new == [] and lost.after == []
-
-
-def test_a_suspended_search_pauses_its_pack() -> None:
-    context = context_with(*FOREST, "placement=Packed", "runPolicy.suspend=true")
-    running = pack(0, 12)
-    assert decided(context, begun(context), packs=[running]).before == [PausePack(running, True)]
-
-
-@pytest.mark.parametrize(("seconds", "name", "packed"), [(0.5, "search-pack-2", True), (30.0, "search-2", False)])
-def test_the_first_trials_decide_whether_the_others_share_a_pod(seconds: float, name: str, packed: bool) -> None:
-    context = context_with(*FOREST)
-    first = decided(context, begun(context))
-    assert made(first) == ["search-0", "search-1"] and "packed" not in first.draft.status
-    answers = [replace(answer(number), values=forest_values(number), seconds=seconds) for number in range(2)]
-    assert (
-        made(
-            decided(context, begun(context, answers[0]), replace(trial(1), suggestion=Suggestion(1, forest_values(1))))
-        )
-        == []
-    )
-    later = decided(context, begun(context, *answers))
-    assert made(later)[0] == name and later.draft.status["packed"] is packed
-
-
-@pytest.mark.parametrize(
-    ("workers", "seconds", "names"),
-    [(1, 0.5, ["search-pack-2"]), (1, 30.0, ["search-2", "search-3"]), (2, 0.5, ["search-2", "search-3"])],
-)
-def test_short_trials_of_networks_of_one_worker_share_a_pod(workers: int, seconds: float, names: list[str]) -> None:
-    context = context_with("placement=Auto", "algorithm.name=Random", f"template.training.workers={workers}")
-    answers = [replace(answer(number), seconds=seconds) for number in range(2)]
-    assert made(decided(context, begun(context, *answers))) == names
-
-
-# --- a search that begins with another's answers ----------------------------------------------------------------------
 
 
 def test_what_an_earlier_search_found_out_is_read_once_before_anything_else() -> None:
