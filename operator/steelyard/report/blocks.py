@@ -93,6 +93,10 @@ def code(text: str) -> str:
     return "`" + " ".join(text.replace("`", "'").split()) + "`"
 
 
+FEW_COLUMNS = 16
+"""How many columns of a table are named where it has many: enough to see what kind of names they are."""
+
+
 def listed(words: Iterable[str], limit: int = 30) -> str:
     """Users' words with commas between; of many the first."""
     given = list(words)

@@ -2,9 +2,10 @@
 
 STYLE = """
 :root { color-scheme: light dark; --ink: #1c2530; --soft: #5b6775; --paper: #fbfbf9; --rule: #d9dde2; --mark: #2f6fb2;
-  --best: #b4510f; --card: #ffffff; }
+  --best: #b4510f; --card: #ffffff;
+  --shade: #1c253033; }
 @media (prefers-color-scheme: dark) { :root { --ink: #e8ebee; --soft: #9aa5b1; --paper: #14181d; --rule: #333c46;
-  --mark: #7fb2e8; --best: #f0a25c; --card: #1b2027; } }
+  --mark: #7fb2e8; --best: #f0a25c; --card: #1b2027; --shade: #000000b3; } }
 body { font: 15px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper); margin: 0 auto;
   padding: 32px 24px 64px; max-width: 1000px; overflow-wrap: break-word; }
 h1 { font-size: 26px; margin: 0 0 4px; } h2 { font-size: 18px; margin: 40px 0 6px; }
@@ -45,6 +46,9 @@ svg text.halo { paint-order: stroke; stroke: var(--card); stroke-width: 3px; }
 .run.chosen { stroke: var(--best); stroke-width: 3px; opacity: 1; }
 circle.chosen { fill: none; stroke: var(--best); stroke-width: 2.5; }
 .scroll { overflow-x: auto; }
+.scroll:has(table) { background: linear-gradient(to right, var(--paper) 12px, transparent 40px) local,
+  linear-gradient(to left, var(--paper) 12px, transparent 40px) local,
+  linear-gradient(to right, var(--shade), transparent 12px), linear-gradient(to left, var(--shade), transparent 12px); }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; margin: 4px 0 12px; }
 th, td { text-align: left; padding: 5px 12px 5px 0; border-bottom: 1px solid var(--rule); white-space: nowrap;
   vertical-align: top; }
@@ -52,6 +56,6 @@ th { font-size: 13px; color: var(--soft); font-weight: 600; } td.number, th.numb
 td.text { white-space: normal; min-width: 220px; color: var(--soft); }
 tr.chosen td { font-weight: 600; color: var(--best); }
 @media (max-width: 760px) { body { padding: 20px 14px 40px; } .scroll svg.wide { width: 840px; }
-  td.text { min-width: 420px; } }
+  td.text { min-width: 330px; } svg.half text { font-size: 13.5px; } }
 @media print { svg, pre, .facts li, .warn { break-inside: avoid; } }
 """

@@ -6,6 +6,7 @@ from html import escape
 from typing import Any
 
 from steelyard.report.chart_data import (
+    Axis,
     Bars,
     Chart,
     CurveKind,
@@ -19,10 +20,12 @@ from steelyard.report.chart_data import (
 from steelyard.report.scales import CategoryScale, NumberScale, Scale, Tick
 
 WIDTHS: dict[Size, float] = {"Wide": 920.0, "Half": 460.0}
-_LEFT, _RIGHT, _TOP, _BOTTOM = 74.0, 24.0, 18.0, 46.0
+_LEFT, _RIGHT, _TOP, _BOTTOM = 74.0, 24.0, 26.0, 50.0
 _LEGEND_ROOM = 12.0
 _LETTER = 6.6
 """About the width of a letter."""
+_WIDE_LETTER = 7.4
+"""The same where there is no room beside."""
 
 
 @dataclass
@@ -68,9 +71,10 @@ class Canvas:
 
     def render(self) -> str:
         """The whole element. What is wide is moved on a narrow screen rather than shrunk until its words are too small
-        to read; what is not is never drawn larger than it is."""
-        is_wide = self.width > WIDTHS["Half"]
-        shape = 'class="wide"' if is_wide else f'style="max-width:{self.width * 1.25:.0f}px"'
+        to read; nothing is drawn much larger than it is."""
+        half = WIDTHS["Half"]
+        kind = "wide" if self.width > half else "half" if self.width == half else "small"
+        shape = f'style="max-width:{self.width * 1.25:.0f}px" class="{kind}"'
         box = f'viewBox="0 0 {self.width:.0f} {self.height:.0f}"'
         head = f'<svg {box} {shape} role="img" aria-label="{escape(self.label)}">'
         return "\n".join(['<div class="scroll">', head, *self._parts, "</svg>", "</div>"])
@@ -110,7 +114,7 @@ class _Plane:
             canvas.line(x, bottom, x, bottom + 5, "axis")
             canvas.text(x, bottom + 19, tick.label)
         canvas.line(_LEFT, bottom, right, bottom, "axis")
-        canvas.text((_LEFT + right) / 2, self.height - 6, x_label, "label")
+        canvas.text((_LEFT + right) / 2, self.height - 10, x_label, "label")
         canvas.text(_LEFT, _TOP - 6, y_label, "label", anchor="start")
 
 
@@ -137,19 +141,20 @@ def _plot(plot: Plot) -> str:
         canvas.dot(*place, "chosen", ring.title, 8.0)
         if ring.label:
             canvas.text(place[0], place[1] + 24, ring.label, "halo label")
-    _write_labels(canvas, plane, [mark for mark in plot.marks if mark.label])
+    _write_labels(canvas, plane, [mark for mark in plot.marks if mark.label], plot.ring)
     _write_legend(canvas, names)
     return canvas.render()
 
 
-def _write_labels(canvas: Canvas, plane: _Plane, marks: list[Mark]) -> None:
-    """What is written beside marks: above, or further up or down where another label stands there already."""
+def _write_labels(canvas: Canvas, plane: _Plane, marks: list[Mark], ring: Mark | None) -> None:
+    """What is written beside marks: above, or further up or down where the ring or another label is there already."""
     taken: list[tuple[float, float, float]] = []
     for mark in marks:
         x, y = plane.at(mark.x, mark.y)
         half = len(mark.label) * _LETTER / 2
         x = min(max(x, _LEFT + half + 2), canvas.width - half - 4)
-        offsets = [sign * step for step in range(14, 120, 15) for sign in (-1, 1)]
+        first = 19 if ring is not None and (mark.x, mark.y) == (ring.x, ring.y) else 14
+        offsets = [sign * step for step in range(first, 120, 15) for sign in (-1, 1)]
         free = [offset for offset in offsets if plane.top < y + offset < canvas.height - _BOTTOM - 4]
         clear = [
             offset
@@ -170,6 +175,15 @@ def _write_legend(canvas: Canvas, entries: list[tuple[CurveKind, str]]) -> None:
         x += 25 + len(name) * _LETTER + _LEGEND_ROOM
 
 
+_LONGEST_BAR = 44
+"""Letters of a bar's name, which begins at the picture's edge."""
+
+
+def _end_of(name: str, letters: int) -> str:
+    """A name by its last letters: the end of a path says more than its beginning."""
+    return name if len(name) <= letters else f"…{name[1 - letters :]}"
+
+
 def _bars(chart: Bars) -> str:
     row = 26.0
     canvas = Canvas(chart.label, WIDTHS["Wide"], _TOP + row * len(chart.bars) + 8)
@@ -177,7 +191,7 @@ def _bars(chart: Bars) -> str:
     longest = canvas.width - left - 70
     for index, (name, share) in enumerate(chart.bars):
         y = _TOP + index * row
-        canvas.text(left - 10, y + 13, name, anchor="end")
+        canvas.text(left - 10, y + 13, _end_of(name, _LONGEST_BAR), anchor="end")
         canvas.box(left, y, max(1.0, share * longest), 16, "bar")
         canvas.text(left + share * longest + 8, y + 13, f"{share:.0%}", anchor="start")
     return canvas.render()
@@ -186,7 +200,7 @@ def _bars(chart: Bars) -> str:
 def _parallel(chart: Parallel) -> str:
     canvas = Canvas(chart.label, WIDTHS["Wide"], 380)
     top, bottom = 52.0, canvas.height - 24.0
-    left, right = 70.0, canvas.width - 90.0
+    left, right = _room_for_ticks(chart.axes[0]), canvas.width - 90.0
     places = [left + index * (right - left) / max(1, len(chart.axes) - 1) for index in range(len(chart.axes))]
 
     def y_of(place: float | None) -> float:
@@ -205,6 +219,11 @@ def _parallel(chart: Parallel) -> str:
     return canvas.render()
 
 
+def _room_for_ticks(axis: Axis) -> float:
+    """What stands at the left of the first axis; of the others it stands over lines."""
+    return max(70.0, 14 + _WIDE_LETTER * max(len(tick.label) for tick in _axis_ticks(axis.scale)))
+
+
 def _axis_ticks(scale: Scale) -> list[Tick]:
     return scale.ticks() if isinstance(scale, CategoryScale) else scale.ticks(6)
 
@@ -214,8 +233,9 @@ _LONGEST_NAME = 14
 
 def _matrix(chart: Matrix) -> str:
     names = [name if len(name) <= _LONGEST_NAME else name[: _LONGEST_NAME - 1] + "…" for name in chart.names]
-    longest = max(map(len, names)) * _LETTER
-    cell = min(44.0, max(28.0, 360.0 / len(names)))
+    longest = max(map(len, names)) * _WIDE_LETTER
+    digits = max(len(f"{count:,}") for counts in chart.counts for count in counts)
+    cell = max(min(44.0, 360.0 / len(names)), 28.0, digits * _WIDE_LETTER + 8)
     upright = longest > cell - 4
     left, top = 34 + longest, 34 + (longest if upright else 14)
     canvas = Canvas(chart.label, left + cell * len(names) + 10, top + cell * len(names) + 10)

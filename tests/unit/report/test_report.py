@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from html import escape, unescape
 from html.parser import HTMLParser
 from pathlib import Path
@@ -15,12 +16,14 @@ from search_documents import search_document
 from steelyard.contract.package import FORMAT_VERSION, RUNTIME_FILES
 from steelyard.contract.report import PublishedReport
 from steelyard.report.blocks import Code, Facts, Folded, Section, Table, Text, Warn
-from steelyard.report.chart_data import Matrix
+from steelyard.report.chart_data import Axis, Bars, Mark, Matrix, Parallel, Plot, Run
 from steelyard.report.html import inline, page
 from steelyard.report.markdown import markdown
 from steelyard.report.model import model_card, report_page
+from steelyard.report.scales import CategoryScale
 from steelyard.report.search import Found
 from steelyard.report.search_charts import Importance
+from steelyard.report.svg import drawn
 from steelyard.report.terminal import COLUMNS, terminal_lines
 from steelyard.report.told import Told
 from steelyard.texts.figures import number, with_error
@@ -247,6 +250,63 @@ def test_a_page_is_well_formed_fetches_nothing_and_scrolls_what_is_wide(folder: 
     # Every color has a name, so that the dark page changes it, too.
     style = html.partition("<style>")[2].partition("</style>")[0]
     assert set(re.findall(r"#[0-9a-f]{6}\b", style.partition("body {")[2])) == set()
+
+
+LONG = "eine Klasse mit einem langen Namen"
+
+
+def test_no_word_of_a_chart_is_cut_at_its_edge_and_no_count_is_wider_than_its_cell() -> None:
+    count, path = 1_234_567, "training.optimizer.learningRateSchedule.cosineDecay.initialValue"
+    axis = CategoryScale((LONG[:24], "b"))
+    charts = [
+        Matrix("", (LONG, "Wien"), ((count, 0), (1, count))),
+        Bars("", ((path, 0.5), ("b", 0.5))),
+        Parallel("", (Axis("a", axis), Axis("b", axis)), (Run((0.0, 1.0), "", 1.0),)),
+    ]
+    for chart in charts:
+        (picture,) = charts_of(drawn(chart))
+        for text in picture.iter("text"):
+            if "transform" not in text.attrib:
+                width, x = 7.0 * len(str(text.text)), float(text.get("x") or 0)
+                left = x - width * {"start": 0.0, "middle": 0.5, "end": 1.0}[str(text.get("text-anchor"))]
+                assert left >= 0 and left + width <= float(str(picture.get("viewBox")).split()[2]), text.text
+    cells = [cell for cell in charts_of(drawn(charts[0]))[0].iter("rect") if cell.get("class") == "cell"]
+    assert all(float(cell.get("width") or 0) >= 7.0 * len(f"{count:,}") for cell in cells)
+
+
+def test_a_picture_is_no_wider_than_a_page_needs() -> None:
+    """A matrix a little wider than half a page was once drawn over the whole of it, its words twice as large."""
+    (matrix,) = charts_of(drawn(Matrix("", ("x",) * 13, ((1,) * 13,) * 13)))
+    width = float(str(matrix.get("viewBox")).split()[2])
+    assert 400 < width < 600 and matrix.get("style") == f"max-width:{width * 1.25:.0f}px"
+
+
+def test_few_candidates_fit_a_phone_and_many_get_the_whole_page() -> None:
+    document = report_document()
+    first = document["choice"]["candidates"][0]
+    for count, width in ((6, 460), (7, 920)):
+        more = [{**first, "name": f"Int{number}", "bytes": 1000 + 100 * number} for number in range(count - 1)]
+        document["choice"] |= {"chosen": first["name"], "candidates": [first, *more]}
+        pictures = charts_of(report_page(Told(PublishedReport.parse(document))))
+        (chart,) = [each for each in pictures if "bytes of each" in str(each.get("aria-label"))]
+        assert str(chart.get("viewBox")).split()[2] == str(width)
+
+
+def test_the_label_of_the_chosen_candidate_keeps_clear_of_its_ring() -> None:
+    mark = Mark(1.0, 1.0, "trial", "", "Int8", 5.0)
+    (chart,) = charts_of(drawn(Plot("", "x", "y", marks=(mark,), ring=replace(mark, label=""))))
+    (ring,) = [dot for dot in chart.iter("circle") if dot.get("class") == "chosen"]
+    (label,) = [text for text in chart.iter("text") if text.text == "Int8"]
+    assert float(label.get("y") or 0) + 3 < float(ring.get("cy") or 0) - float(ring.get("r") or 0)
+
+
+def test_of_many_columns_a_text_names_the_first_ones_and_a_table_all() -> None:
+    document = report_document()
+    document["dataset"]["columns"] = [{"name": f"pixel{number}", "kind": "Number"} for number in range(64)]
+    report = PublishedReport.parse(document)
+    card, read = model_card(report), text_of(report_page(Told(report)))
+    assert card.count("and 48 more") == 2 and "pixel15" in card and "pixel16" not in card
+    assert "pixel63" in read
 
 
 def test_the_same_model_has_the_same_page() -> None:

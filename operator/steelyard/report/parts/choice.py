@@ -8,6 +8,9 @@ from steelyard.report.names import BASELINES, shown_name
 from steelyard.report.told import Told
 from steelyard.texts.figures import number, with_error
 
+_FEW = 6
+"""Candidates that can be told apart on half a page's width."""
+
 
 def choice(told: Told) -> Section:
     """The verdicts, as a table and, of several candidates, as a chart of size against metric."""
@@ -73,6 +76,8 @@ def _chart(chosen: ChoiceReport) -> Plot | None:
         ring=Mark(chosen_mark.x, chosen_mark.y, "trial", chosen_mark.title),
         x_range=ends,
         y_range=_with_room([mark.y for mark in marks] + ([] if worst is None else [worst])),
+        # A phone shows half a page's width without moving it.
+        size="Half" if len(marks) <= _FEW else "Wide",
         height=300.0,
     )
 

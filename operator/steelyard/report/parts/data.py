@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from steelyard.contract.report import DatasetReport
-from steelyard.report.blocks import Bullets, Folded, Section, Table, code, listed
+from steelyard.report.blocks import FEW_COLUMNS, Bullets, Folded, Section, Table, code, listed
 from steelyard.report.told import Told
 
 
@@ -12,7 +12,7 @@ def data(told: Told) -> Section:
     """Rows, target, columns, fingerprint and labels; all columns in a table of their own."""
     dataset = told.report.dataset
     parts = ", ".join(f"{rows:,} for {split}" for split, rows in dataset.rows.items())
-    columns = listed(f"{column.name} ({column.kind.lower()})" for column in dataset.columns)
+    columns = listed((f"{column.name} ({column.kind.lower()})" for column in dataset.columns), FEW_COLUMNS)
     items = [
         f"Rows: {dataset.source_rows:,} were read, {dataset.dropped_rows:,} dropped; {parts}.{_split(dataset.split)}",
         f"Target: {code(told.report.target)}. Columns: {columns}.",

@@ -2,7 +2,7 @@
 
 from steelyard.contract.package import KERAS_FILE, ONNX_FILE, SKOPS_FILE, STANDARDIZED_TARGET
 from steelyard.contract.report import EstimatorTraining, PublishedReport
-from steelyard.report.blocks import Block, Code, Section, Text, listed
+from steelyard.report.blocks import FEW_COLUMNS, Block, Code, Section, Text, listed
 from steelyard.report.told import Told
 
 _EXTRA = "Steelyard with its extra `estimators` (in the folder of its source: `pip install '.[estimators]'`)"
@@ -11,7 +11,7 @@ _EXTRA = "Steelyard with its extra `estimators` (in the folder of its source: `p
 def usage(told: Told) -> Section:
     """The commands, the columns, the lines of NumPy for other runtimes, and what the other files are for."""
     report = told.report
-    columns = listed(column.name for column in report.dataset.columns)
+    columns = listed((column.name for column in report.dataset.columns), FEW_COLUMNS)
     return Section(
         "How to use it",
         (
