@@ -1,4 +1,5 @@
-"""What the commands for a cluster share: options, the connection, documents, tables and times. Imports typer, the api.
+"""What the commands for a cluster share: options, the connection, documents, conditions and times. Imports typer, the
+api and the report.
 
 The client is imported when it is used: what it needs takes half a second to load, and other commands need none of it.
 """
@@ -14,7 +15,10 @@ import typer
 import yaml
 
 from steelyard.api.errors import SteelyardError
+from steelyard.api.status import StatusCondition
+from steelyard.api.tuning_status import TuningCondition
 from steelyard.contract.stages import Reason
+from steelyard.report.blocks import Table
 
 if TYPE_CHECKING:
     from steelyard.client import Client, JobHandle, SearchHandle
@@ -78,11 +82,13 @@ def _without_managed_fields(document: Any) -> Any:
     return {**document, "metadata": metadata}
 
 
-def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """Lines with columns as wide as they need be; the last one as it is."""
-    lines = [header, *rows]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
+def conditions_table(conditions: Sequence[StatusCondition | TuningCondition]) -> tuple[Table, ...]:
+    """How an object stands, as its conditions say; nothing where it has none."""
+    rows = tuple(
+        (each.type, each.status, each.reason, age(each.last_transition_time), each.message.replace("\n", " "))
+        for each in conditions
+    )
+    return (Table(("CONDITION", "STATUS", "REASON", "AGE", "MESSAGE"), rows),) if rows else ()
 
 
 def age(since: str | None, until: str | None = None) -> str:

@@ -1,4 +1,5 @@
-"""`steelyard list`: the jobs and searches of a namespace and how they stand. Imports typer and the client."""
+"""`steelyard list`: the jobs and searches of a namespace and how they stand. Imports typer, the report and the
+client."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
@@ -13,8 +14,9 @@ from steelyard.cli.cluster import (
     age,
     connected,
     print_object,
-    table,
 )
+from steelyard.cli.output import section_lines
+from steelyard.report.blocks import Section, Table
 
 if TYPE_CHECKING:
     from steelyard.client import JobHandle, SearchHandle
@@ -38,31 +40,25 @@ def list_jobs(
         items = [job.document for job in jobs] + [search.document for search in searches]
         print_object({"apiVersion": "v1", "kind": "List", "items": items}, output)
         return
-    lines: list[str] = []
-    if jobs:
-        lines = _table("NAME", jobs, all_namespaces)
-    if searches:
-        lines += [*([""] if lines else []), *_table("SEARCH", searches, all_namespaces)]
-    print("\n".join(lines) or f"There are no TrainingJobs in {where}.")
+    tables = [_table(first, each, all_namespaces) for first, each in (("NAME", jobs), ("SEARCH", searches)) if each]
+    print("\n".join(section_lines(Section("", tuple(tables)))) or f"There are no TrainingJobs in {where}.")
 
 
-def _table(first: str, jobs: "Sequence[JobHandle | SearchHandle]", all_namespaces: bool) -> list[str]:
-    header = [first, "PHASE", "PROGRESS", "METRIC", "SIZE", "AGE"]
-    rows = [_row(job) for job in jobs]
-    if all_namespaces:
-        header.insert(0, "NAMESPACE")
-        rows = [[job.namespace, *row] for job, row in zip(jobs, rows, strict=True)]
-    return table(header, rows)
+def _table(first: str, jobs: "Sequence[JobHandle | SearchHandle]", all_namespaces: bool) -> Table:
+    header = (first, "PHASE", "PROGRESS", "METRIC", "SIZE", "AGE")
+    if not all_namespaces:
+        return Table(header, tuple(map(_row, jobs)))
+    return Table(("NAMESPACE", *header), tuple((job.namespace, *_row(job)) for job in jobs))
 
 
-def _row(job: "JobHandle | SearchHandle") -> list[str]:
+def _row(job: "JobHandle | SearchHandle") -> tuple[str, ...]:
     status = job.status
     created = job.document["metadata"]["creationTimestamp"]
-    return [
+    return (
         job.name,
         status.phase or "Pending",
         status.progress or "",
         status.metric or "",
         status.size or "",
         age(created),
-    ]
+    )

@@ -6,7 +6,8 @@ from typing import Any
 
 from steelyard.api.status import ModelStatus
 from steelyard.contract.summaries import ModelSummary
-from steelyard.report.outcome import outcome
+from steelyard.report.blocks import Code, Heading, Section, Table
+from steelyard.report.outcome import Row, outcome
 from steelyard.report.terminal import terminal_lines
 
 
@@ -18,6 +19,28 @@ def outcome_lines(summary: Mapping[str, Any], published: Sequence[str]) -> list[
         published: the places, as the user can type them.
     """
     return terminal_lines(outcome(ModelSummary.told(summary), published))
+
+
+def model_lines(model: ModelStatus | None) -> list[str]:
+    """What came out of a job on a cluster, as `steelyard run` shows it."""
+    return [] if model is None else outcome_lines(summary_of(model), model.published or [])
+
+
+def standing_section(
+    before: Sequence[Row], model: ModelStatus | None, tables: Sequence[Table], following: Sequence[str]
+) -> Section:
+    """How a job on a cluster stands.
+
+    Args:
+        before: what is told first.
+        model: what came out, where something did.
+        tables: what follows it.
+        following: the commands to type next.
+    """
+    found = ModelSummary.told(summary_of(model)) if model else ModelSummary()
+    told = outcome(found, (model and model.published) or [], before)
+    blocks = (Heading("next:"), Code("\n".join(following))) if following else ()
+    return Section("", (*told.blocks, *tables, *blocks))
 
 
 def typed(folder: Path) -> str:

@@ -1,4 +1,5 @@
-"""What all commands share: common options, and how documents and errors are printed. Imports typer and the api."""
+"""What all commands share: common options, and how documents and errors are printed. Imports typer, the api and the
+report."""
 
 import json
 import shutil
@@ -11,6 +12,8 @@ from typing import Annotated, Any
 import typer
 
 from steelyard.cli.fitting import told
+from steelyard.report.blocks import Section
+from steelyard.report.terminal import terminal_lines
 
 
 class OutputFormat(StrEnum):
@@ -61,6 +64,16 @@ ClaimOption = Annotated[
 def print_json(document: Mapping[str, Any]) -> None:
     """Prints a document as one line of JSON on standard output, at once."""
     print(json.dumps(document, allow_nan=False), flush=True)
+
+
+def terminal_width() -> int | None:
+    """Characters of the terminal that standard output is; None where it is a pipe or a file."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
+def section_lines(section: Section) -> list[str]:
+    """What a person is told, as lines of this terminal."""
+    return terminal_lines(section, terminal_width())
 
 
 def print_error(message: str) -> None:

@@ -1,41 +1,36 @@
-"""How a search on a cluster stands, for a person. Imports the api and the client."""
+"""How a search on a cluster stands, for a person. Imports the api, the report and the client."""
 
 import json
 from typing import TYPE_CHECKING
 
 from steelyard.api.tuning_status import TuningJobStatus
-from steelyard.cli.cluster import age, table
-from steelyard.cli.outcome import outcome_lines, summary_of
+from steelyard.cli.cluster import age, conditions_table
+from steelyard.cli.outcome import standing_section
 from steelyard.cli.trial_table import SECONDARY_NAMES, cost, front_line, metric, shown
+from steelyard.report.blocks import Facts, Section
+from steelyard.report.outcome import Row
+from steelyard.report.terminal import terminal_lines
 
 if TYPE_CHECKING:
     from steelyard.client import SearchHandle
 
 
-def describe_search(handle: "SearchHandle") -> list[str]:
-    """A search, line by line."""
+def search_section(handle: "SearchHandle") -> Section:
+    """A search for a person."""
     from steelyard.client.outcome import condition, standing
 
     found = handle.status
     created = handle.document["metadata"]["creationTimestamp"]
-    lines = [
-        f"search      {handle.namespace}/{handle.name}, {age(created)} old",
-        f"phase       {standing(found)}",
-        *trial_lines(found, secondary_of(handle)),
+    rows: list[Row] = [
+        ("search", ((f"{handle.namespace}/{handle.name}", f"{age(created)} old"),)),
+        ("phase", ((standing(found),),)),
+        *_trials(found, secondary_of(handle)),
     ]
-    lines += [f"time left   about {_duration(found.seconds_left)}"] if found.seconds_left is not None else []
-    if found.model is not None:
-        lines += model_lines(found)
-    if found.conditions:
-        rows = [
-            [each.type, each.status, each.reason, age(each.last_transition_time), each.message.replace("\n", " ")]
-            for each in found.conditions
-        ]
-        lines += ["", *table(["CONDITION", "STATUS", "REASON", "AGE", "MESSAGE"], rows)]
-    lines += ["", "next:", f"  steelyard trials {handle.name} --namespace {handle.namespace}"]
+    rows += [("time left", ((f"about {_duration(found.seconds_left)}",),))] if found.seconds_left is not None else []
+    following = [f"steelyard trials {handle.name} --namespace {handle.namespace}"]
     if condition(found, "Complete") is not None and found.model is not None and found.model.published:
-        lines.append(f"  steelyard fetch {handle.name} DIR --namespace {handle.namespace}")
-    return lines
+        following.append(f"steelyard fetch {handle.name} DIR --namespace {handle.namespace}")
+    return standing_section(rows, found.model, conditions_table(found.conditions), following)
 
 
 def secondary_of(handle: "SearchHandle") -> str | None:
@@ -46,22 +41,20 @@ def secondary_of(handle: "SearchHandle") -> str | None:
 
 def trial_lines(found: TuningJobStatus, secondary: str | None) -> list[str]:
     """How many trials there are, and the best of them; `secondary` is the secondary objective."""
+    return terminal_lines(Section("", (Facts(tuple(_trials(found, secondary))),)))
+
+
+def _trials(found: TuningJobStatus, secondary: str | None) -> list[Row]:
     counts = found.trials.model_dump(exclude={"created"})
     states = [f"{count} {state}" for state, count in counts.items() if count]
-    lines = [f"trials      {found.trials.created} created" + (f": {', '.join(states)}" if states else "")]
+    created = f"{found.trials.created} created" + (f": {', '.join(states)}" if states else "")
+    rows: list[Row] = [("trials", ((created,),))]
     if found.best is not None:
         name = (found.metric or "").partition(" ")[0]
         figures = filter(None, [f"{name} {metric(found.best.value)}", cost(found.best.secondary, secondary)])
-        lines.append(f"best        trial {found.best.trial}: {', '.join(figures)}")
-        lines += [f"            {path}: {shown(json.loads(value))}" for path, value in found.best.parameters.items()]
-    return [*lines, f"front       {front_line(found.front)}"] if found.front else lines
-
-
-def model_lines(found: TuningJobStatus) -> list[str]:
-    """What came out, as `steelyard run` shows it."""
-    if found.model is None:
-        return []
-    return outcome_lines(summary_of(found.model), found.model.published or [])
+        values = [(f"{path}: {shown(json.loads(value))}",) for path, value in found.best.parameters.items()]
+        rows.append(("best", ((f"trial {found.best.trial}: {', '.join(figures)}",), *values)))
+    return [*rows, ("front", ((front_line(found.front),),))] if found.front else rows
 
 
 def _duration(seconds: float) -> str:

@@ -10,8 +10,9 @@ from steelyard.api.errors import SteelyardError
 from steelyard.api.tuning_job import TuningJob
 from steelyard.api.tuning_status import TuningJobStatus
 from steelyard.cli.cluster import DocumentFormat, connected, print_object, waiting_interrupted
+from steelyard.cli.outcome import model_lines, summary_of
 from steelyard.cli.output import OutputFormat, print_json
-from steelyard.cli.search_status import model_lines, secondary_of, trial_lines
+from steelyard.cli.search_status import secondary_of, trial_lines
 from steelyard.cli.tuning_display import search_display
 from steelyard.contract.events import RunEnded
 from steelyard.contract.stages import ExitCode, Reason
@@ -100,8 +101,6 @@ def _wait(handle: "SearchHandle", output: OutputFormat) -> None:
 
 def _print_end(handle: "SearchHandle | None", reason: str, message: str, exit_code: int) -> None:
     """Prints the last event; without a search where it could not even be submitted."""
-    from steelyard.cli.outcome import summary_of
-
     summary: dict[str, Any] = {}
     if handle is not None:
         status, metric = handle.status, handle.tuning.spec.objective.name
@@ -127,7 +126,7 @@ def _done(handle: "SearchHandle") -> list[str]:
         f"The search {handle.name} is done.",
         "",
         *trial_lines(status, secondary_of(handle)),
-        *model_lines(status),
+        *model_lines(status.model),
     ]
     following = [f"  steelyard trials {handle.name} --namespace {handle.namespace}"]
     if status.model is not None and status.model.published:

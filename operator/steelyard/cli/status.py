@@ -1,8 +1,10 @@
-"""`steelyard status`: how a job on a cluster stands, and what came out. Imports typer, the api and the client."""
+"""`steelyard status`: how a job on a cluster stands, and what came out. Imports typer, the api, the report
+and the client."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from steelyard.api.status import ModelStatus, StageStatus, TrainingJobStatus
+from steelyard.api.status import StageStatus
 from steelyard.cli.cluster import (
     ContextOption,
     DocumentFormat,
@@ -10,13 +12,16 @@ from steelyard.cli.cluster import (
     JobArgument,
     NamespaceOption,
     age,
+    conditions_table,
     connected,
     print_object,
-    table,
 )
 from steelyard.cli.fitting import figures
-from steelyard.cli.outcome import outcome_lines, summary_of
-from steelyard.cli.search_status import describe_search
+from steelyard.cli.outcome import standing_section
+from steelyard.cli.output import section_lines
+from steelyard.cli.search_status import search_section
+from steelyard.report.blocks import Section, Table
+from steelyard.report.outcome import Row
 from steelyard.texts.figures import times
 
 if TYPE_CHECKING:
@@ -36,46 +41,41 @@ def status(
     with connected(context, namespace) as client:
         handle = client.get(job)
     if output is DocumentFormat.TEXT:
-        print("\n".join(_described(handle)))
+        print("\n".join(section_lines(_section(handle))))
     else:
         print_object(handle.document, output)
 
 
-def _described(handle: "JobHandle | SearchHandle") -> list[str]:
+def _section(handle: "JobHandle | SearchHandle") -> Section:
     from steelyard.client import SearchHandle
 
-    return describe_search(handle) if isinstance(handle, SearchHandle) else describe(handle)
+    return search_section(handle) if isinstance(handle, SearchHandle) else job_section(handle)
 
 
-def describe(handle: "JobHandle") -> list[str]:
-    """A job for a person, line by line."""
+def job_section(handle: "JobHandle") -> Section:
+    """A job for a person."""
     from steelyard.client.outcome import condition, standing
 
     found = handle.status
     created = handle.document["metadata"]["creationTimestamp"]
-    lines = [
-        f"job         {handle.namespace}/{handle.name}, {age(created)} old",
-        f"phase       {standing(found)}",
+    rows: list[Row] = [
+        ("job", ((f"{handle.namespace}/{handle.name}", f"{age(created)} old"),)),
+        ("phase", ((standing(found),),)),
     ]
-    lines += [f"metric      {found.metric}"] if found.metric and found.model is None else []
-    lines += [f"disruptions {found.disruptions}"] if found.disruptions else []
-    if found.model is not None:
-        lines += model_lines(found.model)
-    if found.stages:
-        lines += ["", *table(["STAGE", "STATE", "WORKERS", "TIME", "FIGURES"], [_stage(each) for each in found.stages])]
-    if found.conditions:
-        lines += ["", *table(["CONDITION", "STATUS", "REASON", "AGE", "MESSAGE"], _conditions(found))]
-    if condition(found, "Complete") is not None and found.model is not None and found.model.published:
-        lines += ["", "next:", f"  steelyard fetch {handle.name} DIR --namespace {handle.namespace}"]
-    return lines
+    rows += [("metric", ((found.metric,),))] if found.metric and found.model is None else []
+    rows += [("disruptions", ((str(found.disruptions),),))] if found.disruptions else []
+    tables = [*_stages(found.stages), *conditions_table(found.conditions)]
+    is_published = condition(found, "Complete") is not None and found.model is not None and found.model.published
+    following = [f"steelyard fetch {handle.name} DIR --namespace {handle.namespace}"] if is_published else []
+    return standing_section(rows, found.model, tables, following)
 
 
-def model_lines(model: ModelStatus) -> list[str]:
-    """What came out, as `steelyard run` shows it."""
-    return outcome_lines(summary_of(model), model.published or [])
+def _stages(stages: Sequence[StageStatus]) -> tuple[Table, ...]:
+    rows = tuple(map(_stage, stages))
+    return (Table(("STAGE", "STATE", "WORKERS", "TIME", "FIGURES"), rows),) if rows else ()
 
 
-def _stage(stage: StageStatus) -> list[str]:
+def _stage(stage: StageStatus) -> tuple[str, ...]:
     """A row of the stages' table."""
     state = "runs"
     if stage.completion_time is not None:
@@ -84,17 +84,10 @@ def _stage(stage: StageStatus) -> list[str]:
         state = f"{stage.done or 0:,}/{stage.total:,} {stage.unit or ''}".rstrip()
     if stage.restarts:
         state += f", resumed {times(stage.restarts)}"
-    return [
+    return (
         stage.name,
         state,
         str(stage.workers),
         age(stage.start_time, stage.completion_time),
         figures(stage.values or {}),
-    ]
-
-
-def _conditions(found: TrainingJobStatus) -> list[list[str]]:
-    return [
-        [each.type, each.status, each.reason, age(each.last_transition_time), each.message.replace("\n", " ")]
-        for each in found.conditions
-    ]
+    )

@@ -18,10 +18,9 @@ from steelyard.cli.cluster import (
     waiting_interrupted,
 )
 from steelyard.cli.display import display
-from steelyard.cli.outcome import summary_of
+from steelyard.cli.outcome import model_lines, summary_of
 from steelyard.cli.output import ManifestArgument, OutputFormat, OutputOption, SetOption, print_json
 from steelyard.cli.search_submit import submit_search
-from steelyard.cli.status import model_lines
 from steelyard.contract.events import RunEnded
 from steelyard.contract.stages import ExitCode, Reason, StageName
 from steelyard.planning import plan

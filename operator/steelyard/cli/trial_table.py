@@ -1,4 +1,4 @@
-"""A search's trials as rows of a table, best first. Imports the search, the api and local."""
+"""A search's trials as rows of a table, best first. Imports the search, the api and the report."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -7,6 +7,7 @@ from typing import Any
 from steelyard.api.metrics import Goal
 from steelyard.api.tuning import Parameter
 from steelyard.api.tuning_job import TuningJobSpec
+from steelyard.report.blocks import Table
 from steelyard.search.best import is_better
 from steelyard.search.log import Entry
 
@@ -57,6 +58,15 @@ def row(entry: Entry, spec: TuningJobSpec) -> list[str]:
     values = [shown(entry.values[path]) if path in entry.values else "" for path in short_names(spec.parameters)]
     state = f"{entry.state} after {stopped_at(entry, spec)}" if stopped_at(entry, spec) else entry.state
     return [str(entry.number), state, metric(entry.value), *secondary, *values, f"{entry.seconds:.1f}"]
+
+
+def trials_table(entries: Sequence[Entry], spec: TuningJobSpec) -> Table:
+    """Answered trials, with their figures at the right."""
+    names = header(spec)
+    figures = range(2, 4 if spec.objective.secondary else 3)
+    return Table(
+        tuple(names), tuple(tuple(row(entry, spec)) for entry in entries), frozenset({*figures, len(names) - 1})
+    )
 
 
 def columns(spec: TuningJobSpec) -> list[str]:

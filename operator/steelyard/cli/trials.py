@@ -1,5 +1,5 @@
-"""`steelyard trials`: the trials of a search, here or on a cluster. Imports typer, local, the search, the api and the
-client."""
+"""`steelyard trials`: the trials of a search, here or on a cluster. Imports typer, local, the search, the api, the
+report and the client."""
 
 import csv
 import json
@@ -10,11 +10,12 @@ from typing import Annotated, Any
 
 import typer
 
-from steelyard.cli.cluster import ContextOption, NamespaceOption, table
-from steelyard.cli.output import print_json
+from steelyard.cli.cluster import ContextOption, NamespaceOption
+from steelyard.cli.output import print_json, section_lines
 from steelyard.cli.searches import find_search
-from steelyard.cli.trial_table import answered, best_first, columns, front_line, header, metric, numbered, record, row
+from steelyard.cli.trial_table import answered, best_first, columns, front_line, metric, numbered, record, trials_table
 from steelyard.local.tuning.summary import counts_of
+from steelyard.report.blocks import Section, Text
 from steelyard.search.best import best_of, error_of, front_of, within_error_of
 from steelyard.search.events import entry_to_json
 from steelyard.search.log import Entry, SearchDocument
@@ -90,25 +91,28 @@ def to_json(found: SearchDocument, entries: Sequence[Entry]) -> dict[str, Any]:
 
 def lines_of(found: SearchDocument, entries: Sequence[Entry]) -> list[str]:
     """A search for a person, line by line."""
-    spec = found.spec
     if not entries:
         return [f"The search {found.name} has no finished trial yet."]
-    lines = table(header(spec), [row(entry, spec) for entry in entries])
+    texts = [_about_all(found)]
+    if failed := [entry for entry in entries if entry.state == "Failed"]:
+        texts.append("\n".join(["failed:", *(f"  trial {entry.number}: {entry.reason}" for entry in failed)]))
+    return section_lines(Section("", (trials_table(entries, found.spec), *map(Text, texts))))
+
+
+def _about_all(found: SearchDocument) -> str:
+    """The front, how far it is, and the best."""
+    spec, lines = found.spec, []
     if spec.objective.secondary:
         front = [entry.number for entry in front_of(found.entries, spec.objective.direction)]
         lines.append(
             f"on the front of {spec.objective.name} and {spec.objective.secondary.lower()}: {front_line(front)}"
         )
-    best = best_of(found.entries, spec.objective.direction)
     counts = counts_of({entry.number: entry for entry in found.entries})
     states = [f"{counts[name]} {name}" for name in ("complete", "pruned", "failed", "repeated") if counts[name]]
     head = f"{answered(len(found.entries), spec)}: {', '.join(states)}"
-    lines += ["", head + (f"; it ended: {found.ended}" if found.ended else "")]
-    if best is not None:
-        lines.append(_best_line(found, best))
-    if failed := [entry for entry in entries if entry.state == "Failed"]:
-        lines += ["", "failed:", *(f"  trial {entry.number}: {entry.reason}" for entry in failed)]
-    return lines
+    lines.append(head + (f"; it ended: {found.ended}" if found.ended else ""))
+    best = best_of(found.entries, spec.objective.direction)
+    return "\n".join(lines if best is None else [*lines, _best_line(found, best)])
 
 
 def _best_line(found: SearchDocument, best: Entry) -> str:

@@ -1,5 +1,5 @@
-"""`steelyard plan` of a TuningJob: its space and its first trials. Imports rich, tuning, local, the search and the
-api."""
+"""`steelyard plan` of a TuningJob: its space and its first trials. Imports rich, tuning, local, the report, the search
+and the api."""
 
 import math
 from typing import Any
@@ -8,14 +8,14 @@ from rich.console import Console
 
 from steelyard.api.tuning import Parameter
 from steelyard.api.tuning_job import TuningJobSpec
-from steelyard.cli.cluster import table
-from steelyard.cli.output import OutputFormat, print_json
+from steelyard.cli.output import OutputFormat, print_json, section_lines
 from steelyard.cli.trial_table import answered, numbered, short_names, shown
 from steelyard.contract.stages import Reason
 from steelyard.local.source import sources_digest
 from steelyard.local.tuning.job import LocalSearch
 from steelyard.local.tuning.state import SearchState, inputs_of, why_anew
 from steelyard.local.tuning.suggestions import load_prior
+from steelyard.report.blocks import Section, Table
 from steelyard.search.log import Values
 from steelyard.tuning.asking import Asker
 from steelyard.tuning.search import INDEPENDENT, next_step
@@ -71,13 +71,13 @@ def _lines(search: LocalSearch, trials: list[Values], size: int | None, standing
         f"pruning    {spec.pruning.name if spec.pruning else 'none'}",
         f"now        {standing}",
         "",
-        *table(["PARAMETER", "TYPE", "VALUES", "ONLY WHERE"], [_parameter_row(each) for each in spec.parameters]),
+        *section_lines(Section("", (_parameters(spec),))),
         "",
         f"combinations  {'infinitely many' if size is None else f'{size:,}'}",
         "",
     ]
-    rows = [[str(number), *_cells(values, spec)] for number, values in enumerate(trials)]
-    lines += table(["TRIAL", *short_names(spec.parameters).values()], rows)
+    rows = tuple((str(number), *_cells(values, spec)) for number, values in enumerate(trials))
+    lines += section_lines(Section("", (Table(("TRIAL", *short_names(spec.parameters).values()), rows),)))
     left = (spec.max_trials if size is None else min(spec.max_trials, size)) - len(trials)
     if left <= 0:
         return lines
@@ -125,8 +125,11 @@ def _progress(state: SearchState, spec: TuningJobSpec) -> str:
     return f"it has ended: {answered(len(state.entries), spec) if is_cut else step.end.message}"
 
 
-def _parameter_row(parameter: Parameter) -> list[str]:
-    return [parameter.path, parameter.type, _values(parameter), _condition(parameter)]
+def _parameters(spec: TuningJobSpec) -> Table:
+    header = ("PARAMETER", "TYPE", "VALUES", "ONLY WHERE")
+    rows = tuple((each.path, each.type, _values(each), _condition(each)) for each in spec.parameters)
+    shown = len(header) if any(each.when for each in spec.parameters) else len(header) - 1
+    return Table(header[:shown], tuple(row[:shown] for row in rows))
 
 
 def _values(parameter: Parameter) -> str:

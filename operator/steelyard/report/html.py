@@ -10,9 +10,9 @@ from typing import Any
 
 from steelyard.report.blocks import Block, Bullets, Code, Facts, Folded, Heading, Section, Table, Text, Warn
 from steelyard.report.chart_data import Bars, Matrix, Parallel, Plot, Quantiles
-from steelyard.report.markdown import facts_in_words, quantile_cells
 from steelyard.report.style import STYLE
 from steelyard.report.svg import drawn
+from steelyard.report.tables import facts_in_words, quantiles_table
 
 _LONG = 36
 """Characters of a cell whose column is broken into lines."""
@@ -84,9 +84,7 @@ def _table(table: Table) -> str:
 
 
 def _quantiles(chart: Quantiles) -> str:
-    header, rows = quantile_cells(chart)
-    table = Table(tuple(header), tuple(map(tuple, rows)), frozenset(range(len(header))))
-    return f"{drawn(chart)}\n{_table(table)}"
+    return f"{drawn(chart)}\n{_table(quantiles_table(chart))}"
 
 
 def _folded(folded: Folded) -> str:

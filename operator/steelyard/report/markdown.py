@@ -5,6 +5,7 @@ from typing import Any
 
 from steelyard.report.blocks import Bullets, Code, Facts, Heading, Section, Table, Text, Warn, code
 from steelyard.report.chart_data import Matrix, Quantiles
+from steelyard.report.tables import facts_in_words, matrix_table, quantiles_table
 
 
 def markdown(title: str, sections: Sequence[Section]) -> str:
@@ -21,30 +22,10 @@ def markdown(title: str, sections: Sequence[Section]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = ["| " + " | ".join(map(_plain, row)) + " |" for row in (header, *rows)]
-    lines.insert(1, "|" + " --- |" * len(header))
+def _table(table: Table) -> str:
+    lines = ["| " + " | ".join(map(_plain, row)) + " |" for row in (table.header, *table.rows)]
+    lines.insert(1, "|" + " --- |" * len(table.header))
     return "\n".join(lines)
-
-
-def _matrix(chart: Matrix) -> str:
-    names = [code(name) for name in chart.names]
-    rows = [[name, *(f"{count:,}" for count in counts)] for name, counts in zip(names, chart.counts, strict=True)]
-    return _table(["", *names], rows)
-
-
-def _quantiles(chart: Quantiles) -> str:
-    return _table(*quantile_cells(chart))
-
-
-def quantile_cells(chart: Quantiles) -> tuple[list[str], list[list[str]]]:
-    """The header and the rows of the table that the chart is as well."""
-    return [f"{float(share):.0%}" for share in chart.values], [[f"{value:.6g}" for value in chart.values.values()]]
-
-
-def facts_in_words(facts: Facts) -> list[tuple[str, str]]:
-    """(name, text) of each, in one line."""
-    return [(name, "; ".join(", ".join(pieces) for pieces in lines)) for name, lines in facts.rows]
 
 
 def _plain(text: str) -> str:
@@ -57,9 +38,9 @@ _WRITERS: dict[type[Any], Callable[[Any], str]] = {
     Heading: lambda block: f"### {block.text}",
     Bullets: lambda block: "\n".join(f"- {item}" for item in block.items),
     Code: lambda block: f"```{block.language}\n{block.text}\n```",
-    Table: lambda block: _table(block.header, block.rows),
+    Table: _table,
     Facts: lambda block: "\n".join(f"- {name}: {text}" for name, text in facts_in_words(block)),
-    Matrix: _matrix,
-    Quantiles: _quantiles,
+    Matrix: lambda block: _table(matrix_table(block)),
+    Quantiles: lambda block: _table(quantiles_table(block)),
 }
 """What is not here is left out."""

@@ -11,14 +11,15 @@ from steelyard.texts.figures import duration, number, with_error
 Row = tuple[str, tuple[tuple[str, ...], ...]]
 
 
-def outcome(found: ModelSummary, published: Sequence[str]) -> Section:
+def outcome(found: ModelSummary, published: Sequence[str], before: Sequence[Row] = ()) -> Section:
     """What there is to tell of a model; of what is not known nothing.
 
     Args:
         found: the model.
         published: the places, as the user can type them.
+        before: what is told first.
     """
-    rows: list[Row] = [("published", ((place,),)) for place in published]
+    rows: list[Row] = [*before, *(("published", ((place,),)) for place in published)]
     rows += [("digest", ((found.digest,),))] if found.digest else []
     rows += [("chosen", _chosen(found, found.chosen))] if found.chosen else []
     rows += _test(found)

@@ -1,41 +1,102 @@
-"""Sections as lines of a terminal: facts, texts and tables. Pure; imports the blocks only."""
+"""Sections as lines of a terminal: facts, texts, lists and tables. Pure; imports the blocks, and the charts that are
+tables as well."""
 
-from collections.abc import Callable, Sequence
-from typing import Any
+import textwrap
+from collections.abc import Sequence
 
-from steelyard.report.blocks import Facts, Section, Table, Text
+from steelyard.report.blocks import Block, Bullets, Code, Facts, Folded, Heading, Section, Table, Text, Warn
+from steelyard.report.chart_data import Bars, Matrix, Quantiles
+from steelyard.report.tables import bars_table, matrix_table, quantiles_table
 
 COLUMNS = 80
 """The width that every terminal has."""
 _INDENT = 12
-"""Where what is said of a name begins; also the width that a number has at least."""
-_FIRST = 14
-"""The width that the first column of a table has at least."""
+"""Where what is said of a name begins."""
+_LEAST_NAME, _LEAST_NUMBER = 14, 10
+"""The widths that the first column and those of numbers have at least in a table of numbers below facts."""
+_LEAST_TEXT = 24
+"""Characters that a column of texts must have, so that its lines are worth reading."""
+_GAP = 2
 
 
-def terminal_lines(section: Section) -> list[str]:
-    """A section, with an empty line before each block but the first; charts are left out."""
-    lines: list[str] = []
+def terminal_lines(section: Section, width: int | None = None) -> list[str]:
+    """A section, with an empty line between its blocks but for that below a heading; what is only a chart is left out.
+
+    Args:
+        section: it.
+        width: characters of the terminal. What is longer goes on in another line, between words, and a table that is
+            too wide is shown in parts. None: everything in the line that it belongs to, for a pipe or a file.
+    """
+    has_facts = any(isinstance(block, Facts) for block in section.blocks)
+    lines = [section.title.upper()] if section.title else []
+    is_apart = False
     for block in section.blocks:
-        if type(block) in _WRITERS:
-            written = _WRITERS[type(block)](block)
-            lines += ["", *written] if lines and written else written
+        written = _written(block, width, has_facts)
+        lines += ["", *written] if is_apart and written else written
+        is_apart = bool(lines) and not isinstance(block, Heading)
     return lines
 
 
-def _facts(facts: Facts) -> list[str]:
+def terminal_text(title: str, sections: Sequence[Section], width: int | None = None) -> str:
+    """A document; see `terminal_lines`."""
+    parts = [[title], *(terminal_lines(section, width) for section in sections)]
+    return "\n\n".join("\n".join(lines) for lines in parts if lines) + "\n"
+
+
+def _written(block: Block, width: int | None, is_below_facts: bool) -> list[str]:
+    match block:
+        case Facts():
+            return _facts(block, width)
+        case Table():
+            return _table(block, width, is_below_facts)
+        case Text(text=text) | Heading(text=text):
+            return [part for line in text.split("\n") for part in _wrapped(line, width)]
+        case Warn(label=label, text=text):
+            return _wrapped(f"{label}: {text}", width)
+        case Bullets(items=items):
+            return [part for item in items for part in _wrapped(f"- {item}", width)]
+        case Code(text=text):
+            return [f"  {line}" for line in text.split("\n")]
+        case Matrix():
+            return _table(matrix_table(block), width, False)
+        case Quantiles():
+            return _table(quantiles_table(block), width, False)
+        case Bars():
+            return _table(bars_table(block), width, False)
+        case Folded(title=title, block=inner):
+            return [f"{title}:", *_written(inner, width, False)]
+        case _:
+            return []
+
+
+def _wrapped(line: str, width: int | None) -> list[str]:
+    """A line as lines that end between words; those that follow begin two blanks further in."""
+    indent = " " * (len(line) - len(line.lstrip()) + 2)
+    return [line] if width is None or len(line) <= width else _broken(line, width, indent)
+
+
+def _broken(text: str, width: int, indent: str = "") -> list[str]:
+    # A path or a digest stays whole, so that it can be copied.
+    return textwrap.wrap(
+        text, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False, replace_whitespace=False
+    )
+
+
+def _facts(facts: Facts, width: int | None) -> list[str]:
     lines = []
     for name, told in facts.rows:
-        wrapped = [line for pieces in told for line in _wrapped(pieces)]
-        for number, line in enumerate(wrapped):
+        joined = [line for pieces in told for line in _joined(pieces)]
+        if width is not None:
+            joined = [part for line in joined for part in _broken(line, max(width - _INDENT, _LEAST_TEXT))]
+        for number, line in enumerate(joined):
             label = "" if number else name
             # One blank less, and it would not fit: what is to be copied, in one line.
-            is_tight = " " not in line and _INDENT + len(line) > COLUMNS >= len(label) + 2 + len(line)
+            is_tight = " " not in line and _INDENT + len(line) > COLUMNS >= len(label) + _GAP + len(line)
             lines.append(f"{label}  {line}" if is_tight and label else f"{label:<{_INDENT}}{line}")
     return lines
 
 
-def _wrapped(pieces: Sequence[str]) -> list[str]:
+def _joined(pieces: Sequence[str]) -> list[str]:
     """Pieces with commas between, as many in a line as fit."""
     lines: list[str] = []
     for piece in pieces:
@@ -46,23 +107,54 @@ def _wrapped(pieces: Sequence[str]) -> list[str]:
     return lines
 
 
-def _table(table: Table) -> list[str]:
-    rows = [table.header, *table.rows]
-    widths = [max(len(row[column]) for row in rows) + 2 for column in range(len(table.header))]
-    return ["".join(_cell(row[column], column, widths, table) for column in range(len(row))).rstrip() for row in rows]
+def _table(table: Table, width: int | None, is_below_facts: bool) -> list[str]:
+    columns = range(len(table.header))
+    widths = [max(len(row[column]) for row in (table.header, *table.rows)) for column in columns]
+    if is_below_facts and table.numbers:
+        widths = [
+            max(each, _LEAST_NAME if column == 0 else _LEAST_NUMBER if column in table.numbers else 0)
+            for column, each in enumerate(widths)
+        ]
+    if width is None or _total(widths) <= width:
+        return _rows(table, columns, widths)
+    last = columns[-1]
+    room = width - _total([*widths[:-1], 0])
+    if last not in table.numbers and room >= _LEAST_TEXT:
+        return _rows(table, columns, [*widths[:-1], room])
+    lines: list[str] = []
+    for part in _parts(widths, width):
+        lines += [*([""] if lines else []), *_rows(table, part, widths)]
+    return lines
 
 
-def _cell(text: str, column: int, widths: Sequence[int], table: Table) -> str:
-    if column in table.numbers:
-        return f"{text:>{max(_INDENT, widths[column])}}"
-    if column == 0:
-        return f"{text:<{max(_FIRST, widths[column])}}"
-    return f"  {text:<{widths[column] - 2}}"
+def _total(widths: Sequence[int]) -> int:
+    return sum(widths) + _GAP * (len(widths) - 1)
 
 
-_WRITERS: dict[type[Any], Callable[[Any], list[str]]] = {
-    Facts: _facts,
-    Table: _table,
-    Text: lambda block: [block.text],
-}
-"""What is not here is left out."""
+def _parts(widths: Sequence[int], width: int) -> list[list[int]]:
+    """The columns in parts that fit, each of which begins with the first."""
+    parts = [[0]]
+    for column in range(1, len(widths)):
+        if len(parts[-1]) > 1 and _total([widths[each] for each in (*parts[-1], column)]) > width:
+            parts.append([0])
+        parts[-1].append(column)
+    return parts
+
+
+def _rows(table: Table, columns: Sequence[int], widths: Sequence[int]) -> list[str]:
+    """The header and the rows. A text in the last column that is longer than that goes on below itself."""
+    lines = []
+    for row in (table.header, *table.rows):
+        cells = [_cell(row[column], widths[column], column in table.numbers) for column in columns[:-1]]
+        begin = "".join(cell + " " * _GAP for cell in cells)
+        last = columns[-1]
+        if last in table.numbers:
+            lines.append(begin + _cell(row[last], widths[last], True))
+            continue
+        first, *more = _broken(row[last], widths[last]) if len(row[last]) > widths[last] else [row[last]]
+        lines += [(begin + first).rstrip(), *(" " * len(begin) + part for part in more)]
+    return lines
+
+
+def _cell(text: str, width: int, is_number: bool) -> str:
+    return text.rjust(width) if is_number else text.ljust(width)

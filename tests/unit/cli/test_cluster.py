@@ -4,13 +4,18 @@ import json
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
-from steelyard.cli.cluster import DocumentFormat, age, print_object, table
+from steelyard.api.status import TrainingJobStatus
+from steelyard.cli.cluster import DocumentFormat, age, print_object
 from steelyard.cli.main import app
 from steelyard.cli.outcome import outcome_lines
+from steelyard.cli.status import job_section
+from steelyard.report.terminal import COLUMNS, terminal_lines
 
 COMMANDS = ("submit", "list", "status", "logs", "fetch", "delete")
 
@@ -53,8 +58,31 @@ def test_ages_are_short(passed: dict[str, int], shown: str) -> None:
     assert age(None) == "" and age(datetime.now(UTC).isoformat()) in ("0s", "1s")
 
 
-def test_columns_are_as_wide_as_they_need_be() -> None:
-    assert table(["A", "NAME"], [["long", "x"], ["", "y z"]]) == ["A     NAME", "long  x", "      y z"]
+AT = "2026-03-01T00:00:00Z"
+
+
+def test_the_status_of_a_waiting_job_fits_a_terminal_and_is_one_line_each_in_a_pipe() -> None:
+    """What a job waits for may be long; its figures stand in the stages' table."""
+    message = "the claim models does not exist in the namespace default; make it, or name another one"
+    waiting = {"type": "Waiting", "status": "True", "reason": "ClaimNotFound", "message": message}
+    status = {
+        "phase": "Waiting",
+        "stages": [{"name": "train", "key": "k", "workers": 2, "startTime": AT, "done": 3, "total": 30,
+                    "unit": "epochs", "restarts": 1, "values": {"loss": 0.12345, "val_accuracy": 0.975}}],
+        "conditions": [{**waiting, "lastTransitionTime": AT}],
+    }  # fmt: skip
+    document = {"metadata": {"creationTimestamp": AT}}
+    handle: Any = SimpleNamespace(
+        namespace="default", name="digits", document=document, status=TrainingJobStatus.model_validate(status)
+    )
+    section = job_section(handle)
+    whole, fitted = terminal_lines(section), terminal_lines(section, COLUMNS)
+    assert whole[0].startswith("job         default/digits, ") and whole[1] == f"phase       Waiting: {message}"
+    assert whole[3].split() == ["STAGE", "STATE", "WORKERS", "TIME", "FIGURES"]
+    assert whole[4].startswith("train  3/30 epochs, resumed once  2 ") and whole[4].endswith("val_accuracy 0.975")
+    assert whole[7].startswith("Waiting    True    ClaimNotFound  ") and whole[7].endswith(message) and len(whole) == 8
+    assert max(map(len, fitted)) <= COLUMNS < max(map(len, whole))
+    assert " ".join(" ".join(fitted).split()) == " ".join(" ".join(whole).split())
 
 
 def test_an_object_is_printed_without_the_servers_book_keeping(capsys: pytest.CaptureFixture[str]) -> None:

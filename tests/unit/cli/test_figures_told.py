@@ -7,9 +7,8 @@ from controller_support import NOW, SUMMARY_OF_FINISH, begun, job_with, plan_of,
 from published_support import report_document
 
 from steelyard.api.status import TrainingJobStatus
-from steelyard.cli.outcome import outcome_lines
+from steelyard.cli.outcome import model_lines, outcome_lines
 from steelyard.cli.score import trained_on
-from steelyard.cli.status import model_lines
 from steelyard.contract.report import PublishedReport
 from steelyard.controller.training.draft import StatusDraft
 

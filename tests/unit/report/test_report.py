@@ -15,7 +15,7 @@ from search_documents import search_document
 
 from steelyard.contract.package import FORMAT_VERSION, RUNTIME_FILES
 from steelyard.contract.report import PublishedReport
-from steelyard.report.blocks import Code, Facts, Folded, Section, Table, Text, Warn
+from steelyard.report.blocks import Code, Facts, Folded, Heading, Section, Table, Text, Warn
 from steelyard.report.chart_data import Axis, Bars, Mark, Matrix, Parallel, Plot, Run
 from steelyard.report.html import inline, page
 from steelyard.report.markdown import markdown
@@ -386,7 +386,7 @@ def test_facts_and_tables_are_lines_of_a_terminal() -> None:
         "",
         (
             Facts((("digest", ((DIGEST,),)), ("chosen", (("Int8",), ("a second line",))), ("test", (figures,)))),
-            Matrix("left out", ("x",), ((1,),)),
+            Plot("left out", "x", "y"),
             Table(
                 ("candidate", "bytes", ""), (("float32", "1,000", ""), ("Int8", "-", "can't be made")), frozenset({1})
             ),
@@ -407,6 +407,64 @@ def test_facts_and_tables_are_lines_of_a_terminal() -> None:
     facts = Section("", section.blocks[:1])
     assert "- chosen: Int8; a second line\n" in markdown("T", [facts])
     assert '<tr><td>chosen</td><td class="text">Int8; a second line</td></tr>' in page("T", "T", "", [], [facts])
+
+
+TRIALS = Table(
+    ("TRIAL", "STATE", "accuracy", "learningRate", "hiddenUnits"),
+    (("0", "Complete", "0.98", "0.001", "[256, 128]"), ("11", "Pruned after epoch 3", "0.9", "0.1", "[64]")),
+    frozenset({2}),
+)
+
+
+def test_a_table_is_as_wide_as_it_need_be_where_it_goes_into_a_pipe() -> None:
+    assert terminal_lines(Section("", (Table(("A", "NAME"), (("long", "x"), ("", "y z"))),))) == [
+        "A     NAME",
+        "long  x",
+        "      y z",
+    ]
+    assert terminal_lines(Section("", (TRIALS,)))[2] == "11     Pruned after epoch 3       0.9  0.1           [64]"
+    assert terminal_lines(Section("", (TRIALS,)), 64) == terminal_lines(Section("", (TRIALS,)))
+
+
+def test_a_table_that_is_too_wide_is_shown_in_parts_that_fit() -> None:
+    assert terminal_lines(Section("", (TRIALS,)), 50) == [
+        "TRIAL  STATE                 accuracy",
+        "0      Complete                  0.98",
+        "11     Pruned after epoch 3       0.9",
+        "",
+        "TRIAL  learningRate  hiddenUnits",
+        "0      0.001         [256, 128]",
+        "11     0.1           [64]",
+    ]
+
+
+def test_a_long_last_text_goes_on_below_itself_between_words() -> None:
+    section = Section(
+        "",
+        (
+            Facts((("phase", (("Failed: the claim models does not exist",),)),)),
+            Table(("REASON", "MESSAGE"), (("ClaimNotFound", "the claim models does not exist in the namespace a"),)),
+            Text("failed:\n  trial 3: the process was killed by SIGKILL"),
+            Heading("next:"),
+            Code("steelyard fetch digits DIR --namespace default"),
+        ),
+    )
+    assert terminal_lines(section, 40) == [
+        "phase       Failed: the claim models",
+        "            does not exist",
+        "",
+        "REASON         MESSAGE",
+        "ClaimNotFound  the claim models does not",
+        "               exist in the namespace a",
+        "",
+        "failed:",
+        "  trial 3: the process was killed by",
+        "    SIGKILL",
+        "",
+        "next:",
+        "  steelyard fetch digits DIR --namespace default",
+    ]
+    assert len(terminal_lines(section)) == 10
 
 
 def test_nothing_known_is_no_line() -> None:
