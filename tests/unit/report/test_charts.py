@@ -1,0 +1,58 @@
+"""Charts as pictures: what is drawn where."""
+
+from dataclasses import replace
+
+from pages import charts_of, page_of
+from published_support import PUBLISHED
+
+from steelyard.report.chart_data import Axis, Bars, Mark, Matrix, Parallel, Plot, Run
+from steelyard.report.scales import CategoryScale
+from steelyard.report.svg import drawn
+
+
+def test_labels_that_would_cover_each_other_are_moved_apart() -> None:
+    """DynamicRange's file is as large as float32's, and as good."""
+    (chart,) = [
+        each
+        for each in charts_of(page_of(PUBLISHED / "wine-network/model"))
+        if "bytes of each" in str(each.get("aria-label"))
+    ]
+    places = {text.text: float(text.get("y") or 0) for text in chart.iter("text") if text.get("class") == "halo"}
+    assert abs(places["float32"] - places["DynamicRange"]) >= 13
+
+
+LONG = "eine Klasse mit einem langen Namen"
+
+
+def test_no_word_of_a_chart_is_cut_at_its_edge_and_no_count_is_wider_than_its_cell() -> None:
+    count, path = 1_234_567, "training.optimizer.learningRateSchedule.cosineDecay.initialValue"
+    axis = CategoryScale((LONG[:24], "b"))
+    charts = [
+        Matrix("", (LONG, "Wien"), ((count, 0), (1, count))),
+        Bars("", ((path, 0.5), ("b", 0.5))),
+        Parallel("", (Axis("a", axis), Axis("b", axis)), (Run((0.0, 1.0), "", 1.0),)),
+    ]
+    for chart in charts:
+        (picture,) = charts_of(drawn(chart))
+        for text in picture.iter("text"):
+            if "transform" not in text.attrib:
+                width, x = 7.0 * len(str(text.text)), float(text.get("x") or 0)
+                left = x - width * {"start": 0.0, "middle": 0.5, "end": 1.0}[str(text.get("text-anchor"))]
+                assert left >= 0 and left + width <= float(str(picture.get("viewBox")).split()[2]), text.text
+    cells = [cell for cell in charts_of(drawn(charts[0]))[0].iter("rect") if cell.get("class") == "cell"]
+    assert all(float(cell.get("width") or 0) >= 7.0 * len(f"{count:,}") for cell in cells)
+
+
+def test_a_picture_is_no_wider_than_a_page_needs() -> None:
+    """A matrix a little wider than half a page was once drawn over the whole of it, its words twice as large."""
+    (matrix,) = charts_of(drawn(Matrix("", ("x",) * 13, ((1,) * 13,) * 13)))
+    width = float(str(matrix.get("viewBox")).split()[2])
+    assert 400 < width < 600 and matrix.get("style") == f"max-width:{width * 1.25:.0f}px"
+
+
+def test_the_label_of_the_chosen_candidate_keeps_clear_of_its_ring() -> None:
+    mark = Mark(1.0, 1.0, "trial", "", "Int8", 5.0)
+    (chart,) = charts_of(drawn(Plot("", "x", "y", marks=(mark,), ring=replace(mark, label=""))))
+    (ring,) = [dot for dot in chart.iter("circle") if dot.get("class") == "chosen"]
+    (label,) = [text for text in chart.iter("text") if text.text == "Int8"]
+    assert float(label.get("y") or 0) + 3 < float(ring.get("cy") or 0) - float(ring.get("r") or 0)
