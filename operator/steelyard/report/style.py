@@ -46,16 +46,18 @@ svg text.halo { paint-order: stroke; stroke: var(--card); stroke-width: 3px; }
 .run.chosen { stroke: var(--best); stroke-width: 3px; opacity: 1; }
 circle.chosen { fill: none; stroke: var(--best); stroke-width: 2.5; }
 .scroll { overflow-x: auto; }
-.scroll:has(table) { background: linear-gradient(to right, var(--paper) 12px, transparent 40px) local,
+.scroll:has(table) { margin: 4px 0 12px;
+  background: linear-gradient(to right, var(--paper) 12px, transparent 40px) local,
   linear-gradient(to left, var(--paper) 12px, transparent 40px) local,
-  linear-gradient(to right, var(--shade), transparent 12px), linear-gradient(to left, var(--shade), transparent 12px); }
-table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; margin: 4px 0 12px; }
+  linear-gradient(to right, var(--shade), transparent 12px), linear-gradient(to left, var(--shade), transparent 12px);
+  background-size: 100% 100%, 100% 100%, 100% calc(100% - 3px), 100% calc(100% - 3px); background-repeat: no-repeat; }
+table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
 th, td { text-align: left; padding: 5px 12px 5px 0; border-bottom: 1px solid var(--rule); white-space: nowrap;
   vertical-align: top; }
 th { font-size: 13px; color: var(--soft); font-weight: 600; } td.number, th.number { text-align: right; }
 td.text { white-space: normal; min-width: 220px; color: var(--soft); }
 tr.chosen td { font-weight: 600; color: var(--best); }
 @media (max-width: 760px) { body { padding: 20px 14px 40px; } .scroll svg.wide { width: 840px; }
-  td.text { min-width: 330px; } svg.half text { font-size: 13.5px; } }
+  td.text { min-width: 330px; } svg.narrow text { font-size: 13.5px; } }
 @media print { svg, pre, .facts li, .warn { break-inside: avoid; } }
 """

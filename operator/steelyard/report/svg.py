@@ -73,7 +73,7 @@ class Canvas:
         """The whole element. What is wide is moved on a narrow screen rather than shrunk until its words are too small
         to read; nothing is drawn much larger than it is."""
         half = WIDTHS["Half"]
-        kind = "wide" if self.width > half else "half" if self.width == half else "small"
+        kind = "wide" if self.width > half else "narrow" if self.width == half else "small"
         shape = f'style="max-width:{self.width * 1.25:.0f}px" class="{kind}"'
         box = f'viewBox="0 0 {self.width:.0f} {self.height:.0f}"'
         head = f'<svg {box} {shape} role="img" aria-label="{escape(self.label)}">'
@@ -147,12 +147,12 @@ def _plot(plot: Plot) -> str:
 
 
 def _write_labels(canvas: Canvas, plane: _Plane, marks: list[Mark], ring: Mark | None) -> None:
-    """What is written beside marks: above, or further up or down where the ring or another label is there already."""
-    taken: list[tuple[float, float, float]] = []
-    for mark in marks:
-        x, y = plane.at(mark.x, mark.y)
-        half = len(mark.label) * _LETTER / 2
-        x = min(max(x, _LEFT + half + 2), canvas.width - half - 4)
+    """What is written beside marks: above, or further up or down where the ring, a mark or another label is already."""
+    dots = [plane.at(mark.x, mark.y) for mark in marks]
+    taken = [(dot[0] - 6, dot[0] + 6, dot[1]) for dot in dots]
+    for mark, (middle, y) in zip(marks, dots, strict=True):
+        half = len(mark.label) * _WIDE_LETTER / 2
+        x = min(max(middle, _LEFT + half + 2), canvas.width - half - 4)
         first = 19 if ring is not None and (mark.x, mark.y) == (ring.x, ring.y) else 14
         offsets = [sign * step for step in range(first, 120, 15) for sign in (-1, 1)]
         free = [offset for offset in offsets if plane.top < y + offset < canvas.height - _BOTTOM - 4]

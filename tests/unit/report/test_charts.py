@@ -50,6 +50,18 @@ def test_a_picture_is_no_wider_than_a_page_needs() -> None:
     assert 400 < width < 600 and matrix.get("style") == f"max-width:{width * 1.25:.0f}px"
 
 
+def test_no_label_covers_a_mark_or_another_label() -> None:
+    marks = [Mark(1.0, 1.0, "trial", "", "DynamicRange"), Mark(1.02, 1.16, "trial", "", "Float16")]
+    far = Mark(2.0, 2.0, "trial", "", "float32")
+    (chart,) = charts_of(drawn(Plot("", "x", "y", marks=(*marks, far), x_range=(0.0, 3.0), y_range=(0.0, 3.0))))
+    places = [(float(dot.get("cx") or 0), float(dot.get("cy") or 0)) for dot in chart.iter("circle")]
+    labels = [text for text in chart.iter("text") if text.get("class") == "halo"]
+    boxes = [(float(text.get("x") or 0), float(text.get("y") or 0) - 4, 3.3 * len(str(text.text))) for text in labels]
+    assert len(boxes) == 3 and len(places) == 3
+    assert all(abs(x - left) > half or abs(y - top) > 8 for left, top, half in boxes for x, y in places)
+    assert abs(boxes[0][1] - boxes[1][1]) >= 13
+
+
 def test_the_label_of_the_chosen_candidate_keeps_clear_of_its_ring() -> None:
     mark = Mark(1.0, 1.0, "trial", "", "Int8", 5.0)
     (chart,) = charts_of(drawn(Plot("", "x", "y", marks=(mark,), ring=replace(mark, label=""))))

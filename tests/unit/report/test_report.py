@@ -102,6 +102,7 @@ def test_a_page_is_well_formed_fetches_nothing_and_scrolls_what_is_wide(folder: 
     for chart in charts_of(html):
         _, _, width, height = map(float, str(chart.get("viewBox")).split())
         assert chart.get("role") == "img" and chart.get("aria-label")
+        assert chart.get("class") not in [part.get("class") for part in chart.iter() if part is not chart]
         assert chart.get("class") == "wide" or width <= 460
         for text in chart.iter("text"):
             assert 0 <= float(text.get("x") or 0) <= width and 0 <= float(text.get("y") or 0) <= height
