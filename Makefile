@@ -90,12 +90,13 @@ format: .venv/.dev ## Format the code and mend what the linter can
 	$(BIN)/ruff check --fix .
 
 .PHONY: bench
-bench: .venv/.dev cluster-build ## Every benchmark at full size: about two hours, with 8 GiB of disk
+bench: .venv/.dev cluster-build ## Every benchmark at full size: about three hours, with 8 GiB of disk
 	$(BIN)/python benchmarks/training.py
 	$(BIN)/python benchmarks/prepare.py --gigabytes 2
 	$(BIN)/python benchmarks/grid_search.py
 	$(BIN)/python benchmarks/neighbors.py
 	$(BIN)/python benchmarks/packed_networks.py
+	$(BIN)/python benchmarks/bounds.py
 	$(MAKE) bench-tables
 	$(BIN)/python benchmarks/operator_load.py
 	$(BIN)/python benchmarks/operator_beside_old.py

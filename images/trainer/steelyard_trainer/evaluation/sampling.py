@@ -8,6 +8,7 @@ DeLong et al., 1988). So no cost grows with resamples of the rows.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -17,12 +18,10 @@ from steelyard.api.metrics import Metric
 from steelyard_trainer.evaluation.formulas import (
     Floats,
     Labels,
-    average_precision,
     clipped,
     of_labels,
     of_numbers,
     ranked,
-    roc_auc,
 )
 
 _RESAMPLES = 200
@@ -66,30 +65,72 @@ def error_of_labels(metric: Metric, targets: Labels, predicted: Labels, classes:
 
 def error_of_ranking(metric: Metric, targets: Labels, probabilities: Floats, class_index: int | None) -> float:
     """Of a metric of `of_ranking`."""
-    total, count = np.zeros(len(targets)), 0
-    shares = _shares_in_roc_auc if metric == "rocAuc" else _shares_in_average_precision
-    for is_positive, scores in ranked(metric, targets, probabilities, class_index):
-        total += shares(is_positive, scores)
-        count += 1
-    error = error_of_mean(total / count) if count else 0.0
+    error = error_of_mean(Ranking.of(metric, targets, probabilities, class_index).shares)
     # What is left of rounding, where every row contributes the same.
     return error if error > _ROUNDING else 0.0
 
 
-def _shares_in_roc_auc(is_positive: npt.NDArray[np.bool_], scores: Floats) -> Floats:
-    """What each row contributes to the area under the curve of one class (DeLong et al., 1988)."""
+@dataclass(frozen=True)
+class Ranking:
+    """A metric of `of_ranking`, row by row."""
+
+    value: float
+    shares: Floats
+    """What each row contributes beyond the value, shape (rows,): the mean is 0."""
+    worst: float
+    """What is lost where one row's answer turns, times the rows: it comes last in its own class and first in another
+    one; in averagePrecision, whose first places have no bound, where that class's rows come."""
+
+    @classmethod
+    def of(cls, metric: Metric, targets: Labels, probabilities: Floats, class_index: int | None) -> "Ranking":
+        """Of the classes that `of_ranking` tells of."""
+        shares, values, falls, rises = np.zeros(len(targets)), [], [0.0], [0.0]
+        for is_positive, scores in ranked(metric, targets, probabilities, class_index):
+            of_class = _AT_PLACES[metric](is_positive, scores)
+            shares += of_class.shares
+            values.append(of_class.value)
+            falls.append(float(of_class.if_positive.max() - of_class.if_positive.min()))
+            rises.append(float(of_class.if_not.max() - of_class.first))
+        count = max(len(values), 1)
+        worst = max(falls) + max(rises) if count > 1 else max(*falls, *rises)
+        return cls(float(np.mean(values)) if values else 0.0, shares / count, worst / count)
+
+
+@dataclass(frozen=True)
+class _AtPlaces:
+    """What rows contribute to a metric of one class's ranking, by where they come."""
+
+    value: float
+    is_positive: npt.NDArray[np.bool_]
+    place: npt.NDArray[np.int64]
+    """Of each row."""
+    if_positive: Floats
+    """By place: of a row that is of the class."""
+    if_not: Floats
+    first: float
+    """The least that a row that is not of the class contributes."""
+
+    @property
+    def shares(self) -> Floats:
+        """What each row contributes."""
+        return np.where(self.is_positive, self.if_positive[self.place], self.if_not[self.place])
+
+
+def _in_roc_auc(is_positive: npt.NDArray[np.bool_], scores: Floats) -> _AtPlaces:
+    """To the area under the curve (DeLong et al., 1988)."""
     rows, positives = len(is_positive), int(is_positive.sum())
     negatives = rows - positives
+    places, place = np.unique(scores, return_inverse=True)
     high, low = np.sort(scores[is_positive]), np.sort(scores[~is_positive])
-    below = (np.searchsorted(low, scores, "left") + np.searchsorted(low, scores, "right")) / (2 * negatives)
-    above = 1 - (np.searchsorted(high, scores, "left") + np.searchsorted(high, scores, "right")) / (2 * positives)
-    weights = np.where(is_positive, rows / positives, rows / negatives)
-    shares: Floats = weights * (np.where(is_positive, below, above) - roc_auc(is_positive, scores))
-    return shares
+    below = (np.searchsorted(low, places, "left") + np.searchsorted(low, places, "right")) / (2 * negatives)
+    above = 1 - (np.searchsorted(high, places, "left") + np.searchsorted(high, places, "right")) / (2 * positives)
+    area = float(below[place[is_positive]].mean())
+    if_positive, if_not = rows / positives * (below - area), rows / negatives * (above - area)
+    return _AtPlaces(area, is_positive, place, if_positive, if_not, float(if_not.min()))
 
 
-def _shares_in_average_precision(is_positive: npt.NDArray[np.bool_], scores: Floats) -> Floats:
-    """What each row contributes to the average precision of one class."""
+def _in_average_precision(is_positive: npt.NDArray[np.bool_], scores: Floats) -> _AtPlaces:
+    """To the average precision."""
     rows, positives = len(is_positive), int(is_positive.sum())
     # By distinct score, from the highest: the rows that are at least so high, and those of them that are of the class.
     _, place = np.unique(-scores, return_inverse=True)
@@ -99,9 +140,13 @@ def _shares_in_average_precision(is_positive: npt.NDArray[np.bool_], scores: Flo
     # With one more row at least as high as a hit the precision there moves by (is of the class - precision) / reached.
     if_positive = np.cumsum((hits / reached)[::-1])[::-1]
     always = np.cumsum((hits * precision / reached)[::-1])[::-1]
-    own = is_positive * (precision[place] + if_positive[place] - average_precision(is_positive, scores))
-    shares: Floats = (own - always[place]) * rows / positives
-    return shares
+    value, weight = float(hits @ precision / positives), rows / positives
+    own, if_not = weight * (precision + if_positive - value - always), -weight * always
+    at_hits = if_not[place[is_positive]]
+    return _AtPlaces(value, is_positive, place, own, if_not, float((at_hits**3).mean() / (at_hits**2).mean()))
+
+
+_AT_PLACES = {"rocAuc": _in_roc_auc, "averagePrecision": _in_average_precision}
 
 
 def error_of_probabilities(metric: Metric, targets: Labels, probabilities: Floats) -> float:
