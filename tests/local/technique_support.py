@@ -10,6 +10,8 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 
 from steelyard.api.metrics import Measure
+from steelyard.api.models import Model
+from steelyard.api.training import Training
 from steelyard_trainer.compression import making
 from steelyard_trainer.compression.artifact import Artifact, Runtime
 from steelyard_trainer.compression.candidates import Measuring
@@ -17,6 +19,7 @@ from steelyard_trainer.compression.kept_candidates import KeptCandidates
 from steelyard_trainer.compression.making import Maker, Trained
 from steelyard_trainer.compression.recipe import Recipe
 from steelyard_trainer.compression.techniques import technique_named
+from steelyard_trainer.compression.techniques.base import HowTrained
 from steelyard_trainer.families.sklearn.features import LabelledRows
 from steelyard_trainer.families.sklearn.skops_files import estimator_bytes
 
@@ -55,7 +58,20 @@ def leave_trained(runtime: Runtime, folder: Path) -> None:
 
 def trained_in(folder: Path, runtime: Runtime) -> Trained:
     """What `leave_trained` left."""
-    return Trained(Artifact(folder, runtime), WIDTH, len(CLASSES), None, lambda: rows(0))
+    training = Training.model_validate({"epochs": 15, "optimizer": {"learningRate": 0.01}})
+    how_trained = HowTrained(
+        Model.model_validate({"mlp": {"hiddenUnits": [2 * WIDTH]}}),
+        training,
+        lambda targets: np.ones(len(targets), np.float32),
+    )
+    return Trained(
+        Artifact(folder, runtime),
+        WIDTH,
+        len(CLASSES),
+        None,
+        lambda: rows(0),
+        how_trained if runtime == "Keras" else None,
+    )
 
 
 def made_of(recipe: Recipe, trained: Path, runtime: Runtime, finished: Path) -> Artifact:

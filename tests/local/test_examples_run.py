@@ -13,3 +13,11 @@ from examples_support import run_example
 def test_the_smaller_examples_do_their_job(tmp_path: Path, name: str, metric: str, least: float) -> None:
     report = run_example(name, tmp_path)
     assert report["metrics"]["test"][metric]["value"] >= least
+
+
+def test_the_small_digits_are_a_tenth_as_large(tmp_path: Path) -> None:
+    report = run_example("digits-small", tmp_path)
+    assert report["choice"]["chosen"] in ("quarter", "eighth")
+    sizes = {each["name"]: each["bytes"] for each in report["choice"]["candidates"]}
+    assert sizes[report["choice"]["chosen"]] < sizes["Baseline"] / 10
+    assert report["metrics"]["test"]["accuracy"]["value"] > 0.93

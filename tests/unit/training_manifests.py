@@ -27,4 +27,4 @@ def problems(*overrides: str) -> dict[str, str]:
     return {problem.path: problem.message for problem in caught.value.problems}
 
 
-TECHNIQUES = ", ".join(ALL_TECHNIQUES)
+TECHNIQUES = ", ".join(sorted(ALL_TECHNIQUES))

@@ -139,7 +139,9 @@ def _explain_unknown(name: str, schema: Schema, holder: Node) -> str:
     plain = {_plain(known): known for known in names}
     hint = ""
     if elsewhere := schema.paths_of(name):
-        hint = f"did you mean {' or '.join(elsewhere[:3])}? "
+        # What only a step of a recipe has is seldom meant where the whole manifest has it too.
+        nearest = [path for path in elsewhere if "[" not in path] or elsewhere
+        hint = f"did you mean {' or '.join(nearest[:3])}? "
     elif near := difflib.get_close_matches(_plain(name), plain, n=1, cutoff=0.6):
         hint = f"did you mean {plain[near[0]]}? "
     return f"there is no such field; {hint}allowed: {', '.join(names)}"

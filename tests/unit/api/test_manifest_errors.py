@@ -1,7 +1,7 @@
 """Every mistake in a manifest is answered with the field's path, the value and what is allowed."""
 
 import pytest
-from training_manifests import TECHNIQUES, manifest, problems
+from training_manifests import ALL_TECHNIQUES, manifest, problems
 
 from steelyard.api.errors import ManifestError
 from steelyard.api.loading import apply_overrides, parse_training_job
@@ -168,7 +168,7 @@ WRONG = [
     (
         "compression.candidates=[Int8, Int5]",
         "spec.compression.candidates[1]",
-        f'"Int5" is not allowed; allowed: Baseline, {TECHNIQUES} or a map with the fields name, steps',
+        f'"Int5" is not allowed; allowed: Baseline, {", ".join(ALL_TECHNIQUES)} or a map with the fields name, steps',
     ),
     ("apiVersion=v1", "apiVersion", '"v1" is not allowed; allowed: steelyard.dev/v1alpha1'),
     ("kind=Job", "kind", '"Job" is not allowed; allowed: TrainingJob'),

@@ -210,6 +210,11 @@ TOGETHER = [
         "there is no such field; allowed: technique, representativeRows",
     ),
     (
+        "compression.candidates=[{name: a, steps: [{technique: Distill, width: 1}]}]",
+        "spec.compression.candidates[0].steps[0].width",
+        "1 is the trained network's own width; allowed is less, or fewerLayers with it",
+    ),
+    (
         "compression.candidates=[{name: a, steps: [{technique: Shrink}]}]",
         "spec.compression.candidates[0].steps[0].technique",
         f'"Shrink" is not allowed; allowed: {TECHNIQUES}',

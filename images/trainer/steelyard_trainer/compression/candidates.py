@@ -3,6 +3,7 @@ model. Imports the maker, what was kept, the metrics and serving.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from steelyard.api.compression import BASELINE, name_of
@@ -14,9 +15,9 @@ from steelyard.serving.runtimes import load_model
 from steelyard_trainer.compression.artifact import Artifact
 from steelyard_trainer.compression.choice import Measured
 from steelyard_trainer.compression.kept_candidates import KeptCandidates
-from steelyard_trainer.compression.making import Maker, Trained
+from steelyard_trainer.compression.making import Maker, Trained, no_progress
 from steelyard_trainer.compression.recipe import Recipe
-from steelyard_trainer.compression.techniques.base import CannotBeMadeError, Tell
+from steelyard_trainer.compression.techniques.base import CannotBeMadeError, Progress, Tell
 from steelyard_trainer.data.labelled import Labelled
 from steelyard_trainer.evaluation.metrics import evaluate
 
@@ -77,6 +78,8 @@ class Candidates:
     measuring: Measuring
     tell: Tell = lambda _: None
     """Is told what a person should know of a step that is under way."""
+    progress: Progress = no_progress
+    """Is told how far a long step is."""
 
     def measure(self, report: Callable[[int], None] = lambda _done: None) -> list[Measured]:
         """Makes and measures what is not finished yet.
@@ -97,7 +100,7 @@ class Candidates:
         finished = {name: measured for name, measured in found.items() if measured is not None}
         report(len(finished))
         if missing := [name for name in self.recipes if name not in finished]:
-            with Maker.of(self.trained(), self.kept, self.tell) as maker:
+            with self._maker() as maker:
                 for name in missing:
                     finished[name] = self._measure(name, maker)
                     self.kept.keep(self.recipes[name], finished[name])
@@ -114,13 +117,16 @@ class Candidates:
     def make(self, names: Iterable[str]) -> dict[str, Artifact]:
         """Candidates that need not be measured. Raises DataError where one can't be made of this model."""
         self.kept.folder.mkdir(parents=True, exist_ok=True)
-        with Maker.of(self.trained(), self.kept, self.tell) as maker:
+        with self._maker() as maker:
             try:
                 return {name: maker.make(self.recipes[name]) for name in names}
             except CannotBeMadeError as error:
                 raise DataError(
                     f"the refitted model can't be compressed as the one that was weighed: {error}"
                 ) from None
+
+    def _maker(self) -> AbstractContextManager[Maker]:
+        return Maker.of(self.trained(), self.kept, self.tell, self.progress)
 
     def _measure(self, name: str, maker: Maker) -> Measured:
         try:

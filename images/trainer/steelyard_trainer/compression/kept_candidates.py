@@ -1,7 +1,8 @@
 """What was made and measured of a trained model, in the workspace, so that a stage that is started again does not make
 it again. Imports steelyard.api, the artifact, the recipe and the choice.
 
-A recipe has a folder, named for its digest: `model/` holds the artifact, `step.json` its checksums; both come at once.
+A recipe has a folder, named for its digest: `model/` holds the artifact, `step.json` its checksums; both come at once,
+in place of `unfinished/`, where a step that takes long keeps how far it is.
 `measured.json` says what was measured of it, or why it can't be made.
 """
 
@@ -21,6 +22,7 @@ from steelyard_trainer.compression.choice import Measured
 from steelyard_trainer.compression.recipe import Recipe
 
 MODEL_FOLDER, STEP_FILE, MEASURED_FILE = "model", "step.json", "measured.json"
+_UNFINISHED = "unfinished"
 _DIGITS = 16
 _OF_A_RECIPE = re.compile(rf"[0-9a-f]{{{_DIGITS}}}")
 
@@ -61,6 +63,10 @@ class KeptCandidates:
             return artifact if document["files"] == _sums_of(artifact.folder) else None
         except (OSError, ValueError, KeyError):
             return None
+
+    def unfinished(self, recipe: Recipe) -> Path:
+        """A folder for what an attempt to make the recipe's last step leaves to the next one; `put` removes it."""
+        return self._place(recipe) / _UNFINISHED
 
     def put(self, recipe: Recipe, make: Callable[[Path], Artifact]) -> Artifact:
         """Makes an artifact and puts it in place, complete or not at all.

@@ -4,7 +4,7 @@ techniques and what was kept.
 
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +15,7 @@ from steelyard_trainer.compression.artifact import Artifact
 from steelyard_trainer.compression.kept_candidates import KeptCandidates
 from steelyard_trainer.compression.recipe import Recipe
 from steelyard_trainer.compression.techniques import technique_named
-from steelyard_trainer.compression.techniques.base import StepData, Tell
+from steelyard_trainer.compression.techniques.base import CannotBeMadeError, HowTrained, Progress, StepData, Tell
 from steelyard_trainer.data.labelled import Labelled
 
 
@@ -32,6 +32,12 @@ class Trained:
     """Regression: what models that compute in float32 give the standardized target of."""
     read_training: Callable[[], Labelled]
     """Reads the training set as the model takes it."""
+    how_trained: HowTrained | None = None
+    """What techniques that train go by; None where it is not known."""
+
+
+def no_progress(_done: int, _total: int, _unit: str, _figures: Mapping[str, float]) -> None:
+    """Tells nobody how far a step is."""
 
 
 @dataclass(frozen=True)
@@ -42,21 +48,25 @@ class Maker:
     kept: KeptCandidates
     scratch: Path
     tell: Tell
+    progress: Progress = no_progress
     _made: dict[str, Artifact] = field(default_factory=dict)
 
     @classmethod
     @contextmanager
-    def of(cls, trained: Trained, kept: KeptCandidates, tell: Tell = lambda _: None) -> Iterator["Maker"]:
+    def of(
+        cls, trained: Trained, kept: KeptCandidates, tell: Tell = lambda _: None, progress: Progress = no_progress
+    ) -> Iterator["Maker"]:
         """A maker that leaves nothing but what is kept.
 
         Args:
             trained: the model.
             kept: where artifacts lie; its folder is there.
             tell: is told what a person should know of a step that is under way.
+            progress: is told how far a long step is.
         """
         scratch = Path(tempfile.mkdtemp(prefix="scratch-", dir=kept.folder))
         try:
-            yield cls(trained, kept, scratch, tell)
+            yield cls(trained, kept, scratch, tell, progress)
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
 
@@ -90,20 +100,36 @@ class Maker:
         technique = technique_named(step.technique)
 
         def make(into: Path) -> Artifact:
-            made: Artifact = technique.apply(artifact, step.settings, self._data(step.settings, into), self.tell)
+            data = self._data(step.settings, into, self.kept.unfinished(recipe))
+            made: Artifact = technique.apply(artifact, step.settings, data, self.tell)
             if (made.folder, made.runtime) != (into, step.settings.gives):
                 raise TypeError(
                     f"{technique.name} made {made.runtime} in {made.folder}: it gives {step.settings.gives}"
                 )
             return made
 
-        made = self._made[recipe.digest] = self.kept.put(recipe, make)
+        try:
+            made = self._made[recipe.digest] = self.kept.put(recipe, make)
+        except CannotBeMadeError:
+            shutil.rmtree(self.kept.unfinished(recipe), ignore_errors=True)
+            raise
         return made
 
-    def _data(self, settings: Settings, into: Path) -> StepData:
+    def _data(self, settings: Settings, into: Path, unfinished: Path) -> StepData:
         trained = self.trained
         read = trained.read_training if settings.needs_training else _no_rows
-        return StepData(into, self.scratch, trained.width, trained.classes, trained.unit, read)
+        return StepData(
+            into,
+            self.scratch,
+            trained.width,
+            trained.classes,
+            trained.unit,
+            read,
+            trained.how_trained,
+            unfinished,
+            self.kept.check_attempt,
+            self.progress,
+        )
 
 
 def _no_rows() -> Labelled:

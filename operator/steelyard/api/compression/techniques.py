@@ -4,11 +4,11 @@ The trainer has how each is applied; what it may be told is said here alone, so 
 anything runs.
 """
 
-from typing import Annotated, ClassVar, Literal, TypeAlias, get_args
+from typing import Annotated, ClassVar, Literal, Self, TypeAlias, get_args
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from steelyard.api.base import Part
+from steelyard.api.base import Part, Share, refuse
 
 Form = Literal["Keras", "LiteRT", "OnnxRuntime", "Skops"]
 """What runs a model's files: Keras, which goes on training, or what serves published models."""
@@ -63,6 +63,50 @@ class Int8(OfNetworks):
     """How many training rows show the range of the activations, at most: evenly spread over the training set."""
 
 
+class OnNetworks(Settings):
+    """A technique that trains a network, which goes on to the next step. A fifth of the training set, at most 20,000
+    rows, says which epoch is the best, and is not learned."""
+
+    takes = ("Keras",)
+    gives = "Keras"
+    needs_training = True
+
+    epochs: Annotated[int, Field(ge=1, le=100000)] | None = None
+    """Passes over the training set, at most."""
+    learning_rate: Annotated[float, Field(gt=0, le=100)] | None = None
+    """Step size."""
+
+
+class Distill(OnNetworks):
+    """A smaller network of the same kind, which learns from the trained one's outputs and the labels (Hinton et al.,
+    arXiv:1503.02531). Without a step after it it is published in float32."""
+
+    technique: Literal["Distill"] = "Distill"
+    """Distill"""
+    epochs: Annotated[int, Field(ge=1, le=100000)] | None = None
+    """Passes over the training set, at most. Default: twice training.epochs."""
+    learning_rate: Annotated[float, Field(gt=0, le=100)] | None = None
+    """Step size. Default: twice that of training.optimizer."""
+    width: Annotated[float, Field(gt=0, le=1)] = 0.25
+    """What each width of the trained network is multiplied by; 1 only with fewerLayers."""
+    fewer_layers: Annotated[int, Field(ge=0, le=64)] = 0
+    """How many hidden layers, or blocks, it has fewer."""
+    temperature: Annotated[float, Field(gt=0, le=100)] = 3.0
+    """Classification: what the logits are divided by; the higher, the more is learned about classes that the trained
+    network finds unlikely."""
+    mixing: Share = 0.7
+    """The trained network's share of what is learned from; the labels have the rest."""
+    noise: Annotated[float, Field(ge=0, le=10)] | None = None
+    """What is added to the features, anew in each epoch, as a share of each feature's standard deviation. Default: 0.1
+    where fewer than 5,000 rows are learned, else 0."""
+
+    @model_validator(mode="after")
+    def _is_smaller(self) -> Self:
+        if self.width == 1 and not self.fewer_layers:
+            raise refuse("width", "1 is the trained network's own width; allowed is less, or fewerLayers with it")
+        return self
+
+
 class Onnx(Settings):
     """A model of scikit-learn in ONNX, which computes in float32, or, gradient boosting, in float64."""
 
@@ -73,13 +117,13 @@ class Onnx(Settings):
     """Onnx"""
 
 
-TechniqueSettings: TypeAlias = DynamicRange | Float16 | Int8 | Onnx
+TechniqueSettings: TypeAlias = DynamicRange | Float16 | Int8 | Distill | Onnx
 """All of them. Each class is named as its technique is in manifests."""
 
 TECHNIQUES: dict[str, type[Settings]] = {each.technique_name(): each for each in get_args(TechniqueSettings)}
 """By the technique's name."""
 
-TechniqueName = Literal["DynamicRange", "Float16", "Int8", "Onnx"]
+TechniqueName = Literal["DynamicRange", "Float16", "Int8", "Distill", "Onnx"]
 assert get_args(TechniqueName) == tuple(TECHNIQUES)
 
 

@@ -54,6 +54,7 @@ NOT_IN_CEL = {
             "{candidate} is not made of {models}; allowed: {allowed}",
             "{technique} can't follow {before}; {allowed}",
             "{name} has a meaning of its own; take another name",
+            "1 is the trained network's own width; allowed is less, or fewerLayers with it",
         ],
         "a candidate is a text or a map, and rules see nothing of what has no one type; the operator refuses it",
     ),

@@ -2,12 +2,17 @@
 the artifact; a technique imports its libraries when it is applied.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
+
 from steelyard.api.compression.techniques import Settings
+from steelyard.api.models import Model
+from steelyard.api.training import Training
 from steelyard.serving.interface import TargetUnit
 from steelyard_trainer.compression.artifact import Artifact
 from steelyard_trainer.data.labelled import Labelled
@@ -16,8 +21,22 @@ Tell = Callable[[str], None]
 """Is told what a person should know of a step that is under way."""
 
 
+Progress = Callable[[int, int, str, Mapping[str, float]], None]
+"""Is told how far a step is: done, total, what is counted, and figures."""
+
+
 class CannotBeMadeError(Exception):
     """A technique can't be applied to this model; the message says why, in one line, and is the candidate's verdict."""
+
+
+@dataclass(frozen=True)
+class HowTrained:
+    """How the model was trained: what a technique that trains goes by where its settings say nothing."""
+
+    model: Model
+    training: Training
+    row_weights: Callable[[NDArray[Any]], NDArray[np.float32]]
+    """How much each row counts, of the targets of all rows that are learned: both shape (rows,)."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +55,14 @@ class StepData:
     """Regression: what models that compute in float32 give the standardized target of."""
     read_training: Callable[[], Labelled]
     """Reads the training set, for a technique that says that it needs it."""
+    how_trained: HowTrained | None
+    """None where that is not known."""
+    unfinished: Path
+    """A folder of this step's own, which need not be there: what lies in it stays from one attempt to the next, until
+    the step is made."""
+    check_attempt: Callable[[], None]
+    """To be called before something is written there; raises where this process may no longer write."""
+    progress: Progress
 
 
 S = TypeVar("S", bound=Settings)

@@ -23,32 +23,35 @@ from steelyard.serving.preprocessing import Preprocessing
 from steelyard_trainer.compression.artifact import Artifact
 from steelyard_trainer.compression.candidates import Candidates, Measuring, recipes_of
 from steelyard_trainer.compression.kept_candidates import KeptCandidates
-from steelyard_trainer.compression.making import Trained
+from steelyard_trainer.compression.making import Trained, no_progress
 from steelyard_trainer.compression.recipe import Recipe
-from steelyard_trainer.compression.techniques.base import Tell
+from steelyard_trainer.compression.techniques.base import HowTrained, Progress, Tell
 from steelyard_trainer.data.reading import Examples, PreparedDataset
 from steelyard_trainer.data.splitting import SplitName
 from steelyard_trainer.families.keras.keras_file import write_keras
+from steelyard_trainer.families.keras.row_weights import row_weights
 
 BASELINE_RECIPE = Recipe.of("LiteRT")
 """A network as it is published without compression."""
 
 
-def trained_network(model: keras.Model, folder: Path, dataset: PreparedDataset) -> Trained:
+def trained_network(model: keras.Model, folder: Path, dataset: PreparedDataset, spec: TrainingJobSpec) -> Trained:
     """A network, for those who make something of it.
 
     Args:
         model: as it was trained; takes (rows, width) float32.
         folder: where its file lies; it is not read.
         dataset: what it was trained on.
+        spec: of the job that makes something of it.
     """
-    preprocessing = dataset.preprocessing
+    preprocessing, class_weights = dataset.preprocessing, spec.training.class_weights
     return Trained(
         Artifact.in_memory(folder, "Keras", model),
         preprocessing.width,
         None if dataset.classes is None else len(dataset.classes),
         preprocessing.target_unit,
         lambda: dataset.read("train"),
+        HowTrained(spec.model, spec.training, lambda targets: row_weights(targets, dataset.classes, class_weights)),
     )
 
 
@@ -73,14 +76,17 @@ class Workbench:
     """Called before a candidate is put in place; raises where this process may no longer write."""
     tell: Tell = lambda _: None
     """Is told what a person should know of a candidate that is being made."""
+    progress: Progress = no_progress
+    """Is told how far a candidate is that takes long."""
 
     @cached_property
     def key(self) -> str:
-        """What the candidates depend on: the model's file and the prepared data. A model that was trained again has
-        another one, even if nothing in the manifest changed."""
+        """What the candidates depend on: the model's file, the prepared data, and how networks are trained. A model
+        that was trained again has another one, even if nothing in the manifest changed."""
         with self.model_file.open("rb") as file:
             model = hashlib.file_digest(file, "sha256").hexdigest()
-        return hashlib.sha256(f"{model} {self.dataset.fingerprint}".encode()).hexdigest()
+        learns = self.spec.model.model_dump_json(), self.spec.training.model_dump_json(exclude={"checkpoint"})
+        return hashlib.sha256(" ".join([model, self.dataset.fingerprint, *learns]).encode()).hexdigest()
 
     @property
     def preprocessing(self) -> Preprocessing:
@@ -130,7 +136,8 @@ class Workbench:
         """What is made of the model, and measured."""
         kept = KeptCandidates(self.finished, self.key, self.check_attempt)
         measuring = measuring_on(self.dataset, self.spec.told_measures(self.dataset.task))
-        return Candidates(kept, self._trained, recipes_of(self.spec, BASELINE_RECIPE), measuring, self.tell)
+        recipes = recipes_of(self.spec, BASELINE_RECIPE)
+        return Candidates(kept, self._trained, recipes, measuring, self.tell, self.progress)
 
     def _trained(self) -> Trained:
-        return trained_network(self.model, self.model_file.parent, self.dataset)
+        return trained_network(self.model, self.model_file.parent, self.dataset, self.spec)

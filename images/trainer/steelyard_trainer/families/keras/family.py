@@ -27,10 +27,20 @@ class _Keras:
 
         import_keras()
         from steelyard_trainer.families.keras.bench import Workbench
+        from steelyard_trainer.families.keras.repeatable import make_repeatable
 
+        make_repeatable()
         assert trained is not None
-        folder, check, tell = context.workspace.finished, context.check_attempt, context.notice
-        return Workbench(trained.model_file, folder, dataset, context.job.spec, check, tell)
+        spec, workspace = context.job.spec, context.workspace
+        return Workbench(
+            trained.model_file,
+            workspace.finished,
+            dataset,
+            spec,
+            context.check_attempt,
+            context.notice,
+            lambda done, total, unit, figures: context.progress(done, total, unit, **figures),
+        )
 
     def pack(self, reports: "Reports", processes: int) -> TrialsOfPack:
         from steelyard_trainer.families.keras.pack import NetworksOfPack

@@ -27,7 +27,8 @@ def judge_baseline(context: StageContext, dataset: PreparedDataset, model: keras
     """
     spec = context.job.spec
     with tempfile.TemporaryDirectory(prefix="steelyard-export-") as folder:
-        trained, kept = trained_network(model, Path(folder), dataset), KeptCandidates(Path(folder), "baseline")
+        trained = trained_network(model, Path(folder), dataset, spec)
+        kept = KeptCandidates(Path(folder), "baseline")
         kept.clean_up()
         with Maker.of(trained, kept) as maker:
             baseline = maker.make(BASELINE_RECIPE)

@@ -53,16 +53,17 @@ def training_network(spec: Model, shape: Shape, seed: int) -> TrainingNetwork:
     return TrainingNetwork(keras.Model([features, mask] if normalizes else features, outputs), normalizes)
 
 
-def serving_network(spec: Model, shape: Shape, trained: TrainingNetwork) -> keras.Model:
+def serving_network(spec: Model, shape: Shape, trained: TrainingNetwork, name: str | None = None) -> keras.Model:
     """The network to publish, of plain Keras layers, with the trained one's weights.
 
-    Features (rows, width) float32 give probabilities (rows, classes), or the standardized target (rows, 1).
+    Features (rows, width) float32 give probabilities (rows, classes), or the standardized target (rows, 1). Without a
+    name its file depends on how many networks the process made.
     """
     features = keras.Input((shape.width,), name="features")
     outputs = _stack(features, spec, shape, seed=0, mask=None)
     if shape.classes:
         outputs = keras.layers.Softmax(name="probabilities")(outputs)
-    model = keras.Model(features, outputs)
+    model = keras.Model(features, outputs, name=name)
     for layer in trained.model.layers:
         if layer.weights:
             model.get_layer(layer.name).set_weights(layer.get_weights())

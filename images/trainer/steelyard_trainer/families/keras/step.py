@@ -5,7 +5,9 @@ issue 20585), divides a weighted loss by the batch size instead of by the sum of
 the middle of an epoch. A step reduces the gradients and the figures of all workers in one collective.
 """
 
-from typing import Any
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Protocol
 
 import keras
 import numpy as np
@@ -16,6 +18,23 @@ from steelyard_trainer.families.keras.batches import Batch
 from steelyard_trainer.families.keras.networks import TrainingNetwork
 
 EVALUATION_BATCH = 1024
+
+Lesson = Callable[[Any, Any], tuple[Any, Any]]
+"""Loss and metric of each row, both (rows,), from outputs (rows, outputs) and the targets of a batch."""
+
+
+class WeightRule(Protocol):
+    """Which weights a network has while it is asked, where these are not the ones that the optimizer changes. The
+    methods are traced into the step's graph."""
+
+    def enter(self) -> list[Any]:
+        """Puts them in place; gives what `leave` and `settle` need."""
+
+    def leave(self, kept: list[Any]) -> None:
+        """After the gradients are known: puts back what the optimizer changes."""
+
+    def settle(self, kept: list[Any]) -> None:
+        """After the optimizer has changed them."""
 
 
 class Stepper:
@@ -32,20 +51,33 @@ class Stepper:
         optimizer: keras.optimizers.Optimizer,
         strategy: tf.distribute.Strategy | None,
         label_smoothing: float = 0.0,
+        lesson: Lesson | None = None,
+        rule: WeightRule | None = None,
     ) -> None:
+        """
+        Args:
+            network: the network.
+            optimizer: what changes its weights.
+            strategy: of several workers; None for one.
+            label_smoothing: see spec.training.labelSmoothing.
+            lesson: what it learns in a step, from targets (rows, ...). Default: the labels, smoothed. It is evaluated
+                by the labels either way.
+            rule: how the weights look while it is asked. Default: as they are.
+        """
         self._network = network
         self._optimizer = optimizer
         self._strategy = strategy
-        self._label_smoothing = label_smoothing
         self._replicas = strategy.num_replicas_in_sync if strategy else 1
         self._classifies = network.model.output_shape[-1] > 1
+        self._lesson = lesson or partial(self._figures, label_smoothing=label_smoothing)
+        self._rule = rule
         optimizer.build(network.model.trainable_variables)
         # The gradients reach the optimizer reduced already, together with the figures: it must not do it again.
         optimizer._all_reduce_sum_gradients = lambda gradients_and_variables: gradients_and_variables
-        self._train = tf.function(self._train_everywhere, reduce_retracing=True)
-        self._evaluate = tf.function(self._evaluate_here, reduce_retracing=True)
-        self._evaluate_and_tell = tf.function(self._outputs_here, reduce_retracing=True)
-        self._sum = tf.function(self._sum_everywhere)
+        self._train = tf.function(self._train_everywhere, reduce_retracing=True, autograph=False)
+        self._evaluate = tf.function(self._evaluate_here, reduce_retracing=True, autograph=False)
+        self._evaluate_and_tell = tf.function(self._outputs_here, reduce_retracing=True, autograph=False)
+        self._sum = tf.function(self._sum_everywhere, autograph=False)
 
     def train(self, batch: Batch) -> Any:
         """Makes one step with this worker's part of the batch; returns the figures over the rows of all workers."""
@@ -97,17 +129,22 @@ class Stepper:
 
     def _train_here(self, features: Any, targets: Any, weights: Any, mask: Any) -> Any:
         variables = self._network.model.trainable_variables
+        kept = self._rule.enter() if self._rule else []
         with tf.GradientTape() as tape:
             outputs = self._network(features, mask, training=True)
-            losses, metrics = self._figures(outputs, targets, self._label_smoothing)
+            losses, metrics = self._lesson(outputs, targets)
             # The penalties are the same on every worker: each brings its share of them.
             loss = tf.reduce_sum(losses * weights) + self._penalty() / self._replicas
         gradients = tape.gradient(loss, [variable.value for variable in variables])
         figures = tf.stack([loss, tf.reduce_sum(metrics * weights)])
+        if self._rule:
+            self._rule.leave(kept)
         if self._strategy:
             replica = tf.distribute.get_replica_context()
             *gradients, figures = replica.all_reduce(tf.distribute.ReduceOp.SUM, [*gradients, figures])
         self._optimizer.apply(gradients, variables)
+        if self._rule:
+            self._rule.settle(kept)
         return figures
 
     def _evaluate_here(self, features: Any, targets: Any) -> Any:
@@ -119,7 +156,11 @@ class Stepper:
         return self._sums_here(outputs, targets), tf.nn.softmax(outputs) if self._classifies else outputs
 
     def _ask(self, features: Any) -> Any:
-        return self._network(features, tf.ones(tf.shape(features)[:1], tf.bool), training=False)
+        kept = self._rule.enter() if self._rule else []
+        outputs = self._network(features, tf.ones(tf.shape(features)[:1], tf.bool), training=False)
+        if self._rule:
+            self._rule.leave(kept)
+        return outputs
 
     def _sums_here(self, outputs: Any, targets: Any) -> Any:
         losses, metrics = self._figures(outputs, targets)

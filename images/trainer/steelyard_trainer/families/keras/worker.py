@@ -7,7 +7,7 @@ import os
 import secrets
 import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -18,8 +18,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from steelyard.api.errors import SteelyardError
-from steelyard.api.training import ClassWeights
-from steelyard.contract.stages import Env, ExitCode, Reason
+from steelyard.contract.stages import ExitCode, Reason
 from steelyard.contract.summaries import TrainSummary
 from steelyard.contract.trial_report import TrialReport, short_error
 from steelyard.search.best import leaves_model
@@ -34,6 +33,8 @@ from steelyard_trainer.families.keras.loop import Loop, Validation
 from steelyard_trainer.families.keras.networks import Shape, TrainingNetwork, serving_network, training_network
 from steelyard_trainer.families.keras.optimizers import build_optimizer
 from steelyard_trainer.families.keras.program import CLUSTER
+from steelyard_trainer.families.keras.repeatable import make_repeatable
+from steelyard_trainer.families.keras.row_weights import row_weights
 from steelyard_trainer.families.keras.step import Stepper
 from steelyard_trainer.families.keras.stopping import Progression
 from steelyard_trainer.families.keras.trial_steps import TrialSteps
@@ -73,10 +74,7 @@ def train(context: StageContext) -> Outcome:
 
 def connect() -> tf.distribute.Strategy | None:
     """Fixes what makes a run repeatable, then joins the other workers; None for a worker on its own."""
-    threads = int(os.environ.get(Env.THREADS, "0"))
-    tf.config.threading.set_intra_op_parallelism_threads(threads)
-    tf.config.threading.set_inter_op_parallelism_threads(threads)
-    tf.config.experimental.enable_op_determinism()
+    make_repeatable()
     if CLUSTER not in os.environ:
         return None
     return tf.distribute.MultiWorkerMirroredStrategy()
@@ -210,7 +208,7 @@ def build(
     batches = Batches(
         features=training.features,
         targets=_standardized(training, dataset),
-        row_weights=_row_weights(training, dataset, learned, spec.training.class_weights),
+        row_weights=row_weights(training.targets, dataset.classes, spec.training.class_weights),
         batch_size=spec.training.batch_size,
         workers=spec.training.workers,
         worker=context.worker,
@@ -264,22 +262,6 @@ def _standardized(examples: Examples, dataset: PreparedDataset) -> NDArray[Any]:
     """Class indices as they are; numbers shifted and scaled to mean 0 and deviation 1 over the training set."""
     unit = dataset.preprocessing.target_unit
     return unit.standardized(examples.targets).astype(np.float32) if unit else examples.targets
-
-
-def _row_weights(
-    examples: Examples, dataset: PreparedDataset, splits: Sequence[SplitName], spec: ClassWeights | None
-) -> NDArray[Any]:
-    """How much each row of these splits counts, float32 (rows,)."""
-    if spec is None or dataset.classes is None or dataset.class_counts is None:
-        return np.ones(len(examples.rows), np.float32)
-    if spec.weights is not None:
-        by_class = np.array([spec.weights[label] for label in dataset.classes], np.float32)
-    else:
-        # Without stratify a class may have no row to train on; it has no weight then, and needs none.
-        counts = np.maximum(np.sum([dataset.class_counts[split] for split in splits], axis=0), 1.0)
-        by_class = (len(examples.rows) / (len(counts) * counts)).astype(np.float32)
-    weights: NDArray[Any] = by_class[examples.targets]
-    return weights
 
 
 def _reporter(context: StageContext) -> Callable[[int, dict[str, float]], None]:

@@ -1,0 +1,77 @@
+"""A smaller network of the same kind, taught by the trained one: knowledge distillation (Hinton, Vinyals and Dean 2015,
+"Distilling the Knowledge in a Neural Network", arXiv:1503.02531). Imports TensorFlow when it is applied.
+"""
+
+from steelyard.api.compression.techniques import Distill
+from steelyard.api.models import Model
+from steelyard.texts.figures import counted
+from steelyard_trainer.compression.artifact import Artifact
+from steelyard_trainer.compression.techniques.base import (
+    CannotBeMadeError,
+    StepData,
+    Technique,
+    Tell,
+)
+
+SMALL_SET_ROWS = 5_000
+"""Of fewer learned rows there are noisy copies, where the settings do not say."""
+_NOISE = 0.1
+
+
+def _apply(artifact: Artifact, settings: Distill, data: StepData, tell: Tell) -> Artifact:
+    from steelyard_trainer.families.keras.keras_file import write_keras
+    from steelyard_trainer.families.keras.lessons import Course, LessonRows, TaughtBatches, learn
+    from steelyard_trainer.families.keras.networks import Shape, serving_network, training_network
+    from steelyard_trainer.families.keras.teacher import Teacher, taught
+
+    if (how_trained := data.how_trained) is None:
+        raise CannotBeMadeError("it is not known which kind of network was trained")
+    student, training = student_of(how_trained.model, settings), how_trained.training
+    shape = Shape(data.width, data.classes)
+    network = training_network(student, shape, training.seed)
+    teacher = Teacher.of(artifact, data.classes)
+    weights, most = network.model.count_params(), teacher.model.count_params()
+    if weights >= most:
+        raise CannotBeMadeError(
+            f"a student is smaller than its teacher, but it would have {weights:,} weights to {most:,}"
+        )
+    rows = LessonRows.of(data, how_trained)
+    noise = settings.noise
+    if noise is None:
+        noise = _NOISE if len(rows.learned.targets) < SMALL_SET_ROWS else 0.0
+    course = Course.of(
+        training, times_epochs=2, times_rate=2, epochs=settings.epochs, learning_rate=settings.learning_rate
+    )
+    name = f"a student of {counted(weights, 'weight')}"
+    tell(
+        f"{name} learns from the trained network, which has {most:,}, for up to {counted(course.spec.epochs, 'epoch')}"
+    )
+    learn(
+        network,
+        lambda batches: TaughtBatches.of(batches, teacher, noise),
+        rows,
+        course,
+        data,
+        name,
+        taught(data.classes is not None, settings.temperature, settings.mixing),
+    )
+    made = Artifact(data.into, "Keras")
+    write_keras(serving_network(student, shape, network, name="student"), made.file)
+    return made
+
+
+def student_of(model: Model, settings: Distill) -> Model:
+    """The student's kind and settings. Raises CannotBeMadeError where the model has none so small."""
+    student: Model | None = model
+    for _ in range(settings.fewer_layers):
+        student = student and student.shallower()
+    if student is None:
+        raise CannotBeMadeError(f"{model.kind} has no network of {counted(settings.fewer_layers, 'layer')} fewer")
+    if settings.width < 1:
+        student = student.narrowed(settings.width)
+    if student is None or student == model:
+        raise CannotBeMadeError(f"{model.kind} has no network of {settings.width:g} times the width")
+    return student
+
+
+TECHNIQUE = Technique(Distill, _apply)

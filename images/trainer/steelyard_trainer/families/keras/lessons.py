@@ -1,0 +1,199 @@
+"""Trains a network where a technique of compression is applied: with step, loop and checkpoints of the stage
+train, on one worker. Imports the family's other parts.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from steelyard.api.errors import ConfigurationError
+from steelyard.api.training import EarlyStopping, Training
+from steelyard.contract.stages import Reason
+from steelyard_trainer.compression.search_rows import set_aside
+from steelyard_trainer.compression.techniques.base import CannotBeMadeError, HowTrained, StepData
+from steelyard_trainer.families.keras.batches import Batch, Batches
+from steelyard_trainer.families.keras.checkpoints import Checkpoints
+from steelyard_trainer.families.keras.epoch_metrics import EpochMetrics
+from steelyard_trainer.families.keras.loop import Loop, Validation
+from steelyard_trainer.families.keras.networks import TrainingNetwork
+from steelyard_trainer.families.keras.optimizers import build_optimizer
+from steelyard_trainer.families.keras.step import Lesson, Stepper, WeightRule
+from steelyard_trainer.families.keras.stopping import Progression
+from steelyard_trainer.families.keras.teacher import Teacher
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows as a network learns them."""
+
+    features: NDArray[Any]
+    """float32 (rows, width)."""
+    targets: NDArray[Any]
+    """(rows,): int32 class indices, or the standardized target, float32."""
+
+
+@dataclass(frozen=True)
+class LessonRows:
+    """The training set, cut for a lesson."""
+
+    learned: Rows
+    weights: NDArray[np.float32]
+    """How much each learned row counts."""
+    search: Rows
+    """Say which epoch is the best, and when to stop; none where there are too few rows."""
+
+    @classmethod
+    def of(cls, data: StepData, how_trained: HowTrained) -> "LessonRows":
+        """Reads the training set: twice its size while it is cut."""
+        examples = data.read_training()
+        learned, search = set_aside(examples.targets, data.classes, how_trained.training.seed)
+        targets = examples.targets
+        targets = data.unit.standardized(targets).astype(np.float32) if data.unit else targets.astype(np.int32)
+        weights = how_trained.row_weights(targets[learned])
+        return cls(
+            Rows(examples.features[learned], targets[learned]),
+            weights,
+            Rows(examples.features[search], targets[search]),
+        )
+
+
+@dataclass(frozen=True)
+class TaughtBatches(Batches):
+    """Batches in which every row's features are a little different in every epoch, and the teacher is asked each time.
+    Targets: float32 (batch_size, 1 + outputs), the label and the teacher's outputs."""
+
+    teacher: Teacher
+    noise: NDArray[np.float32]
+    """Standard deviation of what is added to each feature, shape (width,)."""
+
+    @classmethod
+    def of(cls, batches: Batches, teacher: Teacher, noise: float) -> Batches:
+        """The batches with the teacher's outputs beside the labels.
+
+        Args:
+            batches: their targets are the labels.
+            teacher: asked once for all rows where there is no noise.
+            noise: in standard deviations of each feature.
+        """
+        if noise == 0:
+            return replace(batches, targets=_beside(batches.targets, teacher.outputs(batches.features)))
+        deviations = batches.features.std(axis=0, dtype=np.float64).astype(np.float32)
+        return cls(**vars(batches), teacher=teacher, noise=np.float32(noise) * deviations)
+
+    def epoch(self, epoch: int, first_step: int = 0) -> Iterator[Batch]:
+        """See Batches."""
+        for step, batch in enumerate(super().epoch(epoch, first_step), first_step):
+            drawn = np.random.default_rng([self.seed, epoch, step, 1]).standard_normal(batch.features.shape, np.float32)
+            features = batch.features + drawn * self.noise
+            yield replace(batch, features=features, targets=_beside(batch.targets, self.teacher.outputs(features)))
+
+
+@dataclass(frozen=True)
+class Course:
+    """How long a network learns, and how fast."""
+
+    spec: Training
+    """Of one worker."""
+    ends_early: bool
+    """Whether the best epoch of the search rows counts; else the last one does."""
+
+    @classmethod
+    def of(
+        cls,
+        training: Training,
+        *,
+        times_epochs: float,
+        times_rate: float,
+        epochs: int | None,
+        learning_rate: float | None,
+        ends_early: bool = True,
+    ) -> "Course":
+        """The job's own training, longer or shorter.
+
+        Args:
+            training: the job's.
+            times_epochs: what its epochs are multiplied by, where `epochs` is not given; at least one is left.
+            times_rate: what its learning rate is multiplied by, where `learning_rate` is not given.
+            epochs: at most.
+            learning_rate: the step size.
+            ends_early: whether it ends when a fifth of the epochs (at least five) have not made it better.
+        """
+        epochs = epochs or max(1, round(training.epochs * times_epochs))
+        rate = learning_rate or min(100.0, training.optimizer.learning_rate * times_rate)
+        update = {
+            "workers": 1,
+            # The same global batch.
+            "batch_size": training.batch_size * training.workers,
+            "epochs": epochs,
+            "optimizer": training.optimizer.model_copy(update={"learning_rate": rate}),
+            "early_stopping": EarlyStopping(monitor="val_loss", patience=max(5, -(-epochs // 5))),
+        }
+        return cls(training.model_copy(update=update), ends_early)
+
+
+def learn(
+    network: TrainingNetwork,
+    batches: Callable[[Batches], Batches],
+    rows: LessonRows,
+    course: Course,
+    data: StepData,
+    name: str,
+    lesson: Lesson | None = None,
+    rule: Callable[[keras.optimizers.Optimizer, int], WeightRule] | None = None,
+) -> Progression:
+    """Trains a network, or goes on where an attempt before this one was; leaves it with the best epoch's weights.
+
+    Args:
+        network: with its first weights.
+        batches: what the batches of labels become, as the lesson wants them.
+        rows: what it learns from.
+        course: how long.
+        data: the step's.
+        name: of the network, in progress lines.
+        lesson: see Stepper.
+        rule: makes the rule of the weights (see Stepper) from the optimizer and the number of all steps.
+
+    Returns:
+        Which epoch was the best.
+
+    Raises:
+        CannotBeMadeError: the loss was not finite.
+        SteelyardError: another process was started in this one's place (AttemptSuperseded).
+    """
+    spec, searched = course.spec, rows.search
+    labelled = Batches(rows.learned.features, rows.learned.targets, rows.weights, spec.batch_size, 1, 0, spec.seed)
+    optimizer = build_optimizer(spec, labelled.steps)
+    made = rule(optimizer, spec.epochs * labelled.steps) if rule else None
+    stepper = Stepper(network, optimizer, None, spec.label_smoothing, lesson, made)
+    is_searched = course.ends_early and len(searched.targets) > 0
+    loop = Loop(
+        spec=spec,
+        model=network.model,
+        optimizer=optimizer,
+        stepper=stepper,
+        batches=batches(labelled),
+        validation=Validation(searched.features, searched.targets, len(searched.targets)) if is_searched else None,
+        checkpoints=Checkpoints(data.unfinished, "lesson", data.check_attempt),
+        metric="accuracy" if data.classes else "mae",
+        metric_scale=data.unit.scale if data.unit else 1.0,
+        metrics=EpochMetrics((), None, searched.targets, None),
+        report=lambda epoch, figures: data.progress(epoch, spec.epochs, f"epochs of {name}", figures),
+        is_leaving=lambda: False,
+    )
+    loop.resume()
+    try:
+        return loop.run()
+    except ConfigurationError as error:
+        if error.reason != Reason.LOSS_NOT_FINITE:
+            raise
+        raise CannotBeMadeError(
+            f"its training diverged: the loss was not finite in epoch {loop.state.epoch}; a lower learningRate may help"
+        ) from None
+
+
+def _beside(labels: NDArray[Any], outputs: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.hstack([labels[:, np.newaxis].astype(np.float32), outputs])

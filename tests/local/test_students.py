@@ -1,0 +1,153 @@
+"""Students: networks that learn from the trained one in the stage finish, and what becomes of them."""
+
+import json
+import signal
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+from finish_support import FinishStage
+
+from steelyard.stores.integrity import verify
+from steelyard_trainer.compression.artifact import Artifact
+from steelyard_trainer.families.keras.batches import Batches
+from steelyard_trainer.families.keras.lessons import TaughtBatches
+from steelyard_trainer.families.keras.teacher import Teacher, taught
+
+DIGITS = {"uri": "sklearn:digits", "target": "target"}
+DIABETES = {"uri": "sklearn:diabetes", "target": "target"}
+TRAINING = {"epochs": 3, "optimizer": {"learningRate": 0.01}, "checkpoint": {"everySteps": 10}}
+STUDENT = {"technique": "Distill", "width": 0.125}
+
+
+def weighing(*steps: dict[str, Any], most_lost: float = 0.05, **training: Any) -> dict[str, Any]:
+    """A spec whose one candidate is made by these steps."""
+    candidates = [{"name": "small", "steps": list(steps)}]
+    compression = {"candidates": candidates, "maxMetricDrop": most_lost}
+    return {"compression": compression, "training": TRAINING | training, "publish": [{"uri": "model"}]}
+
+
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory: pytest.TempPathFactory) -> FinishStage:
+    return FinishStage.ready(tmp_path_factory.mktemp("digits"), DIGITS)
+
+
+@pytest.fixture(scope="module")
+def diabetes(tmp_path_factory: pytest.TempPathFactory) -> FinishStage:
+    return FinishStage.ready(tmp_path_factory.mktemp("diabetes"), DIABETES)
+
+
+def student_in(stage: FinishStage) -> bytes:
+    """The student that this stage's only candidate is made from."""
+    (model,) = stage.workspace.finished.glob("*/*/model/model.keras")
+    return model.read_bytes()
+
+
+def test_a_student_is_an_eighth_as_wide_and_published(digits: FinishStage, capfd: pytest.CaptureFixture[str]) -> None:
+    outcome = digits.finish(**weighing(STUDENT, {"technique": "Int8"}))
+    assert outcome.summary["chosen"] == "small" and outcome.summary["candidates"][1]["metric"] > 0.9
+    assert outcome.summary["bytes"] < outcome.summary["baselineBytes"] / 8
+    assert verify(digits.folder / "model") == []
+    events = [json.loads(line) for line in capfd.readouterr().out.splitlines()]
+    epochs = [each for each in events if each.get("unit") == "epochs of a student of 2,410 weights"]
+    assert [each["done"] for each in epochs] == list(range(1, 7)) and {each["total"] for each in epochs} == {6}
+    assert epochs[-1]["values"]["val_accuracy"] > 0.9
+    notices = [each["message"] for each in events if each["event"] == "notice"]
+    assert notices[0] == (
+        "a student of 2,410 weights learns from the trained network, which has 19,210, for up to 6 epochs"
+    )
+
+
+def test_a_student_that_was_killed_goes_on_and_is_the_same(digits: FinishStage, tmp_path: Path) -> None:
+    asked = weighing(STUDENT)
+    stage = FinishStage.ready(tmp_path / "killed", DIGITS)
+    process = stage.start(**asked)
+    assert process.stdout is not None and process.stderr is not None
+    next(line for line in process.stdout if '"done": 3' in line and "epochs of" in line)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    process.stdout.close()
+    process.stderr.close()
+    (unfinished,) = stage.workspace.finished.glob("*/*/unfinished")
+    (newest,) = list(unfinished.glob("*/step-*"))[-1:]
+    assert json.loads((newest / "state.json").read_text())["epoch"] >= 2
+    stage.finish(**asked)
+    digits.finish(**asked)
+    assert student_in(stage) == student_in(digits)
+    assert not list(stage.workspace.finished.glob("*/*/unfinished"))
+
+
+def test_a_student_of_a_regression_learns_the_target_and_the_teacher(diabetes: FinishStage) -> None:
+    outcome = diabetes.finish(**weighing(STUDENT, epochs=10))
+    baseline, small = outcome.summary["candidates"]
+    assert outcome.summary["chosen"] == "small"
+    assert small["metric"] > baseline["metric"] - 0.05
+
+
+def test_a_student_that_diverges_is_a_verdict(diabetes: FinishStage) -> None:
+    diverging = {**STUDENT, "learningRate": 100}
+    outcome = diabetes.finish(**weighing(diverging, optimizer={"name": "SGD"}))
+    assert outcome.summary["chosen"] == "Baseline"
+    report = json.loads((diabetes.folder / "model/steelyard.json").read_text())
+    (verdict,) = [each["verdict"] for each in report["choice"]["candidates"] if each["name"] == "small"]
+    assert verdict.startswith("rejected: its training diverged: the loss was not finite in epoch 1;")
+    assert not list(diabetes.workspace.finished.glob("*/*/unfinished"))
+
+
+def network(outputs: int, *, is_finite: bool = True) -> Teacher:
+    features = keras.Input((3,))
+    dense = keras.layers.Dense(outputs, activation="softmax" if outputs > 1 else None)
+    model = keras.Model(features, dense(features))
+    if not is_finite:
+        dense.set_weights([np.full((3, outputs), np.nan), np.zeros(outputs)])
+    return Teacher.of(Artifact.in_memory(Path(), "Keras", model), outputs if outputs > 1 else None)
+
+
+def test_a_teacher_says_its_logits_up_to_a_constant() -> None:
+    teacher, rows = network(4), np.random.default_rng(0).normal(size=(5, 3)).astype(np.float32)
+    kernel, bias = teacher.model.get_weights()
+    logits, said = rows @ kernel + bias, teacher.outputs(rows)
+    assert said - said[:, :1] == pytest.approx(logits - logits[:, :1], abs=1e-5)
+
+
+def test_what_is_taught_is_the_papers_loss() -> None:
+    random = np.random.default_rng(0)
+    outputs, said = random.normal(size=(2, 6, 4)).astype(np.float32)
+    labels = np.arange(6) % 4
+    targets = np.hstack([labels[:, np.newaxis], said]).astype(np.float32)
+    losses, right = taught(classifies=True, temperature=2.0, mixing=0.75)(outputs, targets)
+
+    def softmax(logits: np.ndarray) -> np.ndarray:
+        exponentials: np.ndarray = np.exp(logits)
+        return exponentials / exponentials.sum(1, keepdims=True)
+
+    soft = (softmax(said / 2) * np.log(softmax(said / 2) / softmax(outputs / 2))).sum(1)
+    hard = -np.log(softmax(outputs)[np.arange(6), labels])
+    assert np.array(losses) == pytest.approx(0.75 * 4 * soft + 0.25 * hard, rel=1e-5)
+    assert np.array(right).tolist() == (outputs.argmax(1) == labels).tolist()
+    losses, errors = taught(classifies=False, temperature=2.0, mixing=0.75)(outputs[:, :1], targets[:, :2])
+    differences = outputs[:, 0] - targets[:, 1], outputs[:, 0] - targets[:, 0]
+    assert np.array(losses) == pytest.approx(0.75 * differences[0] ** 2 + 0.25 * differences[1] ** 2, rel=1e-5)
+    assert np.array(errors) == pytest.approx(np.abs(differences[1]), rel=1e-6)
+
+
+def test_noisy_copies_are_new_in_every_epoch_and_the_same_from_any_step_on() -> None:
+    rows = np.random.default_rng(0).normal(size=(40, 3)).astype(np.float32) * [1, 10, 0]
+    plain = Batches(rows.astype(np.float32), np.zeros(40, np.int32), np.ones(40, np.float32), 8, 1, 0, seed=1)
+    noisy = TaughtBatches.of(plain, network(4), noise=0.1)
+    first = list(noisy.epoch(0))
+    added = np.vstack([batch.features for batch in first]) - np.vstack([batch.features for batch in plain.epoch(0)])
+    assert added.std(axis=0) == pytest.approx([0.1, 1.0, 0.0], rel=0.3)
+    for batch, again in zip(first[2:], noisy.epoch(0, first_step=2), strict=True):
+        assert batch.features.tolist() == again.features.tolist() and batch.targets.tolist() == again.targets.tolist()
+    assert first[0].targets[:, 1:] == pytest.approx(noisy.teacher.outputs(first[0].features))  # type: ignore[attr-defined]
+    assert first[0].features.tolist() != next(noisy.epoch(1)).features.tolist()
+
+
+def test_a_teacher_whose_outputs_are_not_finite_teaches_nobody() -> None:
+    from steelyard_trainer.compression.techniques.base import CannotBeMadeError
+
+    with pytest.raises(CannotBeMadeError, match="are not finite numbers"):
+        network(4, is_finite=False).outputs(np.ones((2, 3), np.float32))
