@@ -63,6 +63,19 @@ class Int8(OfNetworks):
     """How many training rows show the range of the activations, at most: evenly spread over the training set."""
 
 
+class Int4(OfNetworks):
+    """4-bit weights of dense layers; activations are quantized as they come. Embeddings stay in float32."""
+
+    technique: Literal["Int4"] = "Int4"
+    """Int4"""
+    block_size: Literal[32] | None = None
+    """Of a dense layer's weights: how many inputs share a scale. Every dense layer's number of inputs must be a
+    multiple of it. Default: all inputs of an output share one."""
+    convolutions: Literal["Float32", "Int8", "Int4"] = "Int8"
+    """What the weights of convolutions are, of depthwise ones at least Int8. Int4 is the smallest, and slower than
+    Float32; Int8 is the fastest."""
+
+
 class OnNetworks(Settings):
     """A technique that trains a network, which goes on to the next step. A fifth of the training set, at most 20,000
     rows, says which epoch is the best, and is not learned."""
@@ -117,13 +130,13 @@ class Onnx(Settings):
     """Onnx"""
 
 
-TechniqueSettings: TypeAlias = DynamicRange | Float16 | Int8 | Distill | Onnx
+TechniqueSettings: TypeAlias = DynamicRange | Float16 | Int8 | Int4 | Distill | Onnx
 """All of them. Each class is named as its technique is in manifests."""
 
 TECHNIQUES: dict[str, type[Settings]] = {each.technique_name(): each for each in get_args(TechniqueSettings)}
 """By the technique's name."""
 
-TechniqueName = Literal["DynamicRange", "Float16", "Int8", "Distill", "Onnx"]
+TechniqueName = Literal["DynamicRange", "Float16", "Int8", "Int4", "Distill", "Onnx"]
 assert get_args(TechniqueName) == tuple(TECHNIQUES)
 
 

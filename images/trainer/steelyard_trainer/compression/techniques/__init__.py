@@ -13,6 +13,7 @@ TECHNIQUES: dict[str, str] = {
     "DynamicRange": "steelyard_trainer.compression.techniques.dynamic_range",
     "Float16": "steelyard_trainer.compression.techniques.float16",
     "Int8": "steelyard_trainer.compression.techniques.int8",
+    "Int4": "steelyard_trainer.compression.techniques.int4",
     "Distill": "steelyard_trainer.families.keras.distill",
     "Onnx": "steelyard_trainer.families.sklearn.onnx",
 }

@@ -15,9 +15,12 @@ class LiteRt(OfNetworks):
 
 
 def _apply(artifact: Artifact, _settings: LiteRt, data: StepData, _tell: Tell) -> Artifact:
-    from steelyard_trainer.compression.techniques.litert_converter import convert
+    from steelyard_trainer.compression.litert_file import stripped
+    from steelyard_trainer.compression.techniques.litert_converter import float_file
 
-    return convert(artifact, data)
+    made = Artifact(data.into, "LiteRT")
+    made.file.write_bytes(stripped(float_file(artifact, data)))
+    return made
 
 
 TECHNIQUE = Technique(LiteRt, _apply)

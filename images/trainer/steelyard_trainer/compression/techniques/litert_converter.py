@@ -16,29 +16,51 @@ import tensorflow as tf
 
 from steelyard.serving.model import quiet_native_code
 from steelyard_trainer.compression.artifact import Artifact
+from steelyard_trainer.compression.litert_file import stripped
 from steelyard_trainer.compression.techniques.base import StepData
 
 
-def convert(artifact: Artifact, data: StepData, configure: Callable[[Any], None] = lambda _converter: None) -> Artifact:
-    """The model in LiteRT: the same bytes for the same model and settings of the converter.
+def convert(artifact: Artifact, data: StepData, configure: Callable[[Any], None]) -> Artifact:
+    """The model in LiteRT, stripped: the same bytes for the same model and settings of the converter.
 
     Args:
         artifact: a Keras model that takes (rows, width) float32.
         data: where the file goes, and where the exported model may lie for the next conversion.
         configure: sets up TensorFlow's converter.
     """
+    made = Artifact(data.into, "LiteRT")
+    made.file.write_bytes(stripped(_converted(artifact, data, configure)))
+    return made
+
+
+def float_file(artifact: Artifact, data: StepData) -> bytes:
+    """The model in LiteRT in float32, as the converter writes it, with the names that other tools need; made once for
+    all that is made of an artifact.
+
+    Args:
+        artifact: a Keras model that takes (rows, width) float32.
+        data: where the file may lie for the next that asks for it.
+    """
+    path = data.scratch / f"float-{_digest(artifact)}.tflite"
+    if not path.exists():
+        path.write_bytes(_converted(artifact, data, lambda _converter: None))
+    return path.read_bytes()
+
+
+def _converted(artifact: Artifact, data: StepData, configure: Callable[[Any], None]) -> bytes:
     with _quiet():
         converter = tf.lite.TFLiteConverter.from_saved_model(str(_exported(artifact, data.scratch)))
         configure(converter)
-        content: bytes = converter.convert()
-    made = Artifact(data.into, "LiteRT")
-    made.file.write_bytes(content)
-    return made
+        return bytes(converter.convert())
+
+
+def _digest(artifact: Artifact) -> str:
+    return hashlib.sha256(str(artifact.folder).encode()).hexdigest()[:16]
 
 
 def _exported(artifact: Artifact, scratch: Path) -> Path:
     """The model as TensorFlow's converter reads it; made once for all conversions of an artifact."""
-    folder = scratch / f"saved-model-{hashlib.sha256(str(artifact.folder).encode()).hexdigest()[:16]}"
+    folder = scratch / f"saved-model-{_digest(artifact)}"
     if not folder.exists():
         model: keras.Model = artifact.opened(partial(keras.saving.load_model, compile=False))
         model.export(folder, format="tf_saved_model", verbose=False)
