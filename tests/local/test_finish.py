@@ -150,7 +150,7 @@ def test_the_report_holds_the_evidence(digits: FinishStage) -> None:
     assert report["dataset"]["fingerprint"] == digits.prepared().fingerprint
     assert report["dataset"]["rows"] == {"train": 1257, "validation": 180, "test": 360}
     assert {"steelyard", "python", "tensorflow", "keras", "numpy", "ai-edge-litert"} <= report["versions"].keys()
-    assert report["training"]["atBestEpoch"] == {"loss": 0.1}
+    assert report["training"]["atBestEpoch"] == {"loss": 0.1} and report["training"]["history"] == {"loss": [0.2, 0.1]}
 
 
 def test_the_page_has_every_epoch_and_the_candidates(digits: FinishStage) -> None:

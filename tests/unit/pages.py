@@ -1,16 +1,17 @@
 """Pages as tests read them: their text, their elements, their charts."""
 
 import re
+from collections.abc import Mapping, Sequence
 from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
 from xml.etree import ElementTree
 
 from published_support import PUBLISHED
 
-from steelyard.contract.report import PublishedReport
+from steelyard.contract.report import NetworkTraining, PublishedReport
 from steelyard.report.model import report_page
+from steelyard.report.search import Found
 from steelyard.report.told import Told
 
 FOLDERS = sorted(path.parent for path in PUBLISHED.glob("*/model/steelyard.json"))
@@ -26,8 +27,19 @@ def report_of(folder: Path) -> PublishedReport:
     return PublishedReport.read(folder)
 
 
-def page_of(folder: Path, **more: Any) -> str:
-    return report_page(Told(report_of(folder), **more))
+def with_history(report: PublishedReport, history: Mapping[str, Sequence[float | None]]) -> PublishedReport:
+    """What was trained in epochs, with figures of each."""
+    training = report.training
+    if isinstance(training, NetworkTraining):
+        training = training.model_copy(update={"history": history})
+    return report.model_copy(update={"training": training})
+
+
+def page_of(
+    folder: Path, history: Mapping[str, Sequence[float | None]] | None = None, found: Found | None = None
+) -> str:
+    report = report_of(folder)
+    return report_page(Told(with_history(report, history) if history else report, found))
 
 
 def text_of(html: str) -> str:

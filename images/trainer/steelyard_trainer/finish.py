@@ -69,7 +69,6 @@ def finish(context: StageContext) -> Outcome:
         judged=judged,
         choice=choice,
         sizes=sizes,
-        history=trained.training.get("history", {}),
         output=output_of(served, dataset.task),
         runtime=published.runtime,
         found_by=FoundBy.from_environment(weighed.trial if weighed else None),

@@ -18,6 +18,7 @@ from steelyard.cli.output import print_error
 from steelyard.cli.plan import plan
 from steelyard.cli.predict import predict
 from steelyard.cli.run import run
+from steelyard.cli.show import show
 from steelyard.cli.status import status
 from steelyard.cli.submit import submit
 from steelyard.cli.trials import trials
@@ -52,7 +53,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for local_command in (init, validate, plan, run, trials, verify, predict):
+for local_command in (init, validate, plan, run, trials, show, verify, predict):
     app.command()(local_command)
 app.command("export-study")(export_study)
 for cluster_command in (submit, list_jobs, status, logs, fetch, delete):

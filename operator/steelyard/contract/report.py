@@ -101,6 +101,8 @@ class NetworkTraining(Document):
     steps: int
     at_best_epoch: dict[str, float]
     """Figures such as loss and val_loss."""
+    history: dict[str, list[float | None]] | None = absent()
+    """The same after each epoch; null where one was no finite number. None in a folder of before they were told."""
 
 
 class CrossValidationReport(Document):

@@ -88,6 +88,26 @@ class Section:
     blocks: tuple[Block, ...]
 
 
+@dataclass(frozen=True)
+class Figure:
+    """A figure that stands out."""
+
+    value: str
+    what: str
+    """What it is."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """All that is told of something."""
+
+    title: str
+    text: str
+    """What is said first."""
+    figures: tuple[Figure, ...]
+    sections: tuple[Section, ...]
+
+
 def code(text: str) -> str:
     """A user's own words, which no renderer must read."""
     return "`" + " ".join(text.replace("`", "'").split()) + "`"

@@ -8,7 +8,7 @@ from html import escape
 from itertools import groupby
 from typing import Any
 
-from steelyard.report.blocks import Block, Bullets, Code, Facts, Folded, Heading, Section, Table, Text, Warn
+from steelyard.report.blocks import Block, Bullets, Code, Facts, Folded, Heading, Report, Section, Table, Text, Warn
 from steelyard.report.chart_data import Bars, Matrix, Parallel, Plot, Quantiles
 from steelyard.report.style import STYLE
 from steelyard.report.svg import drawn
@@ -18,24 +18,16 @@ _LONG = 36
 """Characters of a cell whose column is broken into lines."""
 
 
-def page(title: str, heading: str, lead: str, facts: Sequence[tuple[str, str]], sections: Sequence[Section]) -> str:
-    """The page as HTML.
-
-    Args:
-        title: what a browser's tab says.
-        heading: the page's title.
-        lead: the paragraph below it, as text.
-        facts: (figure, what it is), which stand out.
-        sections: the rest.
-    """
-    items = "".join(f"<li><b>{escape(value)}</b><span>{escape(what)}</span></li>" for value, what in facts)
+def page(tab: str, report: Report) -> str:
+    """The page as HTML; `tab` is what a browser's tab says."""
+    items = "".join(f"<li><b>{escape(each.value)}</b><span>{escape(each.what)}</span></li>" for each in report.figures)
     body = [
-        f"<h1>{escape(heading)}</h1>\n<p>{inline(lead)}</p>\n",
+        f"<h1>{escape(report.title)}</h1>\n<p>{inline(report.text)}</p>\n",
         f'<ul class="facts">{items}</ul>\n',
-        *(_section(section) for section in sections),
+        *(_section(section) for section in report.sections),
     ]
     return (
-        f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>{escape(title)}</title>\n'
+        f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>{escape(tab)}</title>\n'
         f'<meta name="viewport" content="width=device-width, initial-scale=1">\n<style>{STYLE}</style>\n</head>\n'
         f"<body>\n{''.join(body)}</body>\n</html>\n"
     )

@@ -1,22 +1,18 @@
 """Sections as Markdown: texts, tables, and the charts that are tables as well. Pure; imports the blocks only."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
-from steelyard.report.blocks import Bullets, Code, Facts, Heading, Section, Table, Text, Warn, code
+from steelyard.report.blocks import Bullets, Code, Facts, Heading, Report, Table, Text, Warn, code
 from steelyard.report.chart_data import Matrix, Quantiles
 from steelyard.report.tables import facts_in_words, matrix_table, quantiles_table
 
 
-def markdown(title: str, sections: Sequence[Section]) -> str:
-    """A document.
-
-    Args:
-        title: its title.
-        sections: what follows it.
-    """
-    parts = [f"# {_plain(title)}"]
-    for section in sections:
+def markdown(report: Report) -> str:
+    """A document."""
+    parts = [f"# {_plain(report.title)}", report.text]
+    parts += ["\n".join(f"- {each.value}: {each.what}" for each in report.figures)] if report.figures else []
+    for section in report.sections:
         parts += [f"## {section.title}"] if section.title else []
         parts += [_WRITERS[type(block)](block) for block in section.blocks if type(block) in _WRITERS]
     return "\n\n".join(parts) + "\n"

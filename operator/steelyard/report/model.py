@@ -4,7 +4,7 @@ sections; a section that is new here has a module in `parts` and a line in one o
 from collections.abc import Callable
 
 from steelyard.contract.report import PublishedReport
-from steelyard.report.blocks import Section, Text, code, listed
+from steelyard.report.blocks import Figure, Report, Section, code, listed
 from steelyard.report.html import page
 from steelyard.report.markdown import markdown
 from steelyard.report.names import shown_name
@@ -39,15 +39,20 @@ PAGE: tuple[Part, ...] = (
 def model_card(report: PublishedReport) -> str:
     """README.md: what a person should know before using the model."""
     told = Told(report)
-    return markdown(report.name, [Section("", (Text(_purpose(report)),)), *_sections(CARD, told)])
+    return markdown(Report(report.name, _purpose(report), (), tuple(_sections(CARD, told))))
 
 
 def report_page(told: Told) -> str:
     """report.html: the same with charts, and with what has room there. It needs nothing else: no script, no font, no
     address of anybody's."""
+    return page(f"Model {told.report.name}", report_of(told))
+
+
+def report_of(told: Told) -> Report:
+    """What report.html shows, for any rendering."""
     report = told.report
-    lead = f"{_purpose(report)} {_origin(report)}"
-    return page(f"Model {report.name}", report.name, lead, _facts(report), _sections(PAGE, told))
+    text = f"{_purpose(report)} {_origin(report)}"
+    return Report(report.name, text, tuple(_figures(report)), tuple(_sections(PAGE, told)))
 
 
 def _sections(parts: tuple[Part, ...], told: Told) -> list[Section]:
@@ -74,17 +79,17 @@ def _origin(report: PublishedReport) -> str:
     return f"A model of kind {model}, trained on {counted(rows, 'row')} of {code(source)}."
 
 
-def _facts(report: PublishedReport) -> list[tuple[str, str]]:
+def _figures(report: PublishedReport) -> list[Figure]:
     chosen = report.choice
     figure = report.metrics["test"][chosen.primary_metric]
     facts = [
-        (number(figure.value), f"{chosen.primary_metric} on the test set, ± {number(figure.standard_error, 2)}"),
-        (f"{chosen.bytes:,}", f"bytes ({shown_name(chosen.chosen, chosen.baseline)})"),
+        Figure(number(figure.value), f"{chosen.primary_metric} on the test set, ± {number(figure.standard_error, 2)}"),
+        Figure(f"{chosen.bytes:,}", f"bytes ({shown_name(chosen.chosen, chosen.baseline)})"),
     ]
     if chosen.bytes != chosen.baseline_bytes:
-        facts.append((f"{chosen.bytes / chosen.baseline_bytes:.3f}", f"of the {chosen.baseline} model"))
+        facts.append(Figure(f"{chosen.bytes / chosen.baseline_bytes:.3f}", f"of the {chosen.baseline} model"))
     published = next((each for each in chosen.candidates if each.name == chosen.chosen), None)
     if published is not None and published.latency_microseconds:
-        facts.append((duration(published.latency_microseconds), "a row"))
+        facts.append(Figure(duration(published.latency_microseconds), "a row"))
     rows = report.dataset.rows
-    return [*facts, (f"{sum(rows.values()):,}", "rows"), (str(len(report.dataset.columns)), "columns")]
+    return [*facts, Figure(f"{sum(rows.values()):,}", "rows"), Figure(str(len(report.dataset.columns)), "columns")]

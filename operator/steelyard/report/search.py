@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from steelyard.api.tuning_job import TuningJobSpec
-from steelyard.report.blocks import Section, Table, Text
+from steelyard.report.blocks import Figure, Report, Section, Table, Text
 from steelyard.report.html import page
 from steelyard.report.scales import figure, value_text
 from steelyard.report.search_charts import (
@@ -37,6 +37,8 @@ class Found:
     """None where there are too few answers, or all are the same."""
     chosen: int | None = None
     """The number of the trial that was published; None: the best one's."""
+    judged_in: str = ""
+    """The file that tells the importance, where that was not asked for here."""
 
     @property
     def entries(self) -> Sequence[Entry]:
@@ -66,7 +68,7 @@ def search_page(found: Found) -> str:
     else."""
     name = found.document.name
     sections = [*search_sections(found), Section("All trials", (_all_trials(found),))]
-    return page(f"Search {name}", name, _lead(found.document), _facts(found), sections)
+    return page(f"Search {name}", Report(name, _lead(found.document), tuple(_figures(found)), tuple(sections)))
 
 
 def search_sections(found: Found) -> list[Section]:
@@ -100,6 +102,10 @@ def search_sections(found: Found) -> list[Section]:
 
 def _importance(found: Found) -> Section:
     title, importance = "Importance of the parameters", found.importance
+    if found.judged_in:
+        return Section(
+            title, (Text(f"It is in `{found.judged_in}`: it takes a random forest, which is not grown again here."),)
+        )
     if importance is None:
         text = f"Too few different results to tell: {len(found.answers)}, and {FEWEST_ANSWERS} are needed."
         return Section(title, (Text(text),))
@@ -122,14 +128,14 @@ def _lead(document: SearchDocument) -> str:
     return f"{goals}. {how}.{ended}"
 
 
-def _facts(found: Found) -> list[tuple[str, str]]:
+def _figures(found: Found) -> list[Figure]:
     counts = {state: sum(entry.state == state for entry in found.entries) for state in _STATES}
-    facts = [(f"{len(found.entries):,}", "trials")]
-    facts += [(f"{count:,}", state.lower()) for state, count in counts.items() if count]
+    facts = [Figure(f"{len(found.entries):,}", "trials")]
+    facts += [Figure(f"{count:,}", state.lower()) for state, count in counts.items() if count]
     best, front = found.best, found.front
     if best is not None and best.value is not None:
-        facts.insert(0, (f"{best.value:.6g}", f"{found.document.spec.objective.name} of trial {best.number}"))
-    return [*facts, (str(len(front)), "on the front")] if front else facts
+        facts.insert(0, Figure(f"{best.value:.6g}", f"{found.document.spec.objective.name} of trial {best.number}"))
+    return [*facts, Figure(str(len(front)), "on the front")] if front else facts
 
 
 def _all_trials(found: Found) -> Table:

@@ -4,8 +4,8 @@ tables as well."""
 import textwrap
 from collections.abc import Sequence
 
-from steelyard.report.blocks import Block, Bullets, Code, Facts, Folded, Heading, Section, Table, Text, Warn
-from steelyard.report.chart_data import Bars, Matrix, Quantiles
+from steelyard.report.blocks import Block, Bullets, Code, Facts, Folded, Heading, Report, Section, Table, Text, Warn
+from steelyard.report.chart_data import Bars, Matrix, Parallel, Plot, Quantiles
 from steelyard.report.tables import bars_table, matrix_table, quantiles_table
 
 COLUMNS = 80
@@ -20,7 +20,8 @@ _GAP = 2
 
 
 def terminal_lines(section: Section, width: int | None = None) -> list[str]:
-    """A section, with an empty line between its blocks but for that below a heading; what is only a chart is left out.
+    """A section, with an empty line between its blocks but for that below a heading. A chart that is no table as well
+    is named.
 
     Args:
         section: it.
@@ -37,10 +38,12 @@ def terminal_lines(section: Section, width: int | None = None) -> list[str]:
     return lines
 
 
-def terminal_text(title: str, sections: Sequence[Section], width: int | None = None) -> str:
+def terminal_text(report: Report, width: int | None = None) -> str:
     """A document; see `terminal_lines`."""
-    parts = [[title], *(terminal_lines(section, width) for section in sections)]
-    return "\n\n".join("\n".join(lines) for lines in parts if lines) + "\n"
+    figures = Table(("", ""), tuple((each.value, each.what) for each in report.figures), frozenset({0}))
+    begin = Section("", (Heading(report.title), Text(report.text), figures))
+    parts = (terminal_lines(section, width) for section in (begin, *report.sections))
+    return "\n\n".join("\n".join(lines) for lines in parts) + "\n"
 
 
 def _written(block: Block, width: int | None, is_below_facts: bool) -> list[str]:
@@ -50,11 +53,11 @@ def _written(block: Block, width: int | None, is_below_facts: bool) -> list[str]
         case Table():
             return _table(block, width, is_below_facts)
         case Text(text=text) | Heading(text=text):
-            return [part for line in text.split("\n") for part in _wrapped(line, width)]
+            return [part for line in text.split("\n") for part in _wrapped(line, width, "\n" in text)]
         case Warn(label=label, text=text):
-            return _wrapped(f"{label}: {text}", width)
+            return _wrapped(f"{label}: {text}", width, False)
         case Bullets(items=items):
-            return [part for item in items for part in _wrapped(f"- {item}", width)]
+            return [part for item in items for part in _wrapped(f"- {item}", width, True)]
         case Code(text=text):
             return [f"  {line}" for line in text.split("\n")]
         case Matrix():
@@ -63,15 +66,15 @@ def _written(block: Block, width: int | None, is_below_facts: bool) -> list[str]
             return _table(quantiles_table(block), width, False)
         case Bars():
             return _table(bars_table(block), width, False)
-        case Folded(title=title, block=inner):
-            return [f"{title}:", *_written(inner, width, False)]
-        case _:
+        case Plot(label=label) | Parallel(label=label):
+            return _wrapped(f"[chart: {label}]", width, False)
+        case Folded():
             return []
 
 
-def _wrapped(line: str, width: int | None) -> list[str]:
-    """A line as lines that end between words; those that follow begin two blanks further in."""
-    indent = " " * (len(line) - len(line.lstrip()) + 2)
+def _wrapped(line: str, width: int | None, is_item: bool) -> list[str]:
+    """A line as lines that end between words; of an item those that follow begin two blanks further in."""
+    indent = " " * (len(line) - len(line.lstrip()) + 2) if is_item else ""
     return [line] if width is None or len(line) <= width else _broken(line, width, indent)
 
 
@@ -117,14 +120,24 @@ def _table(table: Table, width: int | None, is_below_facts: bool) -> list[str]:
         ]
     if width is None or _total(widths) <= width:
         return _rows(table, columns, widths)
-    last = columns[-1]
-    room = width - _total([*widths[:-1], 0])
-    if last not in table.numbers and room >= _LEAST_TEXT:
-        return _rows(table, columns, [*widths[:-1], room])
+    parts = [list(columns)] if _can_be_narrowed(table, columns, widths, width) else _parts(widths, width)
     lines: list[str] = []
-    for part in _parts(widths, width):
-        lines += [*([""] if lines else []), *_rows(table, part, widths)]
+    for part in parts:
+        fitted = [*widths]
+        if _can_be_narrowed(table, part, widths, width):
+            fitted[part[-1]] = _room_for_last(part, widths, width)
+        lines += [*([""] if lines else []), *_rows(table, part, fitted)]
     return lines
+
+
+def _can_be_narrowed(table: Table, columns: Sequence[int], widths: Sequence[int], width: int) -> bool:
+    """Whether the columns fit where the last one's texts go on below themselves."""
+    room, last = _room_for_last(columns, widths, width), columns[-1]
+    return last not in table.numbers and _LEAST_TEXT <= room < widths[last]
+
+
+def _room_for_last(columns: Sequence[int], widths: Sequence[int], width: int) -> int:
+    return width - _total([*(widths[column] for column in columns[:-1]), 0])
 
 
 def _total(widths: Sequence[int]) -> int:
@@ -144,7 +157,7 @@ def _parts(widths: Sequence[int], width: int) -> list[list[int]]:
 def _rows(table: Table, columns: Sequence[int], widths: Sequence[int]) -> list[str]:
     """The header and the rows. A text in the last column that is longer than that goes on below itself."""
     lines = []
-    for row in (table.header, *table.rows):
+    for row in (table.header, *table.rows) if any(table.header) else table.rows:
         cells = [_cell(row[column], widths[column], column in table.numbers) for column in columns[:-1]]
         begin = "".join(cell + " " * _GAP for cell in cells)
         last = columns[-1]

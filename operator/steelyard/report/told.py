@@ -1,7 +1,6 @@
 """What there is to tell of a published model. Imports the contract and the search's part of the report."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from steelyard.contract.report import PublishedReport
 from steelyard.report.search import Found
@@ -13,7 +12,5 @@ class Told:
 
     report: PublishedReport
     """steelyard.json."""
-    history: Mapping[str, Sequence[float]] = field(default_factory=dict)
-    """Of a network: figures such as loss and val_loss, by epoch."""
     found: Found | None = None
     """The search that the model is the best of."""

@@ -14,12 +14,13 @@ from steelyard.contract.package import (
     FORMAT_VERSION,
     PREPROCESSING_FILE,
     REPORT_FILE,
+    SEARCH_FILE,
     STANDARDIZED_TARGET,
     SUMS_FILE,
 )
 from steelyard.contract.report import PublishedReport
 from steelyard.serving.runtimes import RUNTIMES, explained_import, load_model
-from steelyard.stores.integrity import check_intact, check_is_published_model, not_intact, verify
+from steelyard.stores.integrity import FileProblem, check_intact, check_is_published_model, not_intact, verify
 
 if TYPE_CHECKING:
     import numpy as np
@@ -65,11 +66,7 @@ class PublishedModel:
             ConfigurationError: a later version of Steelyard published it, in a format that this one does not know.
             DataError: a file that is needed is damaged or missing.
         """
-        check_is_published_model(folder)
-        # A file that the user put beside the model does no harm here.
-        problems = verify(folder)
-        check_intact(folder, (problem for problem in problems if problem.file in (SUMS_FILE, REPORT_FILE)))
-        document = json.loads((folder / REPORT_FILE).read_bytes())
+        document, problems = _intact_document(folder)
         report = _report_of(folder, document)
         serving = report.serving
         check_intact(folder, (problem for problem in problems if problem.file in (serving.file, PREPROCESSING_FILE)))
@@ -103,6 +100,22 @@ class PublishedModel:
     ) -> "npt.NDArray[Any]":
         """What the model takes, of raw cells. Raises DataError as `predict` does."""
         return self.preprocessing.transform(table, first_row, dtype=self.model.features_type, tally=tally)
+
+
+def intact_report(folder: Path) -> PublishedReport:
+    """What is said of a model, whose other files may be damaged or missing. Raises as `PublishedModel.load` does."""
+    document, problems = _intact_document(folder)
+    check_intact(folder, (problem for problem in problems if problem.file == SEARCH_FILE))
+    return _report_of(folder, document)
+
+
+def _intact_document(folder: Path) -> tuple[Any, list[FileProblem]]:
+    """steelyard.json as it was published, and what is wrong with other files. Raises ConfigurationError, DataError."""
+    check_is_published_model(folder)
+    # A file that the user put beside the model does no harm here.
+    problems = verify(folder)
+    check_intact(folder, (problem for problem in problems if problem.file in (SUMS_FILE, REPORT_FILE)))
+    return json.loads((folder / REPORT_FILE).read_bytes()), problems
 
 
 def _report_of(folder: Path, document: Any) -> PublishedReport:

@@ -3,7 +3,7 @@
 import pytest
 from pages import Reader
 
-from steelyard.report.blocks import Code, Facts, Folded, Heading, Section, Table, Text, Warn
+from steelyard.report.blocks import Code, Facts, Figure, Folded, Heading, Report, Section, Table, Text, Warn
 from steelyard.report.chart_data import Matrix, Plot
 from steelyard.report.html import inline, page
 from steelyard.report.markdown import markdown
@@ -23,12 +23,12 @@ def test_both_renderings_say_what_the_sections_say() -> None:
             ),
         ),
     ]
-    assert markdown("T", sections) == (
-        "# T\n\nWords with `code`.\n\n## Second\n\n**Doubtful:** `it is odd`\n\n"
+    assert markdown(Report("T", "Lead.", (), tuple(sections))) == (
+        "# T\n\nLead.\n\nWords with `code`.\n\n## Second\n\n**Doubtful:** `it is odd`\n\n"
         "| name | bytes |\n| --- | --- |\n| a\\|b | 1 |\n| c | 22 |\n\n"
         "|  | `x` | `y` |\n| --- | --- | --- |\n| `x` | 3 | 1 |\n| `y` | 0 | 4 |\n"
     )
-    html = page("Tab", "T", "Lead.", [("5", "rows")], sections)
+    html = page("Tab", Report("T", "Lead.", (Figure("5", "rows"),), tuple(sections)))
     Reader(html)
     assert "<p>Words with <code>code</code>.</p>" in html and "<b>Doubtful:</b> it is odd" in html
     assert '<tr class="chosen"><td>c</td><td class="number">22</td></tr>' in html
@@ -60,7 +60,7 @@ def test_facts_and_tables_are_lines_of_a_terminal() -> None:
         "",
         (
             Facts((("digest", ((DIGEST,),)), ("chosen", (("Int8",), ("a second line",))), ("test", (figures,)))),
-            Plot("left out", "x", "y"),
+            Plot("loss by epoch", "x", "y"),
             Table(
                 ("candidate", "bytes", ""), (("float32", "1,000", ""), ("Int8", "-", "can't be made")), frozenset({1})
             ),
@@ -73,14 +73,18 @@ def test_facts_and_tables_are_lines_of_a_terminal() -> None:
         "test        figure0 0.98765 ± 0.0025, figure1 0.98765 ± 0.0025",
         "            figure2 0.98765 ± 0.0025, figure3 0.98765 ± 0.0025",
         "",
+        "[chart: loss by epoch]",
+        "",
         "candidate            bytes",
         "float32              1,000",
         "Int8                     -  can't be made",
     ]
     assert max(map(len, terminal_lines(section))) <= COLUMNS
     facts = Section("", section.blocks[:1])
-    assert "- chosen: Int8; a second line\n" in markdown("T", [facts])
-    assert '<tr><td>chosen</td><td class="text">Int8; a second line</td></tr>' in page("T", "T", "", [], [facts])
+    assert "- chosen: Int8; a second line\n" in markdown(Report("T", "", (), (facts,)))
+    assert '<tr><td>chosen</td><td class="text">Int8; a second line</td></tr>' in page(
+        "T", Report("T", "", (), (facts,))
+    )
 
 
 TRIALS = Table(

@@ -6,7 +6,7 @@ from html import escape
 from pathlib import Path
 
 import pytest
-from pages import FOLDERS, HISTORY, Reader, charts_of, page_of, report_of, text_of
+from pages import FOLDERS, HISTORY, Reader, charts_of, page_of, report_of, text_of, with_history
 from published_support import PUBLISHED, report_document
 from search_documents import search_document
 
@@ -53,7 +53,7 @@ def test_the_card_is_what_it_was_before_it_was_made_of_sections() -> None:
 
 
 def test_the_curves_hold_every_epoch_of_both_sets_and_say_which_was_published() -> None:
-    html = page_of(PUBLISHED / "wine-network/model", history={**HISTORY, "loss": [float("nan"), 0.75, 0.5]})
+    html = page_of(PUBLISHED / "wine-network/model", history={**HISTORY, "loss": [None, 0.75, 0.5]})
     curves = {chart.get("aria-label"): chart for chart in charts_of(html) if "by epoch" in str(chart.get("aria-label"))}
     assert set(curves) == {"loss by epoch", "accuracy by epoch"}
     for name, chart in curves.items():
@@ -147,7 +147,7 @@ def test_users_words_are_shown_as_they_are() -> None:
         "bytes": None, "latencyMicroseconds": None, "validation": None, "failure": evil, "verdict": evil, "drop": None,
     }  # fmt: skip
     report = PublishedReport.parse(document)
-    html = report_page(Told(report, HISTORY))
+    html = report_page(Told(with_history(report, HISTORY)))
     reader = Reader(html)
     assert reader.fetched == [] and "<script" not in html
     assert f"<h1>{escape(evil)}</h1>" in html

@@ -6,7 +6,7 @@ Equal models, figures and versions give equal bytes: nothing in it says when or 
 import json
 import platform
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -64,8 +64,6 @@ class Evidence:
     dataset: PreparedDataset
     training: TrainingReport
     """What is said of the training."""
-    history: Mapping[str, Sequence[float]]
-    """Of a network: figures such as loss and val_loss, by epoch."""
     packages: Mapping[str, str]
     """The versions of the libraries that made the model, beside numpy and scikit-learn."""
     judged: Judgement
@@ -191,7 +189,7 @@ def assemble(
     report, found_by = evidence.report, evidence.found_by
     _write_json(folder / REPORT_FILE, report.to_json())
     (folder / CARD_FILE).write_text(model_card(report), encoding="utf-8")
-    told = Told(report, evidence.history, found_by.found if found_by else None)
+    told = Told(report, found_by.found if found_by else None)
     (folder / PAGE_FILE).write_text(report_page(told), encoding="utf-8")
     for name, content in (found_by.files if found_by else {}).items():
         (folder / name).write_bytes(content)

@@ -3,6 +3,7 @@ TensorFlow, Keras and serving.
 """
 
 import hashlib
+import math
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -123,6 +124,10 @@ class Workbench:
             workers=document["workers"],
             steps=document["steps"],
             at_best_epoch={name: values[best - 1] for name, values in document["history"].items()},
+            history={
+                name: [value if math.isfinite(value) else None for value in values]
+                for name, values in document["history"].items()
+            },
         )
 
     def packages(self) -> dict[str, str]:
