@@ -3,7 +3,7 @@
 Pure; imports the blocks and the charts' drawing.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from itertools import groupby
 from typing import Any
@@ -57,7 +57,7 @@ def _beside(blocks: Sequence[Block]) -> str:
 
 
 def _below(blocks: Any) -> str:
-    return "".join(f"{_WRITERS[type(block)](block)}\n" for block in blocks)
+    return "".join(f"{WRITERS[type(block)](block)}\n" for block in blocks)
 
 
 def _table(table: Table) -> str:
@@ -80,10 +80,10 @@ def _quantiles(chart: Quantiles) -> str:
 
 
 def _folded(folded: Folded) -> str:
-    return f"<details><summary>{escape(folded.title)}</summary>\n{_WRITERS[type(folded.block)](folded.block)}</details>"
+    return f"<details><summary>{escape(folded.title)}</summary>\n{WRITERS[type(folded.block)](folded.block)}</details>"
 
 
-_WRITERS: dict[type[Any], Callable[[Any], str]] = {
+WRITERS: Mapping[type[Any], Callable[[Any], str]] = {
     Text: lambda block: f"<p>{inline(block.text)}</p>",
     Warn: lambda block: f'<p class="warn"><b>{escape(block.label)}:</b> {inline(block.text)}</p>',
     Heading: lambda block: f"<h3>{escape(block.text)}</h3>",
@@ -98,3 +98,4 @@ _WRITERS: dict[type[Any], Callable[[Any], str]] = {
     Matrix: drawn,
     Quantiles: _quantiles,
 }
+"""How each kind of block is written."""

@@ -1,11 +1,13 @@
 """Sections as Markdown, as a page and as lines of a terminal."""
 
+from typing import get_args
+
 import pytest
 from pages import Reader
 
-from steelyard.report.blocks import Code, Facts, Figure, Folded, Heading, Report, Section, Table, Text, Warn
+from steelyard.report.blocks import Block, Code, Facts, Figure, Folded, Heading, Report, Section, Table, Text, Warn
 from steelyard.report.chart_data import Matrix, Plot
-from steelyard.report.html import inline, page
+from steelyard.report.html import WRITERS, inline, page
 from steelyard.report.markdown import markdown
 from steelyard.report.terminal import COLUMNS, terminal_lines
 
@@ -34,6 +36,10 @@ def test_both_renderings_say_what_the_sections_say() -> None:
     assert '<tr class="chosen"><td>c</td><td class="number">22</td></tr>' in html
     assert "<details><summary>More</summary>" in html and "<pre><code>secret: 1</code></pre>" in html
     assert "<li><b>5</b><span>rows</span></li>" in html
+
+
+def test_a_page_shows_every_kind_of_block() -> None:
+    assert set(WRITERS) == set(get_args(Block))
 
 
 @pytest.mark.parametrize(
