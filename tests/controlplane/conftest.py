@@ -26,6 +26,14 @@ def log(control_plane: SimulatedCluster) -> AuditLog:
     return control_plane.audit.since()
 
 
+@pytest.fixture(scope="module")
+def kubectl(control_plane: SimulatedCluster) -> Iterator[Kubectl]:
+    """kubectl in a namespace of a module's own, where the CRDs are installed."""
+    install_crds(control_plane.kubectl)
+    with fresh_namespace(control_plane.kubectl) as within:
+        yield within
+
+
 @pytest.fixture
 def namespace(control_plane: SimulatedCluster) -> Iterator[Kubectl]:
     """kubectl in a namespace of this test's own."""

@@ -11,11 +11,15 @@ from typing import Any
 import pytest
 from cluster.kubectl import Kubectl, KubectlError
 
-from steelyard.api.loading import apply_overrides
+from steelyard.api.errors import ManifestError
+from steelyard.api.loading import apply_overrides, parse_training_job
+from steelyard.planning.clusters import cluster_problems
 
 ROOT = Path(__file__).parents[2]
 
 Manifest = dict[str, Any]
+
+MODELS = "mlp, linear, randomForest, ridge, lasso, elasticNet, logisticRegression, nearestNeighbors, gradientBoosting"
 
 _BASE: Manifest = {
     "apiVersion": "steelyard.dev/v1alpha1",
@@ -97,6 +101,15 @@ def refusals(kubectl: Kubectl, document: Manifest) -> dict[str, str]:
     except KubectlError as error:
         return by_field(str(error))
     return {}
+
+
+def local_problems(document: dict[str, object]) -> dict[str, str]:
+    """What `steelyard submit` says of a manifest before it asks the API server."""
+    try:
+        problems = cluster_problems(parse_training_job(document).spec)
+    except ManifestError as error:
+        problems = error.problems
+    return {problem.path: problem.message for problem in problems}
 
 
 def by_field(text: str) -> dict[str, str]:

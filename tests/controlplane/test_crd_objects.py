@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 from cluster.api import Api
-from cluster.kubectl import Kubectl, KubectlError, fresh_namespace
+from cluster.kubectl import Kubectl, KubectlError
 from cluster.simulation import SimulatedCluster
-from crd_support import ROOT, by_field, install_crds, manifest, wait_until
+from crd_support import ROOT, by_field, manifest, wait_until
 
 from steelyard.api.loading import parse_training_job
 from steelyard.api.status import TrainingJobStatus
@@ -63,14 +63,6 @@ STATUS: Node = {
         "candidates": [{"name": "Int8", "bytes": 94000, "metric": 0.97, "drop": -0.001, "withinBudget": True}],
     },
 }
-
-
-@pytest.fixture(scope="module")
-def kubectl(control_plane: SimulatedCluster) -> Iterator[Kubectl]:
-    """kubectl in a namespace, with the CRDs installed."""
-    install_crds(control_plane.kubectl)
-    with fresh_namespace(control_plane.kubectl) as within:
-        yield within
 
 
 def make(kubectl: Kubectl, name: str, *overrides: str, status: Node | None = None) -> None:
