@@ -21,7 +21,8 @@ from steelyard.contract.stages import Reason
 from steelyard.report.blocks import Table
 
 if TYPE_CHECKING:
-    from steelyard.client import Client, JobHandle, SearchHandle
+    from steelyard.client import Client
+    from steelyard.client.handle import Handle
 
 PANEL = "On a cluster"
 """The commands' part of the help."""
@@ -103,7 +104,7 @@ def age(since: str | None, until: str | None = None) -> str:
     return f"{seconds // 86400}d"
 
 
-def waiting_interrupted(handle: "JobHandle | SearchHandle") -> SteelyardError:
+def waiting_interrupted(handle: "Handle[Any]") -> SteelyardError:
     """What to say when a user ends the waiting for a job: the job itself goes on."""
     return SteelyardError(
         f"interrupted; the {handle.kind.name} {handle.name} runs on: the same command waits again, "

@@ -11,7 +11,9 @@ from typing import Annotated, Any
 
 import typer
 
+from steelyard.api.errors import SteelyardError
 from steelyard.cli.fitting import told
+from steelyard.contract.events import RunEnded
 from steelyard.report.blocks import Section
 from steelyard.report.terminal import terminal_lines
 
@@ -74,6 +76,12 @@ def terminal_width() -> int | None:
 def section_lines(section: Section) -> list[str]:
     """What a person is told, as lines of this terminal."""
     return terminal_lines(section, terminal_width())
+
+
+def print_not_begun(error: SteelyardError, output: OutputFormat) -> None:
+    """Prints the last event of what did not even begin, where events are printed as JSON."""
+    if output is OutputFormat.JSON:
+        print_json(RunEnded("", error.reason, error.message, error.exit_code, 0.0, "").to_json())
 
 
 def print_error(message: str) -> None:

@@ -19,7 +19,7 @@ from steelyard.cli.output import (
     OutputOption,
     SetOption,
     WorkspaceOption,
-    print_json,
+    print_not_begun,
 )
 from steelyard.cli.tuning_run import run_search
 from steelyard.contract.events import RunEnded
@@ -55,8 +55,7 @@ def run(
         else:
             job = LocalJob.of(manifest, file, workspace, folders)
     except SteelyardError as error:
-        if output is OutputFormat.JSON:
-            print_json(RunEnded("", error.reason, error.message, error.exit_code, 0.0, "").to_json())
+        print_not_begun(error, output)
         raise
     if isinstance(manifest, TuningJob):
         run_search(search, force=force, output=output)
@@ -71,9 +70,7 @@ def _run_job(job: LocalJob, *, force: bool, output: OutputFormat) -> None:
         with display(output, console, stages, slow_starts(job.job.spec.model)) as report:
             ended = LocalRunner(job, report).run(force=force)
     except StageError as error:
-        raise SteelyardError(
-            f"{error.message}\nlog: {error.log}", reason=error.reason, exit_code=error.exit_code
-        ) from None
+        raise error.with_log() from None
     if output is OutputFormat.TEXT:
         say(console, "\n" + summary(ended, job))
 

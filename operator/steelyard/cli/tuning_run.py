@@ -5,7 +5,6 @@ from typing import Any
 
 from rich.console import Console
 
-from steelyard.api.errors import SteelyardError
 from steelyard.cli.fitting import program, say
 from steelyard.cli.next_commands import next_commands, next_heading
 from steelyard.cli.outcome import outcome_lines, typed
@@ -26,9 +25,7 @@ def run_search(search: LocalSearch, *, force: bool, output: OutputFormat) -> Non
         with search_display(output, console, search.tuning.spec) as report:
             ended = SearchRunner(search, report).run(force=force)
     except StageError as error:
-        raise SteelyardError(
-            f"{error.message}\nlog: {error.log}", reason=error.reason, exit_code=error.exit_code
-        ) from None
+        raise error.with_log() from None
     if output is OutputFormat.TEXT:
         say(console, "\n" + search_summary(ended, search))
 

@@ -49,6 +49,10 @@ class StageError(SteelyardError):
         self.log = log
         """Of the process whose end says why."""
 
+    def with_log(self) -> SteelyardError:
+        """The same with the log's place in its message, for who is told no more than that."""
+        return SteelyardError(f"{self.message}\nlog: {self.log}", reason=self.reason, exit_code=self.exit_code)
+
 
 @dataclass
 class LocalRunner:
