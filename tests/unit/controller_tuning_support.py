@@ -5,13 +5,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, TypeGuard
 
-from controller_support import NAMESPACE, NOW, ago
+from controller_support import NAMESPACE, NOW, ago, stage_job
 
 from steelyard.api.loading import apply_overrides
 from steelyard.api.tuning_status import TuningJobStatus
-from steelyard.contract.stages import StageName
 from steelyard.contract.trial_report import TrialReport
-from steelyard.controller.observation import StageJob
 from steelyard.controller.settings import Settings
 from steelyard.controller.tuning.actions import Action, MakeChild, MakePack, TuningDecision
 from steelyard.controller.tuning.admission import admit
@@ -127,26 +125,8 @@ def pack(first: int, count: int, outcome: Any = "Running", **fields: Any) -> Pac
     """A pack of trials over the forest."""
     suggestions = tuple(Suggestion(number, forest_values(number)) for number in range(first, first + count))
     stage: Any = "pack"
-    job = StageJob(
-        namespace=NAMESPACE,
-        name=f"{NAME}-pack-{first}",
-        uid=f"uid-pack-{first}",
-        resource_version="1",
-        job=NAME,
-        stage=_stage(stage),
-        owner_uid=UID,
-        is_going=False,
-        outcome=outcome,
-        reason="",
-        message="",
-        failed=0,
-    )
+    job = stage_job(stage, outcome, name=f"{NAME}-pack-{first}", uid=f"uid-pack-{first}", job=NAME, owner_uid=UID)
     return replace(Pack(job, "key", suggestions, False), **fields)
-
-
-def _stage(name: Any) -> StageName:
-    stage: StageName = name
-    return stage
 
 
 def forest_values(number: int) -> Values:

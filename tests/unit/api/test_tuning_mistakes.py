@@ -309,24 +309,16 @@ def test_a_log_that_is_too_large_is_refused_with_the_figures() -> None:
 
 
 def test_all_mistakes_are_named_at_once() -> None:
-    found = problems(
-        "mlp",
+    mistakes = [
         "parallelTrials=31",
         "placement=Packed",
         "template.training.workers=2",
         "algorithm.name=NSGA-II",
         path_of("model.mlp.drop"),
-        "maxMinutes=-1",
-    )
+    ]
+    found = problems("mlp", *mistakes, "maxMinutes=-1")
     assert set(found) == {"spec.maxMinutes"}, "what the types refuse comes first"
-    found = problems(
-        "mlp",
-        "parallelTrials=31",
-        "placement=Packed",
-        "template.training.workers=2",
-        "algorithm.name=NSGA-II",
-        path_of("model.mlp.drop"),
-    )
+    found = problems("mlp", *mistakes)
     assert set(found) == {
         "spec.algorithm.name",
         "spec.parallelTrials",

@@ -3,6 +3,7 @@ controller's pods and names."""
 
 from typing import Any
 
+from steelyard.api.pods import WorkspaceSpec
 from steelyard.contract.stages import EndKind, ExitCode
 from steelyard.controller.names import (
     CONTAINER,
@@ -41,14 +42,18 @@ def stage_children(context: JobContext, stage: Stage) -> list[tuple[str, dict[st
 
 def workspace_claim(context: JobContext) -> dict[str, Any]:
     """The claim that is made for a job and goes with it."""
-    workspace = context.job.spec.workspace
+    metadata = _metadata(context, workspace_claim_name(context.name), "workspace")
+    return claim_for(context.job.spec.workspace, metadata)
+
+
+def claim_for(workspace: WorkspaceSpec, metadata: dict[str, Any]) -> dict[str, Any]:
+    """A claim of the size, class and access that a workspace asks for."""
     spec: dict[str, Any] = {
         "accessModes": [workspace.access_mode],
         "resources": {"requests": {"storage": workspace.storage or DEFAULT_STORAGE}},
     }
     if workspace.storage_class_name is not None:
         spec["storageClassName"] = workspace.storage_class_name
-    metadata = _metadata(context, workspace_claim_name(context.name), "workspace")
     return {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": metadata, "spec": spec}
 
 

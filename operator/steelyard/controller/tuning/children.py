@@ -26,7 +26,7 @@ from steelyard.controller.names import (
     pack_name,
     search_config_map_name,
 )
-from steelyard.controller.training.children import DEFAULT_STORAGE, failure_rules
+from steelyard.controller.training.children import claim_for, failure_rules
 from steelyard.controller.training.pods import JobContext, pod_template, threads_of
 from steelyard.controller.tuning.actions import MakeChild, MakePack
 from steelyard.controller.tuning.facts import Suggestion, suggestions_of, suggestions_text
@@ -44,15 +44,7 @@ _LARGEST_PACK_BYTES = 700_000
 
 def workspace_claim(context: SearchContext) -> dict[str, Any]:
     """The claim that is made for a search and goes with it."""
-    workspace = context.spec.template.workspace
-    spec: dict[str, Any] = {
-        "accessModes": [workspace.access_mode],
-        "resources": {"requests": {"storage": workspace.storage or DEFAULT_STORAGE}},
-    }
-    if workspace.storage_class_name is not None:
-        spec["storageClassName"] = workspace.storage_class_name
-    metadata = _metadata(context, context.claim, "workspace")
-    return {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": metadata, "spec": spec}
+    return claim_for(context.spec.template.workspace, _metadata(context, context.claim, "workspace"))
 
 
 def data_child(context: SearchContext) -> dict[str, Any]:
