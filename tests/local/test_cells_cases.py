@@ -1,60 +1,25 @@
 """What people met in their tables, as small inputs, and three neighbors of each: columns that are misread end a job or
 are read right, and predict reads them as training did."""
 
-import json
 import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 import yaml
-from predict_support import CASES, Predictor, as_parquet, rows_of
+from cells_support import Case, parquet
+from predict_support import Predictor, as_parquet, rows_of
 from predict_support import predicted as predicted
 from sklearn_support import EstimatorJob
 
 from steelyard.api.errors import DataError
-from steelyard_trainer.data.reading import PreparedDataset
 
 INDEX = "04-parquet-pandas-index"
 THOUSANDS = "07-thousands-currency"
 BLANK = "09-label-blank"
-DATE = "10-iso-date"
 GAP = "16-target-gap"
-
-
-class Case:
-    """A job over a table of a case, or one like it."""
-
-    def __init__(self, folder: Path, name: str, table: pd.DataFrame | Path | None = None, **dataset: Any) -> None:
-        spec = yaml.safe_load((CASES / name / "job.yaml").read_text())["spec"]
-        self.model = spec["model"]
-        uri = table if isinstance(table, Path) else CASES / name / spec["dataset"]["uri"]
-        if isinstance(table, pd.DataFrame):
-            uri = folder / "own.csv"
-            table.to_csv(uri, index=False)
-        self.job = EstimatorJob.on(folder, {**spec["dataset"], "uri": str(uri), **dataset})
-
-    @property
-    def prepared(self) -> PreparedDataset:
-        return self.job.prepared
-
-    def score(self, metric: str) -> float:
-        """The published model's figure on the test set."""
-        self.folder, _ = self.job.publish(self.model)
-        report = json.loads((self.folder / "steelyard.json").read_text())
-        return float(report["metrics"]["test"][metric]["value"])
-
-
-def parquet(path: Path, frame: pd.DataFrame, **options: Any) -> Path:
-    frame.to_parquet(path, **options)
-    return path
-
-
-# --- pandas' saved index ----------------------------------------------------------------------------------------------
 
 
 def test_a_saved_index_is_left_out_and_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -86,9 +51,6 @@ def test_an_index_without_a_column_and_one_that_is_named_are_no_matter(tmp_path:
     (tmp_path / "b").mkdir()
     case = Case(tmp_path / "b", INDEX, parquet(tmp_path / "own2.parquet", frame), categorical=["code"])
     assert dict(case.prepared.columns) == {"noise": "Number", "code": "Category"}
-
-
-# --- numbers with thousands separators, currencies, gaps --------------------------------------------------------------
 
 
 def test_a_column_of_numbers_in_other_clothes_is_refused_with_the_lines_to_write(tmp_path: Path) -> None:
@@ -198,9 +160,6 @@ def test_codes_with_letters_are_words_when_the_manifest_says_so(tmp_path: Path) 
     assert case.prepared.preprocessing.columns[0].words == ("12A", "13", "14", "15")
 
 
-# --- labels and blanks ------------------------------------------------------------------------------------------------
-
-
 def test_blanks_around_labels_make_no_classes(tmp_path: Path) -> None:
     case = Case(tmp_path, BLANK)
     assert case.prepared.classes == ("no", "yes")
@@ -246,114 +205,6 @@ def test_labels_that_look_alike_are_told_with_counts(tmp_path: Path, capsys: pyt
     assert case.prepared.classes == ("01", "1", "Yes", "no", "yes")
     assert case.prepared.findings["lookAlikeLabels"] == [{"01": 30, "1": 30}, {"Yes": 30, "yes": 30}]
     assert "labels that look alike are different classes: 'Yes' (30 rows), 'yes' (30 rows)" in capsys.readouterr().out
-
-
-# --- dates ------------------------------------------------------------------------------------------------------------
-
-
-def test_iso_dates_become_parts_and_predict_does_the_same(tmp_path: Path, predicted: Predictor) -> None:
-    case = Case(tmp_path, DATE)
-    assert case.prepared.columns == (("date", "Date"),)
-    names = case.prepared.preprocessing.feature_names
-    assert names == [f"date.{part}" for part in ("year", "month", "day", "weekday", "dayOfYear", "seconds")]
-    assert case.score("r2") > 0.9
-    rows = rows_of(DATE, "t.csv")
-    assert predicted(case.folder, rows).score < 1
-    in_parquet = as_parquet(rows.assign(date=pd.to_datetime(rows["date"])))
-    assert predicted(case.folder, in_parquet).predictions == predicted(case.folder, rows).predictions
-
-
-@pytest.mark.parametrize(
-    ("form", "said"),
-    [
-        ("%d.%m.%Y", {"dates": {"date": "%d.%m.%Y"}}),
-        ("%Y%m%d", {"dates": {"date": "%Y%m%d"}}),
-        ("%Y-%m-%dT00:00:00Z", {}),
-        ("%Y-%m-%d 00:00", {"dates": {"date": "ISO8601"}}),
-    ],
-)
-def test_dates_of_other_forms(tmp_path: Path, predicted: Predictor, form: str, said: dict[str, Any]) -> None:
-    rows = rows_of(DATE, "t.csv")
-    frame = rows.assign(date=pd.to_datetime(rows["date"]).dt.strftime(form))
-    case = Case(tmp_path, DATE, frame, **said)
-    assert case.score("r2") > 0.9
-    assert predicted(case.folder, frame).score < 1
-
-
-@pytest.mark.parametrize("kind", ["date32", "timestamp", "tz", "text"])
-def test_dates_of_parquet(tmp_path: Path, predicted: Predictor, kind: str) -> None:
-    rows = rows_of(DATE, "t.csv")
-    moments = pd.to_datetime(rows["date"])
-    dates = {
-        "date32": lambda: pa.array(moments.dt.date),
-        "timestamp": lambda: pa.array(moments),
-        "tz": lambda: pa.array(moments.dt.tz_localize("UTC")),
-        "text": lambda: pa.array(rows["date"], pa.string()),
-    }[kind]()
-    table = pa.table({"date": dates, "y": rows["y"].astype(float)})
-    pq.write_table(table, tmp_path / "own.parquet")
-    case = Case(tmp_path, DATE, tmp_path / "own.parquet")
-    assert case.score("r2") > 0.9
-    # A CSV file of the same days, and the file itself.
-    expected = predicted(case.folder, rows).predictions
-    assert predicted(case.folder, (tmp_path / "own.parquet").read_bytes()).predictions == expected
-
-
-def test_times_and_durations_of_parquet(tmp_path: Path, predicted: Predictor) -> None:
-    minutes = np.arange(400) * 3
-    table = pa.table(
-        {
-            "at": pa.array(minutes * 60_000_000, pa.time64("us")),
-            "took": pa.array(minutes * 1000, pa.duration("ms")),
-            "y": np.abs(minutes - 700.0),
-        }
-    )
-    pq.write_table(table, tmp_path / "own.parquet")
-    case = Case(tmp_path, DATE, tmp_path / "own.parquet")
-    assert case.prepared.preprocessing.feature_names == ["at.hour", "at.seconds", "took"]
-    assert case.score("r2") > 0.9
-    assert predicted(case.folder, (tmp_path / "own.parquet").read_bytes()).score < 60
-
-
-def test_gaps_among_dates_are_filled(tmp_path: Path, predicted: Predictor) -> None:
-    rows = rows_of(DATE, "t.csv")
-    frame = rows.assign(date=["" if row % 9 == 0 else cell for row, cell in enumerate(rows["date"])])
-    for strategy, fill in (
-        ({"strategy": "Median"}, None),
-        ({"strategy": "Constant", "text": "2020-05-01"}, 1588291200.0),
-    ):
-        shutil.rmtree(tmp_path / "workspace", ignore_errors=True)
-        case = Case(tmp_path, DATE, frame, missingValues={"value": 0.0, **strategy} if fill else strategy)
-        column = case.prepared.preprocessing.columns[0]
-        assert fill in (None, column.fill)
-    case.score("r2")
-    assert "56" in predicted(case.folder, frame).err
-
-
-def test_a_cell_that_is_no_date_is_named(tmp_path: Path) -> None:
-    rows = rows_of(DATE, "t.csv")
-    frame = rows.assign(date=["soon" if row == 7 else cell for row, cell in enumerate(rows["date"])])
-    with pytest.raises(DataError, match=r"row 8 \(line 9\), column 'date': 'soon' is not a date of the form ISO8601"):
-        Case(tmp_path, DATE, frame)
-
-
-def test_dates_of_no_known_form_are_words_and_it_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    rows = rows_of(DATE, "t.csv")
-    Case(tmp_path, DATE, rows.assign(date=pd.to_datetime(rows["date"]).dt.strftime("%d.%m.%Y")))
-    assert "dates: {date: '%d.%m.%Y'}" in capsys.readouterr().out
-
-
-@pytest.mark.parametrize("kind", ["csv", "parquet"])
-def test_a_date_as_the_target_is_refused(tmp_path: Path, kind: str) -> None:
-    days = pd.date_range("2024-01-01", periods=60)
-    frame = pd.DataFrame({"x": range(60), "y": days})
-    table = tmp_path / f"own.{kind}"
-    frame.to_csv(table, index=False) if kind == "csv" else frame.to_parquet(table, index=False)
-    with pytest.raises(DataError, match=r"the target 'y'.* holds .*a date.* can't be predicted as it is"):
-        Case(tmp_path, DATE, table)
-
-
-# --- rows without a target --------------------------------------------------------------------------------------------
 
 
 def test_rows_without_a_target_end_the_job_and_the_message_names_the_field(tmp_path: Path) -> None:

@@ -10,15 +10,14 @@ import sys
 import time
 import zipfile
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from ai_edge_litert.interpreter import Interpreter
 from candidates_support import kept_candidates
-from finish_support import FinishStage, solve
+from finish_support import ALL, DIGITS, FinishStage, outputs_of, report_of
 from keras.saving import load_model
-from sklearn.metrics import accuracy_score, r2_score
+from sklearn.metrics import accuracy_score
 
 from steelyard.api.errors import ConfigurationError, SteelyardError
 from steelyard.contract.package import SUMS_FILE, files_of
@@ -26,9 +25,6 @@ from steelyard.contract.stages import Reason
 from steelyard.stores.integrity import digest_of, verify
 from steelyard.stores.registry import store_at
 from steelyard.stores.surroundings import Surroundings
-
-DIGITS = {"uri": "sklearn:digits", "target": "target"}
-ALL = {"compression": {"candidates": ["DynamicRange", "Float16", "Int8"], "maxMetricDrop": 0.01}}
 
 
 @pytest.fixture(scope="module")
@@ -43,23 +39,6 @@ def digits(tmp_path_factory: pytest.TempPathFactory) -> FinishStage:
 def model(digits: FinishStage, tmp_path: Path) -> Path:
     """A copy of the published model, to be harmed."""
     return shutil.copytree(digits.folder / "model", tmp_path / "model")
-
-
-def report_of(model: Path) -> dict[str, Any]:
-    document: dict[str, Any] = json.loads((model / "steelyard.json").read_text())
-    return document
-
-
-def outputs_of(content: bytes, features: np.ndarray) -> np.ndarray:
-    """Row by row, by another road than the code's."""
-    interpreter = Interpreter(model_content=content)
-    interpreter.allocate_tensors()
-    rows = []
-    for row in features:
-        interpreter.set_tensor(interpreter.get_input_details()[0]["index"], row[np.newaxis])
-        interpreter.invoke()
-        rows.append(interpreter.get_tensor(interpreter.get_output_details()[0]["index"])[0])
-    return np.array(rows)
 
 
 def types_in(content: bytes) -> set[str]:
@@ -227,38 +206,6 @@ def test_what_an_attempt_that_was_killed_left_is_made_again(digits: FinishStage)
     assert verify(digits.folder / "again") == []
 
 
-def test_a_stage_that_is_killed_goes_on_with_the_candidates_that_it_had(tmp_path: Path) -> None:
-    stage = FinishStage.ready(tmp_path, DIGITS)
-    process = stage.start(publish=[{"uri": "model"}], **ALL)
-    assert process.stdout is not None and process.stderr is not None
-    next(line for line in process.stdout if '"done": 2' in line)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    process.stdout.close()
-    process.stderr.close()
-    before = kept_candidates(stage.workspace)
-    assert {"Baseline", "DynamicRange"} <= before.keys()
-    made = {path: path.stat().st_mtime_ns for folder in before.values() for path in folder.rglob("*")}
-    stage.finish(publish=[{"uri": "model"}], **ALL)
-    assert {path: path.stat().st_mtime_ns for path in made} == made
-    assert len(kept_candidates(stage.workspace)) == 4
-    (folder,) = stage.workspace.finished.iterdir()
-    assert len(list(folder.iterdir())) == 4, "nothing is left of the one that was being made"
-
-
-def test_another_model_replaces_the_candidates_and_the_published_model(tmp_path: Path) -> None:
-    stage = FinishStage.ready(tmp_path, DIGITS)
-    first = stage.finish(publish=[{"uri": "model"}, {"uri": "second"}]).summary
-    assert (first["chosen"], first["candidates"][0]["name"], len(first["candidates"])) == ("Baseline", "Baseline", 1)
-    assert digest_of(tmp_path / "model") == digest_of(tmp_path / "second") == first["digest"]
-    stage.leave_model(seed=1)
-    second = stage.finish(publish=[{"uri": "model"}]).summary
-    assert second["digest"] != first["digest"]
-    assert verify(tmp_path / "model", second["digest"]) == verify(tmp_path / "second", first["digest"]) == []
-    assert len(list(stage.workspace.finished.iterdir())) == 1
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["model", "second", "workspace"]
-
-
 def test_latency_can_be_the_objective(digits: FinishStage) -> None:
     wanted = {"candidates": ["DynamicRange", "Float16", "Int8"], "objective": "Latency", "maxMetricDrop": 1}
     summary = digits.finish(publish=[{"uri": "fast"}], compression=wanted).summary
@@ -288,31 +235,6 @@ def test_the_bound_of_the_gap_is_on_the_test_part(digits: FinishStage) -> None:
     digits.finish(publish=[{"uri": "model"}], evaluation={"maxGeneralizationGap": gap + 1e-6}, **ALL)
     with pytest.raises(SteelyardError, match="a gap of"):
         digits.finish(publish=[{"uri": "model"}], evaluation={"maxGeneralizationGap": gap - 1e-6}, **ALL)
-
-
-def test_a_candidate_that_overflows_is_rejected(tmp_path: Path) -> None:
-    """The hidden layer's outputs lie beyond 65,504, the largest number of 16 bits; the float32 model bears them."""
-    stage = FinishStage.ready(tmp_path, DIGITS, scale=1e6)
-    compression = {"candidates": ["Float16"], "maxMetricDrop": 0.01}
-    assert stage.finish(publish=[{"uri": "model"}], compression=compression).summary["chosen"] == "Baseline"
-    report = report_of(tmp_path / "model")
-    assert report["metrics"]["test"]["accuracy"]["value"] > 0.9
-    assert report["choice"]["candidates"][1]["verdict"].startswith("rejected")
-    assert "no compressed candidate keeps accuracy within 0.01" in report["choice"]["why"]
-
-
-def test_regression(tmp_path: Path) -> None:
-    stage = FinishStage.ready(tmp_path, {"uri": "sklearn:diabetes", "target": "target"})
-    evaluation = {"require": [{"metric": "r2", "minimum": 0.2}, {"metric": "mae", "maximum": 70}]}
-    summary = stage.finish(publish=[{"uri": "model"}], evaluation=evaluation, **ALL).summary
-    test = stage.prepared().read("test")
-    outputs = outputs_of((tmp_path / "model/model.tflite").read_bytes(), test.features)
-    outputs = stage.prepared().preprocessing.target_unit.restored(outputs)
-    assert summary["metric"] == "r2"
-    # Batches and single rows may differ in the last bit of float32.
-    assert summary["metrics"]["r2"][0] == pytest.approx(r2_score(test.targets, outputs), abs=1e-6)
-    assert summary["chosen"] != "Baseline"
-    assert verify(tmp_path / "model", summary["digest"]) == []
 
 
 # Where the model goes
@@ -412,14 +334,3 @@ def test_nothing_is_published_where_the_manifest_names_no_place(digits: FinishSt
     outcome = digits.finish()
     assert outcome.summary["published"] == []
     assert "published nowhere" in outcome.message
-
-
-def test_a_model_whose_outputs_are_not_finite_is_not_published(tmp_path: Path) -> None:
-    stage = FinishStage.ready(tmp_path, DIGITS)
-    broken = solve(stage.prepared())
-    broken.layers[-1].bias.assign(np.full(10, np.nan))
-    broken.save(stage.workspace.model_file)
-    with pytest.raises(SteelyardError, match="not finite") as caught:
-        stage.finish(publish=[{"uri": "model"}])
-    assert caught.value.reason == Reason.LOSS_NOT_FINITE
-    assert not (tmp_path / "model").exists()

@@ -16,14 +16,10 @@ import pytest
 import skops.io
 from candidates_support import kept_candidates
 from search_documents import search_document
-from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import RandomForestClassifier
-from sklearn.linear_model import LogisticRegression
-from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
-from sklearn.preprocessing import FunctionTransformer
 from sklearn_support import EstimatorJob
 
-from steelyard.api.errors import ConfigurationError, DataError
+from steelyard.api.errors import ConfigurationError
 from steelyard.cli.output import OutputFormat
 from steelyard.cli.predict import predict
 from steelyard.contract.package import CARD_FILE, PAGE_FILE, REPORT_FILE, SEARCH_FILE, SEARCH_PAGE_FILE, SUMS_FILE
@@ -36,7 +32,6 @@ from steelyard_trainer.families.sklearn import onnx_conversion
 from steelyard_trainer.families.sklearn.build import build_estimator
 from steelyard_trainer.families.sklearn.compression import compressed_estimator_cost
 from steelyard_trainer.families.sklearn.features import LabelledRows
-from steelyard_trainer.families.sklearn.onnx_conversion import to_onnx
 from steelyard_trainer.families.sklearn.skops_files import estimator_bytes
 from steelyard_trainer.families.sklearn.trial import Rows
 
@@ -279,19 +274,6 @@ def test_there_is_no_pickle_and_loading_unpickles_nothing(
     PublishedModel.load(folder)
 
 
-@pytest.mark.parametrize(
-    ("foreign", "said"),
-    [
-        (DummyClassifier().fit([[0]], [0]), "holds a DummyClassifier"),
-        (FunctionTransformer(subprocess.getoutput), "holds types that no model of Steelyard has"),
-    ],
-)
-def test_a_skops_file_with_anything_else_is_not_loaded(foreign: Any, said: str) -> None:
-    with pytest.raises(DataError, match=said) as caught:
-        load_estimator(skops.io.dumps(foreign))
-    assert caught.value.reason == "ModelNotIntact"
-
-
 def test_what_is_trusted_is_what_the_models_are_made_of(diabetes: EstimatorJob) -> None:
     needed: set[str] = set()
     random = np.random.default_rng(0)
@@ -304,23 +286,6 @@ def test_what_is_trusted_is_what_the_models_are_made_of(diabetes: EstimatorJob) 
         estimator = build_estimator(diabetes.job(model).spec, "Regression", None).fit(features, numbers)
         needed |= set(skops.io.get_untrusted_types(data=skops.io.dumps(estimator)))
     assert needed == set(TRUSTED_TYPES)
-
-
-def test_finishing_needs_no_tensorflow() -> None:
-    script = (
-        "import sys, steelyard_trainer.finish, steelyard_trainer.families.sklearn.bench\n"
-        "sys.exit(str({'tensorflow', 'keras', 'ai_edge_litert'} & set(sys.modules) or ''))"
-    )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
-    assert done.stderr.strip() == ""
-
-
-@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 and so on", b"x" * 1000])
-def test_damaged_files_are_told(content: bytes) -> None:
-    with pytest.raises(DataError, match="skops file can't be loaded with scikit-learn"):
-        load_estimator(content)
-    with pytest.raises(DataError, match="ONNX file can't be loaded"):
-        OnnxModel(content)
 
 
 def test_every_flipped_bit_is_found(digits: EstimatorJob) -> None:
@@ -353,61 +318,6 @@ def test_a_library_that_is_missing_is_named_with_its_extra(digits: EstimatorJob,
     )
     assert done.returncode == 78 and "Traceback" not in done.stderr
     assert module in done.stderr and re.search(r"pip install --editable '.*\[estimators\]'", done.stderr)
-
-
-def test_a_class_that_training_never_saw_has_probability_0_in_both() -> None:
-    random = np.random.default_rng(0)
-    features, targets = random.normal(size=(60, 3)), random.choice([0, 2, 3], 60)
-    for estimator in (
-        RandomForestClassifier(5, random_state=0).fit(features, targets),
-        LogisticRegression().fit(features, targets),
-        KNeighborsClassifier().fit(features, targets),
-    ):
-        outputs = SkopsModel(estimator, classes=5).predict(features)
-        assert outputs.shape == (60, 5) and (outputs[:, [1, 4]] == 0).all()
-        np.testing.assert_array_equal(outputs[:, [0, 2, 3]], estimator.predict_proba(features))
-        converted = OnnxModel(to_onnx(estimator, 3, 5))
-        assert (converted.width, converted.outputs) == (3, 5)
-        np.testing.assert_allclose(converted.predict(features), outputs, atol=1e-5)
-
-
-_FIT = """
-import sys, hashlib
-import numpy as np
-from sklearn.ensemble import RandomForestClassifier
-from sklearn.neighbors import KNeighborsRegressor
-from steelyard_trainer.families.sklearn.onnx_conversion import to_onnx
-from steelyard_trainer.families.sklearn.skops_files import estimator_bytes
-random = np.random.default_rng(0)
-features = random.normal(size=(80, 4))
-models = [
-    (RandomForestClassifier(20, random_state=0).fit(features, random.choice(3, 80)), 3),
-    (KNeighborsRegressor(algorithm="kd_tree").fit(features, features[:, 0]), None),
-]
-for model, classes in models:
-    print(hashlib.sha256(estimator_bytes(model)).hexdigest(), hashlib.sha256(to_onnx(model, 4, classes)).hexdigest())
-"""
-
-
-def test_equal_models_are_equal_files_in_every_process() -> None:
-    def run(extra: str) -> str:
-        return subprocess.run([sys.executable, "-c", extra + _FIT], capture_output=True, text=True, check=True).stdout
-
-    first = run("")
-    # What a process did before (skl2onnx counts its models) and where it keeps its objects leaves no trace.
-    assert first == run(_FIT.replace("print(", "(") + "kept = [object() for _ in range(1000)]\n")
-    assert len(first.split()) == 4
-
-
-def test_a_reloaded_model_is_the_same_to_the_last_bit() -> None:
-    random = np.random.default_rng(0)
-    features = random.normal(size=(100, 4))
-    for model in (
-        RandomForestClassifier(10, random_state=0, n_jobs=2).fit(features, random.choice(3, 100)),
-        KNeighborsRegressor(algorithm="ball_tree", p=3).fit(features, features[:, 0]),
-    ):
-        loaded = load_estimator(estimator_bytes(model))
-        np.testing.assert_array_equal(loaded.predict(features), model.predict(features))
 
 
 def test_the_cost_of_a_trial_is_that_of_what_would_be_published(digits: EstimatorJob) -> None:
