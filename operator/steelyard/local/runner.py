@@ -6,7 +6,6 @@ Imports planning, the api and the other parts of local.
 import importlib.util
 import itertools
 import shutil
-import signal
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -229,13 +228,7 @@ class LocalRunner:
 
     def _check_time_and_signals(self, stage: Stage) -> None:
         """Raises SteelyardError where the run must end now."""
-        if (number := self._signals.first) is not None:
-            raise SteelyardError(
-                f"interrupted by {signal.Signals(number).name} during {stage.name}; run the same command again to go "
-                "on where it stopped",
-                reason=Reason.INTERRUPTED,
-                exit_code=128 + number,
-            )
+        self._signals.check(f"during {stage.name}")
         limit = self.job.job.spec.run_policy.active_deadline_seconds
         if limit is not None and time.monotonic() - self._began > limit:
             message = f"{stage.name} still ran after {limit} s (spec.runPolicy.activeDeadlineSeconds)"

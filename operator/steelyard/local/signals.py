@@ -1,8 +1,11 @@
-"""SIGINT, SIGTERM and SIGHUP as something to look at, in place of something that happens. Standard library only."""
+"""SIGINT, SIGTERM and SIGHUP as something to look at, in place of something that happens. Imports the api's errors."""
 
 import signal
 from types import FrameType, TracebackType
 from typing import Any
+
+from steelyard.api.errors import SteelyardError
+from steelyard.contract.stages import Reason
 
 
 class Signals:
@@ -21,6 +24,16 @@ class Signals:
     def hurried(self) -> bool:
         """Whether a second signal came."""
         return len(self.received) > 1
+
+    def check(self, when: str) -> None:
+        """Raises SteelyardError where a signal came; `when` says how far the run was, such as "during train"."""
+        if (number := self.first) is not None:
+            raise SteelyardError(
+                f"interrupted by {signal.Signals(number).name} {when}; run the same command again to go on where it "
+                "stopped",
+                reason=Reason.INTERRUPTED,
+                exit_code=128 + number,
+            )
 
     def __enter__(self) -> "Signals":
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):

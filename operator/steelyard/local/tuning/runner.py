@@ -5,7 +5,6 @@ Imports tuning, planning, the search, the api and local.
 """
 
 import shutil
-import signal
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -241,13 +240,7 @@ class SearchRunner:
 
     def _check_time_and_signals(self) -> None:
         """Raises SteelyardError where the run must end now."""
-        if (number := self._signals.first) is not None:
-            raise SteelyardError(
-                f"interrupted by {signal.Signals(number).name} after {counted(len(self._state.entries), 'trial')}; run "
-                "the same command again to go on where it stopped",
-                reason=Reason.INTERRUPTED,
-                exit_code=128 + number,
-            )
+        self._signals.check(f"after {counted(len(self._state.entries), 'trial')}")
         if self._ends_at is not None and time.monotonic() > self._ends_at:
             limit = self.search.tuning.spec.run_policy.active_deadline_seconds
             message = f"the search still ran after {limit} s (spec.runPolicy.activeDeadlineSeconds)"
