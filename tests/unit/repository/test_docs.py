@@ -49,6 +49,13 @@ def test_the_reference_names_every_field_of_both_kinds() -> None:
         assert [path for path in paths if f"| `{path.rpartition('.')[2]}` |" not in text] == []
 
 
+def test_every_path_that_contributing_names_is_there() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    paths = re.findall(r"`((?:operator|images|tests|examples|charts|benchmarks|docs|crds)/[\w./-]+)`", text)
+    assert len(paths) > 40
+    assert [path for path in paths if not (ROOT / path).exists()] == []
+
+
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_relative_link_leads_to_a_file(path: Path) -> None:
     targets = re.findall(r"\]\((?!https?:|#)([^)#]+)", path.read_text(encoding="utf-8"))
