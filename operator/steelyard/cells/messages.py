@@ -25,6 +25,16 @@ def nearest(name: str, names: Iterable[str]) -> str:
     return f"; did you mean {by_folded[near[0]]!r}?" if near else ""
 
 
+def unnamed(source: str, places: Iterable[int], columns: int) -> str:
+    """What is said of columns without a name, by their places from 1; empty where there are none."""
+    if not (told := ", ".join(map(str, list(places)[:10]))):
+        return ""
+    return (
+        f"{source} has no name for column {told} of {columns}: name it; if it only numbers the rows, write the table "
+        "without it (pandas: index=False)"
+    )
+
+
 def flow(value: object) -> str:
     """The value as YAML on one line."""
     text = yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, width=10**9)

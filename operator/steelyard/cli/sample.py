@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import IO, Any, Literal
 
 from steelyard.api.errors import DataError
+from steelyard.cells.arrow_types import Kind, kind_of
 from steelyard.cells.csv_text import CsvStyle, records
+from steelyard.cells.messages import unnamed
 from steelyard.cells.words import text_of
 from steelyard.cli.dialect import Dialect, dialect_of
 from steelyard.formats.base import Format, FormatName
@@ -33,6 +35,16 @@ _PARQUET_ROWS = 200_000
 _PARQUET_BLOCK_ROWS = 12_500
 
 ArrowKind = Literal["Number", "Category", "Date", "Other"]
+_ARROW_KINDS: Mapping[Kind, ArrowKind] = {
+    "Text": "Category",
+    "Words": "Category",
+    "Number": "Number",
+    "Truth": "Category",
+    "Empty": "Category",
+    "Duration": "Date",
+    "Date": "Date",
+    "Other": "Other",
+}
 
 
 @dataclass
@@ -228,14 +240,11 @@ def _read_parquet(path: Path) -> Sample:
         names = file.schema_arrow.names
         _check_names(path, names)
         index = _saved_index(file.schema_arrow)
-        places = [str(number) for number, name in enumerate(names, 1) if not name.strip() and name not in index]
-        if places:
-            raise DataError(
-                f"{path} has no name for column {', '.join(places[:10])} of {len(names)}: name it; if it only numbers "
-                "the rows, write the table without it (pandas: index=False)"
-            )
+        places = [place for place, name in enumerate(names, 1) if not name.strip() and name not in index]
+        if fault := unnamed(str(path), places, len(names)):
+            raise DataError(fault)
         columns = [
-            Column(entry.name, arrow=_arrow_kind(pa, entry.type), arrow_type=str(entry.type))
+            Column(entry.name, arrow=_ARROW_KINDS[kind_of(entry.type)], arrow_type=str(entry.type))
             for entry in file.schema_arrow
             if entry.name not in index
         ]
@@ -273,20 +282,6 @@ def _parquet_blocks(file: Any, names: list[str]) -> Iterator[Any]:
         table = file.read_row_group(group, columns=names)
         step = max(1, table.num_rows // most)
         yield table.take(list(range(0, table.num_rows, step))) if step > 1 else table
-
-
-def _arrow_kind(pa: Any, kind: Any) -> ArrowKind:
-    types = pa.types
-    plain = kind.value_type if types.is_dictionary(kind) else kind
-    is_number = (types.is_integer, types.is_floating, types.is_decimal)
-    is_word = (types.is_string, types.is_large_string, types.is_string_view, types.is_boolean, types.is_null)
-    is_date = (types.is_date, types.is_time, types.is_timestamp, types.is_duration)
-    kinds: tuple[tuple[ArrowKind, tuple[Callable[[Any], bool], ...]], ...] = (
-        ("Number", is_number),
-        ("Category", is_word),
-        ("Date", is_date),
-    )
-    return next((name for name, tests in kinds if any(test(plain) for test in tests)), "Other")
 
 
 def _count(column: Column, cells: Any, pa: Any) -> None:

@@ -1,4 +1,4 @@
-"""What a CSV table's first rows show that the stage prepare will refuse: the same rules, by the package for cells.
+"""What a table's first rows show that the stage prepare will refuse: the same rules, by the package for cells.
 
 Imports cells and the api.
 """
@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from typing import IO
 
 from steelyard.api.dataset import Dataset
+from steelyard.cells.arrow_types import Kind
 from steelyard.cells.column import doubtful_numbers, meaning_of
 from steelyard.cells.csv_text import CsvStyle, open_text, records
 from steelyard.cells.dates import parse_date
 from steelyard.cells.manifest import column_style, missing_labels, missing_numbers, missing_words
 from steelyard.cells.messages import doubt, stray_word
+from steelyard.local.first_cells import Frame, no_features
 
 _ROWS = 5000
 _CHARACTERS = 1 << 20
@@ -52,10 +54,13 @@ class FirstRows:
         index = self.header.index(name)
         return [cells[index].strip() for cells in self.rows]
 
+    def kind(self, name: str) -> Kind:  # noqa: ARG002 - as that of a Frame
+        """All is text in a CSV file."""
+        return "Text"
 
-def cell_problems(dataset: Dataset, head: FirstRows) -> Iterator[tuple[str, str]]:
+
+def cell_problems(dataset: Dataset, head: FirstRows | Frame) -> Iterator[tuple[str, str]]:
     """(the field that could mend it, what is wrong) of each column whose first cells prepare will refuse."""
-    no_features = {dataset.target, *dataset.exclude, *(dataset.split.by or ())[1:]}
     gaps = {}
     for name in head.header:
         cells = head.column(name)
@@ -66,8 +71,8 @@ def cell_problems(dataset: Dataset, head: FirstRows) -> Iterator[tuple[str, str]
                     f"row {row:,}: the target '{name}' is missing; fill it in, or leave such rows out with "
                     "missingValues.target: DropRow",
                 )
-        elif name not in no_features:
-            column = _Column.of(dataset, name, cells)
+        elif name not in no_features(dataset):
+            column = _Column.of(dataset, name, cells, head.kind(name))
             if column.problem:
                 yield column.field, column.problem
             if column.first_gap is not None:
@@ -99,8 +104,13 @@ class _Column:
     first_gap: int | None
 
     @classmethod
-    def of(cls, dataset: Dataset, name: str, cells: list[str]) -> "_Column":
+    def of(cls, dataset: Dataset, name: str, cells: list[str], typed: Kind) -> "_Column":
         style, empty = column_style(dataset, name), missing_numbers(dataset)
+        is_parsed = name in dataset.numbers or (name in dataset.dates and typed != "Date")
+        if typed != "Text" and not is_parsed:
+            # Its type says what its cells are, so that none is a stray one.
+            empty = missing_words(dataset) if typed == "Words" or name in dataset.categorical else empty
+            return cls("", "", next((row for row, cell in enumerate(cells, start=1) if cell in empty), None))
         counts: dict[str, int] = {}
         for cell in cells:
             counts[cell] = counts.get(cell, 0) + 1

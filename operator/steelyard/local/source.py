@@ -13,14 +13,14 @@ from steelyard.api.dataset import Dataset, Split
 from steelyard.api.errors import DataError, Problem
 from steelyard.api.places import mounted_claim
 from steelyard.cells.manifest import csv_style
-from steelyard.cells.messages import nearest
+from steelyard.cells.messages import nearest, unnamed
 from steelyard.contract.stages import ExitCode, Reason
 from steelyard.contract.workspace import DATASET_FILE, PREPROCESSING_FILE
-from steelyard.formats.base import Format
 from steelyard.formats.csv_text import CSV
 from steelyard.formats.gzipped import header_of, open_decompressed
 from steelyard.formats.others import binary_kind
 from steelyard.formats.table import format_named, mismatch
+from steelyard.local.first_cells import Frame, type_problems
 from steelyard.local.first_rows import FirstRows, cell_problems
 from steelyard.stores.base import SourceRecord
 from steelyard.stores.registry import source_at
@@ -140,7 +140,7 @@ def sources_findings(dataset: Dataset, surroundings: Surroundings) -> list[Findi
 
 
 def source_findings(dataset: Dataset, path: Path) -> list[Finding]:
-    """What is wrong with a source, as far as its first lines (CSV) or its frame (Parquet) can tell."""
+    """What is wrong with a source, as far as its first rows can tell."""
     try:
         find_source(dataset, path)
     except DataError as error:
@@ -153,7 +153,9 @@ def source_findings(dataset: Dataset, path: Path) -> list[Finding]:
     form = format_named(name)
     if (other := mismatch(name, path)) is not None:
         return [_data("uri", f"{path} is {other[0]}, not {form.noun}: {other[1]}")]
-    return _csv_findings(dataset, path) if form is CSV else _frame_findings(form, path)
+    if form.fault is not None and (fault := form.fault(path)):
+        return [_data("uri", f"{path} {fault}")]
+    return _csv_findings(dataset, path) if form is CSV else _frame_findings(dataset, path)
 
 
 def _csv_findings(dataset: Dataset, path: Path) -> list[Finding]:
@@ -173,9 +175,7 @@ def _csv_findings(dataset: Dataset, path: Path) -> list[Finding]:
         return [_data("uri", f"{path} is empty; a CSV file begins with a line that names the columns")]
     if not head.rows:
         return [_data("uri", f"{path} has a header but no rows")]
-    findings = []
-    if repeated := sorted({name for name in header if name.strip() and header.count(name) > 1}):
-        findings.append(_data("uri", f"{path} has the column '{repeated[0]}' more than once"))
+    findings = _header_findings(str(path), header)
     if head.ragged is not None:
         row, cells = head.ragged
         where = "in the first row" if row == 1 else f"in row {row:,}"
@@ -215,9 +215,31 @@ def names_findings(dataset: Dataset, table: str, header: Sequence[str]) -> list[
     return findings
 
 
-def _frame_findings(form: Format, path: Path) -> list[Finding]:
-    fault = form.fault(path) if form.fault is not None else ""
-    return [_data("uri", f"{path} {fault}")] if fault else []
+def _frame_findings(dataset: Dataset, path: Path) -> list[Finding]:
+    """What is wrong with a Parquet table. Nothing is known without pyarrow, which whoever trains has."""
+    try:
+        frame = Frame.read(path, dataset)
+    except ImportError:
+        return []
+    except DataError as error:
+        return [_data("uri", f"{path} {error.message}")]
+    places = [place for place, name in enumerate(frame.header, 1) if not name.strip()]
+    findings = [_data("uri", fault)] if (fault := unnamed(str(path), places, len(frame.header))) else []
+    findings += _header_findings(str(path), frame.header)
+    findings += names_findings(dataset, str(path), frame.header)
+    if not findings:
+        for field, message in type_problems(dataset, frame, str(path)):
+            finding = _configuration if field.startswith("numbers.") else _data
+            findings.append(finding(field, message))
+    if not findings:
+        findings = [_data(field, f"{path}, {message}") for field, message in cell_problems(dataset, frame)]
+    return findings
+
+
+def _header_findings(table: str, header: Sequence[str]) -> list[Finding]:
+    """Names that are there twice."""
+    repeated = sorted({name for name in header if name.strip() and header.count(name) > 1})
+    return [_data("uri", f"{table} has the column '{repeated[0]}' more than once")] if repeated else []
 
 
 def _prepared_findings(dataset: Dataset, path: Path) -> list[Finding]:

@@ -6,6 +6,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -238,8 +240,15 @@ def test_columns_that_are_not_there_are_the_manifests_fault(tmp_path: Path) -> N
 
 def test_a_parquet_file_is_judged_by_its_ends(tmp_path: Path) -> None:
     path = tmp_path / "t.parquet"
-    whole = b"PAR1" + bytes(20) + b"PAR1"
-    for content, expected in ((whole, []), (whole[:15], ["is cut off"]), (b"x,y\n1,2\n" * 4, ["is not a Parquet"])):
+    pq.write_table(pa.table({"x": [1.0], "y": [2.0]}), path)
+    whole = path.read_bytes()
+    hollow = b"PAR1" + bytes(20) + b"PAR1"
+    for content, expected in (
+        (whole, []),
+        (whole[:15], ["is cut off"]),
+        (hollow, ["is not a whole Parquet file"]),
+        (b"x,y\n1,2\n" * 4, ["is not a Parquet"]),
+    ):
         path.write_bytes(content)
         found = source_findings(dataset(uri="t.parquet"), path)
         assert len(found) == len(expected)

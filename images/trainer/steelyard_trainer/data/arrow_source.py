@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 
 from steelyard.api.dataset import Dataset
 from steelyard.api.errors import ConfigurationError, DataError
+from steelyard.cells.arrow_types import feature_fault, kind_of, numbers_fault, target_fault
 from steelyard.cells.manifest import column_style, default_style
 from steelyard.cells.messages import refuse_large
 from steelyard.cells.words import text_of
@@ -106,27 +107,13 @@ def saved_index(schema: pa.Schema) -> list[str]:
 
 def check_target(field: pa.Field, source: str) -> None:
     """Raises DataError for a target that can be neither a label nor a number."""
-    plain = _plain(field.type)
-    if pa.types.is_temporal(plain):
-        raise DataError(
-            f"the target {field.name!r} of {source} holds {field.type}: a date or time can't be predicted as it is; "
-            "write a number into the table, such as the days since another date, and name that as dataset.target"
-        )
-    if pa.types.is_nested(plain):
-        raise DataError(f"the target {field.name!r} of {source} holds {field.type}, which is no label and no number")
-
-
-def _plain(kind: pa.DataType) -> pa.DataType:
-    return kind.value_type if pa.types.is_dictionary(kind) else kind
-
-
-def _is_string(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
+    if fault := target_fault(field.name, field.type, source):
+        raise DataError(fault)
 
 
 def _texts(names: Sequence[str], schema: pa.Schema) -> list[str]:
     """The columns whose cells are texts; a dictionary of texts is said to be one of words by whoever made it."""
-    return [name for name in names if _is_string(schema.field(name).type)]
+    return [name for name in names if kind_of(schema.field(name).type) == "Text"]
 
 
 def _typed(
@@ -159,30 +146,26 @@ def _typed(
 
 def _typed_column(field: pa.Field, dataset: Dataset, source: str) -> Column:
     """A column that is no text, as its type says."""
-    plain, name = _plain(field.type), field.name
-    is_number = pa.types.is_integer(plain) or pa.types.is_floating(plain) or pa.types.is_decimal(plain)
+    kind, name = kind_of(field.type), field.name
     if name in dataset.numbers:
-        if not _is_string(plain):
-            raise ConfigurationError(
-                f"spec.dataset.numbers.{name}: column {name!r} of {source} holds {field.type}, no text; leave it out"
-            )
+        if fault := numbers_fault(name, field.type, source):
+            raise ConfigurationError(f"spec.dataset.numbers.{name}: {fault}")
         return Column(name, "Number", column_style(dataset, name), is_text=True, is_sure=True)
-    if name in dataset.dates and (is_number or _is_string(plain)):
+    if name in dataset.dates and kind in ("Number", "Words", "Text"):
         return Column(name, "Date", form=dataset.dates[name], is_text=True, is_sure=True)
-    if _is_string(plain):
-        return Column(name, "Category", is_sure=True)
-    if is_number or pa.types.is_boolean(plain) or pa.types.is_null(plain):
-        if name in dataset.categorical:
+    match kind:
+        case "Words" | "Text":
             return Column(name, "Category", is_sure=True)
-        return Column(name, "Number", is_sure=True, is_truth=pa.types.is_boolean(plain))
-    if pa.types.is_duration(plain):
-        return Column(name, "Number", is_sure=True)
-    if pa.types.is_temporal(plain) and not pa.types.is_interval(plain):
-        return Column(name, "Category" if name in dataset.categorical else "Date", is_sure=True)
-    raise DataError(
-        f"column {name!r} of {source} holds {field.type}, which is neither numbers nor text nor dates; "
-        "list it under dataset.exclude, or write it as one of them"
-    )
+        case "Number" | "Truth" | "Empty":
+            if name in dataset.categorical:
+                return Column(name, "Category", is_sure=True)
+            return Column(name, "Number", is_sure=True, is_truth=kind == "Truth")
+        case "Duration":
+            return Column(name, "Number", is_sure=True)
+        case "Date":
+            return Column(name, "Category" if name in dataset.categorical else "Date", is_sure=True)
+        case "Other":
+            raise DataError(feature_fault(name, field.type, source))
 
 
 def _dealt_by(dataset: Dataset) -> str | None:

@@ -12,7 +12,7 @@ from steelyard.api.errors import ConfigurationError, DataError
 from steelyard.cells.column import meaning_of
 from steelyard.cells.dates import ISO8601
 from steelyard.cells.manifest import column_style, default_style, missing_numbers
-from steelyard.cells.messages import nearest
+from steelyard.cells.messages import nearest, unnamed
 from steelyard.cells.numbers import PLAIN, NumberStyle
 from steelyard_trainer.data.reading import ROW
 from steelyard_trainer.data.words import listed
@@ -94,11 +94,8 @@ def choose_features(
         DataError: names are doubled, empty or reserved, or the target is not among them.
         ConfigurationError: a column that the manifest names is not there, or no feature is left.
     """
-    if unnamed := [str(index + 1) for index, name in enumerate(names) if not name.strip()]:
-        raise DataError(
-            f"{source} has no name for column {', '.join(unnamed[:10])} of {len(names)}: name it; if it only numbers "
-            "the rows, write the table without it (pandas: index=False)"
-        )
+    if fault := unnamed(source, (place for place, name in enumerate(names, 1) if not name.strip()), len(names)):
+        raise DataError(fault)
     if doubled := [name for name, count in Counter(names).items() if count > 1]:
         raise DataError(f"the header of {source} has the same name more than once: {listed(doubled)}; rename them")
     if ROW in names and ROW not in dataset.exclude:
