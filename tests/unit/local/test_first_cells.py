@@ -89,11 +89,13 @@ def test_gaps_are_told_where_they_are_to_fail(tmp_path: Path) -> None:
         "size": with_gap(SIZES, 3),
         "place": with_gap(["Ulm", "Wien"] * (ROWS // 2), 5),
         "at": with_gap([datetime.datetime(2024, 1, 1)] * ROWS, 9),
+        "zone": [float("nan"), *SIZES[1:]],
     }
-    ((field, message),) = told(findings_of(tmp_path, columns, missingValues={"strategy": "Fail"}))
+    ((field, message),) = told(findings_of(tmp_path, columns, missingValues={"strategy": "Fail"}, categorical=["zone"]))
     assert field == "missingValues.strategy"
     assert message.startswith(
-        "cells are empty in 'size' (first in row 3), 'place' (first in row 5), 'at' (first in row 9); fill them in"
+        "cells are empty in 'size' (first in row 3), 'place' (first in row 5), 'at' (first in row 9), "
+        "'zone' (first in row 1); fill them in"
     )
     assert findings_of(tmp_path, columns, missingValues={"strategy": "Mean"}) == []
 
