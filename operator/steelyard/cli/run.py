@@ -42,7 +42,7 @@ def run(
     ] = False,
     output: OutputOption = OutputFormat.TEXT,
 ) -> None:
-    """Prepares the data, trains, compresses and publishes a model, as a manifest says; of a TuningJob the best of many.
+    """Prepares the data, trains, compresses and publishes a model; for a TuningJob, the best of many.
 
     Ctrl-C ends it at any time; the same command goes on where it stopped. A finished job is not done again.
     With -o json every event is one line of JSON; the last one is runEnded.

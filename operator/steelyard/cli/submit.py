@@ -37,7 +37,7 @@ def submit(
     namespace: NamespaceOption = None,
     output: OutputOption = OutputFormat.TEXT,
 ) -> None:
-    """Makes a job on a cluster, after the checks of `validate`. A job that is there already and equal stays as it is.
+    """Creates a job on a cluster, after the checks of `validate`. An identical job that is already there is left alone.
 
     With --wait, Ctrl-C ends the waiting only; and with -o json every event is one line of JSON, as in `run`.
     """
