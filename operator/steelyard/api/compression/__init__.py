@@ -20,9 +20,10 @@ class Compression(Part):
     """What is tried: Baseline (the model as it was trained, always weighed: float32 in LiteRT, or skops);
     of networks DynamicRange (8-bit weights), Float16 (16-bit weights), Int8 (8-bit weights and activations),
     Int4 (4-bit weights of dense layers, 8-bit weights of convolutions), Distill (a narrower network, taught by the
-    trained one); of scikit-learn's models Onnx (float32). Each is a technique's name, with its defaults, or a map of a
-    name of its own and the steps, techniques with settings, that are applied one after the other. Default: of networks
-    DynamicRange, Float16 and Int8, of scikit-learn's models Onnx."""
+    trained one), QuantizationAware (weights learned in few bits), Prune (zeros); of scikit-learn's models Onnx
+    (float32). Each is a technique's name, with its defaults, or a map of a name of its own and the steps, techniques
+    with settings, that are applied one after the other. Default: of networks DynamicRange, Float16 and Int8, of
+    scikit-learn's models Onnx."""
     max_metric_drop: Share = 0.01
     """The most of evaluation.metric (default: accuracy, or r2) that a candidate may lose on the validation set
     against the baseline: absolute; of rmse, mae and medianAe, which are in the target's unit, as a share: 0.01 lets

@@ -12,7 +12,9 @@ BASELINE: Literal["Baseline"] = "Baseline"
 """The model as it was trained, float32 in LiteRT or scikit-learn's in skops: always weighed, and what the others are
 compared with."""
 
-CandidateName = Literal["Baseline", "DynamicRange", "Float16", "Int8", "Int4", "Distill", "Onnx"]
+CandidateName = Literal[
+    "Baseline", "DynamicRange", "Float16", "Int8", "Int4", "Distill", "QuantizationAware", "Prune", "Onnx"
+]
 """What may be listed by its name alone: each but the baseline is the technique's recipe, with its defaults."""
 assert get_args(CandidateName) == (BASELINE, *get_args(TechniqueName))
 

@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Literal, Self, TypeAlias, get_args
 
 from pydantic import Field, model_validator
 
-from steelyard.api.base import Part, Share, refuse
+from steelyard.api.base import Fraction, Part, Share, refuse
 
 Form = Literal["Keras", "LiteRT", "OnnxRuntime", "Skops"]
 """What runs a model's files: Keras, which goes on training, or what serves published models."""
@@ -50,6 +50,9 @@ class Float16(OfNetworks):
 
     technique: Literal["Float16"] = "Float16"
     """Float16"""
+    sparse: bool = False
+    """Whether zeros are left out of the file, of layers that are mostly zeros (after Prune). They are filled in again
+    when it is loaded: it takes no less memory, and is no faster."""
 
 
 class Int8(OfNetworks):
@@ -120,6 +123,44 @@ class Distill(OnNetworks):
         return self
 
 
+class FineTuning(OnNetworks):
+    """A technique that goes on training a network, which learns from itself as it was and from the labels."""
+
+    mixing: Share = 0.7
+    """The share that what the network said before has in what is learned; the labels have the rest."""
+
+
+class QuantizationAware(FineTuning):
+    """Weights of few bits, learned as such (straight-through gradients: Bengio et al., arXiv:1308.3432). A step that
+    writes weights of as many bits is to follow."""
+
+    technique: Literal["QuantizationAware"] = "QuantizationAware"
+    """QuantizationAware"""
+    epochs: Annotated[int, Field(ge=1, le=100000)] | None = None
+    """Passes over the training set, at most. Default: a third of training.epochs."""
+    learning_rate: Annotated[float, Field(gt=0, le=100)] | None = None
+    """Step size. Default: a third of that of training.optimizer."""
+    bits: Literal[4, 2] = 4
+    """Bits of a dense layer's weight."""
+    convolutions: Literal["Float32", "Int4"] = "Float32"
+    """What the weights of convolutions are learned as: Int4 where they are written so; 8 bits need no learning."""
+
+
+class Prune(FineTuning):
+    """Weights that are zeros, the smallest ones, more and more of them (Zhu and Gupta, arXiv:1710.01878)."""
+
+    technique: Literal["Prune"] = "Prune"
+    """Prune"""
+    epochs: Annotated[int, Field(ge=1, le=100000)] | None = None
+    """Passes over the training set. Default: training.epochs."""
+    learning_rate: Annotated[float, Field(gt=0, le=100)] | None = None
+    """Step size. Default: that of training.optimizer."""
+    sparsity: Fraction = 0.9
+    """The share of the weights that are zeros at the end."""
+    scope: Literal["Global", "Layer"] = "Global"
+    """Of which weights: Global, of all together; Layer, of each layer's."""
+
+
 class Onnx(Settings):
     """A model of scikit-learn in ONNX, which computes in float32, or, gradient boosting, in float64."""
 
@@ -130,13 +171,13 @@ class Onnx(Settings):
     """Onnx"""
 
 
-TechniqueSettings: TypeAlias = DynamicRange | Float16 | Int8 | Int4 | Distill | Onnx
+TechniqueSettings: TypeAlias = DynamicRange | Float16 | Int8 | Int4 | Distill | QuantizationAware | Prune | Onnx
 """All of them. Each class is named as its technique is in manifests."""
 
 TECHNIQUES: dict[str, type[Settings]] = {each.technique_name(): each for each in get_args(TechniqueSettings)}
 """By the technique's name."""
 
-TechniqueName = Literal["DynamicRange", "Float16", "Int8", "Int4", "Distill", "Onnx"]
+TechniqueName = Literal["DynamicRange", "Float16", "Int8", "Int4", "Distill", "QuantizationAware", "Prune", "Onnx"]
 assert get_args(TechniqueName) == tuple(TECHNIQUES)
 
 

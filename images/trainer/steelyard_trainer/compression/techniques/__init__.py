@@ -15,6 +15,8 @@ TECHNIQUES: dict[str, str] = {
     "Int8": "steelyard_trainer.compression.techniques.int8",
     "Int4": "steelyard_trainer.compression.techniques.int4",
     "Distill": "steelyard_trainer.families.keras.distill",
+    "QuantizationAware": "steelyard_trainer.families.keras.quantization_aware",
+    "Prune": "steelyard_trainer.families.keras.prune",
     "Onnx": "steelyard_trainer.families.sklearn.onnx",
 }
 """The module of each technique, by its name."""

@@ -1,0 +1,54 @@
+"""The grids of quantized weights. Imports Keras and TensorFlow."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import tensorflow as tf
+
+from steelyard_trainer.compression.techniques.base import CannotBeMadeError
+
+
+def on_grid(kernel: Any, bits: int) -> Any:
+    """A kernel's nearest point on its grid: symmetric, of its own in each output channel, which is the last axis. The
+    step is the largest weight over 2^(bits - 1) - 1, as LiteRT's converters have it, so that they find the same grid.
+
+    Args:
+        kernel: float32, of any shape.
+        bits: 2 or more.
+    """
+    levels = float(2 ** (bits - 1) - 1)
+    largest = tf.reduce_max(tf.abs(kernel), axis=list(range(len(kernel.shape) - 1)), keepdims=True)
+    # A channel of zeros stays one.
+    step = tf.where(largest > 0, largest, 1.0) / levels
+    return tf.round(kernel / step) * step
+
+
+class Grid:
+    """The rule (WeightRule) of a network that is asked with its kernels on the grid."""
+
+    def __init__(self, kernels: Sequence[tuple[Any, int]]) -> None:
+        """
+        Args:
+            kernels: Keras's variables, each with the bits of a weight; at least one.
+
+        Raises:
+            CannotBeMadeError: there is none.
+        """
+        if not kernels:
+            raise CannotBeMadeError("it has no layer whose weights could be learned in few bits")
+        self._kernels = kernels
+
+    def enter(self) -> list[Any]:
+        """See WeightRule."""
+        kept = [tf.identity(kernel.value) for kernel, _ in self._kernels]
+        for (kernel, bits), value in zip(self._kernels, kept, strict=True):
+            kernel.assign(on_grid(value, bits))
+        return kept
+
+    def leave(self, kept: list[Any]) -> None:
+        """See WeightRule."""
+        for (kernel, _), value in zip(self._kernels, kept, strict=True):
+            kernel.assign(value)
+
+    def settle(self, kept: list[Any]) -> None:
+        """See WeightRule."""
