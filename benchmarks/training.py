@@ -177,11 +177,12 @@ def steelyard_seconds(case: Case, given: argparse.Namespace) -> float:
     import numpy as np
 
     from steelyard.api.loading import parse_training_job
+    from steelyard_trainer.data.shape import Shape
     from steelyard_trainer.families.keras.batches import Batches, share
     from steelyard_trainer.families.keras.checkpoints import Checkpoints
     from steelyard_trainer.families.keras.epoch_metrics import EpochMetrics
     from steelyard_trainer.families.keras.loop import Loop, Validation
-    from steelyard_trainer.families.keras.networks import Shape, training_network
+    from steelyard_trainer.families.keras.networks import training_network
     from steelyard_trainer.families.keras.optimizers import build_optimizer
     from steelyard_trainer.families.keras.step import Stepper
     from steelyard_trainer.families.keras.worker import connect

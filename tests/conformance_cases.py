@@ -87,7 +87,7 @@ def _spec(uri: str, target: str, *, epochs: int, **others: Any) -> dict[str, Any
     """A small network, published nowhere unless `others` say so."""
     return {
         "dataset": {"uri": uri, "target": target, **others.pop("dataset", {})},
-        "model": {"mlp": {"hiddenUnits": [16]}},
+        "model": others.pop("model", {"mlp": {"hiddenUnits": [16]}}),
         "training": {"epochs": epochs, **others.pop("training", {})},
         "publish": [],
         **others,
@@ -116,6 +116,7 @@ CASES = [
         _spec(
             *DIGITS,
             epochs=3,
+            model={"cnn": {"inputShape": [8, 8, 1], "filters": [8, 16], "batchNormalization": False}},
             training={"workers": 2, "optimizer": {"learningRate": 0.01}},
             evaluation={"require": [{"metric": "accuracy", "minimum": 0.5}]},
             compression={"candidates": ["DynamicRange", "Float16", _OF_FEW_ROWS], "maxMetricDrop": 0.2},
@@ -131,6 +132,7 @@ CASES = [
             f"pvc://{DATA_CLAIM}/table.csv",
             "weight",
             epochs=2,
+            model={"wideAndDeep": {"hiddenUnits": [16]}},
             dataset={"missingValues": {"strategy": "Constant", "value": 5, "text": "none"}},
             publish=_publish("regression"),
         ),
@@ -174,6 +176,12 @@ CASES = [
         _spec("sklearn:diabetes", "target", epochs=2, evaluation={"require": [{"metric": "accuracy", "minimum": 0.9}]}),
         _failed("Prepared", "InvalidConfiguration"),
         r"spec\.evaluation\.require\[0\]\.metric: accuracy is no metric of Regression",
+    ),
+    Case(
+        "other-shape",
+        _spec(*DIGITS, epochs=2, model={"cnn": {"inputShape": [8, 4, 1]}}),
+        _failed("Prepared", "InvalidConfiguration"),
+        r"spec\.model\.cnn\.inputShape: 8 x 4 x 1 are 32 values, but a row of the table has 64 features",
     ),
     Case(
         "occupied",

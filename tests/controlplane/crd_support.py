@@ -19,7 +19,10 @@ ROOT = Path(__file__).parents[2]
 
 Manifest = dict[str, Any]
 
-MODELS = "mlp, linear, randomForest, ridge, lasso, elasticNet, logisticRegression, nearestNeighbors, gradientBoosting"
+MODELS = (
+    "mlp, linear, cnn, resNet8, dsCnn, wideAndDeep, randomForest, ridge, lasso, elasticNet, logisticRegression, "
+    "nearestNeighbors, gradientBoosting"
+)
 
 _BASE: Manifest = {
     "apiVersion": "steelyard.dev/v1alpha1",

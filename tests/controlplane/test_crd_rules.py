@@ -187,6 +187,27 @@ BY_RULE = [
         "spec.dataset.checks.minClassFraction",
         "there are no classes to count, the task is Regression",
     ),
+    # networks
+    (
+        ["model={cnn: {inputShape: [3, 1, 8], filters: [8, 8, 8]}}"],
+        "spec.model.cnn.inputShape",
+        "3 x 1 is too small: the network halves it 2 times; allowed: at least 4 in height or width",
+    ),
+    (
+        ["model={resNet8: {inputShape: [2, 3, 1]}}"],
+        "spec.model.resNet8.inputShape",
+        "2 x 3 is too small: the network halves it 2 times; allowed: at least 4 in height or width",
+    ),
+    (
+        ["model={wideAndDeep: {crosses: [[a, b], [c, c]]}}"],
+        "spec.model.wideAndDeep.crosses",
+        "'c' is crossed with itself; name two columns",
+    ),
+    (
+        ["model={wideAndDeep: {crosses: [[a, b], [b, a]]}}"],
+        "spec.model.wideAndDeep.crosses",
+        "'a' and 'b' are crossed twice; once will do",
+    ),
     # publish
     (["publish=delete"], "spec.publish", "a cluster has no folder of its own for the model: say where it goes"),
     (["publish=[{uri: file:models}]"], "spec.publish[0].uri", "'file:models' would be lost with the pod; allowed on a"),
@@ -327,8 +348,8 @@ BY_RULE = [
     (
         ["model={nearestNeighbors: {}}", "training.classWeights={}"],
         "spec.training.classWeights",
-        "nearestNeighbors does not weigh classes; leave it out, or take one that does: mlp, linear, randomForest, "
-        "logisticRegression, gradientBoosting",
+        "nearestNeighbors does not weigh classes; leave it out, or take one that does: mlp, linear, cnn, resNet8, "
+        "dsCnn, wideAndDeep, randomForest, logisticRegression, gradientBoosting",
     ),
     (
         ["evaluation.crossValidation={}"],

@@ -9,7 +9,9 @@ import pytest
 from examples_support import run_example
 
 
-@pytest.mark.parametrize(("name", "metric", "least"), [("diabetes", "r2", 0.35), ("wine", "accuracy", 0.9)])
+@pytest.mark.parametrize(
+    ("name", "metric", "least"), [("diabetes", "r2", 0.35), ("wine", "accuracy", 0.9), ("digits-cnn", "accuracy", 0.96)]
+)
 def test_the_smaller_examples_do_their_job(tmp_path: Path, name: str, metric: str, least: float) -> None:
     report = run_example(name, tmp_path)
     assert report["metrics"]["test"][metric]["value"] >= least

@@ -304,6 +304,16 @@ def test_checks_fail_with_their_figures_and_pass_at_the_limit(tmp_path, checks, 
         ),
         (
             {},
+            {"model": {"cnn": {"inputShape": [3, 1, 1]}}},
+            ["spec.model.cnn.inputShape: 3 x 1 x 1 are 3 values, but a row of the table has 2 features"],
+        ),
+        (
+            {"categorical": ["a"]},
+            {"model": {"wideAndDeep": {"crosses": [["a", "b"]]}}},
+            ["spec.model.wideAndDeep.crosses[0]: 'b' is no category", "allowed: 'a'"],
+        ),
+        (
+            {},
             {"evaluation": {"require": [{"metric": "r2", "minimum": 0.5}]}},
             ["spec.evaluation.require[0].metric", "r2 is no metric of Classification", "spec.task can set it"],
         ),

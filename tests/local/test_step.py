@@ -8,8 +8,9 @@ import tensorflow as tf
 from steelyard.api.loading import parse_training_job
 from steelyard.api.models import Model
 from steelyard.api.training import Training
+from steelyard_trainer.data.shape import Category, Shape
 from steelyard_trainer.families.keras.batches import Batches
-from steelyard_trainer.families.keras.networks import Shape, serving_network, training_network
+from steelyard_trainer.families.keras.networks import serving_network, training_network
 from steelyard_trainer.families.keras.optimizers import build_optimizer
 from steelyard_trainer.families.keras.step import Stepper
 
@@ -18,7 +19,12 @@ RANDOM = np.random.default_rng(0)
 FEATURES = RANDOM.normal(size=(ROWS, WIDTH)).astype(np.float32)
 LABELS = RANDOM.integers(0, CLASSES, ROWS).astype(np.int32)
 NUMBERS = RANDOM.normal(size=ROWS).astype(np.float32)
-MLP = {"mlp": {"hiddenUnits": [8], "regularization": {"l1": 0.001, "l2": 0.01}}}
+# Of the five features, two and three are the words of a category each.
+CATEGORIES = (Category("size", 0, 2), Category("color", 2, 5))
+PENALTIES = {"l1": 0.001, "l2": 0.01}
+CNN = {"cnn": {"inputShape": [5, 1, 1], "filters": [4, 6], "residual": True, "depthwise": True}}
+WIDE = {"wideAndDeep": {"hiddenUnits": [4], "crosses": [["size", "color"]], "crossBuckets": 4}}
+MLP = {"mlp": {"hiddenUnits": [8], "regularization": PENALTIES}}
 
 
 def parse(model: dict, training: dict) -> tuple[Model, Training]:
@@ -44,8 +50,20 @@ OPTIMIZERS = [
 @pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=lambda optimizer: "-".join(map(str, optimizer.values())))
 @pytest.mark.parametrize("targets", [LABELS, NUMBERS], ids=["classification", "regression"])
 def test_a_step_is_what_keras_fit_does(optimizer, targets):
-    model_spec, training = parse(MLP, {"optimizer": optimizer, "epochs": 4})
-    shape = Shape(WIDTH, CLASSES if targets is LABELS else None)
+    assert_steps_are_those_of_keras(MLP, optimizer, targets)
+
+
+@pytest.mark.parametrize("model", [CNN, WIDE], ids=lambda model: next(iter(model)))
+def test_a_step_of_each_network_is_what_keras_fit_does_with_its_penalties(model):
+    ((kind, settings),) = model.items()
+    # Keras's own normalization would count padding, of which there is none, and has the same moments.
+    penalized = {kind: {**settings, "regularization": PENALTIES, "batchNormalization": False}}
+    assert_steps_are_those_of_keras(penalized, {"name": "SGD", "learningRate": 0.02}, LABELS)
+
+
+def assert_steps_are_those_of_keras(model, optimizer, targets):
+    model_spec, training = parse(model, {"optimizer": optimizer, "epochs": 4})
+    shape = Shape(WIDTH, CLASSES if targets is LABELS else None, CATEGORIES)
     ours = training_network(model_spec, shape, seed=3)
     theirs = training_network(model_spec, shape, seed=3).model
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True) if shape.classes else "mse"
@@ -136,16 +154,59 @@ def test_batch_normalization_leaves_padding_out():
     assert normalization.moving_variance.numpy() == pytest.approx(kept + hidden.var(0) * (1 - kept), abs=1e-5)
 
 
+def test_batch_normalization_of_pictures_is_over_all_places_of_the_rows_that_are_no_padding():
+    model_spec, training = parse(CNN, {})
+    network = training_network(model_spec, Shape(WIDTH, CLASSES), seed=3)
+    stepper = Stepper(network, build_optimizer(training, 1), None)
+    (batch,) = batches(LABELS, batch=64).epoch(0)
+    convolved = network.model.get_layer("stem")(FEATURES.reshape(-1, 5, 1, 1)).numpy()
+    stepper.train(batch)
+    normalization = network.model.get_layer("stem_normalization")
+    kept = normalization.momentum
+    mean, variance = convolved.mean((0, 1, 2)), convolved.var((0, 1, 2))
+    assert normalization.moving_mean.numpy() == pytest.approx(mean * (1 - kept), abs=1e-5)
+    assert normalization.moving_variance.numpy() == pytest.approx(kept + variance * (1 - kept), abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("model", "features", "classes", "weights"),
+    [
+        # As the reference's Keras models count them (github.com/mlcommons/tiny).
+        ({"resNet8": {"inputShape": [32, 32, 3]}}, 32 * 32 * 3, 10, 78_666),
+        ({"dsCnn": {"inputShape": [49, 10, 1]}}, 490, 12, 24_908),
+    ],
+)
+def test_a_network_of_mlperf_tiny_has_as_many_weights_as_there(model, features, classes, weights):
+    model_spec, _ = parse(model, {})
+    network = training_network(model_spec, Shape(features, classes), seed=0)
+    assert serving_network(model_spec, Shape(features, classes), network).count_params() == weights
+
+
+def test_a_cross_of_two_categories_is_the_pair_of_their_words_or_its_bucket():
+    words = np.array([[1, 0, 0, 0, 1], [0, 1, 1, 0, 0], [0, 1, 0, 0, 1], [0, 0, 0, 1, 0]], np.float32)
+    # Of the six pairs the first column's words come first; an unknown word has none.
+    for buckets, places in ((6, [2, 3, 5, None]), (4, [2, 3, 1, None])):
+        model_spec, _ = parse({"wideAndDeep": {**WIDE["wideAndDeep"], "crossBuckets": buckets}}, {})
+        network = training_network(model_spec, Shape(WIDTH, CLASSES, CATEGORIES), seed=0)
+        crossed = keras.Model(network.model.inputs, network.model.get_layer("cross_1").output)(words).numpy()
+        expected = np.zeros((4, buckets))
+        for row, place in enumerate(places):
+            expected[row, slice(0) if place is None else place] = 1
+        assert crossed == pytest.approx(expected, abs=1e-6)
+
+
 @pytest.mark.parametrize(
     "model",
     [
         {"linear": {}},
         {"mlp": {"hiddenUnits": [8, 4], "batchNormalization": True, "dropout": 0.5, "activation": "gelu"}},
+        {"cnn": {**CNN["cnn"], "hiddenUnits": [3], "dropout": 0.5, "activation": "silu"}},
+        {"wideAndDeep": {**WIDE["wideAndDeep"], "batchNormalization": True, "dropout": 0.5}},
     ],
 )
 def test_the_network_that_serves_says_what_the_trained_one_says(model):
     model_spec, training = parse(model, {})
-    for shape, targets in [(Shape(WIDTH, CLASSES), LABELS), (Shape(WIDTH, None), NUMBERS)]:
+    for shape, targets in [(Shape(WIDTH, CLASSES, CATEGORIES), LABELS), (Shape(WIDTH, None, CATEGORIES), NUMBERS)]:
         network = training_network(model_spec, shape, seed=3)
         stepper = Stepper(network, build_optimizer(training, 3), None)
         for batch in batches(targets).epoch(0):

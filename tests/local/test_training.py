@@ -10,6 +10,15 @@ from training_support import GENEROUS_SECONDS, TrainStage, tensorflow_process, t
 
 from steelyard.contract.stages import ExitCode, Reason
 
+BUSY_CNN = {
+    "cnn": {
+        "inputShape": [8, 8, 1],
+        "filters": [4, 6],
+        "residual": True,
+        "dropout": 0.2,
+        "regularization": {"l2": 0.001},
+    }
+}
 BUSY_MLP = {"mlp": {"hiddenUnits": [48, 24], "batchNormalization": True, "regularization": {"l1": 0.0001, "l2": 0.001}}}
 
 
@@ -32,8 +41,10 @@ def weights(stage: TrainStage) -> list[np.ndarray]:
     [
         (None, {"optimizer": {"name": "SGD", "learningRate": 0.05, "momentum": 0.9}}),
         (BUSY_MLP, {"optimizer": {"name": "Adam"}, "classWeights": {"strategy": "Balanced"}, "labelSmoothing": 0.1}),
+        # Dropout would differ: each worker has its own.
+        ({"cnn": {**BUSY_CNN["cnn"], "dropout": 0}}, {"optimizer": {"name": "SGD", "learningRate": 0.05}}),
     ],
-    ids=["sgd", "adam-batchnorm-weights-penalties-smoothing"],
+    ids=["sgd", "adam-batchnorm-weights-penalties-smoothing", "cnn"],
 )
 def test_two_workers_give_the_history_of_one_with_the_double_batch(tmp_path, model, settings):
     # 1,257 training rows: the last global batch of 54 has 15, so that worker 1 has nothing but padding in it.
@@ -59,9 +70,9 @@ def undisturbed(tmp_path_factory) -> TrainStage:
 NO_PERIODIC_CHECKPOINT = {"everySeconds": 3600}
 
 
-def disturbed_job(workers: int = 2, checkpoint: dict | None = None):
+def disturbed_job(workers: int = 2, checkpoint: dict | None = None, model: dict | None = None):
     return training_job(
-        model={"mlp": {"hiddenUnits": [32], "dropout": 0.2}},
+        model=model or {"mlp": {"hiddenUnits": [32], "dropout": 0.2}},
         workers=workers,
         batchSize=27 * 2 // workers,
         epochs=30,
@@ -98,7 +109,7 @@ def resumed_at(stage: TrainStage) -> list[int]:
 
 
 def test_sigterm_leaves_a_checkpoint_from_which_the_next_start_goes_on(tmp_path):
-    job = disturbed_job(workers=1, checkpoint=NO_PERIODIC_CHECKPOINT)
+    job = disturbed_job(workers=1, checkpoint=NO_PERIODIC_CHECKPOINT, model=BUSY_CNN)
     whole = TrainStage.prepared(tmp_path / "whole", job)
     assert whole.run() == [0]
     stage = TrainStage.prepared(tmp_path / "w", job)

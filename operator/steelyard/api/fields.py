@@ -157,6 +157,8 @@ def length(node: Node, unit: str, of: str = "Length") -> str:
     least, most = node.get(f"min{of}", 0), node.get(f"max{of}")
     if most is None:
         return f" of at least {least} {unit}" if least else ""
+    if least == most:
+        return f" of {most} {unit}"
     return f" of {least} to {most} {unit}" if least else f" of at most {most} {unit}"
 
 

@@ -20,7 +20,8 @@ from steelyard.api.metrics import (
     unique,
 )
 from steelyard.api.models import Model
-from steelyard.api.models.rules import check_capabilities, check_model
+from steelyard.api.models.capabilities import Features
+from steelyard.api.models.rules import check_capabilities, check_features, check_model
 from steelyard.api.places import claim_uri
 from steelyard.api.pods import LabelKey, LabelValue, ObjectName, PodTemplate, WorkspaceSpec
 from steelyard.api.publish import PublishTarget
@@ -147,6 +148,14 @@ class TrainingJobSpec(Part):
         for field, label in named:
             if label is not None and label not in classes:
                 raise refuse(f"{field}.label", "{problem}", problem=no_class(label, classes))
+
+    def check_features(self, features: Features) -> None:
+        """Refuses a model that can't take a table's features. Called when the data was read.
+
+        Raises:
+            PydanticCustomError: a `cross_field` error that names the field.
+        """
+        check_features(self.model, features)
 
     @model_validator(mode="after")
     def _publishes_what_it_compresses(self) -> Self:

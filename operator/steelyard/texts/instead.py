@@ -26,6 +26,7 @@ _OTHER_JOBS = ("PyTorchJob", "TFJob", "XGBoostJob", "MPIJob", "JAXJob", "PaddleJ
 _BOOSTING = ("xgboost", "xgb", "lightgbm", "lgbm", "catboost", "gbm", "gbdt", "gbt", "gbrt", "boosting", "adaboost")
 _FORESTS = ("rf", "forest", "forests", "randomforests", "decisiontree", "tree", "extratrees", "cart", "bagging")
 _NETWORKS = ("nn", "dnn", "ann", "neuralnetwork", "neuralnet", "network", "perceptron", "dense", "deeplearning")
+_OF_PICTURES = ("image", "images", "conv", "conv2d", "convnet", "resnet", "resnet18", "resnet50", "mobilenet", "vgg")
 _NEIGHBORS = ("knn", "kneighbors", "neighbors", "kneighborsclassifier", "kneighborsregressor")
 _LOGISTIC = ("logistic", "logit", "logreg")
 _OTHER_MODELS: tuple[str, ...] = (
@@ -42,8 +43,8 @@ _OTHER_MODELS: tuple[str, ...] = (
 _OTHER_MODELS += ("gaussianprocess", "lda", "qda", "glm", "poisson", "lightfm", "prophet", "arima", "ensemble")
 _OTHER_MODELS += ("linearregression", "ols", "lm", "sgd", "stacking", "voting", "kmeans", "pca", "tabnet", "automl")
 MODELS = (
-    "mlp and linear (networks), gradientBoosting, randomForest, ridge, lasso, elasticNet (regression), "
-    "logisticRegression (classification) and nearestNeighbors"
+    "mlp, linear, cnn, resNet8, dsCnn and wideAndDeep (networks), gradientBoosting, randomForest, ridge, lasso, "
+    "elasticNet (regression), logisticRegression (classification) and nearestNeighbors"
 )
 
 _OF_A_SPEC: tuple[str, ...] = ("dataset", "model", "task", "training", "evaluation", "compression", "publish")
@@ -122,8 +123,10 @@ def instead_of_field(path: str) -> str:
         return "a network is model: {mlp: {hiddenUnits: [64]}}; code and models of your own are not trained"
     if instead := _instead_of_model(name):
         return instead
-    if name in ("cnn", "image", "images", "resnet", "transformer", "lstm"):
-        return f"there are networks for tables only (mlp, linear). {_LEARNS_FROM_TABLES}"
+    if name.lower() in _OF_PICTURES:
+        return "pictures are columns of a table, one for each pixel: model: {cnn: {inputShape: [8, 8, 1]}}"
+    if name.lower() in ("transformer", "lstm", "rnn", "gru"):
+        return f"there are networks for tables only (mlp, linear, cnn, wideAndDeep). {_LEARNS_FROM_TABLES}"
     return ""
 
 

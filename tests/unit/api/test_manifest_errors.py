@@ -8,7 +8,10 @@ from steelyard.api.loading import apply_overrides, parse_training_job
 
 NAME_RULE = "1 to 40 lower-case letters, digits and '-'; begins with a letter, ends with a letter or digit"
 
-MODELS = "mlp, linear, randomForest, ridge, lasso, elasticNet, logisticRegression, nearestNeighbors, gradientBoosting"
+MODELS = (
+    "mlp, linear, cnn, resNet8, dsCnn, wideAndDeep, randomForest, ridge, lasso, elasticNet, logisticRegression, "
+    "nearestNeighbors, gradientBoosting"
+)
 
 # What is set, the field that the error names, and the whole message.
 WRONG = [

@@ -81,12 +81,15 @@ def test_every_field_is_read_by_the_program() -> None:
     constants = {"apiVersion", "kind"}
     # Handed to Kubernetes as they are.
     handed_on = {"configMapKeyRef", "effect", "requests", "tolerationSeconds"}
-    # Read by way of Model.given, a class for each; test_sklearn_models tries them all.
+    # Read by way of Model.given, a class for each; test_models of scikit-learn's family and test_step try them all.
     by_class = {"ridge", "lasso", "elasticNet", "logisticRegression"}
+    by_class |= {"mlp", "linear", "cnn", "resNet8", "dsCnn", "wideAndDeep"}
+    # Read by way of Convolutional.convolutions.
+    by_convolutions = {"filters", "kernelSize"}
     # Of a job that is over, which is not parsed again: there may be thousands.
     as_json = {"retain", "retainSeconds", "ttlSecondsAfterFinished"}
     assert [name for name in as_json if f'"{name}"' not in text] == []
-    read_otherwise = by_settings | constants | handed_on | by_class | as_json
+    read_otherwise = by_settings | constants | handed_on | by_class | by_convolutions | as_json
     names = {path.rpartition(".")[2] for path in FIELDS if path[-1] not in "]}"} - read_otherwise
     snake = {name: re.sub(r"(?<!^)([A-Z])", lambda match: "_" + match[1].lower(), name) for name in names}
     assert [name for name in sorted(names) if not re.search(rf"\.{snake[name]}\b", text)] == []

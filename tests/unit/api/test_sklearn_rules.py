@@ -55,8 +55,8 @@ FOREST = {"randomForest": {}}
             {"nearestNeighbors": {}},
             {"training": {"classWeights": {}}},
             "training.classWeights",
-            "nearestNeighbors does not weigh classes; leave it out, or take one that does: mlp, linear, randomForest, "
-            "logisticRegression, gradientBoosting",
+            "nearestNeighbors does not weigh classes; leave it out, or take one that does: mlp, linear, cnn, resNet8, "
+            "dsCnn, wideAndDeep, randomForest, logisticRegression, gradientBoosting",
         ),
         (
             {"mlp": {}},

@@ -257,7 +257,12 @@ def said(*arguments: str) -> tuple[int, str]:
         ("model.KNeighborsClassifier={}", "model: {nearestNeighbors: {}}"),
         ("model.logistic={}", "model: {logisticRegression: {}}"),
         ("model.neuralNetwork={}", "a network is model: {mlp: {hiddenUnits: [64]}}"),
-        ("model.svm={}", "there is no model svm; there are mlp and linear (networks), gradientBoosting"),
+        ("model.conv2d={}", "a table, one for each pixel: model: {cnn: {inputShape: [8, 8, 1]}}"),
+        ("model.lstm={}", "there are networks for tables only (mlp, linear, cnn, wideAndDeep)"),
+        (
+            "model.svm={}",
+            "there is no model svm; there are mlp, linear, cnn, resNet8, dsCnn and wideAndDeep (networks)",
+        ),
         ("model.naiveBayes={}", "there is no model naiveBayes; there are mlp"),
         ("training.gpus=1", "spec.template.resources.train.limits"),
         ("gpus=1", "spec.template.resources.train.limits"),
@@ -276,7 +281,7 @@ def test_a_manifest_with_what_is_not_there(command: str, override: str, instead:
 
 def test_the_models_that_there_are_are_told_without_exception() -> None:
     names = {info.alias for info in Model.model_fields.values()}
-    assert names == set(re.findall(r"[a-zA-Z]+", MODELS)) - {"and", "networks", "regression", "classification"}
+    assert names == set(re.findall(r"[a-zA-Z0-9]+", MODELS)) - {"and", "networks", "regression", "classification"}
 
 
 @pytest.mark.parametrize(

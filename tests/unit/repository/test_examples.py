@@ -15,7 +15,7 @@ MANIFESTS = sorted(EXAMPLES.glob("*/training-job.yaml"))
 
 
 def test_there_are_examples() -> None:
-    assert {path.parent.name for path in MANIFESTS} == {"diabetes", "digits", "digits-small", "wine"}
+    assert {path.parent.name for path in MANIFESTS} == {"diabetes", "digits", "digits-cnn", "digits-small", "wine"}
 
 
 @pytest.mark.parametrize("path", MANIFESTS, ids=lambda path: path.parent.name)

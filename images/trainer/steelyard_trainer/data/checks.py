@@ -11,11 +11,14 @@ from pydantic_core import PydanticCustomError
 from steelyard.api.dataset import Checks, Dataset
 from steelyard.api.errors import ConfigurationError, DataError
 from steelyard.api.metrics import Task
+from steelyard.api.models.capabilities import Features
 from steelyard.api.training import Training
 from steelyard.api.training_job import TrainingJobSpec
 from steelyard.cells.messages import flow
 from steelyard.cells.numbers import finite_number
 from steelyard.contract.stages import Reason
+from steelyard.serving.input_columns import CategoryColumn
+from steelyard.serving.preprocessing import Preprocessing
 from steelyard.texts.figures import counted
 from steelyard_trainer.data.splitting import ClassTooSmallError, PartTooSmallError, TooFewRowsError
 from steelyard_trainer.data.words import listed
@@ -31,6 +34,17 @@ def check_task(spec: TrainingJobSpec, task: Task) -> None:
             "" if spec.task else f" (the task was found in the target {spec.dataset.target!r}; spec.task can set it)"
         )
         raise ConfigurationError(f"spec.{context['field']}: {error.message()}{found}") from None
+
+
+def check_features(spec: TrainingJobSpec, preprocessing: Preprocessing) -> None:
+    """Raises ConfigurationError where the model can't take what the columns become."""
+    columns = preprocessing.columns
+    inputs = {column.name: len(column.feature_names) for column in columns}
+    categories = {column.name for column in columns if isinstance(column, CategoryColumn)}
+    try:
+        spec.check_features(Features(inputs, categories))
+    except PydanticCustomError as error:
+        raise ConfigurationError(f"spec.{(error.context or {})['field']}: {error.message()}") from None
 
 
 def check_limits(

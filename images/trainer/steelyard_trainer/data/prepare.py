@@ -27,6 +27,7 @@ from steelyard.texts.figures import counted
 from steelyard_trainer.begin import begin
 from steelyard_trainer.contract import Outcome, StageContext
 from steelyard_trainer.data.checks import (
+    check_features,
     check_limits,
     check_task,
     check_training,
@@ -151,6 +152,7 @@ def _prepare(context: StageContext, folder: Path, shard_rows: int | None) -> dic
         missing_markers=markers(spec.dataset),
         csv=None if spec.dataset.csv is None else csv_style(spec.dataset.uri, spec.dataset.csv),
     )
+    check_features(spec, preprocessing)
     findings = {
         "missing": spooled.missing,
         "duplicateRows": duplicates,

@@ -19,7 +19,7 @@ from steelyard.contract.stages import Reason
 from steelyard.contract.workspace import DATASET_FILE, PREPROCESSING_FILE, Workspace
 from steelyard.serving.preprocessing import Preprocessing
 from steelyard_trainer.contract import StageContext
-from steelyard_trainer.data.checks import check_task, check_training
+from steelyard_trainer.data.checks import check_features, check_task, check_training
 from steelyard_trainer.data.splitting import SplitName
 from steelyard_trainer.data.words import listed
 
@@ -109,6 +109,7 @@ class PreparedDataset:
             # Prepare has asked this, but of a manifest that may have changed in what is no input of that stage.
             check_task(spec, dataset.task)
             check_training(spec, dataset.rows["train"], dataset.classes)
+            check_features(spec, dataset.preprocessing)
             return dataset
         folder = context.resolve(spec.dataset.uri)
         where = f"spec.dataset.uri: {context.show(spec.dataset.uri)}"
@@ -141,6 +142,7 @@ class PreparedDataset:
             )
         check_task(spec, dataset.task)
         check_training(spec, dataset.rows["train"], dataset.classes)
+        check_features(spec, dataset.preprocessing)
         return dataset
 
     @classmethod

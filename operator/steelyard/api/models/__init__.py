@@ -5,6 +5,7 @@ from typing import Self, get_args
 
 from steelyard.api.base import ExactlyOneOf
 from steelyard.api.models.capabilities import Capabilities, Family, ModelKind
+from steelyard.api.models.convolutional import Cnn, DsCnn, ResNet8
 from steelyard.api.models.networks import Linear, Mlp
 from steelyard.api.models.sklearn import (
     ElasticNet,
@@ -15,6 +16,7 @@ from steelyard.api.models.sklearn import (
     RandomForest,
     Ridge,
 )
+from steelyard.api.models.wide_and_deep import WideAndDeep
 
 
 class Model(ExactlyOneOf):
@@ -24,6 +26,14 @@ class Model(ExactlyOneOf):
     """A multi-layer perceptron."""
     linear: Linear | None = None
     """Logistic or linear regression, trained as a network."""
+    cnn: Cnn | None = None
+    """A convolutional network, over pictures whose pixels are the columns."""
+    res_net8: ResNet8 | None = None
+    """ResNet-8 of MLPerf Tiny, for small pictures."""
+    ds_cnn: DsCnn | None = None
+    """DS-CNN of MLPerf Tiny, for spoken words as time and frequency."""
+    wide_and_deep: WideAndDeep | None = None
+    """A wide and deep network, for tables with categories."""
     random_forest: RandomForest | None = None
     """scikit-learn: a random forest."""
     ridge: Ridge | None = None

@@ -2,6 +2,7 @@
 and nobody asks which library it is of. Imports the api only.
 """
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
@@ -54,6 +55,16 @@ class Capabilities:
         return self.tasks[0] if len(self.tasks) == 1 else None
 
 
+@dataclass(frozen=True)
+class Features:
+    """What a table's columns are to a model, once they are known."""
+
+    inputs: Mapping[str, int]
+    """How many values each feature becomes: a number one, a category one for each of its words."""
+    categories: Collection[str]
+    """Those of the features that are categories."""
+
+
 class ModelKind(Part):
     """What a model's settings share."""
 
@@ -72,6 +83,10 @@ class ModelKind(Part):
         Raises:
             ValueError: the factor is not above 0 and at most 1.
         """
+        return None
+
+    def misfit(self, features: Features) -> tuple[str, str] | None:  # noqa: ARG002 - most take any
+        """Why the model can't take a table's features: the field at fault and what is wrong; None where it can."""
         return None
 
     def shallower(self) -> Self | None:

@@ -23,15 +23,24 @@ NETWORK = Capabilities(
 Activation = Literal["relu", "gelu", "elu", "silu", "tanh", "sigmoid"]
 
 
+Units = Annotated[int, Field(ge=1, le=65536)]
+
+
+def multiplied(width: int, factor: float) -> int:
+    """A width times a factor, rounded to the nearest whole number, halves up; at least 1."""
+    return max(1, math.floor(width * factor + 0.5))
+
+
 def narrower(width: int, factor: float) -> int:
     """A width of a student, as `ModelKind.narrowed` says."""
     if not 0 < factor <= 1:
         raise ValueError(f"a student's factor is above 0 and at most 1, not {factor}")
-    return min(width, max(1, math.floor(width * factor + 0.5)))
+    return multiplied(width, factor)
 
 
 class Regularization(Part):
-    """Penalties on the weights of every dense layer, added to the loss. Both together are the elastic net."""
+    """Penalties on the weights of every dense layer and convolution, added to the loss. Both together are the elastic
+    net."""
 
     l1: Annotated[float, Field(ge=0, le=10)] = 0.0
     """Factor of the sum of the weights' absolute values."""
@@ -44,7 +53,7 @@ class Mlp(ModelKind):
 
     capabilities = NETWORK
 
-    hidden_units: Annotated[list[Annotated[int, Field(ge=1, le=65536)]], Field(min_length=1, max_length=64)] = [128]
+    hidden_units: Annotated[list[Units], Field(min_length=1, max_length=64)] = [128]
     """Units of each hidden layer, first to last."""
     activation: Activation = "relu"
     """The function after each hidden layer."""

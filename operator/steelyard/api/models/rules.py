@@ -10,7 +10,7 @@ from steelyard.api.dataset import Dataset
 from steelyard.api.evaluation import Evaluation
 from steelyard.api.metrics import Task
 from steelyard.api.models import Model, kinds, plurals
-from steelyard.api.models.capabilities import Family
+from steelyard.api.models.capabilities import Family, Features
 from steelyard.api.training import Training
 from steelyard.api.trial import Trained
 
@@ -150,6 +150,13 @@ def _check_steps(candidate: CandidateRecipe, family: Family, field: str) -> None
                 allowed=f"allowed: {', '.join(allowed)}" if allowed else "nothing can: it is the last step",
             )
         before = step
+
+
+def check_features(model: Model, features: Features) -> None:
+    """Refuses a model that can't take a table's features. Raises PydanticCustomError."""
+    if (misfit := model.given.misfit(features)) is not None:
+        field, problem = misfit
+        raise refuse(f"model.{model.kind}.{field}", "{problem}", problem=problem)
 
 
 def check_model(model: Model, task: Task) -> None:

@@ -5,6 +5,7 @@ words wherever CEL can say them; `NOT_IN_CEL` holds the rest. Imports the rules 
 """
 
 from steelyard.schema.rules.dataset import CELLS, DATASET, MARKS, MISSING_VALUES, SPLIT
+from steelyard.schema.rules.networks import CNN, DS_CNN, RES_NET_8, WIDE_AND_DEEP
 from steelyard.schema.rules.parts import (
     CLASS_WEIGHTS,
     ENV_VAR,
@@ -30,6 +31,10 @@ RULES = {
     "CsvFormat": MARKS,
     "Optimizer": OPTIMIZER,
     "ClassWeights": CLASS_WEIGHTS,
+    "Cnn": CNN,
+    "ResNet8": RES_NET_8,
+    "DsCnn": DS_CNN,
+    "WideAndDeep": WIDE_AND_DEEP,
     "Evaluation": [LABEL],
     "Trial": [LABEL],
     "Requirement": [*REQUIREMENT, LABEL],
@@ -43,8 +48,8 @@ RULES = {
 }
 
 NOT_IN_CEL = {
-    "{problem}": "stands for the words of Place.parse, which the rules of place_rules say, and for classes, which "
-    "only the data knows",
+    "{problem}": "stands for the words of Place.parse, which the rules of place_rules say, and for classes and "
+    "features, which only the data knows",
     "{uri} is not a place: it holds characters that can't be printed": "a path on a claim has none, a rule says",
     "'{both}' is named under {other} as well; a column is one or the other": "comparing maps and lists of names may "
     "cost more than the API server allows one rule; the operator refuses it",

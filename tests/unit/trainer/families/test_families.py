@@ -11,6 +11,7 @@ import pytest
 from steelyard.api.errors import ConfigurationError
 from steelyard.api.loading import parse_training_job
 from steelyard.api.models import FAMILIES, KINDS, Model
+from steelyard.api.models.convolutional import Convolutional
 from steelyard.contract.stages import Env
 from steelyard.contract.workspace import Workspace
 from steelyard_trainer.contract import StageContext
@@ -32,7 +33,8 @@ def test_each_family_has_a_folder_with_all_that_is_asked_of_one(name: str) -> No
 def test_every_kind_of_model_has_capabilities_and_is_of_its_family() -> None:
     assert list(KINDS) == [str(info.alias) for info in Model.model_fields.values()]
     for kind, settings in KINDS.items():
-        model = Model.model_validate({kind: {}})
+        needed = {"inputShape": [8, 8, 1]} if issubclass(settings, Convolutional) else {}
+        model = Model.model_validate({kind: needed})
         assert type(model.given) is settings
         assert family_of(model) is family_named(settings.capabilities.family.name)
 

@@ -16,6 +16,7 @@ from steelyard.api.training import Training
 from steelyard.serving.interface import TargetUnit
 from steelyard_trainer.compression.artifact import Artifact
 from steelyard_trainer.data.labelled import Labelled
+from steelyard_trainer.data.shape import Category
 
 Tell = Callable[[str], None]
 """Is told what a person should know of a step that is under way."""
@@ -37,6 +38,8 @@ class HowTrained:
     training: Training
     row_weights: Callable[[NDArray[Any]], NDArray[np.float32]]
     """How much each row counts, of the targets of all rows that are learned: both shape (rows,)."""
+    categories: tuple[Category, ...] = ()
+    """Where the values of categories lie among a row's features, for networks that treat them apart."""
 
 
 @dataclass(frozen=True)

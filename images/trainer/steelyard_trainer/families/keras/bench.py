@@ -28,6 +28,7 @@ from steelyard_trainer.compression.making import Trained, no_progress
 from steelyard_trainer.compression.recipe import Recipe
 from steelyard_trainer.compression.techniques.base import HowTrained, Progress, Tell
 from steelyard_trainer.data.reading import Examples, PreparedDataset
+from steelyard_trainer.data.shape import Shape
 from steelyard_trainer.data.splitting import SplitName
 from steelyard_trainer.families.keras.keras_file import write_keras
 from steelyard_trainer.families.keras.row_weights import row_weights
@@ -46,13 +47,19 @@ def trained_network(model: keras.Model, folder: Path, dataset: PreparedDataset, 
         spec: of the job that makes something of it.
     """
     preprocessing, class_weights = dataset.preprocessing, spec.training.class_weights
+    shape = Shape.of(preprocessing)
     return Trained(
         Artifact.in_memory(folder, "Keras", model),
-        preprocessing.width,
-        None if dataset.classes is None else len(dataset.classes),
+        shape.width,
+        shape.classes,
         preprocessing.target_unit,
         lambda: dataset.read("train"),
-        HowTrained(spec.model, spec.training, lambda targets: row_weights(targets, dataset.classes, class_weights)),
+        HowTrained(
+            spec.model,
+            spec.training,
+            lambda targets: row_weights(targets, dataset.classes, class_weights),
+            shape.categories,
+        ),
     )
 
 

@@ -19,15 +19,16 @@ _NOISE = 0.1
 
 
 def _apply(artifact: Artifact, settings: Distill, data: StepData, tell: Tell) -> Artifact:
+    from steelyard_trainer.data.shape import Shape
     from steelyard_trainer.families.keras.keras_file import write_keras
     from steelyard_trainer.families.keras.lessons import Course, LessonRows, TaughtBatches, learn
-    from steelyard_trainer.families.keras.networks import Shape, serving_network, training_network
+    from steelyard_trainer.families.keras.networks import serving_network, training_network
     from steelyard_trainer.families.keras.teacher import Teacher, taught
 
     if (how_trained := data.how_trained) is None:
         raise CannotBeMadeError("it is not known which kind of network was trained")
     student, training = student_of(how_trained.model, settings), how_trained.training
-    shape = Shape(data.width, data.classes)
+    shape = Shape(data.width, data.classes, how_trained.categories)
     network = training_network(student, shape, training.seed)
     teacher = Teacher.of(artifact, data.classes)
     weights, most = network.model.count_params(), teacher.model.count_params()

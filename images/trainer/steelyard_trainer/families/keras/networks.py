@@ -5,30 +5,20 @@ probabilities, which users like. For regression both give the standardized targe
 computed in float64, beside the network. Both have the same weights.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import keras
 
 from steelyard.api.models import Model
-from steelyard.api.models.networks import Linear, Mlp, Regularization
-from steelyard_trainer.families.keras.normalization import GlobalBatchNormalization
-
-
-@dataclass(frozen=True)
-class Shape:
-    """What the data asks of a network."""
-
-    width: int
-    """Preprocessed features of a row."""
-    classes: int | None
-    """Classes to tell apart; None for regression."""
-
-    @property
-    def outputs(self) -> int:
-        """Units of the last dense layer."""
-        return self.classes or 1
+from steelyard.api.models.convolutional import Convolutional
+from steelyard.api.models.networks import Linear, Mlp
+from steelyard.api.models.wide_and_deep import WideAndDeep
+from steelyard_trainer.data.shape import Shape
+from steelyard_trainer.families.keras.convolutions import convolved
+from steelyard_trainer.families.keras.layers import Layers
+from steelyard_trainer.families.keras.wide_and_deep import wide_and_deep
 
 
 @dataclass(frozen=True)
@@ -48,8 +38,7 @@ def training_network(spec: Model, shape: Shape, seed: int) -> TrainingNetwork:
     """The network to train; its first weights are a function of the seed alone."""
     features = keras.Input((shape.width,), name="features")
     mask = keras.Input((), dtype="bool", name="row_mask")
-    outputs = _stack(features, spec, shape, seed, mask)
-    normalizes = spec.mlp is not None and spec.mlp.batch_normalization
+    outputs, normalizes = _outputs(features, spec, shape, seed, mask)
     return TrainingNetwork(keras.Model([features, mask] if normalizes else features, outputs), normalizes)
 
 
@@ -60,7 +49,7 @@ def serving_network(spec: Model, shape: Shape, trained: TrainingNetwork, name: s
     name its file depends on how many networks the process made.
     """
     features = keras.Input((shape.width,), name="features")
-    outputs = _stack(features, spec, shape, seed=0, mask=None)
+    outputs, _ = _outputs(features, spec, shape, seed=0, mask=None)
     if shape.classes:
         outputs = keras.layers.Softmax(name="probabilities")(outputs)
     model = keras.Model(features, outputs, name=name)
@@ -70,41 +59,33 @@ def serving_network(spec: Model, shape: Shape, trained: TrainingNetwork, name: s
     return model
 
 
-def _stack(tensor: Any, spec: Model, shape: Shape, seed: int, mask: Any) -> Any:
-    """The layers one after the other. With a mask they are for training, without one for serving."""
-    seeds = _seeds(seed)
-    match spec.mlp or spec.linear:
+def _outputs(features: Any, spec: Model, shape: Shape, seed: int, mask: Any) -> tuple[Any, bool]:
+    """What the last layer gives, and whether any normalizes. With a mask it is for training, without for serving."""
+    match spec.given:
         case Mlp() as mlp:
-            for number, units in enumerate(mlp.hidden_units, start=1):
-                tensor = _dense(units, mlp.regularization, next(seeds), f"hidden_{number}")(tensor)
-                if mlp.batch_normalization:
-                    name = f"normalization_{number}"
-                    tensor = (
-                        keras.layers.BatchNormalization(name=name)(tensor)
-                        if mask is None
-                        else GlobalBatchNormalization(name=name)(tensor, mask=mask)
-                    )
-                tensor = keras.layers.Activation(mlp.activation, name=f"activation_{number}")(tensor)
-                if mlp.dropout and mask is not None:
-                    tensor = keras.layers.Dropout(mlp.dropout, seed=next(seeds), name=f"dropout_{number}")(tensor)
-            regularization = mlp.regularization
+            layers = Layers(mlp.regularization, seed, mask)
+            tensor = _hidden(features, mlp, layers)
         case Linear() as linear:
-            regularization = linear.regularization
-    return _dense(shape.outputs, regularization, next(seeds), "output")(tensor)
+            layers = Layers(linear.regularization, seed, mask)
+            tensor = features
+        case Convolutional() as convolutional:
+            layers = Layers(convolutional.regularization, seed, mask)
+            tensor = convolved(features, convolutional, layers)
+        case WideAndDeep() as both:
+            layers = Layers(both.regularization, seed, mask)
+            outputs = wide_and_deep(features, both, shape, layers, partial(_hidden, spec=both, layers=layers))
+            return outputs, layers.normalizes
+        case other:
+            raise TypeError(f"{type(other).__name__} is no network")
+    return layers.dense(tensor, shape.outputs, "output"), layers.normalizes
 
 
-def _dense(units: int, regularization: Regularization, seed: int, name: str) -> keras.layers.Layer:
-    penalty = keras.regularizers.L1L2(regularization.l1, regularization.l2)
-    return keras.layers.Dense(
-        units,
-        kernel_initializer=keras.initializers.GlorotUniform(seed=seed),
-        kernel_regularizer=penalty if regularization.l1 or regularization.l2 else None,
-        name=name,
-    )
-
-
-def _seeds(seed: int) -> Iterator[int]:
-    """A seed for each layer in turn, so that no two layers begin alike."""
-    while True:
-        seed = (seed * 1_103_515_245 + 12_345) % 2**31
-        yield seed
+def _hidden(tensor: Any, spec: Mlp | WideAndDeep, layers: Layers) -> Any:
+    """Its hidden layers one after the other."""
+    for number, units in enumerate(spec.hidden_units, start=1):
+        tensor = layers.dense(tensor, units, f"hidden_{number}")
+        if spec.batch_normalization:
+            tensor = layers.normalized(tensor, f"normalization_{number}")
+        tensor = layers.activated(tensor, spec.activation, f"activation_{number}")
+        tensor = layers.dropped(tensor, spec.dropout, f"dropout_{number}")
+    return tensor

@@ -184,9 +184,9 @@ class Stepper:
     def _penalty(self) -> Any:
         """What regularization adds to the loss: a function of the weights alone."""
         penalties = [
-            layer.kernel_regularizer(layer.kernel)
-            for layer in self._network.model.layers
-            if getattr(layer, "kernel_regularizer", None) is not None
+            variable.regularizer(variable)
+            for variable in self._network.model.trainable_variables
+            if variable.regularizer is not None
         ]
         return tf.add_n(penalties) if penalties else tf.constant(0.0)
 

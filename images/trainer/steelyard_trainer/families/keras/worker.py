@@ -25,12 +25,13 @@ from steelyard.search.best import leaves_model
 from steelyard.texts.figures import counted
 from steelyard_trainer.contract import Outcome, StageContext
 from steelyard_trainer.data.reading import Examples, PreparedDataset
+from steelyard_trainer.data.shape import Shape
 from steelyard_trainer.data.splitting import SplitName
 from steelyard_trainer.families.keras.batches import Batches, share
 from steelyard_trainer.families.keras.checkpoints import Checkpoints
 from steelyard_trainer.families.keras.epoch_metrics import EpochMetrics
 from steelyard_trainer.families.keras.loop import Loop, Validation
-from steelyard_trainer.families.keras.networks import Shape, TrainingNetwork, serving_network, training_network
+from steelyard_trainer.families.keras.networks import TrainingNetwork, serving_network, training_network
 from steelyard_trainer.families.keras.optimizers import build_optimizer
 from steelyard_trainer.families.keras.program import CLUSTER
 from steelyard_trainer.families.keras.repeatable import make_repeatable
@@ -204,7 +205,7 @@ def build(
     spec = context.job.spec
     keras.utils.set_random_seed(spec.training.seed)
     learned: tuple[SplitName, ...] = ("train", "validation") if spec.is_refit else ("train",)
-    training, shape = dataset.read_parts(learned), _shape(dataset)
+    training, shape = dataset.read_parts(learned), Shape.of(dataset.preprocessing)
     batches = Batches(
         features=training.features,
         targets=_standardized(training, dataset),
@@ -252,10 +253,6 @@ def _own_validation(context: StageContext, examples: Examples, dataset: Prepared
     """This worker's share."""
     own = share(len(examples.rows), context.job.spec.training.workers, context.worker)
     return Validation(examples.features[own], _standardized(examples, dataset)[own], len(examples.rows))
-
-
-def _shape(dataset: PreparedDataset) -> Shape:
-    return Shape(width=dataset.preprocessing.width, classes=len(dataset.classes) if dataset.classes else None)
 
 
 def _standardized(examples: Examples, dataset: PreparedDataset) -> NDArray[Any]:
