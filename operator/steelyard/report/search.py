@@ -124,7 +124,7 @@ def _lead(document: SearchDocument) -> str:
     goals = f"{objective.direction} {objective.name}" + (
         f", minimize {objective.secondary}" if objective.secondary else ""
     )
-    ended = f" {document.ended[0].upper() + document.ended[1:]}." if document.ended else ""
+    ended = f" Ended: {document.ended}." if document.ended else ""
     return f"{goals}. {how}.{ended}"
 
 
