@@ -20,6 +20,7 @@ DIGITS = {"uri": "sklearn:digits", "target": "target"}
 DIABETES = {"uri": "sklearn:diabetes", "target": "target"}
 TRAINING = {"epochs": 3, "optimizer": {"learningRate": 0.01}, "checkpoint": {"everySteps": 10}}
 STUDENT = {"technique": "Distill", "width": 0.125}
+UNIT = "epochs of a student of 2,410 weights"
 
 
 def weighing(*steps: dict[str, Any], most_lost: float = 0.05, **training: Any) -> dict[str, Any]:
@@ -39,6 +40,12 @@ def diabetes(tmp_path_factory: pytest.TempPathFactory) -> FinishStage:
     return FinishStage.ready(tmp_path_factory.mktemp("diabetes"), DIABETES)
 
 
+def epochs_told(capfd: pytest.CaptureFixture[str]) -> list[int]:
+    """Those of the student, as progress lines say them."""
+    events = (json.loads(line) for line in capfd.readouterr().out.splitlines())
+    return [each["done"] for each in events if each.get("unit") == UNIT]
+
+
 def student_in(stage: FinishStage) -> bytes:
     """The student that this stage's only candidate is made from."""
     (model,) = stage.workspace.finished.glob("*/*/model/model.keras")
@@ -51,7 +58,7 @@ def test_a_student_is_an_eighth_as_wide_and_published(digits: FinishStage, capfd
     assert outcome.summary["bytes"] < outcome.summary["baselineBytes"] / 8
     assert verify(digits.folder / "model") == []
     events = [json.loads(line) for line in capfd.readouterr().out.splitlines()]
-    epochs = [each for each in events if each.get("unit") == "epochs of a student of 2,410 weights"]
+    epochs = [each for each in events if each.get("unit") == UNIT]
     assert [each["done"] for each in epochs] == list(range(1, 7)) and {each["total"] for each in epochs} == {6}
     assert epochs[-1]["values"]["val_accuracy"] > 0.9
     notices = [each["message"] for each in events if each["event"] == "notice"]
@@ -60,7 +67,9 @@ def test_a_student_is_an_eighth_as_wide_and_published(digits: FinishStage, capfd
     )
 
 
-def test_a_student_that_was_killed_goes_on_and_is_the_same(digits: FinishStage, tmp_path: Path) -> None:
+def test_a_student_that_was_killed_goes_on_and_is_the_same(
+    digits: FinishStage, capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
     asked = weighing(STUDENT)
     stage = FinishStage.ready(tmp_path / "killed", DIGITS)
     process = stage.start(**asked)
@@ -72,8 +81,10 @@ def test_a_student_that_was_killed_goes_on_and_is_the_same(digits: FinishStage, 
     process.stderr.close()
     (unfinished,) = stage.workspace.finished.glob("*/*/unfinished")
     (newest,) = list(unfinished.glob("*/step-*"))[-1:]
-    assert json.loads((newest / "state.json").read_text())["epoch"] >= 2
+    done = json.loads((newest / "state.json").read_text())["epoch"]
+    assert done >= 2
     stage.finish(**asked)
+    assert epochs_told(capfd) == list(range(done + 1, 7)), "no epoch is trained twice, but the one it was killed in"
     digits.finish(**asked)
     assert student_in(stage) == student_in(digits)
     assert not list(stage.workspace.finished.glob("*/*/unfinished"))
@@ -134,7 +145,8 @@ def test_what_is_taught_is_the_papers_loss() -> None:
 
 
 def test_noisy_copies_are_new_in_every_epoch_and_the_same_from_any_step_on() -> None:
-    rows = np.random.default_rng(0).normal(size=(40, 3)).astype(np.float32) * [1, 10, 0]
+    rows = np.random.default_rng(0).normal(size=(40, 3)) * [1, 10, 0]
+    rows[:20, 2] = 1
     plain = Batches(rows.astype(np.float32), np.zeros(40, np.int32), np.ones(40, np.float32), 8, 1, 0, seed=1)
     noisy = TaughtBatches.of(plain, network(4), noise=0.1)
     first = list(noisy.epoch(0))

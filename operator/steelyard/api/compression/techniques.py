@@ -113,8 +113,8 @@ class Distill(OnNetworks):
     mixing: Share = 0.7
     """The trained network's share of what is learned from; the labels have the rest."""
     noise: Annotated[float, Field(ge=0, le=10)] | None = None
-    """What is added to the features, anew in each epoch, as a share of each feature's standard deviation. Default: 0.1
-    where fewer than 5,000 rows are learned, else 0."""
+    """What is added to the features, anew in each epoch, as a share of each feature's standard deviation; nothing to
+    those of two values, as categories have. Default: 0.1 where fewer than 5,000 rows are learned, else 0."""
 
     @model_validator(mode="after")
     def _is_smaller(self) -> Self:

@@ -77,12 +77,14 @@ class TaughtBatches(Batches):
         Args:
             batches: their targets are the labels.
             teacher: asked once for all rows where there is no noise.
-            noise: in standard deviations of each feature.
+            noise: in standard deviations of each feature; none of one that has two values only, as categories have.
         """
         if noise == 0:
             return replace(batches, targets=_beside(batches.targets, teacher.outputs(batches.features)))
-        deviations = batches.features.std(axis=0, dtype=np.float64).astype(np.float32)
-        return cls(**vars(batches), teacher=teacher, noise=np.float32(noise) * deviations)
+        features = batches.features
+        deviations = features.std(axis=0, dtype=np.float64).astype(np.float32)
+        is_of_two = ((features == features.min(axis=0)) | (features == features.max(axis=0))).all(axis=0)
+        return cls(**vars(batches), teacher=teacher, noise=np.where(is_of_two, 0, np.float32(noise) * deviations))
 
     def epoch(self, epoch: int, first_step: int = 0) -> Iterator[Batch]:
         """See Batches."""
