@@ -21,7 +21,10 @@ from sklearn.metrics import accuracy_score
 
 from steelyard.api.errors import ConfigurationError, SteelyardError
 from steelyard.contract.package import SUMS_FILE, files_of
+from steelyard.contract.report import PublishedReport
 from steelyard.contract.stages import Reason
+from steelyard.report.model import report_page
+from steelyard.report.told import Told
 from steelyard.stores.integrity import digest_of, verify
 from steelyard.stores.registry import store_at
 from steelyard.stores.surroundings import Surroundings
@@ -137,6 +140,8 @@ def test_the_page_has_every_epoch_and_the_candidates(digits: FinishStage) -> Non
     history = json.loads(digits.workspace.training_file.read_text())["history"]
     curves = re.findall(r'<polyline points="([^"]*)" class="(first|second)"', page)
     assert len(curves) == len(history) and {len(points.split()) for points, _ in curves} == {len(history["loss"])}
+    # `show` makes it again from the folder alone.
+    assert report_page(Told(PublishedReport.read(digits.folder / "model"))) == page
     for candidate in report_of(digits.folder / "model")["choice"]["candidates"]:
         name = "float32" if candidate["name"] == "Baseline" else candidate["name"]
         assert f"<title>{name}: {candidate['bytes']:,} bytes, " in page
