@@ -162,9 +162,9 @@ class Training(Part):
     """When to end before `epochs`; left out, all epochs are trained. The best epoch's weights are kept either way."""
     class_weights: ClassWeights | None = None
     """How much a row counts by its class; left out, all count the same."""
-    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] | None = None
     """Classification: what the loss that a network learns from takes from the label of a row and gives to all classes
-    alike (Szegedy et al., arXiv:1512.00567), such as 0.1. val_loss and logLoss are without it."""
+    alike (Szegedy et al., arXiv:1512.00567), such as 0.1; left out, nothing. val_loss and logLoss are without it."""
     checkpoint: Checkpoint = Checkpoint()
     """When a checkpoint is written."""
     seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = 0

@@ -319,7 +319,7 @@ class TrainingJobSpec(Part):
                 raise refuse("dataset.split.stratify", "only classes can be stratified, but the task is Regression")
             if self.training.class_weights is not None:
                 raise refuse("training.classWeights", "there are no classes to weigh, the task is Regression")
-            if self.training.label_smoothing:
+            if self.training.label_smoothing is not None:
                 raise refuse("training.labelSmoothing", "there are no labels to smooth, the task is Regression")
             if self.dataset.checks.min_class_fraction is not None:
                 raise refuse("dataset.checks.minClassFraction", "there are no classes to count, the task is Regression")

@@ -55,6 +55,38 @@ def test_a_field_is_in_the_key_of_its_stage_and_of_those_after(override: str, ch
     assert changed_stages(plan_with(override)) == changed
 
 
+@pytest.mark.parametrize(
+    ("overrides", "key"),
+    [
+        (
+            ["model={mlp: {}}", "compression={}", "publish=[{uri: elsewhere}]"],
+            "b6ff71897602e4752a93f1ae7b2a312abdfcf226693311a21c8afc6fdc661448",
+        ),
+        (
+            [
+                "training.earlyStopping={}",
+                "training.learningRateSchedule={cosine: {}}",
+                "compression.candidates=[Int8]",
+            ],
+            "1da3c7ced34e4c427565695ba7622ce5948634934f85d7e18293f31c1254a9fd",
+        ),
+        (
+            [
+                "training={}",
+                "task=Regression",
+                "model={randomForest: {}}",
+                "evaluation.crossValidation={}",
+                "compression={}",
+            ],
+            "ed6810f08db825f68448e802ed8b161eabc5e155284038feb24530f7489e480a",
+        ),
+    ],
+)
+def test_what_older_versions_planned_keeps_its_keys(overrides: list[str], key: str) -> None:
+    """A job that is under way goes on with a newer operator. So a field that is added has no default but None."""
+    assert plan_with(*overrides).stages[-1].key == key
+
+
 def test_source_and_trainer_are_in_every_key() -> None:
     everything = ["prepare", "train", "finish"]
     assert changed_stages(plan_with(source="other")) == everything

@@ -23,7 +23,7 @@ _IS_CHANGED = {
     ),
     "learningRateSchedule": "has(self.training.learningRateSchedule)",
     "earlyStopping": "has(self.training.earlyStopping)",
-    "labelSmoothing": f"self.training.labelSmoothing != {Training().label_smoothing}",
+    "labelSmoothing": "has(self.training.labelSmoothing)",
     "checkpoint": f"self.training.checkpoint.everySeconds != {Checkpoint().every_seconds} || "
     "has(self.training.checkpoint.everySteps)",
 }

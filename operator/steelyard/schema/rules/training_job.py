@@ -105,7 +105,7 @@ SPEC = [
     ),
     _foreign(
         "Regression",
-        "self.training.labelSmoothing > 0.0",
+        "has(self.training.labelSmoothing)",
         "there are no labels to smooth, the task is Regression",
         "training.labelSmoothing",
     ),

@@ -50,7 +50,7 @@ class Stepper:
         network: TrainingNetwork,
         optimizer: keras.optimizers.Optimizer,
         strategy: tf.distribute.Strategy | None,
-        label_smoothing: float = 0.0,
+        label_smoothing: float | None = None,
         lesson: Lesson | None = None,
         rule: WeightRule | None = None,
     ) -> None:
@@ -59,7 +59,7 @@ class Stepper:
             network: the network.
             optimizer: what changes its weights.
             strategy: of several workers; None for one.
-            label_smoothing: see spec.training.labelSmoothing.
+            label_smoothing: see spec.training.labelSmoothing. Default: none.
             lesson: what it learns in a step, from targets (rows, ...). Default: the labels, smoothed. It is evaluated
                 by the labels either way.
             rule: how the weights look while it is asked. Default: as they are.
@@ -69,7 +69,7 @@ class Stepper:
         self._strategy = strategy
         self._replicas = strategy.num_replicas_in_sync if strategy else 1
         self._classifies = network.model.output_shape[-1] > 1
-        self._lesson = lesson or partial(self._figures, label_smoothing=label_smoothing)
+        self._lesson = lesson or partial(self._figures, label_smoothing=label_smoothing or 0.0)
         self._rule = rule
         optimizer.build(network.model.trainable_variables)
         # The gradients reach the optimizer reduced already, together with the figures: it must not do it again.
