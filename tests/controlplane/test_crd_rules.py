@@ -130,6 +130,14 @@ BY_RULE = [
         "weights are needed with strategy Explicit and with no other",
     ),
     # evaluation, compression
+    *(
+        (
+            [f"compression={{proof: Point, {given}}}"],
+            f"spec.compression.{given.split(':')[0]}",
+            "proof Point compares two numbers and proves nothing; leave out one of the two",
+        )
+        for given in ("confidence: 0.9", "onTooFewRows: Baseline")
+    ),
     (
         ["evaluation.require=[{metric: accuracy}]"],
         "spec.evaluation.require[0].minimum",

@@ -3,18 +3,24 @@ registry, which brings the libraries of the model's family only.
 """
 
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 from steelyard.api.compression import BASELINE
+from steelyard.api.losses import allowed, fell
+from steelyard.api.training_job import TrainingJobSpec
 from steelyard.contract.summaries import CandidateSummary
 from steelyard.stores.registry import store_at
 from steelyard_trainer.begin import begin
+from steelyard_trainer.compression.artifact import Artifact
 from steelyard_trainer.compression.choice import Choice
-from steelyard_trainer.compression.weighing import baseline_name, weigh
+from steelyard_trainer.compression.proving import ROUNDING
+from steelyard_trainer.compression.weighing import Bench, baseline_name, weigh
 from steelyard_trainer.contract import Outcome, StageContext
 from steelyard_trainer.data.reading import PreparedDataset
 from steelyard_trainer.evaluation.gates import check_gates
-from steelyard_trainer.evaluation.judge import judge_parts
+from steelyard_trainer.evaluation.judge import Judgement, judge_parts
+from steelyard_trainer.evaluation.metrics import evaluate
 from steelyard_trainer.families.registry import family_of
 from steelyard_trainer.publishing.found_by import FoundBy
 from steelyard_trainer.publishing.package import Evidence, Sizes, assemble, output_of
@@ -57,6 +63,8 @@ def finish(context: StageContext) -> Outcome:
     served = final.candidates.measuring.serve(published)
     judged = judge_parts(served, final.read, dataset, spec, is_refit=spec.is_refit)
     check_gates(spec.evaluation, primary, judged.figures["train"], judged.figures["test"])
+    if name != BASELINE and (doubt := _lost_on_test(spec, dataset, final, baseline, judged)):
+        judged = replace(judged, doubts=[*judged.doubts, doubt])
     for doubt in judged.doubts:
         context.notice(f"doubtful: {doubt}", "Doubtful")
 
@@ -97,11 +105,31 @@ def finish(context: StageContext) -> Outcome:
                 "baseline": baseline_name(spec),
                 "baseline_bytes": sizes.baseline,
                 "metric_drop": choice.chosen.drop,
+                "proved": choice.chosen.is_proved,
+                "proof": choice.proof or None,
                 "digest": digest,
                 "published": places,
                 "candidates": _short(choice, primary.name),
             }
         ).to_json(),
+    )
+
+
+def _lost_on_test(
+    spec: TrainingJobSpec, dataset: PreparedDataset, bench: Bench, baseline: Artifact, judged: Judgement
+) -> str | None:
+    """What is to be said where the test set disagrees: the published model loses more than the budget there."""
+    primary, rows = judged.primary, bench.read(("test",))
+    outputs = bench.candidates.measuring.serve(baseline).predict(rows.features)
+    before = evaluate(dataset.task, rows.targets, outputs, [primary], dataset.classes)
+    if before is None or spec.compression is None:
+        return None
+    lost = primary.loss(judged.figures["test"][primary.name].value, before[primary.name].value)
+    if lost <= spec.compression.max_metric_drop + ROUNDING:
+        return None
+    return (
+        f"on the test set {fell(primary, lost)} against the {baseline_name(spec)} model, more than the "
+        f"{allowed(primary, spec.compression.max_metric_drop)} that may be lost"
     )
 
 
@@ -113,6 +141,7 @@ def _short(choice: Choice, primary: str) -> list[CandidateSummary]:
             bytes=None if weighed.measured.failure else weighed.measured.bytes,
             metric=weighed.measured.figures[primary].value if weighed.measured.figures else None,
             drop=weighed.drop,
+            most=weighed.most,
             latency_microseconds=None if weighed.measured.failure else weighed.measured.latency_microseconds,
             within_budget=weighed.is_within_budget,
         )

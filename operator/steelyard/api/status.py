@@ -85,10 +85,12 @@ class CandidateStatus(Part):
     """Its metric on the validation set."""
     drop: float | None = None
     """What it loses against Baseline there; below 0 where it gains."""
+    most: float | None = None
+    """What it loses at most, with compression.confidence."""
     latency_microseconds: float | None = None
     """The median time of one row."""
     within_budget: bool | None = None
-    """Whether the loss is within compression.maxMetricDrop."""
+    """Whether it is accepted: the loss, or what it is at most, is within compression.maxMetricDrop."""
 
 
 class MetricStatus(Part):
@@ -132,6 +134,11 @@ class ModelStatus(Part):
     """What makes the metrics doubtful."""
     metric_drop: float | None = None
     """What the choice lost of the metric on the validation set."""
+    proved: bool | None = None
+    """Whether the choice is proved to lose no more than compression.maxMetricDrop; absent where nothing was to be
+    proved."""
+    proof: Annotated[str, Field(max_length=1024)] | None = None
+    """What was proved, or why nothing was."""
     digest: Digest | None = None
     """The digest of the published folder (SHA-256 of its SHA256SUMS)."""
     published: Annotated[list[Annotated[str, Field(max_length=2048)]], Field(max_length=8)] | None = None

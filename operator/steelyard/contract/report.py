@@ -185,6 +185,10 @@ class CandidateReport(Document):
     """Why it could not be made."""
     drop: float | None
     """How much of the primary metric it loses against the baseline."""
+    most: float | None = absent()
+    """How much it loses at most, with the choice's confidence."""
+    proved: bool | None = absent()
+    """Whether it is proved to lose no more than the budget; None where nothing was to be proved."""
     within_budget: bool
     verdict: str
     """Why it was chosen or not."""
@@ -207,6 +211,13 @@ class ChoiceReport(Document):
     objective: str | None
     """None where no compression was asked for, as is the next."""
     max_metric_drop: float | None
+    confidence: float | None = absent()
+    """That of the bounds by which candidates were accepted; None where two numbers were compared."""
+    proved: bool | None = absent()
+    """Whether the published model is proved to lose no more than the budget; None where nothing was to be proved, or
+    the model without compression was published."""
+    proof: str | None = absent()
+    """What was proved, or why nothing was."""
     candidates: list[CandidateReport]
 
 

@@ -86,6 +86,8 @@ class CandidateSummary(Document):
     """What decides, on the validation set."""
     drop: float | None = None
     """What it loses of that against the baseline."""
+    most: float | None = absent()
+    """What it loses at most, with the confidence that was asked for."""
     latency_microseconds: float | None = None
     within_budget: bool | None = None
 
@@ -109,6 +111,10 @@ class ModelSummary(Summary):
     """What makes the figures doubtful."""
     metric_drop: float | None = absent()
     """What the chosen candidate loses of what decides, on the validation set."""
+    proved: bool | None = absent()
+    """Whether it is proved to lose no more than the budget; None where nothing was to be proved."""
+    proof: str | None = absent()
+    """What was proved, or why nothing was."""
     digest: str | None = absent()
     """Of the published folder."""
     published: list[str] | None = absent()

@@ -22,6 +22,7 @@ def outcome(found: ModelSummary, published: Sequence[str], before: Sequence[Row]
     rows: list[Row] = [*before, *(("published", ((place,),)) for place in published)]
     rows += [("digest", ((found.digest,),))] if found.digest else []
     rows += [("chosen", _chosen(found, found.chosen))] if found.chosen else []
+    rows += [("proof", ((found.proof,),))] if found.proof else []
     rows += _test(found)
     rows += [("doubtful", ((doubt,),)) for doubt in found.doubts or []]
     blocks: list[Block] = [Facts(tuple(rows))] if rows else []
@@ -100,7 +101,8 @@ def _candidates(found: ModelSummary) -> tuple[Table, ...]:
 
 
 def _row(each: CandidateSummary, found: ModelSummary) -> tuple[str, ...]:
-    note = "loses too much" if each.within_budget is False else ""
+    refused = "loses too much" if each.most is None or found.proved is False else "not proved"
+    note = refused if each.within_budget is False else ""
     return (
         shown_name(each.name, found.baseline),
         "-" if each.bytes is None else f"{each.bytes:,}",

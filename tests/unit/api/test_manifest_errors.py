@@ -168,6 +168,20 @@ WRONG = [
         "spec.training.optimizer.name",
         '"adam" is not allowed; allowed: SGD, Adam, AdamW, RMSprop',
     ),
+    *(
+        (
+            f"compression.confidence={given}",
+            "spec.compression.confidence",
+            f"{given} is not allowed; allowed: a number above 0.5 and below 1",
+        )
+        for given in ("1", "0.5")
+    ),
+    (
+        "compression.maxMetricDrop=-0.01",
+        "spec.compression.maxMetricDrop",
+        "-0.01 is not allowed; allowed: a number from 0 to 1",
+    ),
+    ("compression.proof=point", "spec.compression.proof", '"point" is not allowed; allowed: HeldOut, Point'),
     (
         "compression.candidates=[Int8, Int5]",
         "spec.compression.candidates[1]",

@@ -181,6 +181,14 @@ TOGETHER = [
         "spec.evaluation.require[0].minimum",
         "the minimum 0.9 is above the maximum 0.1",
     ),
+    *(
+        (
+            f"compression={{proof: Point, {given}}}",
+            f"spec.compression.{given.split(':')[0]}",
+            "proof Point compares two numbers and proves nothing; leave out one of the two",
+        )
+        for given in ("confidence: 0.9", "onTooFewRows: Baseline")
+    ),
     ("compression.candidates=[Int8, Int8]", "spec.compression.candidates", "Int8 is listed twice"),
     (
         "compression.candidates=[{name: a, steps: [{technique: Int8}]}, {name: a, steps: [{technique: Float16}]}]",

@@ -77,25 +77,6 @@ def tango_bound(lost: int, gained: int, rows: int, confidence: float) -> float:
     return score_bound((1.0, 0.0, -1.0), 1.0, confidence, (lost, rows - lost - gained, gained))
 
 
-def rows_to_prove(budget: float, worst: float, confidence: float) -> int | None:
-    """The fewest rows by which a model that answers as the other one does is shown to lose no more than a budget.
-
-    Args:
-        budget: the most that may be lost.
-        worst: the most that a row may lose.
-        confidence: one-sided.
-
-    Returns:
-        The number; None where no number is enough.
-    """
-    if budget >= worst:
-        return 1
-    if budget <= 0 or not math.isfinite(worst):
-        return None
-    # The bound of no loss in any of n rows is worst * z^2 / (n + z^2).
-    return math.ceil(float(ndtri(confidence)) ** 2 * (worst / budget - 1) - 1e-9)
-
-
 def _tilted(values: Floats, shares: Floats, pole: float) -> tuple[float, float]:
     """The mean and the variance where each loss has the weight share / (pole - loss)."""
     weights = shares / (pole - values)

@@ -12,6 +12,7 @@ from steelyard.api.metrics import Measure, Task
 from steelyard.api.training_job import TrainingJobSpec
 from steelyard.serving.interface import ServedModel, TargetUnit
 from steelyard.serving.runtimes import load_model
+from steelyard_trainer.compression.answers import Answers
 from steelyard_trainer.compression.artifact import Artifact
 from steelyard_trainer.compression.choice import Measured
 from steelyard_trainer.compression.kept_candidates import KeptCandidates
@@ -35,6 +36,8 @@ class Measuring:
     """What is told of each."""
     read_validation: Callable[[], Labelled]
     """Reads the validation set as the model takes it."""
+    read_search: Callable[[], Labelled] | None = None
+    """Reads the search rows so, by which candidates are ordered; None where nothing is proved."""
     with_latency: bool = True
     """False leaves the latency out, and with it up to a second."""
 
@@ -43,15 +46,21 @@ class Measuring:
         classes = None if self.classes is None else len(self.classes)
         return load_model(artifact.runtime, artifact.file.read_bytes(), classes, self.unit)
 
-    def measure(self, name: str, artifact: Artifact, model: ServedModel) -> Measured:
-        """Its size, its latency and its figures on the validation set."""
+    def measure(
+        self, name: str, artifact: Artifact, model: ServedModel, *, with_answers: bool = False
+    ) -> tuple[Measured, Answers | None]:
+        """Its size, its latency and its figures on the validation set; what it answers, where that is asked for."""
         rows = self.read_validation()
-        return Measured(
+        outputs = model.predict(rows.features)
+        measured = Measured(
             name=name,
             bytes=artifact.bytes,
             latency_microseconds=round(model.median_latency(rows.features), 3) if self.with_latency else 0.0,
-            figures=evaluate(self.task, rows.targets, model.predict(rows.features), self.measures, self.classes),
+            figures=evaluate(self.task, rows.targets, outputs, self.measures, self.classes),
         )
+        if not with_answers or self.read_search is None or measured.figures is None:
+            return measured, None
+        return measured, Answers(model.predict(self.read_search().features), outputs)
 
 
 def recipes_of(spec: TrainingJobSpec, baseline: Recipe) -> dict[str, Recipe]:
@@ -81,11 +90,14 @@ class Candidates:
     progress: Progress = no_progress
     """Is told how far a long step is."""
 
-    def measure(self, report: Callable[[int], None] = lambda _done: None) -> list[Measured]:
+    def measure(
+        self, report: Callable[[int], None] = lambda _done: None, *, with_answers: bool = False
+    ) -> list[Measured]:
         """Makes and measures what is not finished yet.
 
         Args:
             report: called with how many are finished.
+            with_answers: whether `answers` is asked for then.
 
         Returns:
             What was measured, in the order of the recipes.
@@ -96,16 +108,23 @@ class Candidates:
         """
         self.kept.clean_up()
         measures = self.measuring.measures
-        found = {name: self.kept.measured(name, recipe, measures) for name, recipe in self.recipes.items()}
+        found = {
+            name: self.kept.measured(name, recipe, measures, with_answers=with_answers)
+            for name, recipe in self.recipes.items()
+        }
         finished = {name: measured for name, measured in found.items() if measured is not None}
         report(len(finished))
         if missing := [name for name in self.recipes if name not in finished]:
             with self._maker() as maker:
                 for name in missing:
-                    finished[name] = self._measure(name, maker)
-                    self.kept.keep(self.recipes[name], finished[name])
+                    finished[name], answers = self._measure(name, maker, with_answers=with_answers)
+                    self.kept.keep(self.recipes[name], finished[name], answers)
                     report(len(finished))
         return [finished[name] for name in self.recipes]
+
+    def answers(self, name: str) -> Answers | None:
+        """What a finished candidate answers; None where it has no finite figures, or nothing was asked for."""
+        return self.kept.answers(self.recipes[name])
 
     def artifact(self, name: str) -> Artifact:
         """A finished candidate. Raises FileNotFoundError where there is none."""
@@ -128,17 +147,17 @@ class Candidates:
     def _maker(self) -> AbstractContextManager[Maker]:
         return Maker.of(self.trained(), self.kept, self.tell, self.progress)
 
-    def _measure(self, name: str, maker: Maker) -> Measured:
+    def _measure(self, name: str, maker: Maker, *, with_answers: bool) -> tuple[Measured, Answers | None]:
         try:
             artifact = maker.make(self.recipes[name])
         except CannotBeMadeError as error:
             if name == BASELINE:
                 raise DataError(f"the model can't be published: {error}") from None
-            return Measured.failed(name, str(error))
+            return Measured.failed(name, str(error)), None
         try:
             model = self.measuring.serve(artifact)
         except DataError as error:
             if name == BASELINE:
                 raise
-            return Measured.failed(name, error.message)
-        return self.measuring.measure(name, artifact, model)
+            return Measured.failed(name, error.message), None
+        return self.measuring.measure(name, artifact, model, with_answers=with_answers)

@@ -1,18 +1,18 @@
-"""Which candidate is published. Pure; imports steelyard.api and the metrics.
+"""Which candidate is published. Pure; imports steelyard.api, the metrics and the proof.
 
 The choice is made on the validation set; the test set has no say in it.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
 from steelyard.api.compression import BASELINE, CompressionObjective
+from steelyard.api.losses import allowed, share_of
 from steelyard.api.metrics import Measure
 from steelyard.texts.figures import duration
+from steelyard_trainer.compression.proving import ROUNDING, Proof
 from steelyard_trainer.evaluation.metrics import Figure, Figures
-
-# Differences of two equal figures may be off by a rounding error.
-_ROUNDING = 1e-9
 
 _MOST_TIMES_SLOWER = 10
 """Balanced: what is slower than this many times the fastest is not chosen."""
@@ -70,6 +70,10 @@ class Weighed:
     is_within_budget: bool
     verdict: str
     """Why it was chosen or not."""
+    most: float | None = None
+    """The upper bound of the drop, where one was asked for."""
+    is_proved: bool | None = None
+    """Whether the bound is within the budget, and the candidate's turn came; None where nothing was to be proved."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +83,10 @@ class Choice:
     chosen: Weighed
     why: str
     weighed: tuple[Weighed, ...]
+    confidence: float | None = None
+    """That of the bounds; None where two numbers were compared."""
+    proof: str = ""
+    """What is proved of a compressed model that is published, or why nothing is: a sentence that says which."""
 
 
 def choose(
@@ -87,6 +95,7 @@ def choose(
     max_drop: float,
     objective: CompressionObjective,
     baseline_name: str = "float32",
+    proof: Proof | None = None,
 ) -> Choice:
     """The best candidate within the budget.
 
@@ -98,27 +107,23 @@ def choose(
         objective: Size: the fewest bytes; Latency: the least time for one row; Balanced: the fewest bytes of those that
             take at most 10 times the least time.
         baseline_name: what the baseline is called: float32, or skops.
+        proof: what the rows say of each candidate; None: two numbers are compared, and nothing is proved.
     """
     baseline = next(candidate for candidate in measured if candidate.name == BASELINE)
     drops = {candidate.name: _drop(candidate, baseline, primary) for candidate in measured}
-    within = [c for c in measured if (drop := drops[c.name]) is not None and drop <= max_drop + _ROUNDING]
+    rejections = _rejections(measured, drops, primary, max_drop, proof)
+    proves = proof is not None and not proof.has_too_few_rows(max_drop)
+    within = [candidate for candidate in measured if not rejections[candidate.name]]
     # Of equals the baseline first: it is the plainest.
     fastest = min(within, key=lambda c: (c.latency_microseconds, c.name != BASELINE, measured.index(c)))
     best = min(
         within,
         key=lambda c: (_is_slow(c, fastest, objective), _cost(c, objective), c.name != BASELINE, measured.index(c)),
     )
-    worsens, budget = _worsens(primary), _budget(primary, max_drop)
-    allowed = f"{worsens} by {{drop:.6g}} on the validation set, {{relation}} the {budget} that are allowed"
     weighed: list[Weighed] = []
     for candidate in measured:
-        drop = drops[candidate.name]
-        if candidate.failure:
-            verdict = f"rejected: {candidate.failure}"
-        elif drop is None:
-            verdict = "rejected: its outputs are not finite numbers"
-        elif candidate not in within:
-            verdict = f"rejected: {primary.name} " + allowed.format(drop=drop, relation="more than")
+        if rejections[candidate.name]:
+            verdict = rejections[candidate.name]
         elif candidate is best:
             verdict = "chosen: the only candidate"
             if len(measured) > 1:
@@ -134,15 +139,66 @@ def choose(
             relation = "no better than" if cost == least else "more than"
             name = baseline_name if best is baseline else best.name
             verdict = f"within the budget, but {_shown(cost, objective)} is {relation} {name}'s"
-        weighed.append(Weighed(candidate, drop, candidate in within, verdict))
-    chosen = next(candidate for candidate in weighed if candidate.measured is best)
-    why = _why_baseline(baseline_name, within, measured, primary, max_drop, objective)
-    if best is not baseline:
-        why = (
-            f"{best.name}, because it has {_superlative(objective)} of the {len(within)} candidates whose "
-            f"{primary.name} {worsens} by at most {budget} on the validation set"
+        told = proof.tested.get(candidate.name) if proof else None
+        weighed.append(
+            Weighed(
+                candidate,
+                drops[candidate.name],
+                candidate in within,
+                verdict,
+                told.validation.upper if told and math.isfinite(told.validation.upper) else None,
+                None if told is None else candidate in within and proves,
+            )
         )
-    return Choice(chosen, why + _other_end(best, fastest, within, baseline_name), tuple(weighed))
+    chosen = next(candidate for candidate in weighed if candidate.measured is best)
+    other_end = _other_end(best, fastest, within, baseline_name)
+    confidence = proof.confidence if proof else None
+    if best is baseline:
+        why = _why_baseline(baseline_name, within, measured, primary, max_drop, objective, proof)
+        return Choice(chosen, why + other_end, tuple(weighed), confidence)
+    whose = f"whose {primary.name} {_worsens(primary)} by at most {_budget(primary, max_drop)} on the validation set"
+    if proves:
+        whose = f"that are proved to lose at most {allowed(primary, max_drop)} of {primary.name}"
+    why = f"{best.name}, because it has {_superlative(objective)} of the {len(within)} candidates {whose}"
+    said = ""
+    if proof is not None:
+        said = f"proved: {proof.told(best.name, primary)}"
+        if not proves:
+            said = f"not {said}; {proof.too_few(max_drop)}"
+    return Choice(chosen, "; ".join(filter(None, [why + other_end, said])), tuple(weighed), confidence, said)
+
+
+def _rejections(
+    measured: list[Measured], drops: dict[str, float | None], primary: Measure, max_drop: float, proof: Proof | None
+) -> dict[str, str]:
+    """Why each candidate is not within the budget; an empty text where it is."""
+    proves = proof is not None and not proof.has_too_few_rows(max_drop)
+    standings = proof.standings(max_drop) if proof and proves else {}
+    failed = next((name for name, standing in standings.items() if standing == "Failed"), "")
+    rejections = {}
+    for candidate in measured:
+        name, drop, why = candidate.name, drops[candidate.name], ""
+        if candidate.failure:
+            why = candidate.failure
+        elif drop is None or (name != BASELINE and proof and name not in proof.tested):
+            why = "its outputs are not finite numbers"
+        elif name == BASELINE:
+            pass
+        elif proof and proves:
+            if standings[name] == "Failed":
+                why = proof.why_failed(name, primary, max_drop)
+            elif standings[name] == "Untested":
+                rejections[name] = f"not tested: {failed} was safer on the search rows, and could not be proved"
+                continue
+        elif proof and proof.on_too_few_rows == "Baseline":
+            why = f"nothing can be proved: {proof.too_few(max_drop)}"
+        elif drop > max_drop + ROUNDING:
+            worsens, budget = _worsens(primary), _budget(primary, max_drop)
+            why = (
+                f"{primary.name} {worsens} by {drop:.6g} on the validation set, more than the {budget} that are allowed"
+            )
+        rejections[name] = f"rejected: {why}" if why else ""
+    return rejections
 
 
 def _why_baseline(
@@ -152,6 +208,7 @@ def _why_baseline(
     primary: Measure,
     max_drop: float,
     objective: CompressionObjective,
+    proof: Proof | None,
 ) -> str:
     if len(measured) == 1:
         return f"the {name} model, because the manifest asks for no compression"
@@ -159,7 +216,14 @@ def _why_baseline(
         return f"the {name} model, because no compressed candidate within the budget has {_comparative(objective)}"
     if all(candidate.failure for candidate in measured if candidate.name != BASELINE):
         return f"the {name} model, because no compressed candidate could be made"
-    return f"the {name} model, because no compressed candidate keeps {primary.name} within {max_drop:g} of it"
+    if proof is None or (proof.has_too_few_rows(max_drop) and proof.on_too_few_rows == "Point"):
+        return f"the {name} model, because no compressed candidate keeps {primary.name} within {max_drop:g} of it"
+    if proof.has_too_few_rows(max_drop):
+        return f"the {name} model, because nothing can be proved: {proof.too_few(max_drop)}"
+    return (
+        f"the {name} model, because no compressed candidate is proved to lose at most {allowed(primary, max_drop)} of "
+        f"{primary.name} with {share_of(proof.confidence)}"
+    )
 
 
 def _is_slow(candidate: Measured, fastest: Measured, objective: CompressionObjective) -> bool:

@@ -3,7 +3,8 @@ it again. Imports steelyard.api, the artifact, the recipe and the choice.
 
 A recipe has a folder, named for its digest: `model/` holds the artifact, `step.json` its checksums; both come at once,
 in place of `unfinished/`, where a step that takes long keeps how far it is.
-`measured.json` says what was measured of it, or why it can't be made.
+`measured.json` says what was measured of it, or why it can't be made; `answers.npz`, where it is needed, holds what the
+candidate answers to the rows that it is judged by.
 """
 
 import hashlib
@@ -11,17 +12,21 @@ import json
 import re
 import shutil
 import uuid
+import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from steelyard.api.metrics import Measure
+from steelyard_trainer.compression.answers import Answers
 from steelyard_trainer.compression.artifact import Artifact
 from steelyard_trainer.compression.choice import Measured
 from steelyard_trainer.compression.recipe import Recipe
 
-MODEL_FOLDER, STEP_FILE, MEASURED_FILE = "model", "step.json", "measured.json"
+MODEL_FOLDER, STEP_FILE, MEASURED_FILE, ANSWERS_FILE = "model", "step.json", "measured.json", "answers.npz"
 _UNFINISHED = "unfinished"
 _DIGITS = 16
 _OF_A_RECIPE = re.compile(rf"[0-9a-f]{{{_DIGITS}}}")
@@ -93,20 +98,39 @@ class KeptCandidates:
             shutil.rmtree(aside, ignore_errors=True)
         return Artifact(place / MODEL_FOLDER, runtime)
 
-    def measured(self, name: str, recipe: Recipe, measures: Sequence[Measure]) -> Measured | None:
+    def measured(
+        self, name: str, recipe: Recipe, measures: Sequence[Measure], *, with_answers: bool = False
+    ) -> Measured | None:
         """What an earlier attempt measured, if the artifact is whole and all that is to be told of it was measured."""
         try:
             measured = replace(Measured.from_json(self._read(recipe, MEASURED_FILE)), name=name)
         except (OSError, ValueError, KeyError):
             return None
-        is_told = measured.figures is None or all(each.name in measured.figures for each in measures)
-        return measured if is_told and (measured.failure or self.find(recipe)) else None
+        if measured.failure or measured.figures is None:
+            return measured if measured.failure or self.find(recipe) else None
+        is_told = all(each.name in measured.figures for each in measures)
+        is_answered = not with_answers or self.answers(recipe) is not None
+        return measured if is_told and is_answered and self.find(recipe) else None
 
-    def keep(self, recipe: Recipe, measured: Measured) -> None:
+    def answers(self, recipe: Recipe) -> Answers | None:
+        """What a finished candidate answers; None where it was not kept, or is damaged."""
+        try:
+            with np.load(self._place(recipe) / ANSWERS_FILE) as arrays:
+                return Answers(arrays["search"], arrays["validation"])
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+            return None
+
+    def keep(self, recipe: Recipe, measured: Measured, answers: Answers | None = None) -> None:
         """Remembers what was measured, or that it can't be made. Raises SteelyardError as `put` does."""
         self.check_attempt()
-        self._place(recipe).mkdir(exist_ok=True)
-        self._write(self._place(recipe) / MEASURED_FILE, recipe, measured.to_json())
+        place = self._place(recipe)
+        place.mkdir(exist_ok=True)
+        if answers is not None:
+            aside = place / f".{ANSWERS_FILE}.{uuid.uuid4().hex}.npz"
+            np.savez(aside, search=answers.search, validation=answers.validation)
+            aside.rename(place / ANSWERS_FILE)
+        # Last: it says that all is there.
+        self._write(place / MEASURED_FILE, recipe, measured.to_json())
 
     def _place(self, recipe: Recipe) -> Path:
         return self.folder / recipe.digest[:_DIGITS]

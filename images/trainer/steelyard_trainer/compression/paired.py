@@ -16,19 +16,20 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import ndtri
 
+from steelyard.api.compression.proof import LEAST_ROWS, rows_to_prove
 from steelyard.api.metrics import Measure
-from steelyard_trainer.compression.bounds import rows_to_prove, score_bound, tango_bound
+from steelyard_trainer.compression.bounds import score_bound, tango_bound
 from steelyard_trainer.evaluation.formulas import Floats, Labels, clipped
 from steelyard_trainer.evaluation.metrics import class_index_of
 from steelyard_trainer.evaluation.sampling import Ranking
 
-LEAST_ROWS = 30
-"""Fewer prove nothing: with very few rows even exact tests of a score are wrong too often."""
 _LEAST_ERROR = 1e-300
 _LEAST_RATIO = 1e-6
 _OTHERS = 8
 """So many other rows' answers are tried for each row."""
-_CLOSE = 1e-7
+_AROUND = np.array([-1.0, -0.5, 0.0, 0.5, 1.0])
+"""Where the median is looked for, in quantiles of its error."""
+_CLOSE = 1e-6
 """How near a bound of the median is found."""
 
 
@@ -47,8 +48,7 @@ class Bound:
 
     def rows_to_prove(self, budget: float, confidence: float) -> int | None:
         """The fewest rows by which a model that answers alike could be proved; None where no number is enough."""
-        needed = rows_to_prove(budget, self.worst, confidence)
-        return None if needed is None else max(needed, LEAST_ROWS)
+        return rows_to_prove(budget, self.worst, confidence)
 
 
 @dataclass(frozen=True)
@@ -222,20 +222,27 @@ def _of_numbers(metric: str, targets: Floats, old: Floats, new: Floats) -> _Loss
 
 def _of_median(old: Floats, new: Floats, confidence: float) -> Bound:
     """The median error grows by a share of no more than x where more of the new errors are below (1 + x) times the old
-    median than of the old ones are below that median: a difference of paired proportions."""
+    median than of the old ones are below that median: a difference of paired proportions. As the rows know the old
+    median only about, it is to be so at several places around it."""
     rows, middle = len(old), float(np.median(old))
     if middle <= _LEAST_ERROR or rows < LEAST_ROWS:
         return Bound(0.0, np.inf, rows, np.inf)
-    drop, was_below = float(np.median(new)) / middle - 1, old <= middle
+    drop, quantile = float(np.median(new)) / middle - 1, float(ndtri(confidence))
+    places = np.quantile(old, 0.5 + _AROUND * quantile / (2 * rows**0.5))
+    if places[0] <= _LEAST_ERROR:
+        return Bound(drop, np.inf, rows, np.inf)
 
     def excess(share: float, errors: Floats) -> float:
         """Above 0 where the median may have grown by more."""
-        is_below = errors <= (1 + share) * middle
-        lost, gained = int((was_below & ~is_below).sum()), int((is_below & ~was_below).sum())
-        return tango_bound(lost, gained, rows, confidence)
+        found = []
+        for place in places:
+            was_below, is_below = old <= place, errors <= (1 + share) * place
+            lost, gained = int((was_below & ~is_below).sum()), int((is_below & ~was_below).sum())
+            found.append(tango_bound(lost, gained, rows, confidence))
+        return max(found)
 
     def smallest(errors: Floats) -> float:
-        low, high = max(-1.0, drop), float(errors.max()) / middle
+        low, high = max(-1.0, drop), float(errors.max()) / float(places[0])
         if excess(high, errors) >= 0:
             return np.inf
         while high - low > _CLOSE * (1 + abs(high)):
@@ -243,5 +250,4 @@ def _of_median(old: Floats, new: Floats, confidence: float) -> Bound:
             low, high = (half, high) if excess(half, errors) >= 0 else (low, half)
         return high
 
-    quantile = float(ndtri(confidence)) ** 2
-    return Bound(drop, max(drop, smallest(new)), rows, smallest(old) * (rows + quantile) / quantile)
+    return Bound(drop, max(drop, smallest(new)), rows, smallest(old) * (rows + quantile**2) / quantile**2)

@@ -6,14 +6,19 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+from steelyard.api.compression import BASELINE, OnTooFewRows
 from steelyard.api.errors import DataError
+from steelyard.api.metrics import Measure
 from steelyard.api.training_job import TrainingJobSpec
 from steelyard.contract.report import TrainingReport
 from steelyard.contract.stages import Reason
 from steelyard.serving.preprocessing import Preprocessing
+from steelyard_trainer.compression.answers import Answers
 from steelyard_trainer.compression.artifact import Artifact
 from steelyard_trainer.compression.candidates import Candidates
 from steelyard_trainer.compression.choice import Choice, choose
+from steelyard_trainer.compression.paired import Bound, bound
+from steelyard_trainer.compression.proving import Bounds, Proof
 from steelyard_trainer.data.labelled import Labelled
 from steelyard_trainer.data.splitting import SplitName
 
@@ -53,20 +58,48 @@ def weigh(
         report: called with how many are finished, and how many there are.
 
     Raises:
-        DataError: the model's outputs are not finite numbers.
+        DataError: the model's outputs are not finite numbers; or too few rows are to prove by, and the manifest says to
+            fail then (reason CheckFailed).
         SteelyardError: another process was started in this one's place (AttemptSuperseded).
     """
-    measured = candidates.measure(lambda done: report(done, len(candidates.recipes)))
+    compression, primary = spec.compression, spec.measure(candidates.measuring.task)
+    sure = None if compression is None or len(candidates.recipes) == 1 else compression.sure
+    measured = candidates.measure(lambda done: report(done, len(candidates.recipes)), with_answers=sure is not None)
     if measured[0].figures is None:
         raise DataError("the model's outputs are not finite numbers", reason=Reason.LOSS_NOT_FINITE)
-    compression = spec.compression
+    if compression is None:
+        return choose(measured, primary, 0.0, spec.compression_objective, baseline_name(spec))
+    proof = None if sure is None else prove(candidates, primary, sure, compression.on_too_few_rows or "Point")
+    if proof is not None and proof.on_too_few_rows == "Fail" and proof.has_too_few_rows(compression.max_metric_drop):
+        raise DataError(
+            f"spec.compression.onTooFewRows: Fail, and the validation set proves nothing: "
+            f"{proof.too_few(compression.max_metric_drop)}",
+            reason=Reason.CHECK_FAILED,
+        )
     return choose(
-        measured,
-        spec.measure(candidates.measuring.task),
-        compression.max_metric_drop if compression else 0.0,
-        spec.compression_objective,
-        baseline_name(spec),
+        measured, primary, compression.max_metric_drop, spec.compression_objective, baseline_name(spec), proof
     )
+
+
+def prove(
+    candidates: Candidates, primary: Measure, confidence: float, on_too_few_rows: OnTooFewRows = "Point"
+) -> Proof:
+    """What the rows say of each finished candidate's loss; one candidate's answers at a time are in memory."""
+    measuring, baseline = candidates.measuring, candidates.answers(BASELINE)
+    assert measuring.read_search is not None and baseline is not None
+    targets = Answers(measuring.read_search().targets, measuring.read_validation().targets)
+
+    def bounds(answers: Answers) -> tuple[Bound, Bound]:
+        search = bound(primary, targets.search, baseline.search, answers.search, confidence, measuring.classes)
+        held = targets.validation, baseline.validation, answers.validation
+        return search, bound(primary, *held, confidence, measuring.classes)
+
+    tested = {}
+    for name in candidates.recipes:
+        answers = None if name == BASELINE else candidates.answers(name)
+        if answers is not None and answers.are_finite:
+            tested[name] = Bounds(*bounds(answers))
+    return Proof(confidence, bounds(baseline)[1], tested, on_too_few_rows)
 
 
 def baseline_name(spec: TrainingJobSpec) -> str:

@@ -16,9 +16,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from steelyard.api.compression.proof import too_few_rows
 from steelyard.api.dataset import Dataset
 from steelyard.api.errors import ConfigurationError, DataError
+from steelyard.api.metrics import Task
 from steelyard.cells.manifest import column_style, csv_style, markers
+from steelyard.contract.stages import Reason
 from steelyard.contract.summaries import PrepareSummary
 from steelyard.contract.workspace import DATASET_FILE, PREPROCESSING_FILE, Workspace
 from steelyard.serving.preprocessing import Preprocessing
@@ -105,6 +108,7 @@ def _prepare(context: StageContext, folder: Path, shard_rows: int | None) -> dic
     if source.dealt_by is not None:
         context.notice(f"{source.dealt_by!r} deals the rows out, and is no feature")
     check_training(spec, len(split.train), target.classes)
+    _say_what_is_proved(context, target.task, len(split.validation))
 
     fingerprint = Fingerprint(_description(spec.dataset, source, target))
     learners = [learner_of(column, spec.dataset.categories.max) for column in source.features]
@@ -191,6 +195,21 @@ def _prepare(context: StageContext, folder: Path, shard_rows: int | None) -> dic
     _write_json(folder / DATASET_FILE, document)
     meter.done(rows)
     return document
+
+
+def _say_what_is_proved(context: StageContext, task: Task, validation_rows: int) -> None:
+    """Tells before anything is trained that the validation set will prove nothing of a compressed model.
+
+    Raises:
+        DataError: that is so, and the manifest says to fail then.
+    """
+    compression = context.job.spec.compression
+    doubt = too_few_rows(compression, context.job.spec.measure(task), validation_rows)
+    if doubt is None or compression is None:
+        return
+    if compression.on_too_few_rows == "Fail":
+        raise DataError(f"spec.compression: {doubt}", reason=Reason.CHECK_FAILED)
+    context.notice(f"too few rows: {doubt}", "TooFewRows")
 
 
 def _read(context: StageContext, folder: Path, meter: "_Meter") -> tuple[Source, Spool]:

@@ -114,6 +114,9 @@ class Evidence:
             primary_metric=self.judged.primary.name,
             objective=spec.compression_objective if spec.compression else None,
             max_metric_drop=spec.compression.max_metric_drop if spec.compression else None,
+            confidence=self.choice.confidence,
+            proved=self.choice.chosen.is_proved,
+            proof=self.choice.proof or None,
             candidates=[_candidate_report(weighed) for weighed in self.choice.weighed],
         )
 
@@ -147,6 +150,8 @@ def _candidate_report(weighed: Weighed) -> CandidateReport:
         validation=None if measured.figures is None else _figures_report(measured.figures),
         failure=measured.failure or None,
         drop=weighed.drop,
+        most=weighed.most,
+        proved=weighed.is_proved,
         within_budget=weighed.is_within_budget,
         verdict=weighed.verdict,
     )

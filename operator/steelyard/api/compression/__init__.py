@@ -11,6 +11,10 @@ from steelyard.api.compression.candidates import CandidateRecipe as CandidateRec
 from steelyard.api.compression.candidates import name_of as name_of
 
 CompressionObjective = Literal["Size", "Latency", "Balanced"]
+Proof = Literal["HeldOut", "Point"]
+OnTooFewRows = Literal["Point", "Baseline", "Fail"]
+
+DEFAULT_CONFIDENCE = 0.95
 
 
 class Compression(Part):
@@ -25,13 +29,35 @@ class Compression(Part):
     with settings, that are applied one after the other. Default: of networks DynamicRange, Float16 and Int8, of
     scikit-learn's models Onnx."""
     max_metric_drop: Share = 0.01
-    """The most of evaluation.metric (default: accuracy, or r2) that a candidate may lose on the validation set
-    against the baseline: absolute; of rmse, mae and medianAe, which are in the target's unit, as a share: 0.01 lets
-    them grow by 1%."""
+    """The most of evaluation.metric (default: accuracy, or r2) that a candidate may lose against the baseline:
+    absolute; of rmse, mae and medianAe, which are in the target's unit, as a share: 0.01 lets them grow by 1%."""
+    proof: Proof | None = None
+    """How it is shown that no more is lost: HeldOut, by an upper bound of the loss on the validation set, with
+    compression.confidence; Point, by comparing two numbers, which is wrong about as often as right where the loss is
+    near the budget. Default: HeldOut."""
+    confidence: Annotated[float, Field(gt=0.5, lt=1)] | None = None
+    """How sure the proof is: at most 1 - confidence of the models that are said to be proved lose more than
+    maxMetricDrop on new rows. Default: 0.95. Not with proof Point."""
+    on_too_few_rows: OnTooFewRows | None = None
+    """What is published where the validation set is so small that not even an equal model could be proved: Point, what
+    the two numbers say, which is called not proved wherever it is shown; Baseline, the model without compression; Fail,
+    nothing, and the job fails. Default: Point. Not with proof Point."""
     objective: CompressionObjective | None = None
     """What is best: Size, the fewest bytes; Latency, the least time for one row; Balanced, the fewest bytes of those
     that take at most 10 times the least time. Default: Balanced for scikit-learn's models, Size for networks; in a
     search with objective.secondary, that."""
+
+    @property
+    def sure(self) -> float | None:
+        """The confidence of the proof; None where two numbers are compared."""
+        return None if self.proof == "Point" else self.confidence or DEFAULT_CONFIDENCE
+
+    @model_validator(mode="after")
+    def _proves_only_by_bounds(self) -> Self:
+        for name, value in (("confidence", self.confidence), ("onTooFewRows", self.on_too_few_rows)):
+            if self.proof == "Point" and value is not None:
+                raise refuse(name, "proof Point compares two numbers and proves nothing; leave out one of the two")
+        return self
 
     @model_validator(mode="after")
     def _each_once(self) -> Self:

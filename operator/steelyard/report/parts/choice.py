@@ -1,5 +1,6 @@
 """Which candidate was published, and what the others cost."""
 
+from steelyard.api.losses import share_of
 from steelyard.api.metrics import measure_named
 from steelyard.contract.report import CandidateReport, ChoiceReport
 from steelyard.report.blocks import Section, Table, Text
@@ -48,9 +49,11 @@ def _table(chosen: ChoiceReport) -> Table:
             cost = (f"{each.bytes:,}", f"{each.latency_microseconds:.2f}")
         shown = with_error(figure.value, figure.standard_error) if figure else "-"
         drop = "-" if each.drop is None else f"{each.drop:.4g}"
-        rows.append((shown_name(each.name, chosen.baseline), *cost, shown, drop, each.verdict))
+        most = () if chosen.confidence is None else ("-" if each.most is None else f"{each.most:.4g}",)
+        rows.append((shown_name(each.name, chosen.baseline), *cost, shown, drop, *most, each.verdict))
+    bound = () if chosen.confidence is None else (f"at most ({share_of(chosen.confidence)})",)
     return Table(
-        ("candidate", "bytes", "µs a row", f"{metric} (validation)", "drop", "verdict"),
+        ("candidate", "bytes", "µs a row", f"{metric} (validation)", "drop", *bound, "verdict"),
         tuple(rows),
         frozenset({1, 2}),
         next((index for index, each in enumerate(chosen.candidates) if each.name == chosen.chosen), None),

@@ -76,6 +76,18 @@ REQUIREMENT = [
     ),
 ]
 
+# --- spec.compression -------------------------------------------------------------------------------------------------
+
+COMPRESSION = [
+    Rule(
+        f"!has(self.{field}) || !has(self.proof) || self.proof != 'Point'",
+        "proof Point compares two numbers and proves nothing; leave out one of the two",
+        field,
+        "_proves_only_by_bounds",
+    )
+    for field in ("confidence", "onTooFewRows")
+]
+
 # --- spec.workspace, spec.template ------------------------------------------------------------------------------------
 
 WORKSPACE = [

@@ -8,6 +8,7 @@ from steelyard.schema.rules.dataset import CELLS, DATASET, MARKS, MISSING_VALUES
 from steelyard.schema.rules.networks import CNN, DS_CNN, RES_NET_8, WIDE_AND_DEEP
 from steelyard.schema.rules.parts import (
     CLASS_WEIGHTS,
+    COMPRESSION,
     ENV_VAR,
     MOUNTED_VOLUME,
     OPTIMIZER,
@@ -35,6 +36,7 @@ RULES = {
     "ResNet8": RES_NET_8,
     "DsCnn": DS_CNN,
     "WideAndDeep": WIDE_AND_DEEP,
+    "Compression": COMPRESSION,
     "Evaluation": [LABEL],
     "Trial": [LABEL],
     "Requirement": [*REQUIREMENT, LABEL],

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import gammaln, ndtri, xlogy
 
-from steelyard_trainer.compression.bounds import rows_to_prove, score_bound, tango_bound
+from steelyard.api.compression.proof import rows_to_prove
+from steelyard_trainer.compression.bounds import score_bound, tango_bound
 
 MOST_ROWS = 30
 CLAIMED = {3: 0.125, 15: 0.09, 20: 0.08}
@@ -72,7 +73,7 @@ def test_268_equal_answers_prove_a_point_and_267_do_not() -> None:
     assert tango_bound(0, 0, 268, 0.95) <= 0.01 < tango_bound(0, 0, 267, 0.95)
     assert rows_to_prove(0.01, 1.0, 0.95) == 268
     assert rows_to_prove(0.0, 1.0, 0.95) is None
-    assert rows_to_prove(1.0, 1.0, 0.95) == 1
+    assert rows_to_prove(1.0, 1.0, 0.95) == 30
     assert rows_to_prove(0.01, math.inf, 0.95) is None
 
 

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
+from steelyard.api.compression.proof import LEAST_ROWS
 from steelyard.api.metrics import METRICS_OF_TASK, OF_LABELS, Measure
 from steelyard_trainer.compression.bounds import tango_bound
-from steelyard_trainer.compression.paired import LEAST_ROWS, bound
+from steelyard_trainer.compression.paired import bound
 from steelyard_trainer.evaluation.metrics import class_index_of, value_of
 
 CLASSES = ("a", "b", "c")
@@ -59,7 +60,10 @@ def test_of_many_rows_the_bound_is_that_of_the_normal_distribution(measure: Meas
         drops.append(bound(measure, targets[drawn], before[drawn], after[drawn], 0.95, CLASSES).drop)
     many = [np.concatenate([each] * copies) for each in (targets, before, after)]
     found = bound(measure, *many, 0.95, CLASSES)
-    assert found.upper - found.drop == pytest.approx(1.645 * np.std(drops) / copies**0.5, rel=0.4)
+    expected = 1.645 * np.std(drops) / copies**0.5
+    # That of the median is looked for at several places, and is the largest.
+    most = 3.0 if measure.metric == "medianAe" else 1.4
+    assert 0.6 * expected <= found.upper - found.drop <= most * expected
 
 
 def test_accuracy_has_tangos_bound() -> None:

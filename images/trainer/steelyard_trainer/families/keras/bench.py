@@ -21,12 +21,14 @@ from steelyard.api.training_job import TrainingJobSpec
 from steelyard.contract.package import KERAS_FILE
 from steelyard.contract.report import NetworkTraining
 from steelyard.serving.preprocessing import Preprocessing
+from steelyard_trainer.compression.answers import read_search_rows
 from steelyard_trainer.compression.artifact import Artifact
 from steelyard_trainer.compression.candidates import Candidates, Measuring, recipes_of
 from steelyard_trainer.compression.kept_candidates import KeptCandidates
 from steelyard_trainer.compression.making import Trained, no_progress
 from steelyard_trainer.compression.recipe import Recipe
 from steelyard_trainer.compression.techniques.base import HowTrained, Progress, Tell
+from steelyard_trainer.data.labelled import Labelled
 from steelyard_trainer.data.reading import Examples, PreparedDataset
 from steelyard_trainer.data.shape import Shape
 from steelyard_trainer.data.splitting import SplitName
@@ -63,10 +65,14 @@ def trained_network(model: keras.Model, folder: Path, dataset: PreparedDataset, 
     )
 
 
-def measuring_on(dataset: PreparedDataset, measures: Sequence[Measure]) -> Measuring:
-    """How what is made of a network is measured."""
-    unit, validation = dataset.preprocessing.target_unit, lambda: dataset.read("validation")
-    return Measuring(dataset.task, dataset.classes, unit, measures, validation)
+def measuring_on(dataset: PreparedDataset, measures: Sequence[Measure], seed: int = 0) -> Measuring:
+    """How what is made of a network is measured; the seed, that of the training, says which the search rows are."""
+    classes, unit = dataset.classes, dataset.preprocessing.target_unit
+
+    def search() -> Labelled:
+        return read_search_rows(lambda: dataset.read("train"), None if classes is None else len(classes), seed)
+
+    return Measuring(dataset.task, classes, unit, measures, lambda: dataset.read("validation"), search)
 
 
 @dataclass(frozen=True)
@@ -147,7 +153,7 @@ class Workbench:
     def candidates(self) -> Candidates:
         """What is made of the model, and measured."""
         kept = KeptCandidates(self.finished, self.key, self.check_attempt)
-        measuring = measuring_on(self.dataset, self.spec.told_measures(self.dataset.task))
+        measuring = measuring_on(self.dataset, self.spec.told_measures(self.dataset.task), self.spec.training.seed)
         recipes = recipes_of(self.spec, BASELINE_RECIPE)
         return Candidates(kept, self._trained, recipes, measuring, self.tell, self.progress)
 

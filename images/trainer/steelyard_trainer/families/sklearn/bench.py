@@ -18,6 +18,7 @@ from steelyard.api.training_job import TrainingJobSpec
 from steelyard.contract.report import CrossValidationReport, EstimatorTraining
 from steelyard.contract.workspace import ESTIMATOR_FILE
 from steelyard.serving.preprocessing import Preprocessing
+from steelyard_trainer.compression.answers import read_search_rows
 from steelyard_trainer.compression.artifact import Artifact
 from steelyard_trainer.compression.candidates import Candidates, Measuring, recipes_of
 from steelyard_trainer.compression.kept_candidates import KeptCandidates
@@ -115,6 +116,11 @@ class EstimatorBench:
             self.preprocessing.target_unit,
             self.spec.told_measures(dataset.task),
             lambda: self.read(["validation"]),
+            lambda: read_search_rows(
+                lambda: self.read(["train"]),
+                None if dataset.classes is None else len(dataset.classes),
+                self.spec.training.seed,
+            ),
         )
         kept = KeptCandidates(self.finished, key, self.check_attempt)
         return Candidates(kept, self._trained, recipes_of(self.spec, BASELINE_RECIPE), measuring, self.tell)

@@ -1,0 +1,101 @@
+"""What the stage finish proves of a compressed model, what it keeps for that, and where it says so."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from candidates_support import kept_candidates
+from finish_support import FinishStage
+
+from steelyard.api.errors import DataError
+from steelyard.api.metrics import Measure
+from steelyard.contract.stages import Reason
+from steelyard_trainer.compression.paired import bound
+
+CANDIDATES = ["DynamicRange", "Float16", "Int8"]
+
+
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory: pytest.TempPathFactory) -> FinishStage:
+    """With 360 rows to prove by, which are enough for an equal model and one point."""
+    dataset = {"uri": "sklearn:digits", "target": "target", "split": {"validation": 0.2}}
+    return FinishStage.ready(tmp_path_factory.mktemp("digits"), dataset)
+
+
+def finished(stage: FinishStage, **compression: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The choice that steelyard.json tells, and the result's summary."""
+    summary = stage.finish(publish=[{"uri": "model"}], compression={"candidates": CANDIDATES, **compression}).summary
+    return json.loads((stage.folder / "model/steelyard.json").read_text())["choice"], summary
+
+
+def test_each_candidate_has_the_bound_of_its_answers(digits: FinishStage) -> None:
+    choice, summary = finished(digits)
+    rows = digits.prepared().read("validation")
+    kept = {name: np.load(folder / "answers.npz") for name, folder in kept_candidates(digits.workspace).items()}
+    assert choice["confidence"] == 0.95
+    for each in choice["candidates"]:
+        if each["name"] == "Baseline":
+            assert "most" not in each
+            continue
+        before, after = kept["Baseline"]["validation"], kept[each["name"]]["validation"]
+        found = bound(Measure("accuracy"), rows.targets, before, after, 0.95)
+        assert each["most"] == pytest.approx(found.upper, abs=1e-12)
+        assert each["drop"] == pytest.approx(found.drop, abs=1e-12)
+        assert each["proved"] == each["withinBudget"]
+        assert not each["proved"] or each["most"] <= 0.01
+    told = {each["name"]: each.get("most") for each in summary["candidates"]}
+    assert told == {each["name"]: each.get("most") for each in choice["candidates"]}
+
+
+def test_float16_is_proved_and_every_place_says_so(digits: FinishStage) -> None:
+    summary = digits.finish(publish=[{"uri": "half"}], compression={"candidates": ["Float16"]}).summary
+    choice = json.loads((digits.folder / "half/steelyard.json").read_text())["choice"]
+    assert (choice["chosen"], choice["proved"], summary["proved"]) == ("Float16", True, True)
+    assert choice["proof"] == "proved: accuracy stayed as it was, at most 0.75 with 95 %" == summary["proof"]
+    assert choice["why"].endswith(choice["proof"])
+    for page in ("README.md", "report.html"):
+        assert choice["proof"] in (digits.folder / "half" / page).read_text(), page
+
+
+def test_of_too_few_rows_it_is_said_that_nothing_is_proved(digits: FinishStage) -> None:
+    choice, summary = finished(digits, maxMetricDrop=0.005)
+    assert choice["chosen"] != "Baseline"
+    assert (choice["proved"], summary["proved"]) == (False, False)
+    assert choice["proof"].startswith("not proved: accuracy ")
+    assert choice["proof"].endswith("with 95 %; at least 539 rows would be needed, there are 360")
+    choice, _ = finished(digits, maxMetricDrop=0.005, onTooFewRows="Baseline")
+    assert choice["chosen"] == "Baseline"
+    assert "proved" not in choice
+    with pytest.raises(DataError, match="at least 539 rows would be needed, there are 360") as error:
+        finished(digits, maxMetricDrop=0.005, onTooFewRows="Fail")
+    assert error.value.reason == Reason.CHECK_FAILED
+
+
+def test_two_numbers_are_compared_where_that_is_asked_for(digits: FinishStage) -> None:
+    choice, summary = finished(digits, proof="Point")
+    assert choice["chosen"] != "Baseline"
+    assert {"confidence", "proved", "proof"}.isdisjoint(choice)
+    assert all("most" not in each for each in choice["candidates"])
+    assert "proved" not in summary
+
+
+def times(folder: Path) -> dict[str, int]:
+    return {path.name: path.stat().st_mtime_ns for path in folder.iterdir() if path.is_file()}
+
+
+def test_answers_are_kept_and_damaged_ones_made_again(digits: FinishStage) -> None:
+    before, _ = finished(digits)
+    kept = kept_candidates(digits.workspace)
+    made = {name: times(folder) for name, folder in kept.items()}
+    surer, _ = finished(digits, confidence=0.99)
+    assert {name: times(folder) for name, folder in kept.items()} == made, "another confidence asks no model again"
+    bounds = [[each.get("most", 0.0) for each in choice["candidates"]] for choice in (before, surer)]
+    assert all(sure > less for less, sure in zip(*bounds, strict=True) if less)
+    (kept["Int8"] / "answers.npz").write_bytes(b"PK")
+    (kept["Float16"] / "answers.npz").unlink()
+    again, _ = finished(digits)
+    changed = {name for name, folder in kept.items() if times(folder) != made[name]}
+    assert changed == {"Int8", "Float16"}
+    assert [each.get("most") for each in again["candidates"]] == [each.get("most") for each in before["candidates"]]

@@ -1,0 +1,141 @@
+"""Which candidates are proved: the order of the tests, where they end, and what is published where rows are too few."""
+
+import math
+
+import numpy as np
+import pytest
+
+from steelyard.api.metrics import Measure
+from steelyard_trainer.compression.choice import Choice, Measured, choose
+from steelyard_trainer.compression.paired import Bound
+from steelyard_trainer.compression.proving import Bounds, Proof
+from steelyard_trainer.evaluation.metrics import Figure
+
+ACCURACY, BUDGET = Measure("accuracy"), 0.01
+ENOUGH, FEW = (Bound(0.0, worst / 100, rows, 1.0) for worst, rows in ((0.5, 1000), (1.5, 180)))
+SIZES = {"Float16": 200, "DynamicRange": 110, "Int8": 100}
+
+
+def bounds(search: float, drop: float, most: float) -> Bounds:
+    return Bounds(Bound(search - 0.001, search, 5000, 1.0), Bound(drop, most, 1000, 1.0))
+
+
+def chosen(
+    tests: dict[str, Bounds], alike: Bound = ENOUGH, on_too_few_rows: str = "Point", budget: float = BUDGET
+) -> Choice:
+    measured = [Measured("Baseline", 400, 20.0, {"accuracy": Figure(0.97, 0.01)})]
+    for name, each in tests.items():
+        measured.append(Measured(name, SIZES[name], 10.0, {"accuracy": Figure(0.97 - each.validation.drop, 0.01)}))
+    return choose(measured, ACCURACY, budget, "Size", "float32", Proof(0.95, alike, tests, on_too_few_rows))
+
+
+def verdicts(choice: Choice) -> dict[str, str]:
+    return {each.measured.name: each.verdict for each in choice.weighed}
+
+
+def test_the_smallest_that_is_proved_is_published() -> None:
+    choice = chosen(
+        {
+            "Float16": bounds(0.001, 0, 0.003),
+            "DynamicRange": bounds(0.002, 0.002, 0.008),
+            "Int8": bounds(0.003, 0.004, 0.02),
+        }
+    )
+    assert choice.chosen.measured.name == "DynamicRange"
+    assert (choice.chosen.is_proved, choice.chosen.most, choice.confidence) == (True, 0.008, 0.95)
+    assert choice.proof == "proved: accuracy fell by 0.2 points, at most 0.8 with 95 %"
+    assert choice.why.startswith(
+        "DynamicRange, because it has the fewest bytes of the 3 candidates that are proved to lose at most 1 point of "
+        "accuracy"
+    )
+    assert choice.why.endswith(f"; {choice.proof}")
+    assert verdicts(choice)["Int8"] == (
+        "rejected: accuracy fell by 0.4 points, at most 2 with 95 %: more than the 1 point that may be lost"
+    )
+    assert [each.is_proved for each in choice.weighed] == [None, True, True, False]
+
+
+def test_after_the_first_that_fails_none_is_tested() -> None:
+    """However good its bound looks: else the chance of an error would add up."""
+    choice = chosen(
+        {
+            "Float16": bounds(0.001, 0, 0.003),
+            "DynamicRange": bounds(0.002, 0.008, 0.02),
+            "Int8": bounds(0.003, 0, 0.001),
+        }
+    )
+    assert choice.chosen.measured.name == "Float16"
+    assert verdicts(choice)["Int8"] == (
+        "not tested: DynamicRange was safer on the search rows, and could not be proved"
+    )
+    assert not choice.weighed[-1].is_within_budget
+
+
+def test_the_order_is_that_of_the_search_rows_alone() -> None:
+    tests = {"Int8": bounds(0.003, 0, 0.001), "DynamicRange": bounds(0.001, 0.02, 0.03)}
+    assert Proof(0.95, ENOUGH, tests).standings(BUDGET) == {"DynamicRange": "Failed", "Int8": "Untested"}
+    assert chosen(tests).chosen.measured.name == "Baseline"
+    reversed_ = {"Int8": bounds(0.001, 0, 0.001), "DynamicRange": bounds(0.003, 0.02, 0.03)}
+    assert chosen(reversed_).chosen.measured.name == "Int8"
+
+
+def test_without_a_proof_the_baseline_is_published() -> None:
+    choice = chosen({"Int8": bounds(0.001, 0.005, 0.02)})
+    assert choice.chosen.measured.name == "Baseline"
+    assert (choice.chosen.is_proved, choice.proof) == (None, "")
+    assert choice.why == (
+        "the float32 model, because no compressed candidate is proved to lose at most 1 point of accuracy with 95 %"
+    )
+
+
+def test_of_too_few_rows_two_numbers_decide_and_it_is_said() -> None:
+    choice = chosen({"Int8": bounds(0.001, 0.006, 0.024)}, FEW)
+    assert choice.chosen.measured.name == "Int8"
+    assert choice.chosen.is_proved is False
+    assert choice.proof == (
+        "not proved: accuracy fell by 0.6 points, at most 2.4 with 95 %; "
+        "at least 268 rows would be needed, there are 180"
+    )
+    assert choice.why.endswith(choice.proof)
+    assert chosen({"Int8": bounds(0.001, 0.02, 0.05)}, FEW).chosen.measured.name == "Baseline"
+
+
+def test_of_too_few_rows_the_baseline_is_published_where_that_is_asked_for() -> None:
+    choice = chosen({"Int8": bounds(0.001, 0.0, 0.015)}, FEW, "Baseline")
+    assert choice.chosen.measured.name == "Baseline"
+    assert choice.why == (
+        "the float32 model, because nothing can be proved: at least 268 rows would be needed, there are 180"
+    )
+
+
+@pytest.mark.parametrize(
+    ("budget", "alike", "said"),
+    [
+        (0.0, ENOUGH, "no number of rows would be enough"),
+        (0.01, Bound(0.0, math.inf, 20, math.inf), "these rows can't tell"),
+        (0.5, Bound(0.0, math.inf, 20, 1.0), "at least 30 rows would be needed, there are 20"),
+    ],
+)
+def test_what_would_be_needed_is_said(budget: float, alike: Bound, said: str) -> None:
+    choice = chosen({"Int8": bounds(0.001, 0.0, math.inf)}, alike, budget=budget)
+    assert choice.proof == f"not proved: accuracy stayed as it was, but nobody can tell what it lost at most; {said}"
+    assert choice.chosen.most is None
+
+
+def test_an_answer_that_is_no_number_is_rejected() -> None:
+    measured = [
+        Measured("Baseline", 400, 20.0, {"accuracy": Figure(0.97, 0.01)}),
+        Measured("Int8", 100, 1.0, {"accuracy": Figure(0.97, 0.01)}),
+    ]
+    choice = choose(measured, ACCURACY, BUDGET, "Size", "float32", Proof(0.95, ENOUGH, {}))
+    assert choice.weighed[1].verdict == "rejected: its outputs are not finite numbers"
+
+
+def test_an_accepted_candidate_is_over_the_budget_no_more_often_than_the_confidence_allows() -> None:
+    """Ten candidates that truly lose just more than the budget, among them one that is accepted by chance the most."""
+    random, wrong, draws = np.random.default_rng(0), 0, 2000
+    for _ in range(draws):
+        losses = random.normal(BUDGET, 0.003, 10)
+        tests = {str(index): bounds(random.random(), loss, loss + 1.645 * 0.003) for index, loss in enumerate(losses)}
+        wrong += "Proved" in Proof(0.95, ENOUGH, tests).standings(BUDGET).values()
+    assert 0.03 < wrong / draws < 0.065
