@@ -88,6 +88,11 @@ TASKS = {
     "cancer-mlp": Benchmarked(
         {"mlp": {"hiddenUnits": [64, 32]}}, {"epochs": 40, "batchSize": 32}, "sklearn:breast_cancer"
     ),
+    "digits-cnn": Benchmarked(
+        {"cnn": {"inputShape": [8, 8, 1], "filters": [32, 64], "hiddenUnits": [64]}},
+        {"epochs": 15, "batchSize": 64},
+        "sklearn:digits",
+    ),
     "network-mlp": Benchmarked(
         {"mlp": {"hiddenUnits": [256, 128]}}, {"epochs": 20, "batchSize": 128}, lambda: of_a_network(15_000)
     ),
@@ -101,8 +106,8 @@ TASKS = {
 SMALL = "digits-mlp"
 
 
-def recipes() -> dict[str, Recipe]:
-    """All that is made of each network, by its name."""
+def recipes(*, has_convolutions: bool) -> dict[str, Recipe]:
+    """All that is made of a network, by its name."""
     learned, four = Step.of("QuantizationAware"), Step.of("Int4")
     found = {
         "float32": Recipe.of("LiteRT"),
@@ -118,6 +123,12 @@ def recipes() -> dict[str, Recipe]:
         found[f"{name}, Int8"] = Recipe((student, Step.of("Int8")))
         found[f"{name}, Int4"] = Recipe((student, four))
         found[f"{name}, QuantizationAware, Int4"] = Recipe((student, learned, four))
+        if has_convolutions:
+            all_learned, all_four = (
+                Step.of(technique, {"convolutions": "Int4"}) for technique in ("QuantizationAware", "Int4")
+            )
+            found[f"{name}, all Int4"] = Recipe((student, all_four))
+            found[f"{name}, QuantizationAware, all Int4"] = Recipe((student, all_learned, all_four))
     return found
 
 
@@ -178,7 +189,7 @@ def judge(path: Path, workspace: Workspace) -> tuple[dict[str, Judged], dict[str
 
     found: dict[str, Judged] = {}
     with Maker.of(candidates.trained(), candidates.kept) as maker:
-        for name, recipe in recipes().items():
+        for name, recipe in recipes(has_convolutions=job.spec.model.cnn is not None).items():
             began = time.monotonic()
             try:
                 artifact = maker.make(recipe)

@@ -125,10 +125,12 @@ def test_more_and_more_weights_become_zeros_and_stay_so() -> None:
     shares = []
     for _ in range(40):
         kept = masks.enter()
+        entered = float(np.mean(np.array(kernel) == 0))
         # As if the gradients of all weights were such that those that are zeros became large.
         optimizer.apply([tf.where(kernel.value == 0, -1000.0, 0.0)], [kernel])
         masks.settle(kept)
         shares.append(float(np.mean(np.array(kernel) == 0)))
+        assert entered == shares[-1], "the network is asked with its zeros, and the optimizer brings none back"
     progress = np.minimum(np.arange(40) / 20, 1)
     assert shares == pytest.approx(0.8 * (1 - (1 - progress) ** 3), abs=0.006)
     assert np.array(kernel).ravel()[80:].tolist() == list(range(81, 101)), "the smallest are zeros"
@@ -144,6 +146,7 @@ def test_a_pruned_network_has_its_zeros_of_all_layers_or_of_each(scope: str, tra
         assert sum(int((kernel == 0).sum()) for kernel in kernels) == round(
             0.6 * sum(kernel.size for kernel in kernels)
         )
+        assert shares[0] > shares[1] + 0.05, "the layer that is mostly zeros from the start has more of them"
 
 
 def test_zeros_are_stored_as_such_in_16_bits(trained: Path, tmp_path: Path) -> None:
