@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 import numpy as np
 import numpy.typing as npt
-from ai_edge_litert.interpreter import Interpreter
+from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
 from steelyard.serving.interface import BATCH_ROWS, by_batches, median_microseconds
 
@@ -18,18 +18,22 @@ class LiteRtModel:
 
     features_type = np.float32
 
-    def __init__(self, content: bytes, *, threads: int = 1) -> None:
+    def __init__(self, content: bytes, *, threads: int = 1, plain_kernels: bool = False) -> None:
         """Loads a model.
 
         Args:
             content: the bytes of a .tflite file.
             threads: threads of one operation.
+            plain_kernels: whether LiteRT's reference kernels run, which are slow, in place of the optimized ones.
 
         Raises:
             ValueError: the content is no such model.
         """
         with quiet_native_code():
-            self._interpreter = Interpreter(model_content=content, num_threads=threads)
+            kernels = OpResolverType.BUILTIN_REF if plain_kernels else OpResolverType.AUTO
+            self._interpreter = Interpreter(
+                model_content=content, num_threads=threads, experimental_op_resolver_type=kernels
+            )
             self._interpreter.allocate_tensors()
         (source,) = self._interpreter.get_input_details()
         (sink,) = self._interpreter.get_output_details()

@@ -17,7 +17,9 @@ from steelyard_trainer.compression.artifact import Artifact
 from steelyard_trainer.compression.choice import Measured
 from steelyard_trainer.compression.kept_candidates import KeptCandidates
 from steelyard_trainer.compression.making import Maker, Trained, no_progress
+from steelyard_trainer.compression.proof import fault_of
 from steelyard_trainer.compression.recipe import Recipe
+from steelyard_trainer.compression.techniques import technique_named
 from steelyard_trainer.compression.techniques.base import CannotBeMadeError, Progress, Tell
 from steelyard_trainer.data.labelled import Labelled
 from steelyard_trainer.evaluation.metrics import evaluate
@@ -156,8 +158,19 @@ class Candidates:
             return Measured.failed(name, str(error)), None
         try:
             model = self.measuring.serve(artifact)
+            if fault := self._fault(self.recipes[name], artifact, maker):
+                raise DataError(f"broken by the runtime: {fault}")
         except DataError as error:
             if name == BASELINE:
                 raise
             return Measured.failed(name, error.message), None
         return self.measuring.measure(name, artifact, model, with_answers=with_answers)
+
+    def _fault(self, recipe: Recipe, made: Artifact, maker: Maker) -> str:
+        """What shows that a file is not the model that the recipe is to make; empty where it is."""
+        for step in recipe.steps:
+            if fault := technique_named(step.technique).fault(made, step.settings):
+                return fault
+        measuring = self.measuring
+        rows, is_class = measuring.read_validation().features, measuring.classes is not None
+        return fault_of(made, maker.given(recipe), measuring.serve, rows, is_class)

@@ -76,7 +76,7 @@ def operators(content: bytes) -> Counter[tuple[str, str]]:
     """
     model: Any = flatbuffer_utils.read_model_from_bytearray(content)
     return Counter(
-        (_name(model, operator), _TYPES[graph.tensors[operator.inputs[0]].type])
+        (operator_name(model, operator), _TYPES[graph.tensors[operator.inputs[0]].type])
         for graph in model.subgraphs
         for operator in graph.operators
     )
@@ -91,12 +91,13 @@ def weights(content: bytes) -> list[tuple[str, tuple[int, ...], str]]:
     found = []
     for graph in model.subgraphs:
         for operator in graph.operators:
-            if (name := _name(model, operator)) in LAYERS:
+            if (name := operator_name(model, operator)) in LAYERS:
                 tensor = graph.tensors[operator.inputs[1]]
                 found.append((name, tuple(tensor.shape), _TYPES[tensor.type]))
     return found
 
 
-def _name(model: Any, operator: Any) -> str:
+def operator_name(model: Any, operator: Any) -> str:
+    """What an operator of a model that was read is called in the schema."""
     code = model.operatorCodes[operator.opcodeIndex]
     return _OPERATORS[flatbuffer_utils.get_builtin_code_from_operator_code(code)]

@@ -89,6 +89,10 @@ class Maker:
             artifact = self._apply(prefix, artifact)
         return artifact
 
+    def given(self, recipe: Recipe) -> Artifact:
+        """What a recipe's last step is applied to. Raises as `make` does."""
+        return self.make(Recipe(recipe.steps[:-1]))
+
     def _find(self, recipe: Recipe) -> Artifact | None:
         if recipe.digest not in self._made and (found := self.kept.find(recipe)):
             self._made[recipe.digest] = found

@@ -1,11 +1,13 @@
-"""4-bit weights in LiteRT, by ai-edge-quantizer; activations are quantized as they come. Imports TensorFlow, LiteRT and
-ai-edge-quantizer when it is applied.
+"""4-bit weights in LiteRT, by ai-edge-quantizer; activations are quantized as they come. Imports numpy, and
+TensorFlow, LiteRT and ai-edge-quantizer when it is applied.
 
 Weights are whole numbers from -7 to 7 (symmetric), times a scale for each output of a layer, or for each block of 32
 inputs of an output (https://ai.google.dev/edge/litert/conversion/tensorflow/quantization/quantization_spec).
 """
 
 from typing import Any
+
+import numpy as np
 
 from steelyard.api.compression.techniques import Int4
 from steelyard_trainer.compression.artifact import Artifact
@@ -52,7 +54,9 @@ def _quantized(content: bytes, settings: Int4) -> bytes:
     quantizing = quantizer.Quantizer(content)
     for name, bits, granularity in layers:
         quantizing.add_dynamic_config(regex=".*", operation_name=name, num_bits=bits, granularity=granularity)
-    made = quantizing.quantize(enable_progress_bar=False, enable_progress_report=False)
+    # Weights that are all 0 have the scale 0: whatever number stands for them is 0.
+    with np.errstate(invalid="ignore"):
+        made = quantizing.quantize(enable_progress_bar=False, enable_progress_report=False)
     return bytes(made.quantized_model)
 
 

@@ -32,4 +32,13 @@ def _spread(features: npt.NDArray[Any], most: int) -> npt.NDArray[np.float32]:
     return features[np.linspace(0, len(features) - 1, count).round().astype(np.int64)].astype(np.float32)
 
 
-TECHNIQUE = Technique(Int8, _apply)
+def _fault(made: Artifact, _settings: Int8) -> str:
+    from steelyard_trainer.compression.litert_file import LAYERS, operators
+
+    counted = operators(made.file.read_bytes())
+    if others := {name: kind for name, kind in counted if name in LAYERS and kind != "INT8"}:
+        return f"it computes {', '.join(f'{name} in {kind}' for name, kind in others.items())}, not in INT8"
+    return ""
+
+
+TECHNIQUE = Technique(Int8, _apply, _fault)

@@ -7,11 +7,12 @@ import hashlib
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 
 from steelyard.serving.model import quiet_native_code
@@ -47,11 +48,21 @@ def float_file(artifact: Artifact, data: StepData) -> bytes:
     return path.read_bytes()
 
 
+def outputs_of(artifact: Artifact, features: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """What a Keras model says of rows, shape (rows, outputs)."""
+    model: keras.Model = artifact.opened(_load)
+    return np.asarray(model(features, training=False))
+
+
 def _converted(artifact: Artifact, data: StepData, configure: Callable[[Any], None]) -> bytes:
     with _quiet():
         converter = tf.lite.TFLiteConverter.from_saved_model(str(_exported(artifact, data.scratch)))
         configure(converter)
         return bytes(converter.convert())
+
+
+def _load(file: Path) -> keras.Model:
+    return keras.saving.load_model(file, compile=False)
 
 
 def _digest(artifact: Artifact) -> str:
@@ -62,7 +73,7 @@ def _exported(artifact: Artifact, scratch: Path) -> Path:
     """The model as TensorFlow's converter reads it; made once for all conversions of an artifact."""
     folder = scratch / f"saved-model-{_digest(artifact)}"
     if not folder.exists():
-        model: keras.Model = artifact.opened(partial(keras.saving.load_model, compile=False))
+        model: keras.Model = artifact.opened(_load)
         model.export(folder, format="tf_saved_model", verbose=False)
     return folder
 
