@@ -12,7 +12,7 @@ from steelyard.contract.package import is_published_model
 from steelyard.contract.stages import Reason
 from steelyard.stores.base import Obstacle, SourceRecord, Store
 from steelyard.stores.integrity import digest_of, verify
-from steelyard.stores.placing import place_folder, remove_leftovers
+from steelyard.stores.placing import alone_in, place_folder, remove_leftovers
 from steelyard.stores.receiving import receive
 from steelyard.stores.surroundings import Surroundings
 from steelyard.stores.writable import check_writable, not_writable, occupied
@@ -83,10 +83,11 @@ class FolderStore(Store):
         if message := occupied(target):
             raise ConfigurationError(message, reason=Reason.TARGET_OCCUPIED)
         target.parent.mkdir(parents=True, exist_ok=True)
-        remove_leftovers(target)
-        if is_published_model(target) and not verify(target, digest):
-            return
-        place_folder(package, target, check_attempt)
+        with alone_in(target.parent):
+            remove_leftovers(target)
+            if is_published_model(target) and not verify(target, digest):
+                return
+            place_folder(package, target, check_attempt)
 
     def get(self, folder: Path, digest: str | None = None) -> bool:
         """See Store."""

@@ -1,16 +1,43 @@
 """A folder where users find it: complete or absent. Imports the standard library only.
 
 The folder is copied beside its place under another name, synced, and renamed. A crash leaves the old one, none, or the
-new one; what else it leaves is hidden and removed by the next attempt.
+new one; what else it leaves is hidden, and removed by the next attempt, which puts the old one back where there is none.
 """
 
 import fcntl
 import os
+import re
 import secrets
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+
+_PATIENCE_SECONDS = 60
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Keeps others from placing in a folder meanwhile, so that what one makes is no leftover to the next.
+
+    Waits for them for a minute: longer holds on only who was stopped, and that one finds its work superseded. Some
+    network file systems have no locks: there nobody waits.
+    """
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        end = time.monotonic() + _PATIENCE_SECONDS
+        while time.monotonic() < end:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                time.sleep(0.05)
+            except OSError:
+                break
+        yield
+    finally:
+        os.close(handle)
 
 
 def place_folder(package: Path, target: Path, check_attempt: Callable[[], None]) -> None:
@@ -38,17 +65,34 @@ def place_folder(package: Path, target: Path, check_attempt: Callable[[], None])
 
 
 def remove_leftovers(target: Path) -> None:
-    """Removes what attempts that were killed left beside a place. Raises OSError."""
-    for purpose in ("partial", "old"):
-        for folder in target.parent.glob(f".{target.name}.{purpose}-*"):
-            handle = os.open(folder, os.O_RDONLY)
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                shutil.rmtree(folder, ignore_errors=True)
-            except OSError:
-                continue
-            finally:
-                os.close(handle)
+    """Removes what attempts that were killed left beside a place; what one had moved away and not yet replaced comes
+    back. Raises OSError."""
+    ours = re.compile(rf"\.{re.escape(target.name)}\.(partial|old)-[0-9a-f]{{8}}")
+    for folder in sorted(target.parent.iterdir()):
+        if (match := ours.fullmatch(folder.name)) is None or folder.is_symlink() or not folder.is_dir():
+            continue
+        if match[1] == "old" and not target.exists():
+            folder.rename(target)
+        elif match[1] == "old":
+            _discard(folder, target)
+        else:
+            _remove_unless_in_use(folder)
+
+
+def _remove_unless_in_use(folder: Path) -> None:
+    with suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(folder, ignore_errors=True)
+        finally:
+            os.close(handle)
+
+
+def _discard(old: Path, target: Path) -> None:
+    """Removes what was moved away. What is called old is whole, so that it may come back: here it no longer is."""
+    doomed = old.rename(_aside(target, "partial"))
+    shutil.rmtree(doomed, ignore_errors=True)
 
 
 def _put_in_place(partial: Path, target: Path) -> None:
@@ -61,7 +105,7 @@ def _put_in_place(partial: Path, target: Path) -> None:
             old.rename(target)
             raise
         sync(target.parent)
-        shutil.rmtree(old, ignore_errors=True)
+        _discard(old, target)
     else:
         # Takes the place of an empty folder too.
         partial.rename(target)
