@@ -1,5 +1,5 @@
-"""What fits on a terminal's line: figures and columns by importance, words that stay whole. Imports the standard
-library only."""
+"""What fits on a terminal's line: figures and columns by importance, words that stay whole. Imports texts and the
+standard library only."""
 
 import os
 import shutil
@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from steelyard.texts.printable import printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -69,7 +71,7 @@ def say(console: "Console", text: str) -> None:
 
     Lines that begin with two blanks are to be pasted, or belong to a table, and stay whole.
     """
-    lines = text.split("\n")
+    lines = printable(text).split("\n")
     if console.is_terminal:
         lines = [part for line in lines for part in wrapped(line, console.width)]
     console.print("\n".join(lines), markup=False, highlight=False, soft_wrap=True)

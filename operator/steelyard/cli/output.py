@@ -16,6 +16,7 @@ from steelyard.cli.fitting import told
 from steelyard.contract.events import RunEnded
 from steelyard.report.blocks import Section
 from steelyard.report.terminal import terminal_lines
+from steelyard.texts.printable import printable
 
 
 class OutputFormat(StrEnum):
@@ -92,6 +93,7 @@ def print_error(message: str) -> None:
 def print_told(text: str) -> None:
     """Prints a text on standard error; on a terminal its lines end between words."""
     sys.stdout.flush()
+    text = printable(text)
     if sys.stderr.isatty():
         text = told(text, shutil.get_terminal_size().columns)
     print(text, file=sys.stderr, flush=True)

@@ -1,6 +1,6 @@
 """Sections as one page that needs nothing else: no script, no font, no address of anybody's.
 
-Pure; imports the blocks and the charts' drawing.
+Pure; imports the blocks, the charts' drawing and texts.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -13,6 +13,7 @@ from steelyard.report.chart_data import Bars, Matrix, Parallel, Plot, Quantiles
 from steelyard.report.style import STYLE
 from steelyard.report.svg import drawn
 from steelyard.report.tables import facts_in_words, quantiles_table
+from steelyard.texts.printable import printable
 
 _LONG = 36
 """Characters of a cell whose column is broken into lines."""
@@ -26,7 +27,7 @@ def page(tab: str, report: Report) -> str:
         f'<ul class="facts">{items}</ul>\n',
         *(_section(section) for section in report.sections),
     ]
-    return (
+    return printable(
         f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>{escape(tab)}</title>\n'
         f'<meta name="viewport" content="width=device-width, initial-scale=1">\n<style>{STYLE}</style>\n</head>\n'
         f"<body>\n{''.join(body)}</body>\n</html>\n"

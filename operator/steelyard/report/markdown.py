@@ -1,4 +1,5 @@
-"""Sections as Markdown: texts, tables, and the charts that are tables as well. Pure; imports the blocks only."""
+"""Sections as Markdown: texts, tables, and the charts that are tables as well. Pure; imports the
+blocks and texts only."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,6 +7,7 @@ from typing import Any
 from steelyard.report.blocks import Bullets, Code, Facts, Heading, Report, Table, Text, Warn, code
 from steelyard.report.chart_data import Matrix, Quantiles
 from steelyard.report.tables import facts_in_words, matrix_table, quantiles_table
+from steelyard.texts.printable import printable
 
 
 def markdown(report: Report) -> str:
@@ -15,7 +17,7 @@ def markdown(report: Report) -> str:
     for section in report.sections:
         parts += [f"## {section.title}"] if section.title else []
         parts += [_WRITERS[type(block)](block) for block in section.blocks if type(block) in _WRITERS]
-    return "\n\n".join(parts) + "\n"
+    return printable("\n\n".join(parts) + "\n")
 
 
 def _table(table: Table) -> str:

@@ -1,5 +1,5 @@
-"""Sections as lines of a terminal: facts, texts, lists and tables. Pure; imports the blocks, and the charts that are
-tables as well."""
+"""Sections as lines of a terminal: facts, texts, lists and tables. Pure; imports the blocks, the charts that are
+tables as well, and texts."""
 
 import textwrap
 from collections.abc import Sequence
@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from steelyard.report.blocks import Block, Bullets, Code, Facts, Folded, Heading, Report, Section, Table, Text, Warn
 from steelyard.report.chart_data import Bars, Matrix, Parallel, Plot, Quantiles
 from steelyard.report.tables import bars_table, matrix_table, quantiles_table
+from steelyard.texts.printable import printable
 
 COLUMNS = 80
 """The width that every terminal has."""
@@ -35,7 +36,7 @@ def terminal_lines(section: Section, width: int | None = None) -> list[str]:
         written = _written(block, width, has_facts)
         lines += ["", *written] if is_apart and written else written
         is_apart = bool(lines) and not isinstance(block, Heading)
-    return lines
+    return [printable(line) for line in lines]
 
 
 def terminal_text(report: Report, width: int | None = None) -> str:
