@@ -90,6 +90,6 @@ def is_published_model(folder: Path) -> bool:
         return True
     try:
         report = json.loads((folder / REPORT_FILE).read_bytes())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return False
     return isinstance(report, dict) and (report.get("apiVersion"), report.get("kind")) == (API_VERSION, KIND)

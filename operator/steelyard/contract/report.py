@@ -272,7 +272,12 @@ class PublishedReport(Document):
     @classmethod
     def read(cls, folder: Path) -> "PublishedReport":
         """The report in a folder, whose files may have been changed since. Raises OSError, or as `parse` does."""
-        return cls.parse(json.loads((folder / REPORT_FILE).read_bytes()))
+        content = (folder / REPORT_FILE).read_bytes()
+        try:
+            document = json.loads(content)
+        except RecursionError:
+            raise ValueError("it is nested too deeply") from None
+        return cls.parse(document)
 
 
 def _as_now(document: Mapping[str, Any]) -> dict[str, Any]:

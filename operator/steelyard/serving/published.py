@@ -21,6 +21,7 @@ from steelyard.contract.package import (
 from steelyard.contract.report import PublishedReport
 from steelyard.serving.runtimes import RUNTIMES, explained_import, load_model
 from steelyard.stores.integrity import FileProblem, check_intact, check_is_published_model, not_intact, verify
+from steelyard.texts.figures import counted
 
 if TYPE_CHECKING:
     import numpy as np
@@ -73,11 +74,18 @@ class PublishedModel:
         with explained_import(serving):
             from steelyard.serving.preprocessing import Preprocessing
 
-            preprocessing = Preprocessing.from_json(json.loads((folder / PREPROCESSING_FILE).read_bytes()))
+            try:
+                preprocessing = Preprocessing.from_json(_json_of(folder, PREPROCESSING_FILE))
+            except (KeyError, TypeError, AttributeError, ValueError) as error:
+                what = f"{PREPROCESSING_FILE} does not describe columns and a target: {type(error).__name__}: {error}"
+                raise not_intact(folder, [what]) from None
             classes = None if preprocessing.classes is None else len(preprocessing.classes)
             # Those of the first format give the target in its own unit themselves.
             unit = preprocessing.target_unit if report.output == STANDARDIZED_TARGET else None
             model = load_model(serving.runtime, (folder / serving.file).read_bytes(), classes, unit)
+            if model.outputs != (expected := classes or 1):
+                what = f"{serving.file} gives {counted(model.outputs, 'output')}, {PREPROCESSING_FILE} names {expected}"
+                raise not_intact(folder, [what])
             note = RUNTIMES[serving.runtime].note(report)
         return cls(preprocessing, model, report, document, (note,) if note else ())
 
@@ -115,7 +123,23 @@ def _intact_document(folder: Path) -> tuple[Any, list[FileProblem]]:
     # A file that the user put beside the model does no harm here.
     problems = verify(folder)
     check_intact(folder, (problem for problem in problems if problem.file in (SUMS_FILE, REPORT_FILE)))
-    return json.loads((folder / REPORT_FILE).read_bytes()), problems
+    return _json_of(folder, REPORT_FILE), problems
+
+
+def _json_of(folder: Path, name: str) -> Any:
+    """The content of a file that is as it was published. Raises DataError where it is no JSON all the same."""
+    try:
+        return json.loads((folder / name).read_bytes())
+    except (ValueError, RecursionError) as error:
+        raise not_intact(folder, [f"{name} is no JSON: {error}"]) from None
+
+
+def _publisher(document: Mapping[str, Any]) -> str:
+    """The version of Steelyard that published a model of a format that is not known here."""
+    try:
+        return f"{document['versions']['steelyard']}, which published it, or a later one"
+    except (KeyError, TypeError):
+        return "a later one"
 
 
 def _report_of(folder: Path, document: Any) -> PublishedReport:
@@ -125,7 +149,7 @@ def _report_of(folder: Path, document: Any) -> PublishedReport:
     if version not in range(1, FORMAT_VERSION + 1):
         raise ConfigurationError(
             f"{folder / REPORT_FILE}: formatVersion {version!r} is not known to this version of Steelyard, which reads "
-            f"1 to {FORMAT_VERSION}; use {document['versions']['steelyard']}, which published it, or a later one"
+            f"1 to {FORMAT_VERSION}; use {_publisher(document)}"
         )
     try:
         report = PublishedReport.parse(document)

@@ -137,8 +137,8 @@ class KeptCandidates:
 
     def _read(self, recipe: Recipe, name: str) -> dict[str, Any]:
         """Raises OSError, ValueError or KeyError where it is not there, or another's."""
-        document: dict[str, Any] = json.loads((self._place(recipe) / name).read_bytes())
-        if (document["key"], document["recipe"]) != (self.key, recipe.to_json()):
+        document = json.loads((self._place(recipe) / name).read_bytes())
+        if not isinstance(document, dict) or (document["key"], document["recipe"]) != (self.key, recipe.to_json()):
             raise ValueError(f"{self._place(recipe)} is another recipe's")
         return document
 
