@@ -1,7 +1,7 @@
 """A folder where users find it: complete or absent. Imports the standard library only.
 
 The folder is copied beside its place under another name, synced, and renamed. A crash leaves the old one, none, or the
-new one; what else it leaves is hidden, and removed by the next attempt, which puts the old one back where there is none.
+new one; what else it leaves is hidden. The next attempt removes that, and puts the old one back where there is none.
 """
 
 import fcntl

@@ -1,5 +1,5 @@
-"""Texts of users' data as they are shown: what would command a terminal, or turn the direction of a line around, is shown
-as a character. Imports the standard library."""
+"""Users' words as they are shown: what would command a terminal, or turn the direction of a line around, is a character
+like any. Imports the standard library."""
 
 _PICTURES = 0x2400
 """Where Unicode's pictures of the control characters begin, in their order."""

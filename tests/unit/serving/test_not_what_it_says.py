@@ -1,4 +1,4 @@
-"""A published folder whose checksums are right and whose files are not what they say they are: an error names the file."""
+"""A published folder whose checksums are right and whose files are not what they say: an error names the file."""
 
 import json
 import shutil
