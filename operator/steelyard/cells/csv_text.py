@@ -74,6 +74,13 @@ def open_text(content: IO[bytes], style: CsvStyle, *, errors: str = "strict") ->
     return io.TextIOWrapper(content, encoding=encoding, errors=errors, newline="")
 
 
+def no_text(error: UnicodeError, style: CsvStyle) -> str:
+    """Why bytes are no text in the encoding, as the rest of a sentence that begins with the file's name and a colon."""
+    if isinstance(error, UnicodeDecodeError):
+        return f"byte {error.object[error.start]:#04x} is not {style.encoding} text"
+    return f"it is not text in {style.encoding}, or lacks the mark that such text begins with (save it as UTF-8)"
+
+
 def blanked(lines: Iterable[str], style: CsvStyle) -> Iterator[str]:
     """The lines, with an empty one in place of each that is not read, so that line numbers stay what they are.
 

@@ -85,7 +85,12 @@ def _first_lines(file: IO[bytes], style: CsvStyle) -> list[str]:
     file.seek(0)
     encoding = "utf-8-sig" if style.is_utf8 else style.encoding
     reader = codecs.getreader(encoding)(file, "replace")
-    return io.StringIO(reader.read(_HEAD_CHARACTERS, _HEAD_CHARACTERS), newline="").readlines()[: 10 * _LOOKED_AT]
+    try:
+        head = reader.read(_HEAD_CHARACTERS, _HEAD_CHARACTERS)
+    except UnicodeError:
+        # UTF-16 without its mark: whoever reads it all says so.
+        return []
+    return io.StringIO(head, newline="").readlines()[: 10 * _LOOKED_AT]
 
 
 def _of_lines(lines: Sequence[str], style: CsvStyle) -> CsvStyle:

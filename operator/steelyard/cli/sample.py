@@ -15,7 +15,7 @@ from typing import IO, Any, Literal
 
 from steelyard.api.errors import DataError
 from steelyard.cells.arrow_types import Kind, kind_of
-from steelyard.cells.csv_text import CsvStyle, records
+from steelyard.cells.csv_text import CsvStyle, no_text, records
 from steelyard.cells.messages import unnamed
 from steelyard.cells.words import text_of
 from steelyard.cli.dialect import Dialect, dialect_of
@@ -103,11 +103,10 @@ def _read_csv(path: Path) -> Sample:
     try:
         with open_decompressed(path) as file:
             dialect = dialect_of(path.name, file)
-            return _Reader(path, file, dialect).read()
-    except UnicodeDecodeError as error:
-        raise DataError(
-            f"{path} is not a CSV file: byte {error.object[error.start]:#04x} is not {error.encoding} text"
-        ) from None
+            try:
+                return _Reader(path, file, dialect).read()
+            except UnicodeError as error:
+                raise DataError(f"{path} is not a CSV file: {no_text(error, dialect.style)}") from None
     except (csv.Error, EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise DataError(f"{path} is not a CSV file: {error}") from None
 

@@ -34,7 +34,7 @@ class FirstRows:
         """Reads up to 5,000 rows or a million characters.
 
         Raises:
-            csv.Error, UnicodeDecodeError, OSError, EOFError, zlib.error: the file can't be read so.
+            csv.Error, UnicodeError, OSError, EOFError, zlib.error: the file can't be read so.
         """
         found = records(open_text(file, style), style)
         _, header = next(found, (0, []))

@@ -12,6 +12,7 @@ from pathlib import Path
 from steelyard.api.dataset import Dataset, Split
 from steelyard.api.errors import DataError, Problem
 from steelyard.api.places import mounted_claim
+from steelyard.cells.csv_text import no_text
 from steelyard.cells.manifest import csv_style
 from steelyard.cells.messages import nearest, unnamed
 from steelyard.contract.stages import ExitCode, Reason
@@ -165,9 +166,8 @@ def _csv_findings(dataset: Dataset, path: Path) -> list[Finding]:
     try:
         with open_decompressed(path) as file:
             head = FirstRows.read(file, style)
-    except UnicodeDecodeError as error:
-        byte = error.object[error.start]
-        return [_data("uri", f"{path} is not a CSV file: byte {byte:#04x} is not {style.encoding} text")]
+    except UnicodeError as error:
+        return [_data("uri", f"{path} is not a CSV file: {no_text(error, style)}")]
     except (csv.Error, OSError, EOFError, zlib.error) as error:
         return [_data("uri", f"{path} is not a CSV file: {error}")]
     header = head.header

@@ -139,7 +139,7 @@ class CsvRows:
         try:
             with open_decompressed(self.path) as content:
                 yield records(open_text(content, self.style), self.style)
-        except (UnicodeDecodeError, csv.Error, EOFError, zlib.error, gzip.BadGzipFile) as error:
+        except (UnicodeError, csv.Error, EOFError, zlib.error, gzip.BadGzipFile) as error:
             raise DataError(f"{self.name} is not a CSV file in {self.style.encoding}: {error}") from None
 
 

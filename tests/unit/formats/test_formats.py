@@ -13,6 +13,7 @@ import pytest
 from steelyard.api.dataset import DatasetFormat
 from steelyard.api.errors import DataError
 from steelyard.api.loading import parse_training_job
+from steelyard.cells.csv_text import CsvStyle
 from steelyard.cli.sample import read_sample
 from steelyard.contract.workspace import Workspace
 from steelyard.formats.base import FormatName
@@ -27,6 +28,7 @@ from steelyard.formats.table import (
     mismatch,
 )
 from steelyard.local.source import source_findings
+from steelyard.serving.rows import CsvRows
 from steelyard_trainer.contract import StageContext
 from steelyard_trainer.data.sources import open_source
 
@@ -158,3 +160,29 @@ def test_a_mark_counts_inside_gzip_only_where_such_files_may_be_gzipped(tmp_path
     assert format_by_mark(Header(b"PAR1", is_gzipped=False)) is format_named("Parquet")
     assert format_by_mark(Header(b"PAR1", is_gzipped=True)) is None
     assert mismatch("CSV", tmp_path / "t") is None
+
+
+@pytest.mark.parametrize("content", [TEXT, TEXT.decode().encode("utf-16-le"), TEXT.decode().encode("utf-16-be")])
+def test_what_is_said_to_be_utf16_and_has_not_its_mark_is_told(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "t.csv"
+    path.write_bytes(content)
+    context = context_of(tmp_path, {"uri": "t.csv", "csv": {"encoding": "UTF-16"}})
+    (finding,) = source_findings(context.job.spec.dataset, path)
+    assert "t.csv is not a CSV file: it is not text in UTF-16, or lacks the mark" in finding.problem.message
+    with pytest.raises(DataError, match="it is not text in UTF-16, which dataset"):
+        list(open_source(context).batches())
+    with pytest.raises(DataError, match="t.csv is not a CSV file in UTF-16"):
+        list(CsvRows(path, "t.csv", CsvStyle(encoding="UTF-16")).batches(["x"]))
+    if content is not TEXT:
+        with pytest.raises(DataError, match="it is not text in UTF-16, or lacks the mark|NUL byte"):
+            read_sample(path)
+
+
+def test_validate_sees_that_parquets_description_does_not_fit_into_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "t.parquet"
+    path.write_bytes(parquet()[:-8] + b"\xff\xff\xff\x7fPAR1")
+    context = context_of(tmp_path, {"uri": "t.parquet"})
+    (finding,) = source_findings(context.job.spec.dataset, path)
+    assert finding.problem.message.endswith("is damaged: its description is said to be longer than the file")
+    with pytest.raises(DataError, match="is not a whole Parquet file"):
+        open_source(context)
