@@ -1,5 +1,4 @@
-"""A LiteRT model on plain matrices: outputs by batches, and the latency of one row. Imports numpy, LiteRT, the api and
-the contract only."""
+"""A LiteRT model on plain matrices: outputs by batches, and the latency of one row. Imports numpy and LiteRT only."""
 
 import os
 from collections.abc import Iterator
@@ -9,8 +8,6 @@ import numpy as np
 import numpy.typing as npt
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
-from steelyard.api.errors import DataError
-from steelyard.contract.stages import Reason
 from steelyard.serving.interface import BATCH_ROWS, by_batches, median_microseconds
 
 Matrix = npt.NDArray[np.float32]
@@ -30,19 +27,14 @@ class LiteRtModel:
             plain_kernels: whether LiteRT's reference kernels run, which are slow, in place of the optimized ones.
 
         Raises:
-            DataError: the content is no such model.
+            ValueError: the content is no such model.
         """
-        kernels = OpResolverType.BUILTIN_REF if plain_kernels else OpResolverType.AUTO
-        try:
-            with quiet_native_code():
-                self._interpreter = Interpreter(
-                    model_content=content, num_threads=threads, experimental_op_resolver_type=kernels
-                )
-                self._interpreter.allocate_tensors()
-        except (ValueError, RuntimeError) as error:
-            raise DataError(
-                f"the LiteRT file can't be loaded: {str(error).strip()}", reason=Reason.MODEL_NOT_INTACT
-            ) from None
+        with quiet_native_code():
+            kernels = OpResolverType.BUILTIN_REF if plain_kernels else OpResolverType.AUTO
+            self._interpreter = Interpreter(
+                model_content=content, num_threads=threads, experimental_op_resolver_type=kernels
+            )
+            self._interpreter.allocate_tensors()
         (source,) = self._interpreter.get_input_details()
         (sink,) = self._interpreter.get_output_details()
         self._input: int = source["index"]

@@ -10,8 +10,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from steelyard.api.errors import ConfigurationError
+from steelyard.api.errors import ConfigurationError, DataError
 from steelyard.contract.report import PublishedReport, ServingReport
+from steelyard.contract.stages import Reason
 from steelyard.texts.installing import install_command
 
 if TYPE_CHECKING:
@@ -21,7 +22,12 @@ if TYPE_CHECKING:
 def _litert(content: bytes, _classes: int | None) -> "ServedModel":
     from steelyard.serving.model import LiteRtModel
 
-    return LiteRtModel(content)
+    try:
+        return LiteRtModel(content)
+    except (ValueError, RuntimeError) as error:
+        raise DataError(
+            f"the LiteRT file can't be loaded: {' '.join(str(error).split())}", reason=Reason.MODEL_NOT_INTACT
+        ) from None
 
 
 def _onnx(content: bytes, _classes: int | None) -> "ServedModel":

@@ -171,10 +171,10 @@ def test_what_is_said_to_be_utf16_and_has_not_its_mark_is_told(tmp_path: Path, c
     assert "t.csv is not a CSV file: it is not text in UTF-16, or lacks the mark" in finding.problem.message
     with pytest.raises(DataError, match="it is not text in UTF-16, which dataset"):
         list(open_source(context).batches())
-    with pytest.raises(DataError, match="t.csv is not a CSV file in UTF-16"):
+    with pytest.raises(DataError, match=r"t\.csv is not a CSV file in UTF-16"):
         list(CsvRows(path, "t.csv", CsvStyle(encoding="UTF-16")).batches(["x"]))
     if content is not TEXT:
-        with pytest.raises(DataError, match="it is not text in UTF-16, or lacks the mark|NUL byte"):
+        with pytest.raises(DataError, match=r"it is not text in UTF-16, or lacks the mark|NUL byte"):
             read_sample(path)
 
 

@@ -12,8 +12,8 @@ from published_support import MODEL_OF, PUBLISHED, report_document
 from steelyard.api.errors import ConfigurationError, DataError
 from steelyard.contract.package import SUMS_FILE
 from steelyard.contract.stages import Reason
-from steelyard.serving.model import LiteRtModel
 from steelyard.serving.published import PublishedModel, intact_report
+from steelyard.serving.runtimes import load_model
 from steelyard.stores.integrity import sums_of
 
 
@@ -74,9 +74,8 @@ def test_labels_that_are_not_as_many_as_the_outputs_are_told(model: Path) -> Non
 
 @pytest.mark.parametrize("content", [b"", b"x" * 50])
 def test_a_file_that_litert_can_not_load_is_bad_data_to_whoever_serves_it(model: Path, content: bytes) -> None:
-    # So that a compressed candidate that can't be loaded is refused, and the others are weighed.
     with pytest.raises(DataError, match="the LiteRT file can't be loaded"):
-        LiteRtModel(content)
+        load_model("LiteRT", content, 3, None)
     write(model, "model.tflite", content)
     with pytest.raises(DataError, match="the LiteRT file can't be loaded"):
         PublishedModel.load(model)
