@@ -78,7 +78,7 @@ def trained(folder: Path, role: str, form: str, columns: dict[str, list[Any]], *
 @pytest.fixture(autouse=True)
 def quick_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody looks at the latency here."""
-    monkeypatch.setattr(SkopsModel, "median_latency", lambda *_arguments, **_options: 1.0)
+    monkeypatch.setattr(SkopsModel, "latencies", lambda *_arguments, **_options: [1.0])
 
 
 REFUSED: dict[tuple[str, str, str], str] = {

@@ -7,7 +7,6 @@ import re
 import subprocess
 import sys
 import zipfile
-from functools import partialmethod
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +27,7 @@ from steelyard.search.log import SearchDocument
 from steelyard.serving.estimators import TRUSTED_TYPES, OnnxModel, SkopsModel, load_estimator, version_note
 from steelyard.serving.published import PublishedModel
 from steelyard.stores.integrity import verify
+from steelyard_trainer.compression import timing
 from steelyard_trainer.families.sklearn import onnx_conversion
 from steelyard_trainer.families.sklearn.build import build_estimator
 from steelyard_trainer.families.sklearn.compression import compressed_estimator_cost
@@ -68,8 +68,7 @@ def flats(tmp_path_factory: pytest.TempPathFactory) -> EstimatorJob:
 @pytest.fixture(autouse=True)
 def quick_clocks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Latencies by fewer calls than usual."""
-    for kind in (SkopsModel, OnnxModel):
-        monkeypatch.setattr(kind, "median_latency", partialmethod(kind.median_latency, repeats=30, seconds=0.2))
+    monkeypatch.setattr(timing, "TURNS", 2)
 
 
 def report_of(model: Path) -> dict[str, Any]:

@@ -171,6 +171,27 @@ class ResidualsReport(Document):
 ErrorsReport: TypeAlias = ConfusionReport | ConfusedReport | ResidualsReport
 
 
+class LatencyReport(Document):
+    """Microseconds a row."""
+
+    median: float
+    p99: float
+    """99 of 100 calls take no longer."""
+
+
+class TimesReport(Document):
+    """How long a candidate takes, measured in turns with the others."""
+
+    machine: str
+    """The processor."""
+    threads: int
+    row: LatencyReport
+    """Of one row."""
+    batch_rows: int
+    batch: LatencyReport
+    """Per row, in batches of so many."""
+
+
 class CandidateReport(Document):
     """A candidate that was weighed, as it was measured on the validation set."""
 
@@ -179,6 +200,11 @@ class CandidateReport(Document):
     """Of its file; None where it could not be made, as are the next two."""
     latency_microseconds: float | None
     """Median of one row."""
+    compressed_bytes: int | None = absent()
+    """Of its file, by gzip at its best; None where it was not measured, as are the next two."""
+    memory_bytes: int | None = absent()
+    """Of the heap that the runtime holds with the model loaded and one row predicted."""
+    times: TimesReport | None = absent()
     validation: Figures | None
     """None where an output was not a finite number, too."""
     failure: str | None = absent()

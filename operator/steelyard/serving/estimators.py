@@ -21,7 +21,7 @@ from steelyard.api.errors import DataError
 from steelyard.api.models import KINDS
 from steelyard.api.models.sklearn import Estimator
 from steelyard.contract.stages import Reason
-from steelyard.serving.interface import BATCH_ROWS, by_batches, median_microseconds
+from steelyard.serving.interface import BATCH_ROWS, by_batches, timed
 
 ESTIMATORS = frozenset(name for kind in KINDS.values() if issubclass(kind, Estimator) for name in kind.classes)
 """The models that are published."""
@@ -122,11 +122,13 @@ class SkopsModel:
         with self._threads.limit(limits=1):
             return by_batches(self._run, np.asarray(features, dtype=np.float64), self.outputs, BATCH_ROWS)
 
-    def median_latency(self, features: npt.ArrayLike, *, repeats: int = 1000, seconds: float = 1.0) -> float:
-        """Median time of one row in scikit-learn, in microseconds; see `median_microseconds`."""
+    def latencies(
+        self, features: npt.ArrayLike, *, rows: int = 1, repeats: int = 1000, seconds: float = 1.0
+    ) -> list[float]:
+        """Times of calls in scikit-learn, in microseconds; see `timed`."""
         matrix = np.asarray(features, dtype=np.float64)
         with self._threads.limit(limits=1):
-            return median_microseconds(self._run, matrix, repeats=repeats, seconds=seconds)
+            return timed(self._run, matrix, rows=rows, repeats=repeats, seconds=seconds)
 
     def _run(self, batch: npt.NDArray[Any]) -> npt.NDArray[Any]:
         if not self._is_classifier:
@@ -167,10 +169,12 @@ class OnnxModel:
         """The outputs, of `features_type`, shape (rows, outputs)."""
         return by_batches(self._run, np.asarray(features, dtype=self.features_type), self.outputs, ONNX_BATCH_ROWS)
 
-    def median_latency(self, features: npt.ArrayLike, *, repeats: int = 1000, seconds: float = 1.0) -> float:
-        """Median time of one row in ONNX Runtime, in microseconds; see `median_microseconds`."""
+    def latencies(
+        self, features: npt.ArrayLike, *, rows: int = 1, repeats: int = 1000, seconds: float = 1.0
+    ) -> list[float]:
+        """Times of calls in ONNX Runtime, in microseconds; see `timed`."""
         matrix = np.asarray(features, dtype=self.features_type)
-        return median_microseconds(self._run, matrix, repeats=repeats, seconds=seconds)
+        return timed(self._run, matrix, rows=rows, repeats=repeats, seconds=seconds)
 
     def _run(self, batch: npt.NDArray[Any]) -> npt.NDArray[Any]:
         (outputs,) = self._session.run(None, {ONNX_INPUT: batch})

@@ -28,8 +28,10 @@ class ServedModel(Protocol):
         """The outputs, float32 or float64, shape (rows, outputs), of preprocessed rows."""
         ...
 
-    def median_latency(self, features: npt.ArrayLike, *, repeats: int = 1000, seconds: float = 1.0) -> float:
-        """Median time of one row on one thread, in microseconds; see `median_microseconds`."""
+    def latencies(
+        self, features: npt.ArrayLike, *, rows: int = 1, repeats: int = 1000, seconds: float = 1.0
+    ) -> list[float]:
+        """Times of calls on one thread, in microseconds; see `timed`."""
         ...
 
 
@@ -75,41 +77,46 @@ class InTargetUnit:
         """The target in its own unit, float64, shape (rows, 1)."""
         return self.unit.restored(self.model.predict(features))
 
-    def median_latency(self, features: npt.ArrayLike, *, repeats: int = 1000, seconds: float = 1.0) -> float:
-        """Of the file itself; see `median_microseconds`."""
-        return self.model.median_latency(features, repeats=repeats, seconds=seconds)
+    def latencies(
+        self, features: npt.ArrayLike, *, rows: int = 1, repeats: int = 1000, seconds: float = 1.0
+    ) -> list[float]:
+        """Of the file itself; see `timed`."""
+        return self.model.latencies(features, rows=rows, repeats=repeats, seconds=seconds)
 
 
-def median_microseconds(
+def timed(
     run: Callable[[npt.NDArray[Any]], object],
     features: npt.NDArray[Any],
     *,
+    rows: int,
     repeats: int,
     seconds: float,
-    place: Callable[[npt.NDArray[Any]], object] = lambda _row: None,
-) -> float:
-    """Median time of one call with one row.
+    place: Callable[[npt.NDArray[Any]], object] = lambda _batch: None,
+) -> list[float]:
+    """Times of calls, in microseconds.
 
     Args:
-        run: takes features of shape (1, width).
-        place: called with the same before, untimed: puts the row where `run` finds it.
-        features: shape (rows, width); the rows are taken in turn.
+        run: takes features of shape (rows, width).
+        place: called with the same before, untimed: puts the rows where `run` finds them.
+        features: shape (any number of rows, width); the rows are taken in turn, and again where they are too few.
+        rows: of a call.
         repeats: calls that are timed, after a tenth as many for warm-up.
-        seconds: a slow model is timed no longer than this, but for 20 calls at least.
+        seconds: a slow model is timed no longer than this, but for one call at least.
     """
+    matrix = features if len(features) >= rows else np.resize(features, (rows, features.shape[1]))
     times: list[int] = []
-    warm_up = repeats // 10
+    warm_up = max(1, repeats // 10)
     deadline = time.perf_counter() + seconds
     for turn in range(warm_up + repeats):
-        row = turn % len(features)
-        one = features[row : row + 1]
-        place(one)
+        start = turn * rows % (len(matrix) - rows + 1)
+        batch = matrix[start : start + rows]
+        place(batch)
         begin = time.perf_counter_ns()
-        run(one)
+        run(batch)
         times.append(time.perf_counter_ns() - begin)
-        if len(times) >= 20 and time.perf_counter() > deadline:
+        if len(times) > 1 and time.perf_counter() > deadline:
             break
-    return float(np.median(times[warm_up:] or times)) / 1000
+    return [each / 1000 for each in times[warm_up:] or times[-1:]]
 
 
 def by_batches(

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
-from steelyard.serving.interface import BATCH_ROWS, by_batches, median_microseconds
+from steelyard.serving.interface import BATCH_ROWS, by_batches, timed
 
 Matrix = npt.NDArray[np.float32]
 
@@ -56,15 +56,18 @@ class LiteRtModel:
         step = BATCH_ROWS if self._takes_any_rows else self._rows
         return by_batches(self._invoke, np.asarray(features, dtype=np.float32), self.outputs, step)
 
-    def median_latency(self, features: npt.ArrayLike, *, repeats: int = 1000, seconds: float = 1.0) -> float:
-        """Median time of one invoke with one row, in microseconds; see `median_microseconds`."""
-        self._resize(1)
-        return median_microseconds(
-            lambda _row: self._interpreter.invoke(),
+    def latencies(
+        self, features: npt.ArrayLike, *, rows: int = 1, repeats: int = 1000, seconds: float = 1.0
+    ) -> list[float]:
+        """Times of invokes, in microseconds; see `timed`."""
+        self._resize(rows)
+        return timed(
+            lambda _batch: self._interpreter.invoke(),
             np.asarray(features, dtype=np.float32),
+            rows=rows,
             repeats=repeats,
             seconds=seconds,
-            place=lambda row: self._interpreter.set_tensor(self._input, row),
+            place=lambda batch: self._interpreter.set_tensor(self._input, batch),
         )
 
     def _invoke(self, batch: Matrix) -> Matrix:

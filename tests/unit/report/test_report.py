@@ -122,6 +122,19 @@ def test_few_candidates_fit_a_phone_and_many_get_the_whole_page() -> None:
         assert str(chart.get("viewBox")).split()[2] == str(width)
 
 
+def test_times_and_memory_are_shown_of_the_candidates_that_have_them() -> None:
+    document = report_document()
+    assert "memory, bytes" not in model_card(PublishedReport.parse(document))
+    times = {"machine": "Fast CPU", "threads": 1, "batchRows": 256}
+    times |= {"row": {"median": 1.5, "p99": 7.25}, "batch": {"median": 0.5, "p99": 0.75}}
+    document["choice"]["candidates"][0] |= {"compressedBytes": 1234, "memoryBytes": 56789, "times": times}
+    report = PublishedReport.parse(document)
+    assert report.to_json()["choice"]["candidates"][0]["times"] == times
+    card, read = model_card(report), text_of(report_page(Told(report)))
+    assert "| float32 | 1.50 | 7.25 | 0.50 | 0.75 | 56,789 | 1,234 |" in card
+    assert "1 thread of `Fast CPU`" in card and "in batches of 256" in read and "56,789" in read
+
+
 def test_of_many_columns_a_text_names_the_first_ones_and_a_table_all() -> None:
     document = report_document()
     document["dataset"]["columns"] = [{"name": f"pixel{number}", "kind": "Number"} for number in range(64)]

@@ -4,7 +4,8 @@ model. Imports the maker, what was kept, the metrics and serving.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 from steelyard.api.compression import BASELINE, name_of
 from steelyard.api.errors import DataError
@@ -21,6 +22,7 @@ from steelyard_trainer.compression.proof import fault_of
 from steelyard_trainer.compression.recipe import Recipe
 from steelyard_trainer.compression.techniques import technique_named
 from steelyard_trainer.compression.techniques.base import CannotBeMadeError, Progress, Tell
+from steelyard_trainer.compression.timing import costs_of
 from steelyard_trainer.data.labelled import Labelled
 from steelyard_trainer.evaluation.metrics import evaluate
 
@@ -41,7 +43,7 @@ class Measuring:
     read_search: Callable[[], Labelled] | None = None
     """Reads the search rows so, by which candidates are ordered; None where nothing is proved."""
     with_latency: bool = True
-    """False leaves the latency out, and with it up to a second."""
+    """False leaves the latency out, and with it up to a second for each."""
 
     def serve(self, artifact: Artifact) -> ServedModel:
         """A candidate as it predicts when it is published. Raises DataError where its file is no such model."""
@@ -57,7 +59,7 @@ class Measuring:
         measured = Measured(
             name=name,
             bytes=artifact.bytes,
-            latency_microseconds=round(model.median_latency(rows.features), 3) if self.with_latency else 0.0,
+            latency_microseconds=0.0,
             figures=evaluate(self.task, rows.targets, outputs, self.measures, self.classes),
         )
         if not with_answers or self.read_search is None or measured.figures is None:
@@ -122,7 +124,26 @@ class Candidates:
                     finished[name], answers = self._measure(name, maker, with_answers=with_answers)
                     self.kept.keep(self.recipes[name], finished[name], answers)
                     report(len(finished))
-        return [finished[name] for name in self.recipes]
+        return self._timed([finished[name] for name in self.recipes])
+
+    def _timed(self, measured: list[Measured]) -> list[Measured]:
+        """With what each costs, where that is asked for: all are timed together, unless all were."""
+        if not self.measuring.with_latency or all(each.cost or each.failure for each in measured):
+            return measured
+        whole = {each.name: self.artifact(each.name) for each in measured if not each.failure}
+        costs = costs_of(
+            {name: partial(self.measuring.serve, artifact) for name, artifact in whole.items()},
+            {name: artifact.folder for name, artifact in whole.items()},
+            self.measuring.read_validation().features,
+        )
+        timed = [
+            replace(each, cost=cost, latency_microseconds=cost.row.median) if (cost := costs.get(each.name)) else each
+            for each in measured
+        ]
+        for each in timed:
+            if each.cost:
+                self.kept.keep(self.recipes[each.name], each)
+        return timed
 
     def answers(self, name: str) -> Answers | None:
         """What a finished candidate answers; None where it has no finite figures, or nothing was asked for."""

@@ -11,6 +11,7 @@ from steelyard.api.compression import BASELINE, CompressionObjective
 from steelyard.api.losses import allowed, share_of
 from steelyard.api.metrics import Measure
 from steelyard.texts.figures import duration
+from steelyard_trainer.compression.cost import Cost
 from steelyard_trainer.compression.proving import ROUNDING, Proof
 from steelyard_trainer.evaluation.metrics import Figure, Figures
 
@@ -31,6 +32,8 @@ class Measured:
     """None where an output was not a finite number."""
     failure: str = ""
     """Why it could not be made; it has no figures then."""
+    cost: Cost | None = None
+    """What else it costs; None where that was not measured."""
 
     @classmethod
     def failed(cls, name: str, failure: str) -> "Measured":
@@ -43,11 +46,11 @@ class Measured:
         cost = {"bytes": self.bytes, "latencyMicroseconds": self.latency_microseconds, "validation": figures}
         if self.failure:
             return {"name": self.name, **dict.fromkeys(cost), "failure": self.failure}
-        return {"name": self.name, **cost}
+        return {"name": self.name, **cost} | ({"cost": self.cost.to_json()} if self.cost else {})
 
     @classmethod
     def from_json(cls, document: dict[str, Any]) -> "Measured":
-        """Raises KeyError where the document is not one of `to_json`."""
+        """Raises KeyError or TypeError where the document is not one of `to_json`."""
         if failure := document.get("failure"):
             return cls.failed(document["name"], failure)
         figures = document["validation"]
@@ -56,6 +59,7 @@ class Measured:
             document["bytes"],
             document["latencyMicroseconds"],
             None if figures is None else {name: Figure.from_json(figure) for name, figure in figures.items()},
+            cost=Cost.from_json(document["cost"]) if "cost" in document else None,
         )
 
 

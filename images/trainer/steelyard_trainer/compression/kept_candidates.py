@@ -104,7 +104,7 @@ class KeptCandidates:
         """What an earlier attempt measured, if the artifact is whole and all that is to be told of it was measured."""
         try:
             measured = replace(Measured.from_json(self._read(recipe, MEASURED_FILE)), name=name)
-        except (OSError, ValueError, KeyError):
+        except (OSError, ValueError, KeyError, TypeError):
             return None
         if measured.failure or measured.figures is None:
             return measured if measured.failure or self.find(recipe) else None

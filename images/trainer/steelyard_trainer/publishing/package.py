@@ -31,8 +31,10 @@ from steelyard.contract.report import (
     ColumnReport,
     DatasetReport,
     FigureReport,
+    LatencyReport,
     PublishedReport,
     ServingReport,
+    TimesReport,
     TrainingReport,
 )
 from steelyard.report.model import model_card, report_page
@@ -41,6 +43,8 @@ from steelyard.serving.interface import InTargetUnit, ServedModel
 from steelyard.serving.preprocessing import Preprocessing
 from steelyard.stores.integrity import digest_of, sums_of
 from steelyard_trainer.compression.choice import Choice, Weighed
+from steelyard_trainer.compression.cost import Cost
+from steelyard_trainer.compression.timing import BATCH_ROWS
 from steelyard_trainer.compression.weighing import baseline_name
 from steelyard_trainer.data.reading import PreparedDataset
 from steelyard_trainer.evaluation.judge import Judgement
@@ -147,6 +151,9 @@ def _candidate_report(weighed: Weighed) -> CandidateReport:
         name=measured.name,
         bytes=None if measured.failure else measured.bytes,
         latency_microseconds=None if measured.failure else measured.latency_microseconds,
+        compressed_bytes=measured.cost.compressed_bytes if measured.cost else None,
+        memory_bytes=measured.cost.memory_bytes if measured.cost else None,
+        times=_times_report(measured.cost) if measured.cost else None,
         validation=None if measured.figures is None else _figures_report(measured.figures),
         failure=measured.failure or None,
         drop=weighed.drop,
@@ -155,6 +162,11 @@ def _candidate_report(weighed: Weighed) -> CandidateReport:
         within_budget=weighed.is_within_budget,
         verdict=weighed.verdict,
     )
+
+
+def _times_report(cost: Cost) -> TimesReport:
+    row, batch = (LatencyReport(median=each.median, p99=each.p99) for each in (cost.row, cost.batch))
+    return TimesReport(machine=cost.machine, threads=1, row=row, batch_rows=BATCH_ROWS, batch=batch)
 
 
 def output_of(model: ServedModel, task: Task) -> str:

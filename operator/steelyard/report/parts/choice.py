@@ -3,11 +3,11 @@
 from steelyard.api.losses import share_of
 from steelyard.api.metrics import measure_named
 from steelyard.contract.report import CandidateReport, ChoiceReport
-from steelyard.report.blocks import Section, Table, Text
+from steelyard.report.blocks import Section, Table, Text, code
 from steelyard.report.chart_data import Curve, Mark, Plot
 from steelyard.report.names import BASELINES, shown_name
 from steelyard.report.told import Told
-from steelyard.texts.figures import number, with_error
+from steelyard.texts.figures import counted, number, with_error
 
 _FEW = 6
 """Candidates that can be told apart on half a page's width."""
@@ -21,7 +21,7 @@ def choice(told: Told) -> Section:
     chart = _chart(chosen)
     return Section(
         "How it was chosen",
-        (Text(text), *_refit(chosen), *((chart,) if chart else ()), _table(chosen)),
+        (Text(text), *_refit(chosen), *((chart,) if chart else ()), _table(chosen), *_costs(chosen)),
     )
 
 
@@ -58,6 +58,30 @@ def _table(chosen: ChoiceReport) -> Table:
         frozenset({1, 2}),
         next((index for index, each in enumerate(chosen.candidates) if each.name == chosen.chosen), None),
     )
+
+
+def _costs(chosen: ChoiceReport) -> tuple[Text | Table, ...]:
+    """Times and memory, of candidates that were timed; nothing where none was."""
+    timed = [(each, each.times) for each in chosen.candidates if each.times]
+    if not timed:
+        return ()
+    times = timed[0][1]
+    text = (
+        f"Times are microseconds a row on {counted(times.threads, 'thread')} of {code(times.machine)}, the candidates "
+        "in turns: the median, and what 99 of 100 calls do not exceed. Memory is what the runtime holds for the model; "
+        "gzip shows how many bytes a compressed download has."
+    )
+    batch = f"in batches of {times.batch_rows}"
+    header = ("candidate", "one row", "99 %", batch, "99 %", "memory, bytes", "gzip, bytes")
+    rows = tuple(
+        (
+            shown_name(each.name, chosen.baseline),
+            *(f"{value:.2f}" for latency in (own.row, own.batch) for value in (latency.median, latency.p99)),
+            *("-" if size is None else f"{size:,}" for size in (each.memory_bytes, each.compressed_bytes)),
+        )
+        for each, own in timed
+    )
+    return Text(text), Table(header, rows, frozenset(range(1, len(header))))
 
 
 def _chart(chosen: ChoiceReport) -> Plot | None:
