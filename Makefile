@@ -97,6 +97,7 @@ bench: .venv/.dev cluster-build ## Every benchmark at full size: about three hou
 	$(BIN)/python benchmarks/neighbors.py
 	$(BIN)/python benchmarks/packed_networks.py
 	$(BIN)/python benchmarks/bounds.py
+	$(BIN)/python benchmarks/promise.py
 	$(BIN)/python benchmarks/compression.py
 	$(MAKE) bench-tables
 	$(BIN)/python benchmarks/operator_load.py
