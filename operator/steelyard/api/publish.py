@@ -21,6 +21,8 @@ class PublishTarget(Part):
     def _is_known(self) -> Self:
         if not self.uri.isprintable():
             raise refuse("uri", "{uri} is not a place: it holds characters that can't be printed", uri=repr(self.uri))
+        if self.uri.partition("/")[0] in ("~", "file:~"):
+            raise refuse("uri", "{uri}: ~ is a shell's word; write the whole path", uri=self.uri)
         check_place("uri", self.uri)
         if has_other_scheme(self.uri):
             raise refuse(

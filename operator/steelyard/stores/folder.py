@@ -26,6 +26,11 @@ class FolderStore(Store):
         super().__init__(place, surroundings)
         self.path = surroundings.path(place.uri)
         """Where it lies here."""
+        try:
+            self.path.resolve()
+        except RuntimeError:
+            # Python before 3.13; a later one fails where the place is used.
+            raise ConfigurationError(f"{place.uri}: {self.path} lies behind links that lead to one another") from None
 
     @property
     def shown(self) -> str:

@@ -20,6 +20,8 @@ _DOWNLOADS = {
     "http": "curl -O {uri}",
     "https": "curl -O {uri}",
 }
+_READ_HERE = ("pvc:", "sklearn:")
+"""What is wrong with such a URI the error itself says."""
 _FRAMEWORKS = ("keras", "tensorflow", "tf", "pytorch", "torch", "sklearn", "script")
 _GPUS = ("gpu", "gpus", "numGpus", "accelerator", "accelerators", "device", "nvidia.com/gpu")
 _OTHER_JOBS = ("PyTorchJob", "TFJob", "XGBoostJob", "MPIJob", "JAXJob", "PaddleJob", "TrainJob", "Job", "RayJob")
@@ -57,7 +59,8 @@ _LEARNS_FROM_TABLES = "Steelyard learns from tables, a row for each example: CSV
 def instead_of_source(uri: str) -> str:
     """Of a source that is not read; empty where there is nothing better to say."""
     name, (scheme, colon, _) = uri.lower(), uri.partition("://")
-    if colon:
+    is_read = name.startswith(_READ_HERE)
+    if colon and not is_read:
         command = _DOWNLOADS.get(scheme.lower())
         how = f"download it, such as with `{command.format(uri=uri)}`" if command else "download it"
         return f"{how}, and name the file; on a cluster put it on a claim (pvc://CLAIM/PATH)"
@@ -71,7 +74,7 @@ def instead_of_source(uri: str) -> str:
         return f"images are not read. {_LEARNS_FROM_TABLES}"
     if name.endswith(_OTHER_TABLES):
         return "make a CSV or Parquet file of it, such as with pandas: DataFrame.to_parquet"
-    if "." not in Path(uri).name:
+    if "." not in Path(uri).name and not is_read:
         return f"name one file; a folder, of images for instance, is not read. {_LEARNS_FROM_TABLES}"
     return ""
 
@@ -176,7 +179,7 @@ def advice(manifest: Mapping[str, Any], paths: list[str]) -> list[str]:
 
 def _instead_of_target(target: Mapping[str, Any]) -> str:
     uri = str(target.get("uri"))
-    if "://" not in uri:
+    if "://" not in uri or uri.startswith(_READ_HERE):
         return ""
     return f"publish to a folder, and copy it to {uri} afterwards; `steelyard verify` says whether it arrived whole"
 

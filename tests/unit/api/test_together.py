@@ -252,6 +252,8 @@ TOGETHER = [
         "spec.publish[0].uri",
         "'s3://models/a' is not a place that is published to here; allowed: pvc://CLAIM/PATH, file:PATH or a path",
     ),
+    ("publish=[{uri: ~/models/a}]", "spec.publish[0].uri", "~/models/a: ~ is a shell's word; write the whole path"),
+    ("publish=[{uri: 'file:~/a'}]", "spec.publish[0].uri", "file:~/a: ~ is a shell's word; write the whole path"),
     ("evaluation={metric: accuracy, label: a}", "spec.evaluation.label", LABEL_REFUSED),
     ("evaluation={label: a}", "spec.evaluation.label", LABEL_REFUSED),
     ("evaluation={metric: rmse, label: a}", "spec.evaluation.label", LABEL_REFUSED),

@@ -279,6 +279,14 @@ def test_a_manifest_with_what_is_not_there(command: str, override: str, instead:
     assert "Traceback" not in errors
 
 
+@pytest.mark.parametrize(
+    "override", ["dataset.uri=pvc://Data/x.csv", "dataset.uri=sklearn:nope", "publish=[{uri: 'pvc://models'}]"]
+)
+def test_of_a_place_that_there_is_nothing_else_is_advised(override: str, manifest: Path) -> None:
+    code, errors = said("validate", str(manifest), "--set", override)
+    assert code == 78 and "allowed: " in errors and "instead" not in errors
+
+
 def test_the_models_that_there_are_are_told_without_exception() -> None:
     names = {info.alias for info in Model.model_fields.values()}
     assert names == set(re.findall(r"[a-zA-Z0-9]+", MODELS)) - {"and", "networks", "regression", "classification"}

@@ -1,6 +1,7 @@
 """What attempts leave beside a place, and several that publish to one place at a time."""
 
 import os
+import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 from store_support import model_in
 
+from steelyard.api.errors import ConfigurationError
 from steelyard.stores.integrity import verify
 from steelyard.stores.placing import remove_leftovers
 from steelyard.stores.registry import store_at
@@ -65,6 +67,13 @@ def test_what_a_killed_attempt_had_moved_away_comes_back_before_the_next_one_can
         put(folder, "m", model_in(tmp_path, "two"), disk_is_full)
     assert [path.name for path in folder.iterdir()] == ["m"]
     assert verify(folder / "m", package[1]) == []
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 13), reason="Python says it where the place is used")
+def test_links_that_lead_to_one_another_are_told(tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(ConfigurationError, match=r"loop/m: .* lies behind links that lead to one another"):
+        store_at("loop/m", Surroundings(tmp_path))
 
 
 def test_a_link_that_is_called_like_a_leftover_is_left_alone(tmp_path: Path) -> None:

@@ -53,6 +53,7 @@ NOT_IN_CEL = {
     "{problem}": "stands for the words of Place.parse, which the rules of place_rules say, and for classes and "
     "features, which only the data knows",
     "{uri} is not a place: it holds characters that can't be printed": "a path on a claim has none, a rule says",
+    "{uri}: ~ is a shell's word; write the whole path": "a cluster takes no path at all, a rule says",
     "'{both}' is named under {other} as well; a column is one or the other": "comparing maps and lists of names may "
     "cost more than the API server allows one rule; the operator refuses it",
     **dict.fromkeys(
