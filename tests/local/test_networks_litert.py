@@ -22,16 +22,13 @@ from steelyard_trainer.families.keras.networks import serving_network, training_
 
 CLASSES = 3
 # The kernel, the picture's shape, and whether blocks are residual and their convolutions separable: sizes that are odd,
-# even, larger than the picture, lines, each with two halvings.
+# even, larger than the picture, lines.
 CONVOLUTIONS = [
-    (1, [8, 8, 1], True, False),
-    (2, [7, 5, 2], False, False),
-    (2, [8, 6, 1], True, True),
-    (3, [8, 8, 1], False, True),
-    (3, [7, 5, 2], True, False),
-    (4, [5, 6, 1], False, True),
-    (5, [9, 1, 1], True, False),
-    (7, [4, 4, 3], False, False),
+    (2, [7, 5, 2], True, False),
+    (3, [8, 6, 1], False, True),
+    (3, [5, 7, 3], True, True),
+    (4, [6, 5, 1], False, False),
+    (5, [9, 1, 1], False, True),
 ]
 NETWORKS: list[dict[str, Any]] = [
     *(
@@ -41,7 +38,7 @@ NETWORKS: list[dict[str, Any]] = [
                 "kernelSize": kernel,
                 "residual": residual,
                 "depthwise": depthwise,
-                "filters": [4, 6, 8],
+                "filters": [4, 6],
                 "batchNormalization": kernel != 4,
                 "hiddenUnits": [5] if depthwise else [],
                 "activation": "silu" if residual else "relu",
@@ -49,39 +46,46 @@ NETWORKS: list[dict[str, Any]] = [
         }
         for kernel, shape, residual, depthwise in CONVOLUTIONS
     ),
-    {"resNet8": {"inputShape": [5, 7, 3], "width": 0.25}},
     {"dsCnn": {"inputShape": [9, 4, 1], "width": 0.25}},
     {"wideAndDeep": {"hiddenUnits": [4], "crosses": [["a", "b"], ["c", "a"]], "crossBuckets": 8}},
 ]
 
 
-@pytest.mark.parametrize(
-    "spec", NETWORKS, ids=lambda spec: "-".join(map(str, [*spec, *next(iter(spec.values())).values()][:5]))
-)
-def test_a_litert_file_says_what_keras_says_of_one_row_and_of_many(spec: dict[str, Any], tmp_path: Path) -> None:
+def network_of(spec: dict[str, Any], name: str) -> keras.Model:
+    """With weights, and with what it normalizes by, that differ from place to place."""
     model = Model.model_validate(spec)
     shape = Shape(12, CLASSES, (Category("a", 0, 4), Category("b", 5, 8), Category("c", 8, 10)))
     if not model.wide_and_deep:
         shape = Shape(int(np.prod(next(iter(spec.values()))["inputShape"])), CLASSES)
-    random = np.random.default_rng(0)
-    rows = random.normal(size=(32, shape.width)).astype(np.float32)
-    network = training_network(model, shape, seed=1)
+    rows = 1 + np.random.default_rng(1).normal(size=(32, shape.width)).astype(np.float32)
+    trained = training_network(model, shape, seed=1)
     for _ in range(3):
-        # So that what is normalized by differs from channel to channel.
-        network(rows + 1, np.ones(len(rows), bool), training=True)
-    served = serving_network(model, shape, network)
-    # What it says must differ from row to row.
+        trained(rows, np.ones(len(rows), bool), training=True)
+    served = serving_network(model, shape, trained, name)
     output = served.get_layer("output")
     output.set_weights([50 * weights for weights in output.get_weights()])
-    trained = Trained(Artifact.in_memory(tmp_path, "Keras", served), shape.width, CLASSES, None, lambda: None)  # type: ignore[arg-type,return-value]
+    return served
+
+
+def test_a_litert_file_says_what_keras_says_of_one_row_and_of_many(tmp_path: Path) -> None:
+    """All of them are in one file, as converting it is what takes long."""
+    networks = [network_of(spec, f"network_{number}") for number, spec in enumerate(NETWORKS)]
+    width = max(network.input_shape[-1] for network in networks)
+    features = keras.Input((width,))
+    together = keras.layers.Concatenate()([network(features[:, : network.input_shape[-1]]) for network in networks])
+    whole = Artifact.in_memory(tmp_path, "Keras", keras.Model(features, together))
+    trained = Trained(whole, width, len(networks) * CLASSES, None, lambda: pytest.fail("no rows are needed"))
     kept = KeptCandidates(tmp_path, "tested")
     kept.clean_up()
     with Maker.of(trained, kept) as maker:
         lite = LiteRtModel(maker.make(BASELINE_RECIPE).file.read_bytes())
-    expected = np.asarray(served(rows))
-    assert np.ptp(expected) > 0.2
-    assert lite.predict(rows[:1]) == pytest.approx(expected[:1], abs=1e-4)
-    assert lite.predict(rows) == pytest.approx(expected, abs=1e-4)
+    rows = np.random.default_rng(0).normal(size=(32, width)).astype(np.float32)
+    for count in (1, len(rows)):
+        said = np.split(lite.predict(rows[:count]), len(networks), axis=1)
+        for network, spec, outputs in zip(networks, NETWORKS, said, strict=True):
+            expected = np.asarray(network(rows[:, : network.input_shape[-1]]))
+            assert np.ptp(expected) > 0.05, "what it says must differ from row to row"
+            assert outputs == pytest.approx(expected[:count], abs=1e-4), spec
 
 
 def test_every_candidate_of_a_convolutional_network_is_made_and_judged(tmp_path: Path) -> None:
@@ -92,10 +96,14 @@ def test_every_candidate_of_a_convolutional_network_is_made_and_judged(tmp_path:
     summary = stage.finish(publish=[{"uri": "model"}], compression=compression).summary
     measured = {each["name"]: each for each in summary["candidates"]}
     assert list(measured) == ["Baseline", "DynamicRange", "Float16", "Int8"]
+    # Whether this network, which is not trained, bears activations of 8 bits is for the proof of its file to say.
+    assert all(measured[name]["bytes"] for name in ("Baseline", "DynamicRange", "Float16"))
     assert summary["chosen"] in ("DynamicRange", "Int8") and verify(tmp_path / "model") == []
     rows = stage.prepared().read("validation").features
     expected = np.asarray(model(rows))
     for name, folder in kept_candidates(stage.workspace).items():
+        if measured[name]["bytes"] is None:
+            continue
         assert measured[name]["bytes"] < 0.6 * measured["Baseline"]["bytes"] or name == "Baseline"
         outputs = LiteRtModel((folder / "model/model.tflite").read_bytes()).predict(rows)
         if name == "Baseline":
