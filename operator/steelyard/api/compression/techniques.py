@@ -4,9 +4,9 @@ The trainer has how each is applied; what it may be told is said here alone, so 
 anything runs.
 """
 
-from typing import Annotated, ClassVar, Literal, Self, TypeAlias, get_args
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeAlias, get_args
 
-from pydantic import Field, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from steelyard.api.base import Fraction, Part, Share, refuse
 
@@ -23,6 +23,11 @@ class Settings(Part):
     """The form of what it makes."""
     needs_training: ClassVar[bool] = False
     """Whether it reads the training set."""
+
+    @model_serializer(mode="wrap")
+    def _with_its_name(self, rest: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # What says which class it is can't be left out, as defaults are elsewhere.
+        return {"technique": self.technique_name(), **rest(self)}
 
     @classmethod
     def technique_name(cls) -> str:

@@ -152,7 +152,15 @@ def test_the_spec_reaches_the_stages_without_what_is_the_pods() -> None:
     assert "template" not in text and "workspace" not in text
 
 
-@pytest.mark.parametrize("overrides", [["publish=[]", "compression=null"], ["training.workers=1"], [PREPARED]])
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ["publish=[]", "compression=null"],
+        ["training.workers=1"],
+        [PREPARED],
+        ["compression.candidates=[{name: a, steps: [{technique: Distill, width: 0.5}, {technique: Int8}]}]"],
+    ],
+)
 def test_the_stages_read_the_job_that_was_planned(overrides: list[str]) -> None:
     """Left out defaults must not make another job: an empty list of targets is not the same as none."""
     context = context_with(*overrides)
