@@ -7,9 +7,10 @@ what its formats are; a document of an older one is read as if it were of the pr
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Self, TypeAlias
 
-from pydantic import ValidationError
+from pydantic import ValidationError, model_validator
+from pydantic_core import PydanticCustomError
 
 from steelyard.contract.documents import Document, absent
 from steelyard.contract.package import (
@@ -277,6 +278,24 @@ class PublishedReport(Document):
     doubts: list[str] = []
     choice: ChoiceReport
 
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        """What every reader takes for granted."""
+        is_classification = self.task == "Classification"
+        is_sklearns = isinstance(self.training, EstimatorTraining)
+        candidates = [candidate.name for candidate in self.choice.candidates]
+        lacks = {
+            "manifest.spec": not isinstance(self.manifest.get("spec"), dict),
+            "metrics.test": "test" not in self.metrics,
+            "dataset.classes": is_classification and not self.dataset.classes,
+            "dataset.classCounts": is_classification and not self.dataset.class_counts,
+            "versions.scikit-learn": is_sklearns and "scikit-learn" not in self.versions,
+            f"choice.candidates, {self.choice.chosen}": self.choice.chosen not in candidates,
+        }
+        for what in (what for what, is_lacking in lacks.items() if is_lacking):
+            raise PydanticCustomError("lacks", "it lacks {what}", {"what": what})
+        return self
+
     @classmethod
     def parse(cls, document: Any) -> "PublishedReport":
         """The report of a document of this format or an older one.
@@ -293,7 +312,7 @@ class PublishedReport(Document):
             return cls.model_validate(_as_now(document) if version < FORMAT_VERSION else document)
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
-            raise ValueError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+            raise ValueError(": ".join(filter(None, [".".join(map(str, first["loc"])), first["msg"]]))) from None
 
     @classmethod
     def read(cls, folder: Path) -> "PublishedReport":

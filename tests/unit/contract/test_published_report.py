@@ -51,6 +51,10 @@ def test_the_present_format_is_the_bytes_of_the_one_before_and_its_version_and_w
         ({"choice": {}}, "choice.chosen"),
         ({"formatVersion": 2, "choice": {}}, "it lacks 'baseline'"),
         ({"serving": None}, "serving"),
+        ({"manifest": {}}, "it lacks manifest.spec"),
+        ({"metrics": {}}, "it lacks metrics.test"),
+        ({"dataset": {**report_document()["dataset"], "classes": []}}, "it lacks dataset.classes"),
+        ({"choice": {**report_document()["choice"], "chosen": "x"}}, "it lacks choice.candidates, x"),
     ],
 )
 def test_what_is_no_report_is_refused(change: dict[str, Any], said: str) -> None:
