@@ -53,7 +53,11 @@ def test_float16_is_proved_and_every_place_says_so(digits: FinishStage) -> None:
     summary = digits.finish(publish=[{"uri": "half"}], compression={"candidates": ["Float16"]}).summary
     choice = json.loads((digits.folder / "half/steelyard.json").read_text())["choice"]
     assert (choice["chosen"], choice["proved"], summary["proved"]) == ("Float16", True, True)
-    assert choice["proof"] == "proved: accuracy stayed as it was, at most 0.75 with 95 %" == summary["proof"]
+    assert (
+        choice["proof"]
+        == "proved: accuracy stayed as it was; at most 0.75 points may be lost, with 95 %"
+        == summary["proof"]
+    )
     assert choice["why"].endswith(choice["proof"])
     for page in ("README.md", "report.html"):
         assert choice["proof"] in (digits.folder / "half" / page).read_text(), page

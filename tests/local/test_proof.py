@@ -93,7 +93,7 @@ def test_rows_that_rounding_decides_are_held_against_a_second_implementation(tmp
     kernel, bias = model.layers[-1].get_weights()
     model.layers[-1].set_weights([10 * kernel, bias])
     made = lab.made(Step.of("Int8"))
-    asked = rows(1).features
+    asked = np.concatenate([rows(seed).features for seed in range(1, 11)])
     exact = in_float32(made.file.read_bytes())
     assert exact is not None
     outputs, reference = (LiteRtModel(each).predict(asked) for each in (made.file.read_bytes(), exact))

@@ -184,8 +184,9 @@ def test_a_network_of_mlperf_tiny_has_as_many_weights_as_there(model, features, 
 
 def test_a_cross_of_two_categories_is_the_pair_of_their_words_or_its_bucket():
     words = np.array([[1, 0, 0, 0, 1], [0, 1, 1, 0, 0], [0, 1, 0, 0, 1], [0, 0, 0, 1, 0]], np.float32)
-    # Of the six pairs the first column's words come first; an unknown word has none.
-    for buckets, places in ((6, [2, 3, 5, None]), (4, [2, 3, 1, None])):
+    # Of the six pairs the first column's words come first; an unknown word has none. Three buckets are as many as the
+    # second column's words: it counts as one of four.
+    for buckets, places in ((6, [2, 3, 5, None]), (4, [2, 3, 1, None]), (3, [2, 1, 0, None])):
         model_spec, _ = parse({"wideAndDeep": {**WIDE["wideAndDeep"], "crossBuckets": buckets}}, {})
         network = training_network(model_spec, Shape(WIDTH, CLASSES, CATEGORIES), seed=0)
         crossed = keras.Model(network.model.inputs, network.model.get_layer("cross_1").output)(words).numpy()

@@ -66,7 +66,7 @@ def test_train_writes_no_checkpoint_more(tmp_path: Path) -> None:
 @pytest.mark.parametrize("moment", ["candidate", "publish"])
 def test_finish_publishes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str) -> None:
     stage = FinishStage.ready(tmp_path, {"uri": "sklearn:iris", "target": "target"})
-    owner, name = (litert_converter, "convert") if moment == "candidate" else (finish_module, "assemble")
+    owner, name = (litert_converter, "float_file") if moment == "candidate" else (finish_module, "assemble")
     monkeypatch.setattr(owner, name, superseded_before(getattr(owner, name), stage.workspace, "finish"))
     refused(lambda: stage.finish(publish=[{"uri": "model"}]))
     assert not (tmp_path / "model").exists()

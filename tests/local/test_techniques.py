@@ -56,7 +56,7 @@ def test_it_predicts_what_the_trained_model_does_within_the_budget(
 ) -> None:
     assert made_of(alone(name), trained / runtime, runtime, tmp_path).runtime == technique_named(name).settings.gives
     made = made_of(served(name), trained / runtime, runtime, tmp_path)
-    measured = MEASURING.measure("Baseline", made, MEASURING.serve(made))
+    measured, _ = MEASURING.measure("Baseline", made, MEASURING.serve(made))
     assert measured.figures is not None and measured.bytes == made.file.stat().st_size
     assert measured.figures["accuracy"].value > 0.97 - MOST_LOST
 

@@ -51,11 +51,18 @@ def finish(context: StageContext) -> Outcome:
     weighed = None if other is None and spec.is_refit and spec.model.capabilities.is_fitted_anew else other or trained
     family = family_of(spec.model)
     bench = family.bench(context, dataset, weighed)
-    choice = weigh(bench.candidates, spec, lambda done, total: context.progress(done, total, "candidates"))
+    final = bench if trained is weighed else family.bench(context, dataset, trained)
+    choice = weigh(
+        bench.candidates,
+        spec,
+        lambda done, total: context.progress(done, total, "candidates"),
+        beside=final.candidates.kept,
+    )
     context.notice(f"chosen: {choice.why}")
+    if spec.is_refit:
+        choice = choice.of_refitted()
 
     name = choice.chosen.measured.name
-    final = bench if trained is weighed else family.bench(context, dataset, trained)
     names = {name, BASELINE}
     finished = bench.candidates
     artifacts = final.candidates.make(names) if spec.is_refit else {each: finished.artifact(each) for each in names}

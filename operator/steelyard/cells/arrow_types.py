@@ -1,6 +1,7 @@
 """What a column can be by its Arrow type, as Parquet files and tables in memory have them; alike for `init`, `validate`
 and the stage prepare. Imports pyarrow where it is used, as nothing else here needs it."""
 
+import json
 from collections.abc import Callable
 from typing import Any, Literal, TypeAlias
 
@@ -25,6 +26,15 @@ def kind_of(arrow_type: Any) -> Kind:
         ("Date", (types.is_date, types.is_time, types.is_timestamp)),
     )
     return next((kind for kind, tests in kinds if any(test(plain) for test in tests)), "Other")
+
+
+def saved_index(schema: Any) -> list[str]:
+    """The columns in which pandas saved a table's index; one that is a range has none."""
+    try:
+        described = json.loads((schema.metadata or {})[b"pandas"])
+        return [name for name in described["index_columns"] if isinstance(name, str)]
+    except (KeyError, TypeError, ValueError):
+        return []
 
 
 def target_fault(name: str, arrow_type: Any, source: str) -> str:

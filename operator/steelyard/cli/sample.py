@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO, Any, Literal
 
 from steelyard.api.errors import DataError
-from steelyard.cells.arrow_types import Kind, kind_of
+from steelyard.cells.arrow_types import Kind, kind_of, saved_index
 from steelyard.cells.csv_text import CsvStyle, no_text, records
 from steelyard.cells.messages import unnamed
 from steelyard.cells.words import text_of
@@ -238,7 +238,7 @@ def _read_parquet(path: Path) -> Sample:
         file = pq.ParquetFile(path)
         names = file.schema_arrow.names
         _check_names(path, names)
-        index = _saved_index(file.schema_arrow)
+        index = {name for name in saved_index(file.schema_arrow) if name in names}
         places = [place for place, name in enumerate(names, 1) if not name.strip() and name not in index]
         if fault := unnamed(str(path), places, len(names)):
             raise DataError(fault)
@@ -261,12 +261,6 @@ def _read_parquet(path: Path) -> Sample:
     if len(columns) < 2:
         raise DataError(f"{path} has one column only, but a target and a feature are needed")
     return Sample(tuple(columns), rows, int(file.metadata.num_rows), format=PARQUET, left_out=tuple(sorted(index)))
-
-
-def _saved_index(schema: Any) -> set[str]:
-    """The columns that hold the index of a pandas.DataFrame."""
-    said = (schema.pandas_metadata or {}).get("index_columns", [])
-    return {name for name in said if isinstance(name, str) and name in schema.names}
 
 
 def _parquet_blocks(file: Any, names: list[str]) -> Iterator[Any]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from steelyard.api.dataset import Dataset
 from steelyard.api.errors import DataError
-from steelyard.cells.arrow_types import Kind, feature_fault, kind_of, numbers_fault, target_fault
+from steelyard.cells.arrow_types import Kind, feature_fault, kind_of, numbers_fault, saved_index, target_fault
 from steelyard.cells.words import text_of
 
 _ROWS = 5000
@@ -44,7 +44,7 @@ class Frame:
         try:
             with pq.ParquetFile(path, pre_buffer=False) as file:
                 schema = file.schema_arrow
-                index = set((schema.pandas_metadata or {}).get("index_columns", ())) - _named(dataset)
+                index = set(saved_index(schema)) - _named(dataset)
                 header = [name for name in schema.names if name not in index]
                 # Of names that are there twice there would be two columns.
                 wanted = [
@@ -59,7 +59,11 @@ class Frame:
             ) from None
         types = {name: schema.field(name).type for name in wanted}
         types |= {name: schema.field(schema.names.index(name)).type for name in header if name not in types}
-        return cls(header, types, {name: _texts(first.column(name)) if first is not None else [] for name in wanted})
+        try:
+            cells = {name: _texts(first.column(name)) if first is not None else [] for name in wanted}
+        except UnicodeDecodeError as error:
+            raise DataError(f"holds a text that is not UTF-8 ({error.reason}); write the table anew") from None
+        return cls(header, types, cells)
 
     def column(self, name: str) -> list[str]:
         """The cells of a column, without blanks around."""

@@ -148,6 +148,16 @@ def test_the_index_that_pandas_saved_does_not_count(tmp_path: Path) -> None:
     assert source_findings(Dataset.model_validate({**named, "exclude": ["__index_level_0__"]}), path) == []
 
 
+@pytest.mark.parametrize(
+    "saved", [b'{"index_columns": [{"kind": "range", "start": 0, "stop": 40, "step": 1}]}', b"{", b"[]"]
+)
+def test_an_index_that_is_no_column_is_none(tmp_path: Path, saved: bytes) -> None:
+    table = pa.table({"price": PRICES, "size": SIZES}).replace_schema_metadata({b"pandas": saved})
+    pq.write_table(table, tmp_path / "t.parquet")
+    asked = Dataset.model_validate({"uri": "t.parquet", "target": "price"})
+    assert source_findings(asked, tmp_path / "t.parquet") == []
+
+
 def test_only_the_first_rows_are_read(tmp_path: Path) -> None:
     many = 20_000
     columns = {"price": with_gap([float(row) for row in range(many)], 19_000), "size": [1.5] * many}

@@ -46,7 +46,7 @@ def score_bound(losses: npt.ArrayLike, worst: float, confidence: float, counts: 
     if gaps.min() > 0:
         # The distributions in which the largest loss, which was not seen, has a weight.
         low = top - 1 / float(shares @ (1 / gaps))
-        second = top**2 * float(shares @ (1 / gaps)) - float(shares @ (values**2 / gaps))
+        second = top + mean
         # (bound - mean)^2 = quantile * variance, and the variance is top^2 - (top - bound) * second - bound^2.
         bound = _larger_root(1 + quantile, -2 * mean - quantile * second, mean**2 - quantile * (top**2 - top * second))
         if bound >= low:
@@ -58,7 +58,9 @@ def score_bound(losses: npt.ArrayLike, worst: float, confidence: float, counts: 
         return (tilted - mean) ** 2 - quantile * variance
 
     spread = top - float(values.min())
-    nearest, furthest = math.log(_NEAREST * spread), math.log(_FURTHEST * spread)
+    # No nearer than what can be told from the largest loss itself.
+    nearest = math.log(max(_NEAREST * spread, 4 * float(np.spacing(abs(top)))))
+    furthest = math.log(_FURTHEST * spread)
     if excess(nearest) <= 0:
         return top
     tilt = brentq(excess, nearest, furthest, xtol=1e-10) if excess(furthest) < 0 else furthest

@@ -95,13 +95,18 @@ class Candidates:
     """Is told how far a long step is."""
 
     def measure(
-        self, report: Callable[[int], None] = lambda _done: None, *, with_answers: bool = False
+        self,
+        report: Callable[[int], None] = lambda _done: None,
+        *,
+        with_answers: bool = False,
+        beside: KeptCandidates | None = None,
     ) -> list[Measured]:
         """Makes and measures what is not finished yet.
 
         Args:
             report: called with how many are finished.
             with_answers: whether `answers` is asked for then.
+            beside: what was made of another model, and stays.
 
         Returns:
             What was measured, in the order of the recipes.
@@ -110,7 +115,7 @@ class Candidates:
             DataError: the baseline can't be made, or not be loaded.
             SteelyardError: another process was started in this one's place (AttemptSuperseded).
         """
-        self.kept.clean_up()
+        self.kept.clean_up(beside)
         measures = self.measuring.measures
         found = {
             name: self.kept.measured(name, recipe, measures, with_answers=with_answers)
@@ -161,7 +166,11 @@ class Candidates:
         self.kept.folder.mkdir(parents=True, exist_ok=True)
         with self._maker() as maker:
             try:
-                return {name: maker.make(self.recipes[name]) for name in names}
+                made = {name: maker.make(self.recipes[name]) for name in names}
+                for name, artifact in made.items():
+                    if fault := self._fault(self.recipes[name], artifact, maker):
+                        raise CannotBeMadeError(f"{name} is broken by the runtime: {fault}")
+                return made
             except CannotBeMadeError as error:
                 raise DataError(
                     f"the refitted model can't be compressed as the one that was weighed: {error}"
@@ -185,7 +194,11 @@ class Candidates:
             if name == BASELINE:
                 raise
             return Measured.failed(name, error.message), None
-        return self.measuring.measure(name, artifact, model, with_answers=with_answers)
+        measured, answers = self.measuring.measure(name, artifact, model, with_answers=with_answers)
+        # Of a file that was not made anew: more is told of it than before, and it takes as long as it did.
+        if cost := self.kept.cost(self.recipes[name]):
+            measured = replace(measured, cost=cost, latency_microseconds=cost.row.median)
+        return measured, answers
 
     def _fault(self, recipe: Recipe, made: Artifact, maker: Maker) -> str:
         """What shows that a file is not the model that the recipe is to make; empty where it is."""
@@ -194,4 +207,5 @@ class Candidates:
                 return fault
         measuring = self.measuring
         rows, is_class = measuring.read_validation().features, measuring.classes is not None
-        return fault_of(made, maker.given(recipe), measuring.serve, rows, is_class)
+        spread = measuring.unit.scale if measuring.unit else 0.0
+        return fault_of(made, maker.given(recipe), measuring.serve, rows, is_class, spread)

@@ -4,7 +4,7 @@ The choice is made on the validation set; the test set has no say in it.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from steelyard.api.compression import BASELINE, CompressionObjective
@@ -92,6 +92,11 @@ class Choice:
     proof: str = ""
     """What is proved of a compressed model that is published, or why nothing is: a sentence that says which."""
 
+    def of_refitted(self) -> "Choice":
+        """The same for a model that was trained anew on more rows, of which nothing was proved."""
+        proof = f"{self.proof}; of the model that it was chosen with, not of the refitted one" if self.proof else ""
+        return replace(self, chosen=replace(self.chosen, is_proved=None), proof=proof)
+
 
 def choose(
     measured: list[Measured],
@@ -116,7 +121,7 @@ def choose(
     baseline = next(candidate for candidate in measured if candidate.name == BASELINE)
     drops = {candidate.name: _drop(candidate, baseline, primary) for candidate in measured}
     rejections = _rejections(measured, drops, primary, max_drop, proof)
-    proves = proof is not None and not proof.has_too_few_rows(max_drop)
+    proves = proof is not None and proof.is_conclusive(max_drop)
     within = [candidate for candidate in measured if not rejections[candidate.name]]
     # Of equals the baseline first: it is the plainest.
     fastest = min(within, key=lambda c: (c.latency_microseconds, c.name != BASELINE, measured.index(c)))
@@ -176,7 +181,7 @@ def _rejections(
     measured: list[Measured], drops: dict[str, float | None], primary: Measure, max_drop: float, proof: Proof | None
 ) -> dict[str, str]:
     """Why each candidate is not within the budget; an empty text where it is."""
-    proves = proof is not None and not proof.has_too_few_rows(max_drop)
+    proves = proof is not None and proof.is_conclusive(max_drop)
     standings = proof.standings(max_drop) if proof and proves else {}
     failed = next((name for name, standing in standings.items() if standing == "Failed"), "")
     rejections = {}
@@ -220,9 +225,9 @@ def _why_baseline(
         return f"the {name} model, because no compressed candidate within the budget has {_comparative(objective)}"
     if all(candidate.failure for candidate in measured if candidate.name != BASELINE):
         return f"the {name} model, because no compressed candidate could be made"
-    if proof is None or (proof.has_too_few_rows(max_drop) and proof.on_too_few_rows == "Point"):
+    if proof is None or (not proof.is_conclusive(max_drop) and proof.on_too_few_rows == "Point"):
         return f"the {name} model, because no compressed candidate keeps {primary.name} within {max_drop:g} of it"
-    if proof.has_too_few_rows(max_drop):
+    if not proof.is_conclusive(max_drop):
         return f"the {name} model, because nothing can be proved: {proof.too_few(max_drop)}"
     return (
         f"the {name} model, because no compressed candidate is proved to lose at most {allowed(primary, max_drop)} of "

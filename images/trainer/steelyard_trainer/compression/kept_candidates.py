@@ -24,6 +24,7 @@ from steelyard.api.metrics import Measure
 from steelyard_trainer.compression.answers import Answers
 from steelyard_trainer.compression.artifact import Artifact
 from steelyard_trainer.compression.choice import Measured
+from steelyard_trainer.compression.cost import Cost
 from steelyard_trainer.compression.recipe import Recipe
 
 MODEL_FOLDER, STEP_FILE, MEASURED_FILE, ANSWERS_FILE = "model", "step.json", "measured.json", "answers.npz"
@@ -48,12 +49,17 @@ class KeptCandidates:
         """Holds what is finished."""
         return self.root / self.key[:_DIGITS]
 
-    def clean_up(self) -> None:
-        """Removes what is not of this model, and what an attempt that was killed left."""
+    def clean_up(self, beside: "KeptCandidates | None" = None) -> None:
+        """Removes what is of no model that is weighed, and what an attempt that was killed left.
+
+        Args:
+            beside: what was made of another model, and stays.
+        """
         self.check_attempt()
         self.folder.mkdir(parents=True, exist_ok=True)
+        stay = {self.folder, beside.folder if beside is not None else self.folder}
         for path in [*self.root.iterdir(), *self.folder.iterdir()]:
-            if path == self.folder or (path.parent == self.folder and _OF_A_RECIPE.fullmatch(path.name)):
+            if path in stay or (path.parent == self.folder and _OF_A_RECIPE.fullmatch(path.name)):
                 continue
             if path.is_dir():
                 shutil.rmtree(path)
@@ -84,7 +90,7 @@ class KeptCandidates:
             SteelyardError: another process was started in this one's place (AttemptSuperseded).
             Exception: that of `make`.
         """
-        aside = self.folder / f"partial-{uuid.uuid4().hex}"
+        aside, before = (self.folder / f"partial-{uuid.uuid4().hex}" for _ in range(2))
         (aside / MODEL_FOLDER).mkdir(parents=True)
         try:
             runtime = make(aside / MODEL_FOLDER).runtime
@@ -92,10 +98,13 @@ class KeptCandidates:
             self._write(aside / STEP_FILE, recipe, document)
             self.check_attempt()
             place = self._place(recipe)
-            shutil.rmtree(place, ignore_errors=True)
+            # Two renames: a kill while many files are removed would find neither what it grew from nor it.
+            if place.exists():
+                place.rename(before)
             aside.rename(place)
         finally:
             shutil.rmtree(aside, ignore_errors=True)
+            shutil.rmtree(before, ignore_errors=True)
         return Artifact(place / MODEL_FOLDER, runtime)
 
     def measured(
@@ -111,6 +120,13 @@ class KeptCandidates:
         is_told = all(each.name in measured.figures for each in measures)
         is_answered = not with_answers or self.answers(recipe) is not None
         return measured if is_told and is_answered and self.find(recipe) else None
+
+    def cost(self, recipe: Recipe) -> Cost | None:
+        """What a finished candidate costs; None where that was not measured."""
+        try:
+            return Measured.from_json(self._read(recipe, MEASURED_FILE)).cost
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
 
     def answers(self, recipe: Recipe) -> Answers | None:
         """What a finished candidate answers; None where it was not kept, or is damaged."""

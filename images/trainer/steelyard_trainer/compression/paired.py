@@ -95,8 +95,9 @@ def bound(
     else:
         losses = _losses(measure, targets, old, new, label)
     rows = len(losses.each)
-    if not np.isfinite(losses.worst) or rows < LEAST_ROWS:
-        return Bound(losses.drop, np.inf, rows, losses.worst)
+    if not 0 < losses.worst < np.inf or rows < LEAST_ROWS:
+        # Where no row can lose anything, these rows can't tell the metric: that of a class that is not there.
+        return Bound(losses.drop, np.inf, rows, losses.worst or np.inf)
     # A label's losses take few values: the same bound by fewer numbers.
     values, counts = np.unique(losses.each + (losses.drop - losses.each.mean()), return_counts=True)
     upper = max(losses.drop, score_bound(values, losses.worst, confidence, counts))

@@ -21,9 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from steelyard.serving.interface import ServedModel
-from steelyard.serving.model import LiteRtModel
 from steelyard_trainer.compression.artifact import Artifact
-from steelyard_trainer.compression.litert_float import in_float32
 
 LEAST_AGREEMENT = 0.995
 """Of the held rows."""
@@ -48,7 +46,14 @@ Serve = Callable[[Artifact], ServedModel]
 Outputs = npt.NDArray[Any]
 
 
-def fault_of(made: Artifact, given: Artifact, serve: Serve, features: npt.NDArray[Any], is_class: bool) -> str:
+def fault_of(
+    made: Artifact,
+    given: Artifact,
+    serve: Serve,
+    features: npt.NDArray[Any],
+    is_class: bool,
+    spread: float = 0.0,
+) -> str:
     """What shows that a file is not the model; empty where it is.
 
     Args:
@@ -57,13 +62,20 @@ def fault_of(made: Artifact, given: Artifact, serve: Serve, features: npt.NDArra
         serve: loads a file as it predicts when it is published.
         features: held rows, shape (rows, width).
         is_class: whether the outputs are probabilities of classes, of which the largest is the answer.
+        spread: see `agreement`; of what `serve` gives. A LiteRT file itself gives the standardized target, of spread 1.
     """
     if made == given:
         return ""
     rows = features[np.linspace(0, len(features) - 1, min(MOST_ROWS, len(features))).round().astype(np.int64)]
-    if made.runtime != "LiteRT":
-        return _difference(serve(made).predict(rows), serve(given).predict(rows), STEP_IN_FLOAT, is_class)
-    rows = rows.astype(np.float32)
+    if made.runtime == "LiteRT":
+        return _fault_of_litert(made, given, rows.astype(np.float32), is_class)
+    return _difference(serve(made).predict(rows), serve(given).predict(rows), STEP_IN_FLOAT, is_class, spread)
+
+
+def _fault_of_litert(made: Artifact, given: Artifact, rows: npt.NDArray[np.float32], is_class: bool) -> str:
+    from steelyard.serving.model import LiteRtModel
+    from steelyard_trainer.compression.litert_float import in_float32
+
     content = made.file.read_bytes()
     try:
         model = LiteRtModel(content)
@@ -73,22 +85,24 @@ def fault_of(made: Artifact, given: Artifact, serve: Serve, features: npt.NDArra
         return f"the file does not run: {' '.join(str(error).split())[:200]}"
     in_float = in_float32(content)
     step = STEP_IN_FLOAT if in_float is None else STEP
-    if fault := _difference(alone, outputs[:_ROWS_ALONE], step, is_class):
+    if fault := _difference(alone, outputs[:_ROWS_ALONE], step, is_class, 1.0):
         return f"rows that are asked one at a time are answered otherwise: {fault}"
     if in_float is None:
-        return _difference(outputs, _outputs_of(given, rows), step, is_class)
+        return _difference(outputs, _outputs_of(given, rows), step, is_class, 1.0)
     reference = LiteRtModel(in_float).predict(rows)
-    fault = _difference(outputs, reference, step, is_class)
-    is_near = fault and agreement(outputs, reference, step, is_class) >= NEAR_AGREEMENT
+    fault = _difference(outputs, reference, step, is_class, 1.0)
+    is_near = fault and agreement(outputs, reference, step, is_class, 1.0) >= NEAR_AGREEMENT
     return "" if is_near and _plain_kernels_agree(content, rows, outputs, is_class) else fault
 
 
 def _plain_kernels_agree(content: bytes, rows: npt.NDArray[np.float32], outputs: Outputs, is_class: bool) -> bool:
+    from steelyard.serving.model import LiteRtModel
+
     try:
         plain = LiteRtModel(content, plain_kernels=True).predict(rows)
     except (ValueError, RuntimeError):
         return False
-    return agreement(outputs, plain, STEP, is_class) >= PLAIN_AGREEMENT
+    return agreement(outputs, plain, STEP, is_class, 1.0) >= PLAIN_AGREEMENT
 
 
 def _outputs_of(given: Artifact, rows: npt.NDArray[np.float32]) -> Outputs:
@@ -97,9 +111,9 @@ def _outputs_of(given: Artifact, rows: npt.NDArray[np.float32]) -> Outputs:
     return outputs
 
 
-def _difference(outputs: Outputs, reference: Outputs, step: float, is_class: bool) -> str:
+def _difference(outputs: Outputs, reference: Outputs, step: float, is_class: bool, spread: float) -> str:
     """In which share of the rows outputs are those of the reference, where that is too small; empty where it is not."""
-    share = agreement(outputs, reference, step, is_class)
+    share = agreement(outputs, reference, step, is_class, spread)
     if share >= LEAST_AGREEMENT:
         return ""
     return (
@@ -107,15 +121,16 @@ def _difference(outputs: Outputs, reference: Outputs, step: float, is_class: boo
     )
 
 
-def agreement(outputs: Outputs, reference: Outputs, step: float, is_class: bool) -> float:
+def agreement(outputs: Outputs, reference: Outputs, step: float, is_class: bool, spread: float = 0.0) -> float:
     """The share of the rows that are agreed on: where the answer is the same class, or no output is off by more than
-    `step`, of probabilities itself, of other numbers times the range that the reference's have.
+    `step`, of probabilities itself, of other numbers times the range that the reference's have, or `spread` where that
+    is more: that of the target.
 
     What the reference has no finite answers to, nothing can be held against.
     """
     if not np.isfinite(reference).all():
         return 1.0
-    span = 1.0 if is_class else float(np.ptp(reference)) or 1.0
+    span = 1.0 if is_class else max(float(np.ptp(reference)), spread) or 1.0
     with np.errstate(invalid="ignore"):
         agreed = np.abs(outputs - reference).max(axis=1) <= step * span
     if is_class:

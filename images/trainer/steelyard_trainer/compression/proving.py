@@ -49,6 +49,10 @@ class Proof:
         """Whether not even a model that answers alike could be proved."""
         return self.alike.upper > budget + ROUNDING
 
+    def is_conclusive(self, budget: float) -> bool:
+        """Whether the tests say which candidates are published: there are enough rows, or fewer were enough."""
+        return not self.has_too_few_rows(budget) or "Proved" in self.standings(budget).values()
+
     def standings(self, budget: float) -> dict[str, Standing]:
         """How each candidate comes out of the tests, in the order in which they are tested."""
         order = sorted(self.tested, key=lambda name: self.tested[name].search.upper)
@@ -65,7 +69,12 @@ class Proof:
         found = self.tested[name].validation
         if not math.isfinite(found.upper):
             return f"{fell(measure, found.drop)}, but nobody can tell what it lost at most"
-        return f"{fell(measure, found.drop)}, at most {size(measure, found.upper)} with {share_of(self.confidence)}"
+        sure = share_of(self.confidence)
+        if found.drop > 0:
+            return f"{fell(measure, found.drop)}, at most {size(measure, found.upper)} with {sure}"
+        return (
+            f"{fell(measure, found.drop)}; at most {allowed(measure, max(found.upper, 0.0))} may be lost, with {sure}"
+        )
 
     def too_few(self, budget: float) -> str:
         """How many rows would be needed, such as "at least 268 rows would be needed, there are 180"."""

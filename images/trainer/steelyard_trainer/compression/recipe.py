@@ -45,8 +45,8 @@ class Step:
 
     def to_json(self) -> dict[str, Any]:
         """The technique and all its settings, those with their defaults too."""
-        settings = self.settings.model_dump(mode="json", by_alias=True, exclude={"technique"})
-        return {"technique": self.technique, "settings": settings}
+        settings = self.settings.model_dump(mode="json", by_alias=True)
+        return {"technique": settings.pop("technique"), "settings": settings}
 
 
 @dataclass(frozen=True)

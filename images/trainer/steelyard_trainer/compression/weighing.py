@@ -17,6 +17,7 @@ from steelyard_trainer.compression.answers import Answers
 from steelyard_trainer.compression.artifact import Artifact
 from steelyard_trainer.compression.candidates import Candidates
 from steelyard_trainer.compression.choice import Choice, choose
+from steelyard_trainer.compression.kept_candidates import KeptCandidates
 from steelyard_trainer.compression.paired import Bound, bound
 from steelyard_trainer.compression.proving import Bounds, Proof
 from steelyard_trainer.data.labelled import Labelled
@@ -48,7 +49,11 @@ class Bench(Protocol):
 
 
 def weigh(
-    candidates: Candidates, spec: TrainingJobSpec, report: Callable[[int, int], None] = lambda _done, _total: None
+    candidates: Candidates,
+    spec: TrainingJobSpec,
+    report: Callable[[int, int], None] = lambda _done, _total: None,
+    *,
+    beside: KeptCandidates | None = None,
 ) -> Choice:
     """The choice among a model's candidates that the manifest asks for, on the validation set.
 
@@ -56,6 +61,7 @@ def weigh(
         candidates: what is made of the model.
         spec: the job's; its `compression` says what is tried and what may be lost.
         report: called with how many are finished, and how many there are.
+        beside: what was made of the model that is published in place of this one, and stays.
 
     Raises:
         DataError: the model's outputs are not finite numbers; or too few rows are to prove by, and the manifest says to
@@ -64,13 +70,15 @@ def weigh(
     """
     compression, primary = spec.compression, spec.measure(candidates.measuring.task)
     sure = None if compression is None or len(candidates.recipes) == 1 else compression.sure
-    measured = candidates.measure(lambda done: report(done, len(candidates.recipes)), with_answers=sure is not None)
+    measured = candidates.measure(
+        lambda done: report(done, len(candidates.recipes)), with_answers=sure is not None, beside=beside
+    )
     if measured[0].figures is None:
         raise DataError("the model's outputs are not finite numbers", reason=Reason.LOSS_NOT_FINITE)
     if compression is None:
         return choose(measured, primary, 0.0, spec.compression_objective, baseline_name(spec))
     proof = None if sure is None else prove(candidates, primary, sure, compression.on_too_few_rows or "Point")
-    if proof is not None and proof.on_too_few_rows == "Fail" and proof.has_too_few_rows(compression.max_metric_drop):
+    if proof is not None and proof.on_too_few_rows == "Fail" and not proof.is_conclusive(compression.max_metric_drop):
         raise DataError(
             f"spec.compression.onTooFewRows: Fail, and the validation set proves nothing: "
             f"{proof.too_few(compression.max_metric_drop)}",

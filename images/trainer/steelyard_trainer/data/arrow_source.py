@@ -1,6 +1,5 @@
 """Tables whose columns have types: Parquet files, and tables in memory. Imports steelyard and pyarrow."""
 
-import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -11,7 +10,7 @@ import pyarrow.parquet as pq
 
 from steelyard.api.dataset import Dataset
 from steelyard.api.errors import ConfigurationError, DataError
-from steelyard.cells.arrow_types import feature_fault, kind_of, numbers_fault, target_fault
+from steelyard.cells.arrow_types import feature_fault, kind_of, numbers_fault, saved_index, target_fault
 from steelyard.cells.manifest import column_style, default_style
 from steelyard.cells.messages import refuse_large
 from steelyard.cells.words import text_of
@@ -94,15 +93,6 @@ class TableSource(Source):
         """See Source."""
         for batch in self._table.select(self.read_columns).to_batches(65536):
             yield _cast(batch, self)
-
-
-def saved_index(schema: pa.Schema) -> list[str]:
-    """The columns in which pandas saved a table's index."""
-    try:
-        described = json.loads((schema.metadata or {})[b"pandas"])
-        return [name for name in described["index_columns"] if isinstance(name, str)]
-    except (KeyError, TypeError, ValueError):
-        return []
 
 
 def check_target(field: pa.Field, source: str) -> None:

@@ -83,6 +83,12 @@ def test_many_rows_have_the_bound_of_the_normal_distribution() -> None:
     assert score_bound(losses, float(losses.max()), 0.95) == pytest.approx(expected, abs=1e-3)
 
 
+@pytest.mark.parametrize("losses", [[1.0, 0.99999], [0.9999999999999999, 0.87], [17.0] * 5 + [16.9999]])
+def test_losses_that_are_all_near_the_worst_have_a_bound(losses: list[float]) -> None:
+    worst = max(losses)
+    assert np.mean(losses) <= score_bound(losses, worst, 0.95) <= worst
+
+
 losses = st.lists(st.floats(-3, 1), min_size=1, max_size=20)
 
 

@@ -84,6 +84,15 @@ def test_the_recall_of_a_class_is_told_by_its_rows_alone() -> None:
     assert without.rows_to_prove(0.01, 0.95) is None
 
 
+@pytest.mark.parametrize("name", ["rocAuc", "averagePrecision", "f1", "precision", "recall"])
+def test_rows_without_a_class_prove_nothing_of_it(name: str) -> None:
+    _, before, after = answers(Measure(name, "c"), 4)
+    targets = np.zeros(ROWS, np.int32)
+    # None is said to be of it, either.
+    before[:, 2] = after[:, 2] = 0
+    assert bound(Measure(name, "c"), targets, before, after, 0.95, CLASSES).upper == np.inf
+
+
 @pytest.mark.parametrize("measure", OF_CLASSES + OF_NUMBERS, ids=lambda each: each.name)
 def test_few_rows_and_rows_that_are_all_alike_prove_nothing(measure: Measure) -> None:
     targets, before, _ = answers(measure, 5)

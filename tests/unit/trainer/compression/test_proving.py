@@ -100,6 +100,18 @@ def test_of_too_few_rows_two_numbers_decide_and_it_is_said() -> None:
     assert chosen({"Int8": bounds(0.001, 0.02, 0.05)}, FEW).chosen.measured.name == "Baseline"
 
 
+def test_fewer_rows_are_enough_for_a_model_that_is_better() -> None:
+    choice = chosen({"Int8": bounds(0.001, -0.02, -0.009)}, FEW)
+    assert choice.chosen.measured.name == "Int8" and choice.chosen.is_proved
+    assert choice.proof == "proved: accuracy rose by 2 points; at most 0 points may be lost, with 95 %"
+
+
+def test_of_a_refitted_model_nothing_is_proved() -> None:
+    choice = chosen({"Int8": bounds(0.001, 0.002, 0.008)}).of_refitted()
+    assert choice.chosen.is_proved is None
+    assert choice.proof.endswith("; of the model that it was chosen with, not of the refitted one")
+
+
 def test_of_too_few_rows_the_baseline_is_published_where_that_is_asked_for() -> None:
     choice = chosen({"Int8": bounds(0.001, 0.0, 0.015)}, FEW, "Baseline")
     assert choice.chosen.measured.name == "Baseline"

@@ -72,6 +72,10 @@ def made_of(recipe: Recipe, folder: Path, tell: Tell = lambda _: None) -> Artifa
 # --- what a recipe is -------------------------------------------------------------------------------------------------
 
 
+def test_a_step_is_its_technique_and_its_settings() -> None:
+    assert Step.of("Int8").to_json() == {"technique": "Int8", "settings": {"representativeRows": 500}}
+
+
 def test_equal_steps_have_equal_digests_and_no_others_do() -> None:
     assert words("a").digest == words("a", seconds=0.0).digest, "a default is a setting like another"
     others = [Recipe(), words("a"), words("b"), words("a", "b"), words("b", "a"), words("a", reads=True)]
@@ -198,6 +202,16 @@ def test_what_was_made_is_not_made_again_and_what_is_damaged_is(tmp_path: Path) 
 
 def test_no_recipe_is_the_trained_model(tmp_path: Path) -> None:
     assert made_of(Recipe(), tmp_path) == Artifact(tmp_path, "Skops")
+
+
+def test_what_another_model_has_stays_where_both_are_weighed(tmp_path: Path) -> None:
+    one, other = kept_in(tmp_path, "1" * 64), kept_in(tmp_path, "2" * 64)
+    left = other.unfinished(words("a"))
+    left.mkdir(parents=True)
+    one.clean_up(beside=other)
+    assert left.is_dir()
+    one.clean_up()
+    assert not left.exists()
 
 
 def test_another_model_is_not_mistaken_for_this_one(tmp_path: Path) -> None:

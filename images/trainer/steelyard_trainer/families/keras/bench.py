@@ -7,7 +7,7 @@ import math
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -69,6 +69,7 @@ def measuring_on(dataset: PreparedDataset, measures: Sequence[Measure], seed: in
     """How what is made of a network is measured; the seed, that of the training, says which the search rows are."""
     classes, unit = dataset.classes, dataset.preprocessing.target_unit
 
+    @cache
     def search() -> Labelled:
         return read_search_rows(lambda: dataset.read("train"), None if classes is None else len(classes), seed)
 

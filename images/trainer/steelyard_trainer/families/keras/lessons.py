@@ -170,7 +170,7 @@ def learn(
     labelled = Batches(rows.learned.features, rows.learned.targets, rows.weights, spec.batch_size, 1, 0, spec.seed)
     optimizer = build_optimizer(spec, labelled.steps)
     made = rule(optimizer, spec.epochs * labelled.steps) if rule else None
-    stepper = Stepper(network, optimizer, None, spec.label_smoothing, lesson, made)
+    stepper = Stepper(network, optimizer, None, lesson=lesson, rule=made)
     is_searched = course.ends_early and len(searched.targets) > 0
     loop = Loop(
         spec=spec,

@@ -8,6 +8,8 @@ whose index has the same remainder are added up, which is the hashing trick (Wei
 the remainder for a hash.
 """
 
+import itertools
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -70,6 +72,10 @@ def _flat(values: Any, name: str) -> Any:
 def _cross(one: Any, other: Any, buckets: int, name: str) -> Any:
     """(rows, words, 1) and (rows, other words, 1) become (rows, pairs), or (rows, buckets) where there are more."""
     pairs = one.shape[1] * other.shape[1]
+    if pairs > buckets and (apart := _coprime(other.shape[1], buckets)) > other.shape[1]:
+        # Else what is left of i * words + j hardly depends on i.
+        other = keras.layers.ZeroPadding1D((0, apart - other.shape[1]), name=f"{name}_apart")(other)
+        pairs = one.shape[1] * apart
     turned = keras.layers.Permute((2, 1), name=f"{name}_turned")(other)
     product = keras.layers.Multiply(name=f"{name}_product")([one, turned])
     if pairs <= buckets:
@@ -81,6 +87,11 @@ def _cross(one: Any, other: Any, buckets: int, name: str) -> Any:
     # The sum, as there is no such layer.
     mean = keras.layers.GlobalAveragePooling1D(name=f"{name}_mean")(product)
     return keras.layers.Rescaling(rounds, name=name)(mean)
+
+
+def _coprime(least: int, buckets: int) -> int:
+    """The first number from `least` that shares no factor with the buckets."""
+    return next(number for number in itertools.count(least) if math.gcd(number, buckets) == 1)
 
 
 def _together(tensors: list[Any], name: str) -> Any:

@@ -7,7 +7,7 @@ import hashlib
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from steelyard_trainer.compression.kept_candidates import KeptCandidates
 from steelyard_trainer.compression.making import Trained
 from steelyard_trainer.compression.techniques.base import Tell
 from steelyard_trainer.contract import StageContext
+from steelyard_trainer.data.labelled import Labelled
 from steelyard_trainer.data.reading import PreparedDataset
 from steelyard_trainer.data.splitting import SplitName
 from steelyard_trainer.families.sklearn.build import Estimator
@@ -110,17 +111,19 @@ class EstimatorBench:
         dataset = self.rows.dataset
         model = hashlib.sha256(self._skops).hexdigest()
         key = hashlib.sha256(f"{model} {dataset.fingerprint}".encode()).hexdigest()
+
+        @cache
+        def search() -> Labelled:
+            classes, seed = dataset.classes, self.spec.training.seed
+            return read_search_rows(lambda: self.read(["train"]), None if classes is None else len(classes), seed)
+
         measuring = Measuring(
             dataset.task,
             dataset.classes,
             self.preprocessing.target_unit,
             self.spec.told_measures(dataset.task),
             lambda: self.read(["validation"]),
-            lambda: read_search_rows(
-                lambda: self.read(["train"]),
-                None if dataset.classes is None else len(dataset.classes),
-                self.spec.training.seed,
-            ),
+            search,
         )
         kept = KeptCandidates(self.finished, key, self.check_attempt)
         return Candidates(kept, self._trained, recipes_of(self.spec, BASELINE_RECIPE), measuring, self.tell)

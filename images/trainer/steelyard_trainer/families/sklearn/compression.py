@@ -4,7 +4,7 @@ serving and the compression; never TensorFlow.
 
 import tempfile
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 from steelyard.api.metrics import Task
@@ -85,6 +85,7 @@ def compressed_estimator_cost(
     asked = {spec.compression_objective if spec.compression else None, spec.trial.secondary if spec.trial else None}
     with_latency, measures = not asked.isdisjoint({"Latency", "Balanced"}), spec.told_measures(task)
 
+    @cache
     def search() -> Labelled:
         return read_search_rows(read_training, None if classes is None else len(classes), spec.training.seed)
 
