@@ -116,7 +116,6 @@ CASES = [
         _spec(
             *DIGITS,
             epochs=3,
-            model={"cnn": {"inputShape": [8, 8, 1], "filters": [8, 16], "batchNormalization": False}},
             training={"workers": 2, "optimizer": {"learningRate": 0.01}},
             evaluation={"require": [{"metric": "accuracy", "minimum": 0.5}]},
             compression={"candidates": ["DynamicRange", "Float16", _OF_FEW_ROWS], "maxMetricDrop": 0.2},
