@@ -1,7 +1,8 @@
 """What a model answers to the rows that it is judged by. Imports numpy and the search rows."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -34,20 +35,28 @@ class SearchRows:
     targets: npt.NDArray[Any]
 
 
-def read_search_rows(read_training: Callable[[], Labelled], classes: int | None, seed: int) -> Labelled:
-    """The rows of the training set that say in which order candidates are tested: those that `set_aside` deals out.
+def search_reader(
+    read_training: Callable[[], Labelled], classes: Sequence[str] | None, seed: int
+) -> Callable[[], Labelled]:
+    """What reads, once, the rows of the training set that say in which order candidates are tested: those that
+    `set_aside` deals out.
 
-    Where a candidate learns, it learns none of them. The trained model has learned them where only formats of it are
-    made; that makes the order no worse, as a format differs from it on rows that it has learned as on others.
+    A candidate that learns does not learn them. The trained model has learned them: a format of it differs from it
+    there as on other rows, a student less; an order that is worse for it costs candidates, and never the promise.
 
     Args:
         read_training: reads the training set as the model takes it.
-        classes: how many classes there are; None for regression.
+        classes: the labels; None for regression.
         seed: that of the training.
 
     Returns:
-        The rows; of a training set of fewer than five all of them.
+        Gives the rows; of a training set of fewer than five all of them.
     """
-    training = read_training()
-    _, rows = set_aside(np.asarray(training.targets), classes, seed)
-    return SearchRows(training.features[rows], training.targets[rows]) if len(rows) else training
+
+    @cache
+    def read() -> Labelled:
+        training = read_training()
+        _, rows = set_aside(np.asarray(training.targets), None if classes is None else len(classes), seed)
+        return SearchRows(training.features[rows], training.targets[rows]) if len(rows) else training
+
+    return read

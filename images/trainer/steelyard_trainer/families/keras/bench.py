@@ -7,7 +7,7 @@ import math
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -21,14 +21,13 @@ from steelyard.api.training_job import TrainingJobSpec
 from steelyard.contract.package import KERAS_FILE
 from steelyard.contract.report import NetworkTraining
 from steelyard.serving.preprocessing import Preprocessing
-from steelyard_trainer.compression.answers import read_search_rows
+from steelyard_trainer.compression.answers import search_reader
 from steelyard_trainer.compression.artifact import Artifact
 from steelyard_trainer.compression.candidates import Candidates, Measuring, recipes_of
 from steelyard_trainer.compression.kept_candidates import KeptCandidates
 from steelyard_trainer.compression.making import Trained, no_progress
 from steelyard_trainer.compression.recipe import Recipe
 from steelyard_trainer.compression.techniques.base import HowTrained, Progress, Tell
-from steelyard_trainer.data.labelled import Labelled
 from steelyard_trainer.data.reading import Examples, PreparedDataset
 from steelyard_trainer.data.shape import Shape
 from steelyard_trainer.data.splitting import SplitName
@@ -68,11 +67,7 @@ def trained_network(model: keras.Model, folder: Path, dataset: PreparedDataset, 
 def measuring_on(dataset: PreparedDataset, measures: Sequence[Measure], seed: int = 0) -> Measuring:
     """How what is made of a network is measured; the seed, that of the training, says which the search rows are."""
     classes, unit = dataset.classes, dataset.preprocessing.target_unit
-
-    @cache
-    def search() -> Labelled:
-        return read_search_rows(lambda: dataset.read("train"), None if classes is None else len(classes), seed)
-
+    search = search_reader(lambda: dataset.read("train"), classes, seed)
     return Measuring(dataset.task, classes, unit, measures, lambda: dataset.read("validation"), search)
 
 

@@ -7,7 +7,7 @@ import hashlib
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -18,14 +18,13 @@ from steelyard.api.training_job import TrainingJobSpec
 from steelyard.contract.report import CrossValidationReport, EstimatorTraining
 from steelyard.contract.workspace import ESTIMATOR_FILE
 from steelyard.serving.preprocessing import Preprocessing
-from steelyard_trainer.compression.answers import read_search_rows
+from steelyard_trainer.compression.answers import search_reader
 from steelyard_trainer.compression.artifact import Artifact
 from steelyard_trainer.compression.candidates import Candidates, Measuring, recipes_of
 from steelyard_trainer.compression.kept_candidates import KeptCandidates
 from steelyard_trainer.compression.making import Trained
 from steelyard_trainer.compression.techniques.base import Tell
 from steelyard_trainer.contract import StageContext
-from steelyard_trainer.data.labelled import Labelled
 from steelyard_trainer.data.reading import PreparedDataset
 from steelyard_trainer.data.splitting import SplitName
 from steelyard_trainer.families.sklearn.build import Estimator
@@ -111,19 +110,13 @@ class EstimatorBench:
         dataset = self.rows.dataset
         model = hashlib.sha256(self._skops).hexdigest()
         key = hashlib.sha256(f"{model} {dataset.fingerprint}".encode()).hexdigest()
-
-        @cache
-        def search() -> Labelled:
-            classes, seed = dataset.classes, self.spec.training.seed
-            return read_search_rows(lambda: self.read(["train"]), None if classes is None else len(classes), seed)
-
         measuring = Measuring(
             dataset.task,
             dataset.classes,
             self.preprocessing.target_unit,
             self.spec.told_measures(dataset.task),
             lambda: self.read(["validation"]),
-            search,
+            search_reader(lambda: self.read(["train"]), dataset.classes, self.spec.training.seed),
         )
         kept = KeptCandidates(self.finished, key, self.check_attempt)
         return Candidates(kept, self._trained, recipes_of(self.spec, BASELINE_RECIPE), measuring, self.tell)

@@ -4,13 +4,13 @@ serving and the compression; never TensorFlow.
 
 import tempfile
 from collections.abc import Callable, Sequence
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 
 from steelyard.api.metrics import Task
 from steelyard.api.training_job import TrainingJobSpec
 from steelyard.serving.interface import TargetUnit
-from steelyard_trainer.compression.answers import read_search_rows
+from steelyard_trainer.compression.answers import search_reader
 from steelyard_trainer.compression.artifact import Artifact
 from steelyard_trainer.compression.candidates import Candidates, Measuring, recipes_of
 from steelyard_trainer.compression.choice import Measured
@@ -84,11 +84,7 @@ def compressed_estimator_cost(
     """
     asked = {spec.compression_objective if spec.compression else None, spec.trial.secondary if spec.trial else None}
     with_latency, measures = not asked.isdisjoint({"Latency", "Balanced"}), spec.told_measures(task)
-
-    @cache
-    def search() -> Labelled:
-        return read_search_rows(read_training, None if classes is None else len(classes), spec.training.seed)
-
+    search = search_reader(read_training, classes, spec.training.seed)
     measuring = Measuring(task, classes, unit, measures, lambda: validation, search, with_latency)
     with tempfile.TemporaryDirectory(prefix="steelyard-candidates-") as folder:
         kept, width = KeptCandidates(Path(folder), "trial"), validation.features.shape[1]
