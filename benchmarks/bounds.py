@@ -1,5 +1,5 @@
 """How often the bounds of a compressed model's loss are wrong: where the true loss is exactly the budget, at most 5 of
-100 draws of rows may accept at a confidence of 95 %.
+100 draws of rows may accept at a confidence of 95%.
 
     python benchmarks/bounds.py                 every metric, 5,000 draws a cell: an hour on one core
     python benchmarks/bounds.py --draws 500     minutes
@@ -8,7 +8,7 @@
 A cell is a table of 100,000 rows with the answers of two models, of which a share of the rows differ; what the second
 loses on all of them is the budget. 150, 360, 1,000 and 3,000 rows are drawn with replacement. One JSON line a cell:
 the share of draws that accept by the bound, and by comparing the two numbers. Fails where a bound accepts in more than
-6.5 %.
+6.5%.
 """
 
 import argparse

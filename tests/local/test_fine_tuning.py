@@ -104,7 +104,7 @@ def test_the_gradients_of_the_grid_move_the_weights_that_are_kept() -> None:
 def test_weights_that_were_learned_in_4_bits_take_16_values_a_channel_and_answer(trained: Path, tmp_path: Path) -> None:
     tells: list[str] = []
     network = made(trained, tmp_path, Step.of("QuantizationAware"), tells=tells)
-    assert tells == ["a network of 4-bit weights learns from the one of which it is made"]
+    assert tells == ["a network with 4-bit weights is fine-tuned to answer as the network that it is made of"]
     for kernel in kernels_of(network):
         assert max(len(np.unique(channel.round(6))) for channel in kernel.T) <= 15
     assert [kernel.shape for kernel in kernels_of(network)] == [(WIDTH, 2 * WIDTH), (2 * WIDTH, len(CLASSES))]

@@ -55,7 +55,7 @@ def test_float16_is_proved_and_every_place_says_so(digits: FinishStage) -> None:
     assert (choice["chosen"], choice["proved"], summary["proved"]) == ("Float16", True, True)
     assert (
         choice["proof"]
-        == "proved: accuracy stayed as it was; at most 0.75 points may be lost, with 95 %"
+        == "proved: accuracy stayed as it was; at most 0.75 points may be lost, with 95%"
         == summary["proof"]
     )
     assert choice["why"].endswith(choice["proof"])
@@ -68,7 +68,7 @@ def test_of_too_few_rows_it_is_said_that_nothing_is_proved(digits: FinishStage) 
     assert choice["chosen"] != "Baseline"
     assert (choice["proved"], summary["proved"]) == (False, False)
     assert choice["proof"].startswith("not proved: accuracy ")
-    assert choice["proof"].endswith("with 95 %; at least 539 rows would be needed, there are 360")
+    assert choice["proof"].endswith("with 95%; at least 539 rows would be needed, there are 360")
     choice, _ = finished(digits, maxMetricDrop=0.005, onTooFewRows="Baseline")
     assert choice["chosen"] == "Baseline"
     assert "proved" not in choice

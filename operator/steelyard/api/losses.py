@@ -15,12 +15,12 @@ def size(measure: Measure, loss: float) -> str:
 
 
 def allowed(measure: Measure, budget: float) -> str:
-    """A budget with its unit, such as "1 point", "1 %" or "0.01"."""
+    """A budget with its unit, such as "1 point", "1%" or "0.01"."""
     return _with_unit(measure, budget)
 
 
 def fell(measure: Measure, loss: float) -> str:
-    """What became of a metric, such as "accuracy fell by 0.6 points" or "rmse grew by 0.3 %"."""
+    """What became of a metric, such as "accuracy fell by 0.6 points" or "rmse grew by 0.3%"."""
     if not float(size(measure, abs(loss)).replace(",", "")):
         return f"{measure.name} stayed as it was"
     word = ("fell", "rose") if measure.info.goal == "Maximize" else ("grew", "shrank")
@@ -28,8 +28,8 @@ def fell(measure: Measure, loss: float) -> str:
 
 
 def share_of(confidence: float) -> str:
-    """A confidence, such as 95 %."""
-    return f"{number(100 * confidence)} %"
+    """A confidence, such as 95%."""
+    return f"{number(100 * confidence)}%"
 
 
 def _unit(measure: Measure) -> str:
@@ -38,6 +38,8 @@ def _unit(measure: Measure) -> str:
 
 def _with_unit(measure: Measure, loss: float) -> str:
     digits, unit = size(measure, loss), _unit(measure)
+    if unit == "%":
+        return f"{digits}%"
     plural = "s" if unit == "point" and digits != "1" else ""
     return f"{digits} {unit}{plural}".strip()
 

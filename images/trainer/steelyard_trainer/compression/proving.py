@@ -65,7 +65,7 @@ class Proof:
         return standings
 
     def told(self, name: str, measure: Measure) -> str:
-        """What the rows say of a candidate's loss, such as "accuracy fell by 0.6 points, at most 2.4 with 95 %"."""
+        """What the rows say of a candidate's loss, such as "accuracy fell by 0.6 points, at most 2.4 with 95%"."""
         found = self.tested[name].validation
         if not math.isfinite(found.upper):
             return f"{fell(measure, found.drop)}, but nobody can tell what it lost at most"

@@ -27,9 +27,9 @@ class Model(ExactlyOneOf):
     linear: Linear | None = None
     """Logistic or linear regression, trained as a network."""
     cnn: Cnn | None = None
-    """A convolutional network, over pictures whose pixels are the columns."""
+    """A convolutional network, over images whose pixels are the columns."""
     res_net8: ResNet8 | None = None
-    """ResNet-8 of MLPerf Tiny, for small pictures."""
+    """ResNet-8 of MLPerf Tiny, for small images."""
     ds_cnn: DsCnn | None = None
     """DS-CNN of MLPerf Tiny, for spoken words as time and frequency."""
     wide_and_deep: WideAndDeep | None = None

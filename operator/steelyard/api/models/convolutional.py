@@ -55,8 +55,8 @@ class Convolutional(ModelKind):
     capabilities = NETWORK
 
     input_shape: Annotated[list[Side], Field(min_length=3, max_length=3)]
-    """Height, width and channels of the picture that a row is, such as [8, 8, 1]: the features in the order of the
-    columns, line by line, the channels of a place together. Their product is the number of features."""
+    """Height, width and channels of the image that a row is, such as [8, 8, 1]: the features in the order of the
+    columns, row by row, channels last (HWC). Their product is the number of features."""
     width: Annotated[float, Field(gt=0, le=16)] = 1.0
     """What the width of each layer is multiplied by (Howard et al., arXiv:1704.04861), rounded to the nearest whole
     number, at least 1."""
@@ -104,7 +104,7 @@ class Convolutional(ModelKind):
 
 
 class Cnn(Convolutional):
-    """A convolutional network over pictures whose pixels are the columns: a first convolution, stages of blocks, the
+    """A convolutional network over images whose pixels are the columns: a first convolution, stages of blocks, the
     average of each filter over all places, dense layers. Each stage after the first halves height and width."""
 
     filters: Annotated[list[Annotated[int, Field(ge=1, le=65536)]], Field(min_length=1, max_length=MOST_STAGES)] = [
@@ -155,8 +155,8 @@ class Cnn(Convolutional):
 
 
 class ResNet8(Convolutional):
-    """ResNet-8, MLPerf Tiny's network for small pictures (Banbury et al., arXiv:2106.07597): three residual stages of
-    16, 32 and 64 filters. For pictures of 32 x 32 x 3 in 10 classes it has 78,666 weights."""
+    """ResNet-8, MLPerf Tiny's network for small images (Banbury et al., arXiv:2106.07597): three residual stages of
+    16, 32 and 64 filters. For images of 32 x 32 x 3 in 10 classes it has 78,666 weights."""
 
     FILTERS: ClassVar[tuple[int, ...]] = (16, 32, 64)
 

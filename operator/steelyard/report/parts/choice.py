@@ -72,7 +72,7 @@ def _costs(chosen: ChoiceReport) -> tuple[Text | Table, ...]:
         "gzip shows how many bytes a compressed download has."
     )
     batch = f"in batches of {times.batch_rows}"
-    header = ("candidate", "one row", "99 %", batch, "99 %", "memory, bytes", "gzip, bytes")
+    header = ("candidate", "one row", "p99", batch, "p99", "memory, bytes", "gzip, bytes")
     rows = tuple(
         (
             shown_name(each.name, chosen.baseline),

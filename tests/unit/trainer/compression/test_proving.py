@@ -43,14 +43,14 @@ def test_the_smallest_that_is_proved_is_published() -> None:
     )
     assert choice.chosen.measured.name == "DynamicRange"
     assert (choice.chosen.is_proved, choice.chosen.most, choice.confidence) == (True, 0.008, 0.95)
-    assert choice.proof == "proved: accuracy fell by 0.2 points, at most 0.8 with 95 %"
+    assert choice.proof == "proved: accuracy fell by 0.2 points, at most 0.8 with 95%"
     assert choice.why.startswith(
         "DynamicRange, because it has the fewest bytes of the 3 candidates that are proved to lose at most 1 point of "
         "accuracy"
     )
     assert choice.why.endswith(f"; {choice.proof}")
     assert verdicts(choice)["Int8"] == (
-        "rejected: accuracy fell by 0.4 points, at most 2 with 95 %: more than the 1 point that may be lost"
+        "rejected: accuracy fell by 0.4 points, at most 2 with 95%: more than the 1 point that may be lost"
     )
     assert [each.is_proved for each in choice.weighed] == [None, True, True, False]
 
@@ -84,7 +84,7 @@ def test_without_a_proof_the_baseline_is_published() -> None:
     assert choice.chosen.measured.name == "Baseline"
     assert (choice.chosen.is_proved, choice.proof) == (None, "")
     assert choice.why == (
-        "the float32 model, because no compressed candidate is proved to lose at most 1 point of accuracy with 95 %"
+        "the float32 model, because no compressed candidate is proved to lose at most 1 point of accuracy with 95%"
     )
 
 
@@ -93,7 +93,7 @@ def test_of_too_few_rows_two_numbers_decide_and_it_is_said() -> None:
     assert choice.chosen.measured.name == "Int8"
     assert choice.chosen.is_proved is False
     assert choice.proof == (
-        "not proved: accuracy fell by 0.6 points, at most 2.4 with 95 %; "
+        "not proved: accuracy fell by 0.6 points, at most 2.4 with 95%; "
         "at least 268 rows would be needed, there are 180"
     )
     assert choice.why.endswith(choice.proof)
@@ -103,7 +103,7 @@ def test_of_too_few_rows_two_numbers_decide_and_it_is_said() -> None:
 def test_fewer_rows_are_enough_for_a_model_that_is_better() -> None:
     choice = chosen({"Int8": bounds(0.001, -0.02, -0.009)}, FEW)
     assert choice.chosen.measured.name == "Int8" and choice.chosen.is_proved
-    assert choice.proof == "proved: accuracy rose by 2 points; at most 0 points may be lost, with 95 %"
+    assert choice.proof == "proved: accuracy rose by 2 points; at most 0 points may be lost, with 95%"
 
 
 def test_of_a_refitted_model_nothing_is_proved() -> None:

@@ -11,7 +11,7 @@ import keras
 
 from steelyard.api.compression.techniques import FineTuning
 from steelyard_trainer.compression.artifact import Artifact
-from steelyard_trainer.compression.techniques.base import CannotBeMadeError, StepData
+from steelyard_trainer.compression.techniques.base import CannotBeMadeError, StepData, Tell
 from steelyard_trainer.families.keras.keras_file import write_keras
 from steelyard_trainer.families.keras.lessons import Course, LessonRows, TaughtBatches, learn
 from steelyard_trainer.families.keras.networks import TrainingNetwork
@@ -36,6 +36,7 @@ def fine_tune(
     settings: FineTuning,
     data: StepData,
     rule: Callable[[Sequence[keras.layers.Layer], keras.optimizers.Optimizer, int], WeightRule],
+    tell: Tell,
     *,
     times_epochs: float,
     times_rate: float,
@@ -49,16 +50,18 @@ def fine_tune(
         settings: of the technique.
         data: the step's.
         rule: makes the rule from the layers, the optimizer and the number of all steps.
+        tell: is told that it begins.
         times_epochs: what the job's epochs are multiplied by, where the settings do not say how many there are.
         times_rate: what the job's learning rate is multiplied by, where the settings have none.
         ends_early: whether the best epoch counts; else the last one does.
-        name: of the network, in progress lines.
+        name: of the network, in what is told and in progress lines.
 
     Raises:
         CannotBeMadeError: the rule has nothing to do, or the training diverged.
     """
     if (how_trained := data.how_trained) is None:
         raise CannotBeMadeError("it is not known how the network was trained")
+    tell(f"{name} is fine-tuned to answer as the network that it is made of")
     teacher = Teacher.of(artifact, data.classes)
     classifies = data.classes is not None
     network = _AsItServes(_with_logits(_copy(teacher.model)) if classifies else _copy(teacher.model), False)

@@ -22,9 +22,8 @@ def _apply(artifact: Artifact, settings: Prune, data: StepData, tell: Tell) -> A
         kernels = [layer.kernel for layer in layers if getattr(layer, "kernel", None) is not None]
         return Masks(kernels, optimizer, steps, settings.sparsity, by_layer=settings.scope == "Layer")
 
-    name = f"a network of {settings.sparsity:.6g} zeros"
-    tell(f"{name} learns from the one of which it is made")
-    return fine_tune(artifact, settings, data, rule, times_epochs=1, times_rate=1, ends_early=False, name=name)
+    name = f"a network with {settings.sparsity:.6g} of its weights pruned"
+    return fine_tune(artifact, settings, data, rule, tell, times_epochs=1, times_rate=1, ends_early=False, name=name)
 
 
 TECHNIQUE = Technique(Prune, _apply)

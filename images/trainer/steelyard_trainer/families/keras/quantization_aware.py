@@ -32,9 +32,10 @@ def _apply(artifact: Artifact, settings: QuantizationAware, data: StepData, tell
     def rule(layers: "Sequence[keras.layers.Layer]", _optimizer: "keras.optimizers.Optimizer", _steps: int) -> Grid:
         return Grid([(layer.kernel, bits) for layer in layers if (bits := bits_of(layer)) is not None])
 
-    name = f"a network of {settings.bits}-bit weights"
-    tell(f"{name} learns from the one of which it is made")
-    return fine_tune(artifact, settings, data, rule, times_epochs=1 / 3, times_rate=1 / 3, ends_early=True, name=name)
+    name = f"a network with {settings.bits}-bit weights"
+    return fine_tune(
+        artifact, settings, data, rule, tell, times_epochs=1 / 3, times_rate=1 / 3, ends_early=True, name=name
+    )
 
 
 TECHNIQUE = Technique(QuantizationAware, _apply)
