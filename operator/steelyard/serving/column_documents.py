@@ -10,7 +10,7 @@ from steelyard.serving.input_columns import CategoryColumn, CodeColumn, Column, 
 
 
 def column_from_json(document: Mapping[str, Any], markers: Sequence[str] = ()) -> Column:
-    """Raises KeyError where the document is not one of `to_json`."""
+    """Raises KeyError, TypeError or ValueError where the document is not one of `to_json`."""
     readers: dict[str, Callable[[Mapping[str, Any], tuple[str, ...]], Column]] = {
         "Number": _number_column,
         "Category": _category_column,
@@ -23,14 +23,18 @@ def column_from_json(document: Mapping[str, Any], markers: Sequence[str] = ()) -
 def _number_column(document: Mapping[str, Any], markers: tuple[str, ...]) -> NumberColumn:
     return NumberColumn(
         document["name"],
-        document["fill"],
-        document["mean"],
-        document["scale"],
+        _fill(document),
+        float(document["mean"]),
+        float(document["scale"]),
         NumberStyle.from_json(document.get("style", {})),
         bool(document.get("truth", False)),
         markers,
         bool(document.get("gaps", False)),
     )
+
+
+def _fill(document: Mapping[str, Any]) -> float | None:
+    return None if document["fill"] is None else float(document["fill"])
 
 
 def _category_column(document: Mapping[str, Any], markers: tuple[str, ...]) -> CategoryColumn:
@@ -51,13 +55,17 @@ def code_column(column: CategoryColumn, *, keeps_gaps: bool) -> CodeColumn:
 
 
 def _date_column(document: Mapping[str, Any], markers: tuple[str, ...]) -> DateColumn:
+    parts = tuple(document["parts"])
+    means, scales = (
+        tuple(float(number) for number, _ in zip(document[key], parts, strict=True)) for key in ("means", "scales")
+    )
     return DateColumn(
         document["name"],
-        document["fill"],
+        _fill(document),
         document["form"],
-        tuple(document["parts"]),
-        tuple(document["means"]),
-        tuple(document["scales"]),
+        parts,
+        means,
+        scales,
         markers,
         bool(document.get("gaps", False)),
     )

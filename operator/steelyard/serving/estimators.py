@@ -110,6 +110,7 @@ class SkopsModel:
             self._seen = np.asarray(estimator.classes_, dtype=np.int64)
         self._is_classifier = classes is not None
         self._threads = ThreadpoolController()
+        self.width = int(estimator.n_features_in_)
         self.outputs = 1 if classes is None else classes
 
     @classmethod

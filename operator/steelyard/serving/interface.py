@@ -15,6 +15,11 @@ class ServedModel(Protocol):
     """A model in memory that takes (rows, width) and gives (rows, outputs): probabilities by class, or one number."""
 
     @property
+    def width(self) -> int:
+        """How many features it takes."""
+        ...
+
+    @property
     def outputs(self) -> int:
         """Of a row."""
         ...
@@ -62,6 +67,11 @@ class InTargetUnit:
 
     model: ServedModel
     unit: TargetUnit
+
+    @property
+    def width(self) -> int:
+        """How many features it takes."""
+        return self.model.width
 
     @property
     def outputs(self) -> int:

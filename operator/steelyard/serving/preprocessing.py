@@ -175,7 +175,7 @@ class Preprocessing:
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> "Preprocessing":
-        """Raises KeyError where the document is not one of `to_json`."""
+        """Raises KeyError, TypeError or ValueError where the document is not one of `to_json`."""
         task: Literal["Classification", "Regression"] = document["task"]
         classes = document["classes"]
         # What older versions did not write has the meaning that it had then.
@@ -186,8 +186,8 @@ class Preprocessing:
             target=document["target"],
             task=task,
             classes=None if classes is None else tuple(classes),
-            target_mean=document["targetMean"],
-            target_scale=document["targetScale"],
+            target_mean=float(document["targetMean"]),
+            target_scale=float(document["targetScale"]),
             target_spelling=document.get("targetSpelling", "AsWritten"),
             target_style=NumberStyle.from_json(document.get("targetStyle", {})),
             missing_markers=markers,

@@ -86,6 +86,9 @@ class PublishedModel:
             if model.outputs != (expected := classes or 1):
                 what = f"{serving.file} gives {counted(model.outputs, 'output')}, {PREPROCESSING_FILE} names {expected}"
                 raise not_intact(folder, [what])
+            if model.width != preprocessing.width:
+                takes = f"{serving.file} takes {counted(model.width, 'feature')}"
+                raise not_intact(folder, [f"{takes}, {PREPROCESSING_FILE} makes {preprocessing.width}"])
             note = RUNTIMES[serving.runtime].note(report)
         return cls(preprocessing, model, report, document, (note,) if note else ())
 

@@ -51,6 +51,10 @@ def without(key: str) -> Callable[[Any], Any]:
         without("task"),
         lambda document: {**document, "columns": [None]},
         lambda document: {**document, "columns": [{**document["columns"][0], "kind": "x"}]},
+        lambda document: {**document, "columns": [{**document["columns"][0], "mean": None}]},
+        lambda document: {**document, "columns": [{**document["columns"][0], "scale": "wide"}]},
+        lambda document: {**document, "columns": [{**document["columns"][0], "fill": []}]},
+        lambda document: {**document, "targetMean": None},
         lambda document: {**document, "columns": "x"},
         lambda _: [],
         lambda _: None,
@@ -68,6 +72,15 @@ def test_labels_that_are_not_as_many_as_the_outputs_are_told(model: Path) -> Non
     classes = document["classes"]
     write(model, "preprocessing.json", json.dumps({**document, "classes": classes[1:]}).encode())
     says = rf"model\.tflite gives {len(classes)} outputs, preprocessing\.json names {len(classes) - 1}"
+    with pytest.raises(DataError, match=says):
+        PublishedModel.load(model)
+
+
+def test_features_that_are_not_as_many_as_the_model_takes_are_told(model: Path) -> None:
+    document = json.loads((model / "preprocessing.json").read_bytes())
+    width = len(document["columns"])
+    write(model, "preprocessing.json", json.dumps({**document, "columns": document["columns"][1:]}).encode())
+    says = rf"model\.tflite takes {width} features, preprocessing\.json makes {width - 1}"
     with pytest.raises(DataError, match=says):
         PublishedModel.load(model)
 

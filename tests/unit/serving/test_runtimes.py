@@ -42,6 +42,7 @@ def test_what_is_named_serves_and_not_what_a_file_is_called(tmp_path: Path) -> N
 class _Even:
     """Says that every class is as probable as any."""
 
+    width = 13
     outputs = 3
     features_type = np.float32
 
