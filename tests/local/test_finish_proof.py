@@ -37,16 +37,16 @@ def test_each_candidate_has_the_bound_of_its_answers(digits: FinishStage) -> Non
     assert choice["confidence"] == 0.95
     for each in choice["candidates"]:
         if each["name"] == "Baseline":
-            assert "most" not in each
+            assert "dropAtMost" not in each
             continue
         before, after = kept["Baseline"]["validation"], kept[each["name"]]["validation"]
         found = bound(Measure("accuracy"), rows.targets, before, after, 0.95)
-        assert each["most"] == pytest.approx(found.upper, abs=1e-12)
+        assert each["dropAtMost"] == pytest.approx(found.upper, abs=1e-12)
         assert each["drop"] == pytest.approx(found.drop, abs=1e-12)
         assert each["proved"] == each["withinBudget"]
-        assert not each["proved"] or each["most"] <= 0.01
-    told = {each["name"]: each.get("most") for each in summary["candidates"]}
-    assert told == {each["name"]: each.get("most") for each in choice["candidates"]}
+        assert not each["proved"] or each["dropAtMost"] <= 0.01
+    told = {each["name"]: each.get("dropAtMost") for each in summary["candidates"]}
+    assert told == {each["name"]: each.get("dropAtMost") for each in choice["candidates"]}
 
 
 def test_float16_is_proved_and_every_place_says_so(digits: FinishStage) -> None:
@@ -81,7 +81,7 @@ def test_two_numbers_are_compared_where_that_is_asked_for(digits: FinishStage) -
     choice, summary = finished(digits, proof="Point")
     assert choice["chosen"] != "Baseline"
     assert {"confidence", "proved", "proof"}.isdisjoint(choice)
-    assert all("most" not in each for each in choice["candidates"])
+    assert all("dropAtMost" not in each for each in choice["candidates"])
     assert "proved" not in summary
 
 
@@ -95,11 +95,12 @@ def test_answers_are_kept_and_damaged_ones_made_again(digits: FinishStage) -> No
     made = {name: times(folder) for name, folder in kept.items()}
     surer, _ = finished(digits, confidence=0.99)
     assert {name: times(folder) for name, folder in kept.items()} == made, "another confidence asks no model again"
-    bounds = [[each.get("most", 0.0) for each in choice["candidates"]] for choice in (before, surer)]
+    bounds = [[each.get("dropAtMost", 0.0) for each in choice["candidates"]] for choice in (before, surer)]
     assert all(sure > less for less, sure in zip(*bounds, strict=True) if less)
     (kept["Int8"] / "answers.npz").write_bytes(b"PK")
     (kept["Float16"] / "answers.npz").unlink()
     again, _ = finished(digits)
     changed = {name for name, folder in kept.items() if times(folder) != made[name]}
     assert changed == {"Int8", "Float16"}
-    assert [each.get("most") for each in again["candidates"]] == [each.get("most") for each in before["candidates"]]
+    told = [[each.get("dropAtMost") for each in choice["candidates"]] for choice in (before, again)]
+    assert told[0] == told[1]

@@ -96,7 +96,7 @@ def test_every_candidate_of_a_convolutional_network_is_made_and_judged(tmp_path:
     summary = stage.finish(publish=[{"uri": "model"}], compression=compression).summary
     measured = {each["name"]: each for each in summary["candidates"]}
     assert list(measured) == ["Baseline", "DynamicRange", "Float16", "Int8"]
-    # Whether this network, which is not trained, bears activations of 8 bits is for the proof of its file to say.
+    # Whether this network, which is not trained, bears activations of 8 bits is for its parity to say.
     assert all(measured[name]["bytes"] for name in ("Baseline", "DynamicRange", "Float16"))
     assert summary["chosen"] in ("DynamicRange", "Int8") and verify(tmp_path / "model") == []
     rows = stage.prepared().read("validation").features

@@ -148,7 +148,7 @@ def _short(choice: Choice, primary: str) -> list[CandidateSummary]:
             bytes=None if weighed.measured.failure else weighed.measured.bytes,
             metric=weighed.measured.figures[primary].value if weighed.measured.figures else None,
             drop=weighed.drop,
-            most=weighed.most,
+            drop_at_most=weighed.drop_at_most,
             latency_microseconds=None if weighed.measured.failure else weighed.measured.latency_microseconds,
             within_budget=weighed.is_within_budget,
         )

@@ -85,7 +85,7 @@ class CandidateStatus(Part):
     """Its metric on the validation set."""
     drop: float | None = None
     """What it loses against Baseline there; below 0 where it gains."""
-    most: float | None = None
+    drop_at_most: float | None = None
     """What it loses at most, with compression.confidence."""
     latency_microseconds: float | None = None
     """The median time of one row."""

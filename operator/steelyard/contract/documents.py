@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 
@@ -29,3 +29,18 @@ class Document(BaseModel):
 def absent() -> Any:
     """A field that is left out of the document where there is nothing to say; None here."""
     return Field(default=None, exclude_if=lambda value: value is None)
+
+
+def absent_once(name: str, before: str) -> Any:
+    """The same of a field that had another name before, by which it is read, too.
+
+    Args:
+        name: as documents have it.
+        before: as older ones have it.
+    """
+    return Field(
+        default=None,
+        exclude_if=lambda value: value is None,
+        validation_alias=AliasChoices(name, before),
+        serialization_alias=name,
+    )

@@ -12,7 +12,7 @@ from typing import Any, Self, TypeAlias
 from pydantic import ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
-from steelyard.contract.documents import Document, absent
+from steelyard.contract.documents import Document, absent, absent_once
 from steelyard.contract.package import (
     FORMAT_VERSION,
     KIND,
@@ -212,7 +212,7 @@ class CandidateReport(Document):
     """Why it could not be made."""
     drop: float | None
     """How much of the primary metric it loses against the baseline."""
-    most: float | None = absent()
+    drop_at_most: float | None = absent_once("dropAtMost", before="most")
     """How much it loses at most, with the choice's confidence."""
     proved: bool | None = absent()
     """Whether it is proved to lose no more than the budget; None where nothing was to be proved."""

@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from pydantic import ValidationError
 
-from steelyard.contract.documents import Document, absent
+from steelyard.contract.documents import Document, absent, absent_once
 from steelyard.contract.report import CrossValidationReport
 
 SUMMARY_VERSION = 1
@@ -86,7 +86,7 @@ class CandidateSummary(Document):
     """What decides, on the validation set."""
     drop: float | None = None
     """What it loses of that against the baseline."""
-    most: float | None = absent()
+    drop_at_most: float | None = absent_once("dropAtMost", before="most")
     """What it loses at most, with the confidence that was asked for."""
     latency_microseconds: float | None = None
     within_budget: bool | None = None

@@ -101,7 +101,7 @@ def _candidates(found: ModelSummary) -> tuple[Table, ...]:
 
 
 def _row(each: CandidateSummary, found: ModelSummary) -> tuple[str, ...]:
-    refused = "loses too much" if each.most is None or found.proved is False else "not proved"
+    refused = "loses too much" if each.drop_at_most is None or found.proved is False else "not proved"
     note = refused if each.within_budget is False else ""
     return (
         shown_name(each.name, found.baseline),

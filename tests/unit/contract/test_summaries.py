@@ -88,6 +88,12 @@ def test_a_summary_of_before_has_no_version_and_says_the_same() -> None:
     assert told.candidates == [CandidateSummary(name="Int8", bytes=94208)]
 
 
+def test_a_bound_is_read_by_the_name_that_it_had_before() -> None:
+    bounded = CandidateSummary(name="Int8", drop_at_most=0.008)
+    assert bounded.to_json()["dropAtMost"] == 0.008
+    assert CandidateSummary.model_validate({"name": "Int8", "most": 0.008}) == bounded
+
+
 @pytest.mark.parametrize(
     ("wrong", "absent"),
     [

@@ -18,7 +18,7 @@ from steelyard_trainer.compression.artifact import Artifact
 from steelyard_trainer.compression.choice import Measured
 from steelyard_trainer.compression.kept_candidates import KeptCandidates
 from steelyard_trainer.compression.making import Maker, Trained, no_progress
-from steelyard_trainer.compression.proof import fault_of
+from steelyard_trainer.compression.parity import fault_of
 from steelyard_trainer.compression.recipe import Recipe
 from steelyard_trainer.compression.techniques import technique_named
 from steelyard_trainer.compression.techniques.base import CannotBeMadeError, Progress, Tell

@@ -74,7 +74,7 @@ class Weighed:
     is_within_budget: bool
     verdict: str
     """Why it was chosen or not."""
-    most: float | None = None
+    drop_at_most: float | None = None
     """The upper bound of the drop, where one was asked for."""
     is_proved: bool | None = None
     """Whether the bound is within the budget, and the candidate's turn came; None where nothing was to be proved."""

@@ -157,7 +157,7 @@ def _candidate_report(weighed: Weighed) -> CandidateReport:
         validation=None if measured.figures is None else _figures_report(measured.figures),
         failure=measured.failure or None,
         drop=weighed.drop,
-        most=weighed.most,
+        drop_at_most=weighed.drop_at_most,
         proved=weighed.is_proved,
         within_budget=weighed.is_within_budget,
         verdict=weighed.verdict,

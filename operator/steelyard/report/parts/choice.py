@@ -49,7 +49,7 @@ def _table(chosen: ChoiceReport) -> Table:
             cost = (f"{each.bytes:,}", f"{each.latency_microseconds:.2f}")
         shown = with_error(figure.value, figure.standard_error) if figure else "-"
         drop = "-" if each.drop is None else f"{each.drop:.4g}"
-        most = () if chosen.confidence is None else ("-" if each.most is None else f"{each.most:.4g}",)
+        most = () if chosen.confidence is None else ("-" if each.drop_at_most is None else f"{each.drop_at_most:.4g}",)
         rows.append((shown_name(each.name, chosen.baseline), *cost, shown, drop, *most, each.verdict))
     bound = () if chosen.confidence is None else (f"at most ({share_of(chosen.confidence)})",)
     return Table(

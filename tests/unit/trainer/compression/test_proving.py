@@ -42,7 +42,7 @@ def test_the_smallest_that_is_proved_is_published() -> None:
         }
     )
     assert choice.chosen.measured.name == "DynamicRange"
-    assert (choice.chosen.is_proved, choice.chosen.most, choice.confidence) == (True, 0.008, 0.95)
+    assert (choice.chosen.is_proved, choice.chosen.drop_at_most, choice.confidence) == (True, 0.008, 0.95)
     assert choice.proof == "proved: accuracy fell by 0.2 points, at most 0.8 with 95%"
     assert choice.why.startswith(
         "DynamicRange, because it has the fewest bytes of the 3 candidates that are proved to lose at most 1 point of "
@@ -131,7 +131,7 @@ def test_of_too_few_rows_the_baseline_is_published_where_that_is_asked_for() -> 
 def test_what_would_be_needed_is_said(budget: float, alike: Bound, said: str) -> None:
     choice = chosen({"Int8": bounds(0.001, 0.0, math.inf)}, alike, budget=budget)
     assert choice.proof == f"not proved: accuracy stayed as it was, but nobody can tell what it lost at most; {said}"
-    assert choice.chosen.most is None
+    assert choice.chosen.drop_at_most is None
 
 
 def test_an_answer_that_is_no_number_is_rejected() -> None:

@@ -1,5 +1,6 @@
-"""Proof that a file is the model, before it is weighed: a runtime can be wrong in silence. Convolutions with weights of
-2 bits load in LiteRT 2.3, run, and answer nonsense. Imports numpy, LiteRT, serving; Keras where a Keras model is asked.
+"""Parity: whether a file is the model, before it is weighed. A runtime can be wrong in silence: convolutions with
+weights of 2 bits load in LiteRT 2.3, run, and answer nonsense. Imports numpy, LiteRT, serving; Keras where a Keras
+model is asked.
 
 What a file's outputs are held against, the reference:
 

@@ -1,4 +1,4 @@
-"""Proof that a file is the model: what real runtimes get wrong is caught, and what rounding changes is not."""
+"""Whether a file is the model: what real runtimes get wrong is caught, and what rounding changes is not."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from steelyard_trainer.compression.kept_candidates import KeptCandidates
 from steelyard_trainer.compression.litert_file import stripped
 from steelyard_trainer.compression.litert_float import in_float32, share_of_zeros
 from steelyard_trainer.compression.making import Maker, Trained
-from steelyard_trainer.compression.proof import LEAST_AGREEMENT, NEAR_AGREEMENT, STEP, agreement, fault_of
+from steelyard_trainer.compression.parity import LEAST_AGREEMENT, NEAR_AGREEMENT, STEP, agreement, fault_of
 from steelyard_trainer.compression.recipe import Recipe, Step
 from steelyard_trainer.compression.techniques import technique_named
 from steelyard_trainer.families.sklearn.features import LabelledRows
@@ -117,7 +117,7 @@ def test_a_convolution_of_2_bits_runs_and_answers_nonsense_which_is_caught(lab: 
     assert "of 400 held rows, 99.5% are needed" in lab.fault(made)
 
 
-def test_another_network_in_float32_is_no_proof(lab: Lab, tmp_path: Path) -> None:
+def test_another_network_in_float32_is_not_the_model(lab: Lab, tmp_path: Path) -> None:
     other = keras.models.clone_model(lab.keras.opened(lambda _file: None))
     made = lab.made(Step.of("LiteRT"))
     fault = fault_of(
