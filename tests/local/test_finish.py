@@ -21,13 +21,14 @@ from sklearn.metrics import accuracy_score
 
 from steelyard.api.errors import ConfigurationError, SteelyardError
 from steelyard.contract.package import SUMS_FILE, files_of
-from steelyard.contract.report import PublishedReport
+from steelyard.contract.report import ConfusionReport, PublishedReport
 from steelyard.contract.stages import Reason
 from steelyard.report.model import report_page
 from steelyard.report.told import Told
 from steelyard.stores.integrity import digest_of, verify
 from steelyard.stores.registry import store_at
 from steelyard.stores.surroundings import Surroundings
+from steelyard_trainer.evaluation.evidence import errors_of
 
 
 @pytest.fixture(scope="module")
@@ -145,6 +146,20 @@ def test_the_page_has_every_epoch_and_the_candidates(digits: FinishStage) -> Non
     for candidate in report_of(digits.folder / "model")["choice"]["candidates"]:
         name = "float32" if candidate["name"] == "Baseline" else candidate["name"]
         assert f"<title>{name}: {candidate['bytes']:,} bytes, " in page
+
+
+def test_what_compression_changed_is_told_of_the_test_set(digits: FinishStage) -> None:
+    report = PublishedReport.read(digits.folder / "model")
+    before, test = report.before, digits.prepared().read("test")
+    assert before is not None and before.answers is not None and isinstance(before.errors, ConfusionReport)
+    outputs = load_model(digits.workspace.model_file).predict(test.features, verbose=0)
+    assert before.errors == errors_of(digits.prepared().classes, test.targets, outputs)
+    assert before.answers.rows == len(test.targets)
+    gained = report.metrics["test"]["accuracy"].value - before.metrics["accuracy"].value
+    assert gained * before.answers.rows == pytest.approx(before.answers.won - before.answers.lost)
+    times = {each.name: each.times for each in report.choice.candidates}
+    assert times["Baseline"] and times["Baseline"].against_baseline is None
+    assert all(each and each.against_baseline for name, each in times.items() if name != "Baseline")
 
 
 def test_the_card_says_the_figures(digits: FinishStage) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from steelyard.api.compression import BASELINE
 from steelyard.api.losses import allowed, fell
 from steelyard.api.training_job import TrainingJobSpec
+from steelyard.contract.report import BeforeReport
 from steelyard.contract.summaries import CandidateSummary
 from steelyard.stores.registry import store_at
 from steelyard_trainer.begin import begin
@@ -18,9 +19,9 @@ from steelyard_trainer.compression.proving import ROUNDING
 from steelyard_trainer.compression.weighing import Bench, baseline_name, weigh
 from steelyard_trainer.contract import Outcome, StageContext
 from steelyard_trainer.data.reading import PreparedDataset
+from steelyard_trainer.evaluation.before import before_of
 from steelyard_trainer.evaluation.gates import check_gates
 from steelyard_trainer.evaluation.judge import Judgement, judge_parts
-from steelyard_trainer.evaluation.metrics import evaluate
 from steelyard_trainer.families.registry import family_of
 from steelyard_trainer.publishing.found_by import FoundBy
 from steelyard_trainer.publishing.package import Evidence, Sizes, assemble, output_of
@@ -70,7 +71,8 @@ def finish(context: StageContext) -> Outcome:
     served = final.candidates.measuring.serve(published)
     judged = judge_parts(served, final.read, dataset, spec, is_refit=spec.is_refit)
     check_gates(spec.evaluation, primary, judged.figures["train"], judged.figures["test"])
-    if name != BASELINE and (doubt := _lost_on_test(spec, dataset, final, baseline, judged)):
+    before = None if name == BASELINE else _before(spec, dataset, final, baseline, judged)
+    if before is not None and (doubt := _lost_on_test(spec, before, judged)):
         judged = replace(judged, doubts=[*judged.doubts, doubt])
     for doubt in judged.doubts:
         context.notice(f"doubtful: {doubt}", "Doubtful")
@@ -86,6 +88,7 @@ def finish(context: StageContext) -> Outcome:
         sizes=sizes,
         output=output_of(served, dataset.task),
         runtime=published.runtime,
+        before=before,
         found_by=FoundBy.from_environment(weighed.trial if weighed else None),
         chosen_with=(weighed.name if weighed else _FITTED_FOR_IT) if spec.is_refit else None,
     )
@@ -122,16 +125,22 @@ def finish(context: StageContext) -> Outcome:
     )
 
 
-def _lost_on_test(
+def _before(
     spec: TrainingJobSpec, dataset: PreparedDataset, bench: Bench, baseline: Artifact, judged: Judgement
-) -> str | None:
-    """What is to be said where the test set disagrees: the published model loses more than the budget there."""
-    primary, rows = judged.primary, bench.read(("test",))
+) -> BeforeReport | None:
+    """The model without compression on the test set, beside another one that is published."""
+    rows = bench.read(("test",))
     outputs = bench.candidates.measuring.serve(baseline).predict(rows.features)
-    before = evaluate(dataset.task, rows.targets, outputs, [primary], dataset.classes)
-    if before is None or spec.compression is None:
+    measures = spec.published_measures(dataset.task)
+    return before_of(dataset.task, measures, dataset.classes, rows.targets, outputs, judged.outputs)
+
+
+def _lost_on_test(spec: TrainingJobSpec, before: BeforeReport, judged: Judgement) -> str | None:
+    """What is to be said where the test set disagrees: the published model loses more than the budget there."""
+    primary = judged.primary
+    if spec.compression is None:
         return None
-    lost = primary.loss(judged.figures["test"][primary.name].value, before[primary.name].value)
+    lost = primary.loss(judged.figures["test"][primary.name].value, before.metrics[primary.name].value)
     if lost <= spec.compression.max_metric_drop + ROUNDING:
         return None
     return (

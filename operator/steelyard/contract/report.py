@@ -7,7 +7,7 @@ what its formats are; a document of an older one is read as if it were of the pr
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Self, TypeAlias
+from typing import Any, Literal, Self, TypeAlias
 
 from pydantic import ValidationError, model_validator
 from pydantic_core import PydanticCustomError
@@ -172,6 +172,44 @@ class ResidualsReport(Document):
 ErrorsReport: TypeAlias = ConfusionReport | ConfusedReport | ResidualsReport
 
 
+class AnswersReport(Document):
+    """Labels that two models give the rows of the test set, the model without compression and the published one."""
+
+    rows: int
+    """All."""
+    differing: int
+    """Those to which they give different ones."""
+    lost: int
+    """Of these, those of which the published one alone is wrong."""
+    won: int
+    """Those of which it alone is right."""
+
+
+class RecallReport(Document):
+    """Of a label's rows in the test set, the share that is given it."""
+
+    label: str
+    rows: int
+    before: float
+    """By the model without compression."""
+    after: float
+    """By the published one."""
+
+
+class BeforeReport(Document):
+    """The model without compression on the test set, to see what compression changed."""
+
+    metrics: Figures
+    errors: ErrorsReport
+    answers: AnswersReport | None = absent()
+    """None of a regression, as is the next."""
+    recalls: list[RecallReport] | None = absent()
+    """Of the labels that have rows there."""
+
+
+Difference: TypeAlias = Literal["Faster", "Slower", "NoDifference"]
+
+
 class LatencyReport(Document):
     """Microseconds a row."""
 
@@ -191,6 +229,9 @@ class TimesReport(Document):
     batch_rows: int
     batch: LatencyReport
     """Per row, in batches of so many."""
+    against_baseline: Difference | None = absent()
+    """Whether one row takes less time than with the model without compression, by more than chance; None where that
+    was not told."""
 
 
 class CandidateReport(Document):
@@ -275,6 +316,8 @@ class PublishedReport(Document):
     naive: NaiveReport | None = absent()
     """None in format 1, as are the next two."""
     errors: ErrorsReport | None = absent()
+    before: BeforeReport | None = absent()
+    """None where the model without compression is the published one, or in a folder of before it was told."""
     doubts: list[str] = []
     choice: ChoiceReport
 

@@ -9,10 +9,12 @@ from typing import Literal, TypeAlias
 
 from steelyard.report.scales import Scale
 
-MarkKind = Literal["trial", "pruned", "front", "dominated"]
-"""A disc; an open one; a disc that stands out; a pale one."""
-CurveKind = Literal["best", "first", "second", "limit"]
-"""What stands out; a line; another one; a bound, dashed."""
+MarkKind = Literal["trial", "pruned", "front", "dominated", "baseline", "below", "above"]
+"""A disc; an open one; a disc that stands out; a pale one; a square; triangles at the edge, of what lies beyond it."""
+CurveKind = Literal["best", "first", "second", "limit", "joined"]
+"""What stands out; a line; another one; a bound, dashed; what goes together, behind all else."""
+KeyKind = Literal[MarkKind, "ring", "whisker"]
+"""What else is explained: the ring of what was chosen; a line from a mark to how far it may be off."""
 Size = Literal["Wide", "Half"]
 """Over the whole page, or two beside each other where there is room."""
 
@@ -29,6 +31,8 @@ class Mark:
     label: str = ""
     """What is written beside it."""
     radius: float = 4.0
+    whisker: float | None = None
+    """The y that it may be as far off as."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,10 @@ class Plot:
     """Default: that of what is drawn, with a margin."""
     y_range: tuple[float, float] | None = None
     """As x_range."""
+    is_log_x: bool = False
+    """Whether equal distances along x are equal ratios; all x are above 0 then."""
+    key: tuple[tuple[KeyKind, str], ...] = ()
+    """What the marks mean."""
     size: Size = "Wide"
     height: float = 340.0
 
@@ -107,6 +115,8 @@ class Matrix:
     label: str
     names: tuple[str, ...]
     counts: tuple[tuple[int, ...], ...]
+    is_change: bool = False
+    """Whether the counts are differences: more along the diagonal is better, elsewhere worse."""
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from steelyard.report.blocks import Figure, Report, Section, code, listed
 from steelyard.report.html import page
 from steelyard.report.markdown import markdown
 from steelyard.report.names import shown_name
+from steelyard.report.parts.change import change
 from steelyard.report.parts.choice import choice
 from steelyard.report.parts.curves import curves
 from steelyard.report.parts.data import data, findings
@@ -21,11 +22,12 @@ from steelyard.texts.figures import counted, duration, number
 
 Part = Callable[[Told], Section | None]
 
-CARD: tuple[Part, ...] = (quality, search, choice, data, usage, limits, making)
+CARD: tuple[Part, ...] = (quality, search, choice, change, data, usage, limits, making)
 PAGE: tuple[Part, ...] = (
     quality,
     curves,
     choice,
+    change,
     search,
     search_charts,
     data,

@@ -8,6 +8,8 @@ from typing import Any
 
 from steelyard.api.tuning import Parameter, same_value
 
+_FEW_TICKS = 3
+"""Of an axis of ratios that has fewer the range is so small that it has those of any other axis."""
 MOST_LABELS = 12
 """Categories of one axis that are labeled; of more, every second or third ..."""
 
@@ -44,13 +46,9 @@ class NumberScale:
 
     def ticks(self, count: int = 5) -> list[Tick]:
         """Round numbers, about as many as asked for."""
-        if self.is_log:
-            first, last = math.ceil(math.log10(self.low) - 1e-9), math.floor(math.log10(self.high) + 1e-9)
-            powers = [10.0**exponent for exponent in range(first, last + 1)]
-            numbers = powers if len(powers) >= 2 else [self.low, self.high]
-            numbers = numbers[:: max(1, math.ceil(len(numbers) / (2 * count)))]
-        else:
-            step = _round_step((self.high - self.low) / count)
+        numbers = _round_ratios(self.low, self.high, count) if self.is_log else []
+        if len(numbers) < _FEW_TICKS:
+            step = _round_step((self.high - self.low) / (count + 2 if self.is_log else count))
             first = math.ceil(self.low / step - 1e-9)
             numbers = [step * index for index in range(first, math.floor(self.high / step + 1e-9) + 1)]
         return [Tick(self.place(number), figure(number)) for number in numbers]
@@ -99,6 +97,17 @@ def value_text(value: Any) -> str:
         return figure(value)
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return text if len(text) <= 24 else text[:23] + "…"
+
+
+def _round_ratios(low: float, high: float, count: int) -> list[float]:
+    """Powers of ten, with what lies between them where they are few."""
+    first, last = math.floor(math.log10(low)), math.floor(math.log10(high) + 1e-9)
+    for factors in ((1, 2, 5), (1, 3), (1,)):
+        found = [factor * 10.0**exponent for exponent in range(first, last + 1) for factor in factors]
+        found = [each for each in found if low * (1 - 1e-9) <= each <= high * (1 + 1e-9)]
+        if len(found) <= count + 1:
+            break
+    return found[:: max(1, math.ceil(len(found) / (2 * count)))]
 
 
 def _round_step(step: float) -> float:

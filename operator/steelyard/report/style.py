@@ -34,8 +34,11 @@ svg text.halo { paint-order: stroke; stroke: var(--card); stroke-width: 3px; }
 .first { fill: none; stroke: var(--mark); stroke-width: 2; }
 .second { fill: none; stroke: var(--best); stroke-width: 2; stroke-dasharray: 7 3; }
 .limit { fill: none; stroke: var(--soft); stroke-dasharray: 3 4; }
+.joined { fill: none; stroke: var(--mark); opacity: .45; stroke-width: 2; }
 .end-first { fill: var(--mark); } .end-second, .end-best { fill: var(--best); }
 .trial { fill: var(--mark); } .pruned { fill: var(--card); stroke: var(--mark); stroke-width: 1.5; }
+.baseline { fill: var(--ink); } .below, .above { fill: none; stroke: var(--mark); stroke-width: 1.5; }
+.whisker { stroke: var(--soft); stroke-width: 1.5; }
 .front { fill: var(--best); } .dominated { fill: var(--mark); opacity: .5; } .bar { fill: var(--mark); }
 .cell { fill: none; stroke: var(--rule); } .hit { fill: var(--mark); } .miss { fill: var(--best); }
 .most { fill: var(--mark); opacity: .35; } .half { fill: var(--mark); opacity: .55; }

@@ -1,15 +1,17 @@
-"""Charts as SVG: a function for each kind, data in, text out. Pure; imports the charts' data and the scales."""
+"""Charts as SVG: a function for each kind, data in, text out. Pure; imports the charts' data, the
+scales and what cells of tables say."""
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from html import escape
-from typing import Any
+from typing import Any, get_args
 
 from steelyard.report.chart_data import (
     Axis,
     Bars,
     Chart,
     CurveKind,
+    KeyKind,
     Mark,
     Matrix,
     Parallel,
@@ -18,14 +20,13 @@ from steelyard.report.chart_data import (
     Size,
 )
 from steelyard.report.scales import CategoryScale, NumberScale, Scale, Tick
+from steelyard.report.tables import count_text
 
 WIDTHS: dict[Size, float] = {"Wide": 920.0, "Half": 460.0}
 _LEFT, _RIGHT, _TOP, _BOTTOM = 74.0, 24.0, 26.0, 50.0
 _LEGEND_ROOM = 12.0
-_LETTER = 6.6
-"""About the width of a letter."""
 _WIDE_LETTER = 7.4
-"""The same where there is no room beside."""
+"""About the width of a letter, of the wide ones."""
 
 
 @dataclass
@@ -58,7 +59,15 @@ class Canvas:
         self.add(f'<polyline points="{places}" class="{kind}"{css}>{_title(title)}</polyline>')
 
     def dot(self, x: float, y: float, kind: str, title: str, radius: float = 4.0) -> None:
-        """Draws a mark: a disc, or, for what was pruned, an open one."""
+        """Draws a mark: a disc, or, by its kind, an open one, a square, a triangle."""
+        if kind == "baseline":
+            self.box(x - radius, y - radius, 2 * radius, 2 * radius, kind, title)
+            return
+        if kind in ("below", "above"):
+            tip = radius if kind == "below" else -radius
+            places = f"{x - radius:.1f},{y - tip:.1f} {x + radius:.1f},{y - tip:.1f} {x:.1f},{y + tip:.1f}"
+            self.add(f'<polygon points="{places}" class="{kind}">{_title(title)}</polygon>')
+            return
         self.add(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius}" class="{kind}">{_title(title)}</circle>')
 
     def box(self, x: float, y: float, width: float, height: float, kind: str, title: str = "", style: str = "") -> None:
@@ -103,6 +112,13 @@ class _Plane:
         width, height = self.width - _LEFT - _RIGHT, self.height - self.top - _BOTTOM
         return _LEFT + self.x.place(x) * width, self.top + (1 - self.y.place(y)) * height
 
+    def whisker(self, x: float, y: float, end: float) -> tuple[float, float, float, bool]:
+        """(x, start, end) of a whisker as it is drawn, and whether that is all of it."""
+        place = self.y.place(end)
+        across, start = self.at(x, y)
+        inside = min(max(place, 0.0), 1.0)
+        return across, start, self.top + (1 - inside) * (self.height - self.top - _BOTTOM), place == inside
+
     def draw(self, canvas: Canvas, x_label: str, y_label: str) -> None:
         bottom, right = self.height - _BOTTOM, self.width - _RIGHT
         for tick in self.y.ticks():
@@ -125,9 +141,10 @@ def _plot(plot: Plot) -> str:
         NumberScale(*given) if given else NumberScale.of([point[axis] for point in points])
         for axis, given in enumerate((plot.x_range, plot.y_range))
     )
-    names = [(curve.kind, curve.name) for curve in plot.curves if curve.name]
-    # The lines' names stand in a row of their own.
-    plane = _Plane(x, y, canvas.width, canvas.height, _TOP + (18 if names else 0))
+    entries = [(curve.kind, curve.name) for curve in plot.curves if curve.name] + list(plot.key)
+    rows = _legend(canvas, entries)
+    # What explains the lines and marks stands in rows of its own.
+    plane = _Plane(replace(x, is_log=plot.is_log_x), y, canvas.width, canvas.height, _TOP + 18 * rows)
     plane.draw(canvas, plot.x_label, plot.y_label)
     for curve in plot.curves:
         places = [plane.at(*point) for point in curve.points]
@@ -135,44 +152,88 @@ def _plot(plot: Plot) -> str:
         if len(places) == 1:
             canvas.dot(*places[0], f"end-{curve.kind}", curve.name, 3.0)
     for mark in plot.marks:
+        if mark.whisker is not None:
+            _draw_whisker(canvas, *plane.whisker(mark.x, mark.y, mark.whisker))
+    for mark in plot.marks:
         canvas.dot(*plane.at(mark.x, mark.y), mark.kind, mark.title, mark.radius)
     if ring := plot.ring:
         place = plane.at(ring.x, ring.y)
         canvas.dot(*place, "chosen", ring.title, 8.0)
         if ring.label:
             canvas.text(place[0], place[1] + 24, ring.label, "halo label")
-    _write_labels(canvas, plane, [mark for mark in plot.marks if mark.label], plot.ring)
-    _write_legend(canvas, names)
+    _write_labels(canvas, plane, plot)
     return canvas.render()
 
 
-def _write_labels(canvas: Canvas, plane: _Plane, marks: list[Mark], ring: Mark | None) -> None:
-    """What is written beside marks: above, or further up or down where the ring, a mark or another label is already."""
-    dots = [plane.at(mark.x, mark.y) for mark in marks]
-    taken = [(dot[0] - 6, dot[0] + 6, dot[1]) for dot in dots]
-    for mark, (middle, y) in zip(marks, dots, strict=True):
+def _draw_whisker(canvas: Canvas, x: float, start: float, end: float, is_whole: bool) -> None:
+    """A line from a mark, with a cap where it ends inside the picture."""
+    canvas.line(x, start, x, end, "whisker")
+    if is_whole:
+        canvas.line(x - 4, end, x + 4, end, "whisker")
+
+
+def _write_labels(canvas: Canvas, plane: _Plane, plot: Plot) -> None:
+    """What is written beside marks: above, or further up or down where the ring, a mark, its whisker, a bound or
+    another label is already."""
+    ring, taken = plot.ring, [place for mark in plot.marks for place in _taken(plane, mark)]
+    for curve in (curve for curve in plot.curves if curve.kind == "limit"):
+        ends = [plane.at(*point) for point in curve.points]
+        taken += [(ends[0][0], ends[-1][0], ends[0][1])] if ends[0][1] == ends[-1][1] else []
+    for mark in (mark for mark in plot.marks if mark.label):
         half = len(mark.label) * _WIDE_LETTER / 2
-        x = min(max(middle, _LEFT + half + 2), canvas.width - half - 4)
-        first = 19 if ring is not None and (mark.x, mark.y) == (ring.x, ring.y) else 14
-        offsets = [sign * step for step in range(first, 120, 15) for sign in (-1, 1)]
-        free = [offset for offset in offsets if plane.top < y + offset < canvas.height - _BOTTOM - 4]
-        clear = [
-            offset
-            for offset in free
-            if all(abs(y + offset - other) >= 13 or x + half < left or x - half > right for left, right, other in taken)
-        ]
-        place = y + (clear or free or [-14])[0]
-        taken.append((x - half, x + half, place))
-        canvas.text(x, place + 4, mark.label, "halo")
+        is_ringed = ring is not None and (mark.x, mark.y) == (ring.x, ring.y)
+        places = _places(plane, plane.at(mark.x, mark.y), half, 19 if is_ringed else 14)
+        clear = (
+            (x, y)
+            for x, y in places
+            if all(abs(y - other) >= 13 or x + half < left or x - half > right for left, right, other in taken)
+        )
+        x, y = next(clear, places[0])
+        taken.append((x - half, x + half, y))
+        canvas.text(x, y + 4, mark.label, "halo")
 
 
-def _write_legend(canvas: Canvas, entries: list[tuple[CurveKind, str]]) -> None:
-    """The lines' names, below that of the y axis."""
-    x = _LEFT
+def _places(plane: _Plane, at: tuple[float, float], half: float, distance: float) -> list[tuple[float, float]]:
+    """Middles of where a label of a mark may stand, the best first: just above and below it, beside it, further off."""
+    middle, y = at
+    within = min(max(middle, _LEFT + half + 2), plane.width - half - 4)
+    offsets = [sign * step for step in range(round(distance), 120, 10) for sign in (-1, 1)]
+    upright = [(within, y + offset) for offset in offsets]
+    sides = [middle + sign * (half + distance - 4) for sign in (1, -1)]
+    beside = [(x, y) for x in sides if _LEFT + half <= x <= plane.width - half - 2]
+    found = [*upright[:2], *beside, *upright[2:]]
+    return [(x, y) for x, y in found if plane.top < y < plane.height - _BOTTOM - 4] or [(within, y - distance)]
+
+
+def _taken(plane: _Plane, mark: Mark) -> list[tuple[float, float, float]]:
+    """(left, right, y) of where no label may stand because of a mark."""
+    x, y = plane.at(mark.x, mark.y)
+    taken = [(x - 6, x + 6, y)]
+    if mark.whisker is not None:
+        _, start, end, _ = plane.whisker(mark.x, mark.y, mark.whisker)
+        low, high = min(start, end), max(start, end)
+        taken += [(x - 4, x + 4, min(low + step, high)) for step in range(12, int(high - low) + 12, 12)]
+    return taken
+
+
+def _legend(canvas: Canvas, entries: Sequence[tuple[CurveKind | KeyKind, str]]) -> int:
+    """Writes what the lines and marks mean, below the name of the y axis; returns how many rows that takes."""
+    x, y, rows = _LEFT, _TOP + 4, 1 if entries else 0
     for kind, name in entries:
-        canvas.line(x, _TOP + 4, x + 20, _TOP + 4, kind)
-        canvas.text(x + 25, _TOP + 8, name, anchor="start")
-        x += 25 + len(name) * _LETTER + _LEGEND_ROOM
+        is_mark = kind in get_args(KeyKind)
+        sign = 16.0 if is_mark else 25.0
+        width = sign + len(name) * _WIDE_LETTER
+        if x > _LEFT and x + width > canvas.width:
+            x, y, rows = _LEFT, y + 18, rows + 1
+        if not is_mark:
+            canvas.line(x, y, x + 20, y, kind)
+        elif kind == "whisker":
+            _draw_whisker(canvas, x + 5, y - 6, y + 6, is_whole=True)
+        else:
+            canvas.dot(x + 5, y, "chosen" if kind == "ring" else kind, "", 5.0)
+        canvas.text(x + sign, y + 4, name, anchor="start")
+        x += width + _LEGEND_ROOM
+    return rows
 
 
 _LONGEST_BAR = 44
@@ -234,7 +295,8 @@ _LONGEST_NAME = 14
 def _matrix(chart: Matrix) -> str:
     names = [name if len(name) <= _LONGEST_NAME else name[: _LONGEST_NAME - 1] + "…" for name in chart.names]
     longest = max(map(len, names)) * _WIDE_LETTER
-    digits = max(len(f"{count:,}") for counts in chart.counts for count in counts)
+    digits = max(len(count_text(chart, count)) for counts in chart.counts for count in counts)
+    largest = max(1, *(abs(count) for counts in chart.counts for count in counts))
     cell = max(min(44.0, 360.0 / len(names)), 28.0, digits * _WIDE_LETTER + 8)
     upright = longest > cell - 4
     left, top = 34 + longest, 34 + (longest if upright else 14)
@@ -248,15 +310,16 @@ def _matrix(chart: Matrix) -> str:
         canvas.text(x + (4 if upright else 0), y, name, anchor="start" if upright else "middle", more=turn)
         canvas.text(left - 8, top + middle + 4, name, anchor="end")
     for row, counts in enumerate(chart.counts):
-        total = max(1, sum(counts))
+        total = largest if chart.is_change else max(1, sum(counts))
         for column, count in enumerate(counts):
             x, y = left + column * cell, top + row * cell
-            told = f"{chart.names[row]}, said to be {chart.names[column]}: {count:,}"
-            kind = "hit" if row == column else "miss"
+            shown = count_text(chart, count)
+            told = f"{chart.names[row]}, said to be {chart.names[column]}: {shown}"
+            kind = "hit" if (row == column) == (count > 0) else "miss"
             canvas.box(x, y, cell, cell, "cell")
             if count:
-                canvas.box(x, y, cell, cell, kind, told, f"opacity:{0.12 + 0.48 * count / total:.2f}")
-                canvas.text(x + cell / 2, y + cell / 2 + 4, f"{count:,}", "count")
+                canvas.box(x, y, cell, cell, kind, told, f"opacity:{0.12 + 0.48 * abs(count) / total:.2f}")
+                canvas.text(x + cell / 2, y + cell / 2 + 4, shown, "count")
     return canvas.render()
 
 

@@ -8,7 +8,14 @@ def matrix_table(chart: Matrix) -> Table:
     """A row for each label, of how often each label was said; the names are users' words."""
     names = tuple(code(name) for name in chart.names)
     rows = zip(names, chart.counts, strict=True)
-    return _of_numbers(("", *names), tuple((name, *(f"{count:,}" for count in counts)) for name, counts in rows), 1)
+    return _of_numbers(
+        ("", *names), tuple((name, *(count_text(chart, each) for each in counts)) for name, counts in rows), 1
+    )
+
+
+def count_text(chart: Matrix, count: int) -> str:
+    """A cell of a matrix; of one of differences with its sign."""
+    return f"{count:+,}" if chart.is_change and count else f"{count:,}"
 
 
 def quantiles_table(chart: Quantiles) -> Table:

@@ -4,14 +4,17 @@ import json
 import re
 from html import escape
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pages import FOLDERS, HISTORY, Reader, charts_of, page_of, report_of, text_of, with_history
 from published_support import PUBLISHED, report_document
 from search_documents import search_document
 
-from steelyard.contract.report import PublishedReport
+from steelyard.contract.report import BeforeReport, PublishedReport, ResidualsReport
+from steelyard.report.chart_data import Plot
 from steelyard.report.model import model_card, report_page
+from steelyard.report.parts.front import fronts
 from steelyard.report.search import Found
 from steelyard.report.search_charts import Importance
 from steelyard.report.told import Told
@@ -69,10 +72,9 @@ def test_the_curves_hold_every_epoch_of_both_sets_and_say_which_was_published() 
 def test_the_candidates_are_drawn_where_there_are_two_with_the_published_one_marked() -> None:
     folder = PUBLISHED / "wine-network/model"
     (chart,) = [each for each in charts_of(page_of(folder)) if "bytes of each" in str(each.get("aria-label"))]
-    dots = [dot for dot in chart.iter("circle") if dot.get("class") != "chosen"]
-    assert len(dots) == len(report_of(folder).choice.candidates) == 4
-    (ring,) = [dot for dot in chart.iter("circle") if dot.get("class") == "chosen"]
-    title = ring.find("title")
+    named = [dot for dot in chart.iter() if dot.find("title") is not None]
+    assert [dot.get("class") for dot in named] == ["limit", "baseline", "trial", "trial", "trial", "chosen"]
+    title = named[-1].find("title")
     assert title is not None and str(title.text).startswith("Float16: 3,288 bytes")
     words = {text.text for text in chart.iter("text")}
     assert {"float32", "DynamicRange", "Float16", "Int8", "budget"} <= words
@@ -111,15 +113,120 @@ def test_a_page_is_well_formed_fetches_nothing_and_scrolls_what_is_wide(folder: 
     assert set(re.findall(r"#[0-9a-f]{6}\b", style.partition("body {")[2])) == set()
 
 
-def test_few_candidates_fit_a_phone_and_many_get_the_whole_page() -> None:
+def of_candidates(*candidates: dict[str, Any], **choice: Any) -> PublishedReport:
+    """A report with the baseline and these: what is said of it, but for what is given."""
     document = report_document()
     first = document["choice"]["candidates"][0]
-    for count, width in ((6, 460), (7, 920)):
-        more = [{**first, "name": f"Int{number}", "bytes": 1000 + 100 * number} for number in range(count - 1)]
-        document["choice"] |= {"chosen": first["name"], "candidates": [first, *more]}
-        pictures = charts_of(report_page(Told(PublishedReport.parse(document))))
-        (chart,) = [each for each in pictures if "bytes of each" in str(each.get("aria-label"))]
-        assert str(chart.get("viewBox")).split()[2] == str(width)
+    figures = {"accuracy": {"value": 0.9, "standardError": 0.01}}
+    first |= {"name": "Baseline", "bytes": 100_000, "validation": figures}
+    more = [
+        {**first, **each, "validation": {"accuracy": {"value": each["value"], "standardError": 0.01}}}
+        for each in candidates
+    ]
+    document["choice"] |= {"chosen": "Baseline", "candidates": [first, *more], "maxMetricDrop": 0.02, **choice}
+    return PublishedReport.parse(document)
+
+
+def front_of(report: PublishedReport) -> Plot:
+    return fronts(report.choice)[0]
+
+
+def test_a_front_shows_by_whiskers_what_is_lost_at_most_and_by_shapes_what_is_outside_the_budget() -> None:
+    report = of_candidates(
+        {"name": "near", "bytes": 30_000, "value": 0.89, "dropAtMost": 0.015},
+        {"name": "far", "bytes": 10_000, "value": 0.88, "dropAtMost": 0.05, "withinBudget": False},
+        {"name": "broken", "bytes": 5_000, "value": 0.2, "dropAtMost": 0.8, "withinBudget": False},
+        confidence=0.95,
+        chosen="near",
+    )
+    plot = front_of(report)
+    assert [mark.kind for mark in plot.marks] == ["baseline", "trial", "pruned", "below"]
+    assert [mark.whisker for mark in plot.marks] == [None, pytest.approx(0.885), pytest.approx(0.85), None]
+    # What is far outside does not press the others together: it is at the edge, with its figure.
+    assert plot.y_range is not None and plot.y_range[0] > 0.8 and plot.marks[3].label == "broken (0.2)"
+    budget = next(curve for curve in plot.curves if curve.kind == "limit")
+    assert [y for _, y in budget.points] == [pytest.approx(0.88)] * 2
+    assert plot.ring is not None and plot.ring.x == 30_000 and plot.is_log_x
+    assert dict(plot.key) == {
+        "ring": "published",
+        "trial": "within budget",
+        "pruned": "outside it",
+        "below": "further down",
+        "whisker": "loses at most, with 95%",
+    }
+    (chart,) = [each for each in charts_of(report_page(Told(report))) if "bytes of each" in str(each.get("aria-label"))]
+    lines = [line for line in chart.iter("line") if line.get("class") == "whisker"]
+    # The key's and near's are a line and a cap; far's goes on beyond the edge.
+    assert len(lines) == 5
+    assert any(each.get("class") == "below" for each in chart.iter("polygon"))
+
+
+def test_of_a_metric_of_which_less_is_better_a_whisker_goes_up() -> None:
+    document = report_document()
+    first = document["choice"]["candidates"][0]
+    first |= {"name": "Baseline", "bytes": 1000, "validation": {"rmse": {"value": 50.0, "standardError": 1.0}}}
+    second = {**first, "name": "Float16", "bytes": 500, "dropAtMost": 0.1}
+    third = {
+        **second,
+        "name": "Int8",
+        "withinBudget": False,
+        "validation": {"rmse": {"value": 900, "standardError": 1}},
+    }
+    choice = {"chosen": "Baseline", "primaryMetric": "rmse", "maxMetricDrop": 0.02, "confidence": 0.9}
+    document["choice"] |= {**choice, "candidates": [first, second, third]}
+    document["task"], document["metrics"]["test"] = "Regression", {"rmse": {"value": 50.0, "standardError": 1.0}}
+    marks = front_of(PublishedReport.parse(document)).marks
+    assert marks[1].whisker == pytest.approx(55) and marks[2].kind == "above"
+
+
+def test_of_many_candidates_those_are_named_that_no_other_beats() -> None:
+    many = [{"name": f"Int{number}", "bytes": 1000 * number, "value": 0.8 + number % 3 / 100} for number in range(1, 9)]
+    labels = {mark.label for mark in front_of(of_candidates(*many)).marks}
+    assert labels == {"", "Int1", "Int2", "float32"}
+    assert "" not in {mark.label for mark in front_of(of_candidates(*many[:5])).marks}
+
+
+def test_a_page_tells_what_compression_changed_on_the_test_set() -> None:
+    document = report_document()
+    assert "What compression changed" not in model_card(PublishedReport.parse(document))
+    was, now = [[9, 1, 0], [0, 8, 2], [0, 0, 9]], [[10, 0, 0], [0, 7, 3], [0, 0, 9]]
+    document["errors"] = {"confusion": now}
+    document["dataset"]["classes"] = ["a", "b", "c"]
+    document["before"] = {
+        "metrics": {"accuracy": {"value": 0.97, "standardError": 0.02}},
+        "errors": {"confusion": was},
+        "answers": {"rows": 29, "differing": 2, "lost": 1, "won": 1},
+        "recalls": [
+            {"label": "a", "rows": 10, "before": 0.9, "after": 1.0},
+            {"label": "b", "rows": 10, "before": 0.8, "after": 0.7},
+        ],
+    }
+    report = PublishedReport.parse(document)
+    card, html = model_card(report), report_page(Told(report))
+    assert "They give 2 of 29 rows another label: 1 that only float32 has right, 1 that only Float16 has right." in card
+    assert "| `b` | 10 | 0.8 | 0.7 | -0.1 |" in card and "| `a` | +1 | -1 | 0 |" in card
+    (changed,) = [each for each in charts_of(html) if "Test rows of Float16 less" in str(each.get("aria-label"))]
+    boxes = [(str(box.get("class")), box[0].text) for box in changed.iter("rect") if len(box)]
+    assert boxes == [
+        ("hit", "a, said to be a: +1"),
+        ("hit", "a, said to be b: -1"),
+        ("miss", "b, said to be b: -1"),
+        ("miss", "b, said to be c: +1"),
+    ]
+    document["before"] |= {"answers": {"rows": 29, "differing": 0, "lost": 0, "won": 0}, "errors": {"confusion": now}}
+    document["before"]["recalls"] = document["before"]["recalls"][:0]
+    told = model_card(PublishedReport.parse(document))
+    assert "Both give each of the 29 rows the same label" in told and "Recall of each" not in told
+
+
+def test_a_regression_shows_its_residuals_before_and_after() -> None:
+    report = report_of(PUBLISHED / "diabetes-search/model")
+    assert isinstance(report.errors, ResidualsReport)
+    was = ResidualsReport(residuals={share: value - 1 for share, value in report.errors.residuals.items()})
+    before = BeforeReport(metrics=report.metrics["test"], errors=was)
+    card = model_card(report.model_copy(update={"before": before}))
+    value = report.errors.residuals["0.5"]
+    assert f"| 50% | {value - 1:.6g} | {value:.6g} | +1 |" in card
 
 
 def test_times_and_memory_are_shown_of_the_candidates_that_have_them() -> None:
@@ -131,8 +238,18 @@ def test_times_and_memory_are_shown_of_the_candidates_that_have_them() -> None:
     report = PublishedReport.parse(document)
     assert report.to_json()["choice"]["candidates"][0]["times"] == times
     card, read = model_card(report), text_of(report_page(Told(report)))
-    assert "| float32 | 1.50 | 7.25 | 0.50 | 0.75 | 56,789 | 1,234 |" in card
+    assert "| float32 | 1.50 | 7.25 | 0.50 | 0.75 | 56,789 | 1,234 | - |" in card
     assert "1 thread of `Fast CPU`" in card and "in batches of 256" in read and "56,789" in read
+    assert "Times are those of one thread of `Fast CPU`" in card
+    against = {
+        "Faster": "2.0 times as fast",
+        "Slower": "2.0 times as long",
+        "NoDifference": "no significant difference",
+    }
+    for word, shown in against.items():
+        own = {**times, "row": {"median": 3.0 if word == "Slower" else 0.75, "p99": 9.0}, "againstBaseline": word}
+        document["choice"]["candidates"][1]["times"] = own
+        assert f"| {shown} |" in model_card(PublishedReport.parse(document))
 
 
 def test_of_many_columns_a_text_names_the_first_ones_and_a_table_all() -> None:

@@ -164,7 +164,9 @@ def test_a_search_without_answers_still_has_its_table() -> None:
     [
         (NumberScale(0.0, 1.0), ["0", "0.2", "0.4", "0.6", "0.8", "1"]),
         (NumberScale(1e-4, 0.1, is_log=True), ["0.0001", "0.001", "0.01", "0.1"]),
-        (NumberScale(2.0, 5.0, is_log=True), ["2", "5"]),
+        (NumberScale(2.0, 5.0, is_log=True), ["2", "2.5", "3", "3.5", "4", "4.5", "5"]),
+        (NumberScale(40e3, 260e3, is_log=True), ["50,000", "100,000", "200,000"]),
+        (NumberScale(2e3, 6e6, is_log=True), ["10,000", "100,000", "1,000,000"]),
         (NumberScale(9000, 61000), ["20,000", "40,000", "60,000"]),
     ],
 )

@@ -92,6 +92,11 @@ class Choice:
     proof: str = ""
     """What is proved of a compressed model that is published, or why nothing is: a sentence that says which."""
 
+    @property
+    def baseline(self) -> Measured:
+        """The model without compression."""
+        return next(each.measured for each in self.weighed if each.measured.name == BASELINE)
+
     def of_refitted(self) -> "Choice":
         """The same for a model that was trained anew on more rows, of which nothing was proved."""
         proof = f"{self.proof}; of the model that it was chosen with, not of the refitted one" if self.proof else ""

@@ -1,7 +1,10 @@
-"""What a candidate costs beside its bytes: data that passes from the clock to the choice and the report. Pure."""
+"""What a candidate costs beside its bytes: data that passes from the clock to the choice and the report. Imports the
+contract only."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
+
+from steelyard.contract.report import Difference
 
 LOST_TURNS = 0.9
 """Of the turns. Of 10 turns of two equally fast ones so many are lost in 1 of 93 cases (sign test, one-sided)."""
@@ -47,3 +50,7 @@ class Cost:
         """Whether one row takes longer, by more than chance: in nearly all turns."""
         pairs = list(zip(self.rounds, other.rounds, strict=False))
         return sum(own > others for own, others in pairs) >= LOST_TURNS * len(pairs)
+
+    def against(self, other: "Cost") -> Difference:
+        """Which of the two one row takes longer with, if it is more than chance."""
+        return "Slower" if self.is_slower_than(other) else "Faster" if other.is_slower_than(self) else "NoDifference"

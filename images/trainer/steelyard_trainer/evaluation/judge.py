@@ -38,6 +38,8 @@ class Judgement:
     errors: ErrorsReport
     """Where it errs on the test set."""
     doubts: list[str]
+    outputs: npt.NDArray[Any]
+    """What it says of the test set."""
 
     @property
     def summary(self) -> ModelSummary:
@@ -105,7 +107,7 @@ def judgement_of(
     primary = spec.measure(dataset.task)
     naive = naive_model(spec.published_measures(dataset.task), dataset.classes, trained, targets)
     doubtful = doubts(primary, figures["test"], naive, dataset.findings, sum(dataset.rows.values()))
-    return Judgement(primary, figures, naive, errors_of(dataset.classes, targets, outputs), doubtful)
+    return Judgement(primary, figures, naive, errors_of(dataset.classes, targets, outputs), doubtful, outputs)
 
 
 def _said(says: str | float, value: float) -> NaiveSummary:

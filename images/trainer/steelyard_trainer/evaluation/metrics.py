@@ -1,6 +1,6 @@
 """What a model is judged by: metrics with their standard errors, the sampling error of the rows they were measured on.
 
-Imports numpy, steelyard.api, the formulas and the errors.
+Imports numpy, steelyard.api, the contract, the formulas and the errors.
 """
 
 from collections.abc import Sequence
@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from steelyard.api.metrics import Measure, Task, basic_measures
+from steelyard.contract.report import FigureReport
 from steelyard.texts.figures import with_error
 from steelyard_trainer.evaluation.formulas import Floats, clipped, of_labels, of_numbers, of_probabilities, of_ranking
 from steelyard_trainer.evaluation.sampling import (
@@ -44,6 +45,11 @@ class Figure:
 
 Figures = dict[str, Figure]
 """By `Measure.name`."""
+
+
+def reported(figures: Figures) -> dict[str, FigureReport]:
+    """Figures as steelyard.json has them."""
+    return {name: FigureReport(value=each.value, standard_error=each.standard_error) for name, each in figures.items()}
 
 
 def evaluate(

@@ -26,11 +26,11 @@ from steelyard.contract.package import (
     TARGET,
 )
 from steelyard.contract.report import (
+    BeforeReport,
     CandidateReport,
     ChoiceReport,
     ColumnReport,
     DatasetReport,
-    FigureReport,
     LatencyReport,
     PublishedReport,
     ServingReport,
@@ -42,13 +42,13 @@ from steelyard.report.told import Told
 from steelyard.serving.interface import InTargetUnit, ServedModel
 from steelyard.serving.preprocessing import Preprocessing
 from steelyard.stores.integrity import digest_of, sums_of
-from steelyard_trainer.compression.choice import Choice, Weighed
+from steelyard_trainer.compression.choice import Choice, Measured, Weighed
 from steelyard_trainer.compression.cost import Cost
 from steelyard_trainer.compression.timing import BATCH_ROWS
 from steelyard_trainer.compression.weighing import baseline_name
 from steelyard_trainer.data.reading import PreparedDataset
 from steelyard_trainer.evaluation.judge import Judgement
-from steelyard_trainer.evaluation.metrics import Figures
+from steelyard_trainer.evaluation.metrics import reported
 from steelyard_trainer.publishing.found_by import FoundBy
 
 
@@ -80,6 +80,8 @@ class Evidence:
     """What serves it: one of RUNTIME_FILES."""
     found_by: FoundBy | None = None
     """The search, where the model is the best of one."""
+    before: BeforeReport | None = None
+    """The model without compression on the test set, where another one is published."""
     chosen_with: str | None = None
     """Of a model that was trained on the training and validation sets: which model the choice was made with."""
 
@@ -98,9 +100,10 @@ class Evidence:
             versions=versions(self.packages),
             dataset=_dataset_report(self.dataset),
             training=self.training.model_copy(update={"parts": parts}),
-            metrics={split: _figures_report(figures) for split, figures in self.judged.figures.items()},
+            metrics={split: reported(figures) for split, figures in self.judged.figures.items()},
             naive=self.judged.naive.report,
             errors=self.judged.errors,
+            before=self.before,
             doubts=self.judged.doubts,
             choice=self._choice_report,
         )
@@ -121,7 +124,7 @@ class Evidence:
             confidence=self.choice.confidence,
             proved=self.choice.chosen.is_proved,
             proof=self.choice.proof or None,
-            candidates=[_candidate_report(weighed) for weighed in self.choice.weighed],
+            candidates=[_candidate_report(weighed, self.choice.baseline) for weighed in self.choice.weighed],
         )
 
 
@@ -139,13 +142,7 @@ def _dataset_report(data: PreparedDataset) -> DatasetReport:
     )
 
 
-def _figures_report(figures: Figures) -> dict[str, FigureReport]:
-    return {
-        name: FigureReport(value=figure.value, standard_error=figure.standard_error) for name, figure in figures.items()
-    }
-
-
-def _candidate_report(weighed: Weighed) -> CandidateReport:
+def _candidate_report(weighed: Weighed, baseline: Measured) -> CandidateReport:
     measured = weighed.measured
     return CandidateReport(
         name=measured.name,
@@ -153,8 +150,8 @@ def _candidate_report(weighed: Weighed) -> CandidateReport:
         latency_microseconds=None if measured.failure else measured.latency_microseconds,
         compressed_bytes=measured.cost.compressed_bytes if measured.cost else None,
         memory_bytes=measured.cost.memory_bytes if measured.cost else None,
-        times=_times_report(measured.cost) if measured.cost else None,
-        validation=None if measured.figures is None else _figures_report(measured.figures),
+        times=_times_report(measured.cost, baseline.cost) if measured.cost else None,
+        validation=None if measured.figures is None else reported(measured.figures),
         failure=measured.failure or None,
         drop=weighed.drop,
         drop_at_most=weighed.drop_at_most,
@@ -164,9 +161,16 @@ def _candidate_report(weighed: Weighed) -> CandidateReport:
     )
 
 
-def _times_report(cost: Cost) -> TimesReport:
+def _times_report(cost: Cost, baseline: Cost | None) -> TimesReport:
     row, batch = (LatencyReport(median=each.median, p99=each.p99) for each in (cost.row, cost.batch))
-    return TimesReport(machine=cost.machine, threads=1, row=row, batch_rows=BATCH_ROWS, batch=batch)
+    return TimesReport(
+        machine=cost.machine,
+        threads=1,
+        row=row,
+        batch_rows=BATCH_ROWS,
+        batch=batch,
+        against_baseline=None if baseline is None or cost is baseline else cost.against(baseline),
+    )
 
 
 def output_of(model: ServedModel, task: Task) -> str:

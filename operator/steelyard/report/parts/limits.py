@@ -1,6 +1,6 @@
 """What the model was not tested for."""
 
-from steelyard.report.blocks import Bullets, Section
+from steelyard.report.blocks import Bullets, Section, code
 from steelyard.report.told import Told
 
 
@@ -12,7 +12,7 @@ def limits(told: Told) -> Section:
         "were not tested.",
         "Fairness towards groups of people, robustness against manipulated rows, and calibration of the outputs were "
         "not tested.",
-        "Latency was measured on the machine that trained, one row at a time on one thread.",
+        _times(told),
     ]
     if any(column.kind == "Category" for column in dataset.columns):
         items.append("A word that the training set did not have counts as none of the known ones.")
@@ -21,3 +21,10 @@ def limits(told: Told) -> Section:
             "It answers with one of the labels above for every row, also for one that belongs to none of them."
         )
     return Section("Limits", (Bullets(tuple(items)),))
+
+
+def _times(told: Told) -> str:
+    machine = next((each.times.machine for each in told.report.choice.candidates if each.times), None)
+    if machine is None:
+        return "Latency was measured on the machine that trained, one row at a time on one thread."
+    return f"Times are those of one thread of {code(machine)}, where it was published; other machines have others."
