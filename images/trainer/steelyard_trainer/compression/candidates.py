@@ -202,7 +202,7 @@ class Candidates:
 
     def _fault(self, recipe: Recipe, made: Artifact, maker: Maker) -> str:
         """What shows that a file is not the model that the recipe is to make; empty where it is."""
-        for step in recipe.steps:
+        for step in recipe.shown_steps:
             if fault := technique_named(step.technique).fault(made, step.settings):
                 return fault
         measuring = self.measuring

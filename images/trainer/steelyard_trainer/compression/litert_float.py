@@ -54,14 +54,14 @@ def in_float32(content: bytes) -> bytes | None:
     return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
 
 
-def share_of_zeros(content: bytes) -> float:
-    """Of the numbers in the layers' weights, those that sparse tensors leave out counted; 0 where there are none.
+def zeros(content: bytes) -> list[tuple[int, int]]:
+    """How many of each layer's weights are zeros, those that sparse tensors leave out counted, and of how many.
 
     Args:
         content: a .tflite file.
     """
     model: Any = flatbuffer_utils.read_model_from_bytearray(in_float32(content) or content)
-    numbers = others = 0
+    found = []
     for graph in model.subgraphs:
         made_of = {int(made): operator.inputs[0] for operator in graph.operators for made in operator.outputs}
         for operator in graph.operators:
@@ -72,9 +72,9 @@ def share_of_zeros(content: bytes) -> float:
                     index = int(made_of[index])
                 tensor = graph.tensors[index]
                 data = bytes(model.buffers[tensor.buffer].data)
-                numbers += math.prod(tensor.shape)
-                others += int(np.count_nonzero(np.frombuffer(data, _WRITTEN_AS[tensor.type])))
-    return 1 - others / numbers if numbers else 0.0
+                numbers = math.prod(tensor.shape)
+                found.append((numbers - int(np.count_nonzero(np.frombuffer(data, _WRITTEN_AS[tensor.type]))), numbers))
+    return found
 
 
 def _stands_for_others(tensor: Any) -> bool:

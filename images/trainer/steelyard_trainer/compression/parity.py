@@ -70,7 +70,11 @@ def fault_of(
     rows = features[np.linspace(0, len(features) - 1, min(MOST_ROWS, len(features))).round().astype(np.int64)]
     if made.runtime == "LiteRT":
         return _fault_of_litert(made, given, rows.astype(np.float32), is_class)
-    return _difference(serve(made).predict(rows), serve(given).predict(rows), STEP_IN_FLOAT, is_class, spread)
+    model, reference = serve(made), serve(given).predict(rows)
+    outputs, alone = model.predict(rows), _alone(model, rows)
+    return _of_rows_alone(alone, outputs, STEP_IN_FLOAT, is_class, spread) or _difference(
+        outputs, reference, STEP_IN_FLOAT, is_class, spread
+    )
 
 
 def _fault_of_litert(made: Artifact, given: Artifact, rows: npt.NDArray[np.float32], is_class: bool) -> str:
@@ -81,19 +85,29 @@ def _fault_of_litert(made: Artifact, given: Artifact, rows: npt.NDArray[np.float
     try:
         model = LiteRtModel(content)
         outputs = model.predict(rows)
-        alone = np.concatenate([model.predict(row[np.newaxis]) for row in rows[:_ROWS_ALONE]])
+        alone = _alone(model, rows)
     except (ValueError, RuntimeError) as error:
         return f"the file does not run: {' '.join(str(error).split())[:200]}"
     in_float = in_float32(content)
     step = STEP_IN_FLOAT if in_float is None else STEP
-    if fault := _difference(alone, outputs[:_ROWS_ALONE], step, is_class, 1.0):
-        return f"rows that are asked one at a time are answered otherwise: {fault}"
+    if fault := _of_rows_alone(alone, outputs, step, is_class, 1.0):
+        return fault
     if in_float is None:
         return _difference(outputs, _outputs_of(given, rows), step, is_class, 1.0)
     reference = LiteRtModel(in_float).predict(rows)
     fault = _difference(outputs, reference, step, is_class, 1.0)
     is_near = fault and agreement(outputs, reference, step, is_class, 1.0) >= NEAR_AGREEMENT
     return "" if is_near and _plain_kernels_agree(content, rows, outputs, is_class) else fault
+
+
+def _alone(model: ServedModel, rows: npt.NDArray[Any]) -> Outputs:
+    """What some of the rows are answered one at a time."""
+    return np.concatenate([model.predict(row[np.newaxis]) for row in rows[:_ROWS_ALONE]])
+
+
+def _of_rows_alone(alone: Outputs, outputs: Outputs, step: float, is_class: bool, spread: float) -> str:
+    fault = _difference(alone, outputs[: len(alone)], step, is_class, spread)
+    return f"rows that are asked one at a time are answered otherwise: {fault}" if fault else ""
 
 
 def _plain_kernels_agree(content: bytes, rows: npt.NDArray[np.float32], outputs: Outputs, is_class: bool) -> bool:

@@ -83,6 +83,12 @@ class Recipe:
         for length in range(1, len(self.steps) + 1):
             yield Recipe(self.steps[:length])
 
+    @property
+    def shown_steps(self) -> tuple[Step, ...]:
+        """What its file must show: the last step that began anew, and those after it."""
+        began = max((place for place, step in enumerate(self.steps) if step.settings.begins_anew), default=0)
+        return self.steps[began:]
+
     def check_takes(self, runtime: Runtime) -> None:
         """Raises ConfigurationError where a step can't be applied to what it is given.
 

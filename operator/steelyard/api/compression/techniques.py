@@ -23,6 +23,8 @@ class Settings(Part):
     """The form of what it makes."""
     needs_training: ClassVar[bool] = False
     """Whether it reads the training set."""
+    begins_anew: ClassVar[bool] = False
+    """Whether what it makes has weights of its own, and nothing of what the steps before it did to the others."""
 
     @model_serializer(mode="wrap")
     def _with_its_name(self, rest: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -101,6 +103,8 @@ class OnNetworks(Settings):
 class Distill(OnNetworks):
     """A smaller network of the same kind, which learns from the trained one's outputs and the labels (Hinton et al.,
     arXiv:1503.02531). Without a step after it it is published in float32."""
+
+    begins_anew = True
 
     technique: Literal["Distill"] = "Distill"
     """Distill"""

@@ -81,7 +81,7 @@ class Technique(Generic[S]):
     """Makes the artifact in the folder `into`. Raises CannotBeMadeError where this model can't be made so."""
     fault: Callable[[Artifact, S], str] = lambda _made, _settings: ""
     """What is wrong with the file in which a recipe with this step ends; empty for nothing. Such as: a model of 8 bits
-    computes in 8 bits, a pruned one has its zeros (`litert_file.operators`, `litert_float.share_of_zeros`)."""
+    computes in 8 bits, a pruned one has its zeros (`litert_file.operators`, `litert_float.zeros`)."""
 
     @property
     def name(self) -> str:

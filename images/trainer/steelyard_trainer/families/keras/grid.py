@@ -24,7 +24,8 @@ def on_grid(kernel: Any, bits: int) -> Any:
 
 
 class Grid:
-    """The rule (WeightRule) of a network that is asked with its kernels on the grid."""
+    """The rule (WeightRule) of a network that is asked with its kernels on the grid. What is a zero stays one, as in a
+    network that was pruned before."""
 
     def __init__(self, kernels: Sequence[tuple[Any, int]]) -> None:
         """
@@ -37,6 +38,7 @@ class Grid:
         if not kernels:
             raise CannotBeMadeError("it has no layer whose weights could be learned in few bits")
         self._kernels = kernels
+        self._masks = [tf.cast(kernel.value != 0.0, tf.float32) for kernel, _ in kernels]
 
     def enter(self) -> list[Any]:
         """See WeightRule."""
@@ -50,5 +52,7 @@ class Grid:
         for (kernel, _), value in zip(self._kernels, kept, strict=True):
             kernel.assign(value)
 
-    def settle(self, kept: list[Any]) -> None:
+    def settle(self, kept: list[Any]) -> None:  # noqa: ARG002 - the optimizer changed all but the zeros
         """See WeightRule."""
+        for (kernel, _), mask in zip(self._kernels, self._masks, strict=True):
+            kernel.assign(kernel.value * mask)

@@ -26,4 +26,16 @@ def _apply(artifact: Artifact, settings: Prune, data: StepData, tell: Tell) -> A
     return fine_tune(artifact, settings, data, rule, tell, times_epochs=1, times_rate=1, ends_early=False, name=name)
 
 
-TECHNIQUE = Technique(Prune, _apply)
+def _fault(made: Artifact, settings: Prune) -> str:
+    from steelyard_trainer.compression.litert_float import zeros
+
+    found = zeros(made.file.read_bytes())
+    whole = [tuple(map(sum, zip(*found, strict=True)))] if settings.scope == "Global" else found
+    # Shares are rounded to whole weights.
+    if short := [some / of for some, of in whole if some < settings.sparsity * of - 1]:
+        where = "its weights" if settings.scope == "Global" else "a layer's weights"
+        return f"{min(short):.1%} of {where} are zeros, {settings.sparsity:.1%} are to be"
+    return ""
+
+
+TECHNIQUE = Technique(Prune, _apply, _fault)
