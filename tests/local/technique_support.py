@@ -17,7 +17,7 @@ from steelyard_trainer.compression.artifact import Artifact, Runtime
 from steelyard_trainer.compression.candidates import Measuring
 from steelyard_trainer.compression.kept_candidates import KeptCandidates
 from steelyard_trainer.compression.making import Maker, Trained
-from steelyard_trainer.compression.recipe import Recipe
+from steelyard_trainer.compression.recipe import Recipe, Step
 from steelyard_trainer.compression.techniques import technique_named
 from steelyard_trainer.compression.techniques.base import HowTrained
 from steelyard_trainer.families.sklearn.features import LabelledRows
@@ -33,6 +33,15 @@ def rows(seed: int) -> LabelledRows:
 
 
 MEASURING = Measuring("Classification", CLASSES, None, [Measure("accuracy")], lambda: rows(1), with_latency=False)
+
+
+TOLD = {"Distill": {"epochs": 30}, "QuantizationAware": {"epochs": 5}, "Prune": {"epochs": 15, "sparsity": 0.5}}
+"""What techniques are told that are made for larger networks and tables than these."""
+
+
+def alone(name: str) -> Recipe:
+    """A recipe of one technique."""
+    return Recipe((Step.of(name, TOLD.get(name)),))
 
 
 def leave_trained(runtime: Runtime, folder: Path) -> None:
@@ -106,7 +115,7 @@ def made_slowly(arguments: Sequence[str]) -> None:
     kept.clean_up()
     assert making.technique_named(name) is technique_named(name)
     with Maker.of(trained_in(Path(trained), runtime), kept) as maker:  # type: ignore[arg-type]
-        maker.make(Recipe.of(name))
+        maker.make(alone(name))
 
 
 if __name__ == "__main__":

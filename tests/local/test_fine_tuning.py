@@ -103,12 +103,13 @@ def test_the_gradients_of_the_grid_move_the_weights_that_are_kept() -> None:
 
 def test_weights_that_were_learned_in_4_bits_take_16_values_a_channel_and_answer(trained: Path, tmp_path: Path) -> None:
     tells: list[str] = []
-    network = made(trained, tmp_path, Step.of("QuantizationAware"), tells=tells)
+    learned = Step.of("QuantizationAware", {"epochs": 5})
+    network = made(trained, tmp_path, learned, tells=tells)
     assert tells == ["a network with 4-bit weights is fine-tuned to answer as the network that it is made of"]
     for kernel in kernels_of(network):
         assert max(len(np.unique(channel.round(6))) for channel in kernel.T) <= 15
     assert [kernel.shape for kernel in kernels_of(network)] == [(WIDTH, 2 * WIDTH), (2 * WIDTH, len(CLASSES))]
-    written = made(trained, tmp_path, Step.of("QuantizationAware"), Step.of("Int4"))
+    written = made(trained, tmp_path, learned, Step.of("Int4"))
     for kernel, (values, scales) in zip(kernels_of(network), four_bit_weights(written.file), strict=True):
         assert scales == pytest.approx(np.abs(kernel).max(0) / 7, rel=1e-6)
         assert values.T * scales == pytest.approx(kernel, abs=1e-6), "nothing is lost"
@@ -138,7 +139,7 @@ def test_more_and_more_weights_become_zeros_and_stay_so() -> None:
 
 @pytest.mark.parametrize("scope", ["Global", "Layer"])
 def test_a_pruned_network_has_its_zeros_of_all_layers_or_of_each(scope: str, trained: Path, tmp_path: Path) -> None:
-    kernels = kernels_of(made(trained, tmp_path, Step.of("Prune", {"sparsity": 0.6, "scope": scope})))
+    kernels = kernels_of(made(trained, tmp_path, Step.of("Prune", {"sparsity": 0.6, "scope": scope, "epochs": 15})))
     shares = [float(np.mean(kernel == 0)) for kernel in kernels]
     if scope == "Layer":
         assert shares == pytest.approx([0.6, 0.6], abs=0.02)
@@ -151,7 +152,7 @@ def test_a_pruned_network_has_its_zeros_of_all_layers_or_of_each(scope: str, tra
 
 def test_zeros_are_stored_as_such_in_16_bits(trained: Path, tmp_path: Path) -> None:
     """The file's overhead is more than these few weights: the larger network of the examples shrinks 10 times."""
-    pruned = Step.of("Prune", {"sparsity": 0.75})
+    pruned = Step.of("Prune", {"sparsity": 0.75, "epochs": 5})
     sparse = made(trained, tmp_path, pruned, Step.of("Float16", {"sparse": True}))
     plain = made(trained, tmp_path, pruned, Step.of("Float16"))
     rows = MEASURING.read_validation().features.astype(np.float32)

@@ -10,16 +10,17 @@ import numpy as np
 import pytest
 from finish_support import FinishStage
 
+from steelyard.api.training import Training
 from steelyard.stores.integrity import verify
 from steelyard_trainer.compression.artifact import Artifact
 from steelyard_trainer.families.keras.batches import Batches
-from steelyard_trainer.families.keras.lessons import TaughtBatches
+from steelyard_trainer.families.keras.lessons import Course, TaughtBatches, epochs_of
 from steelyard_trainer.families.keras.teacher import Teacher, taught
 
 DIGITS = {"uri": "sklearn:digits", "target": "target"}
 DIABETES = {"uri": "sklearn:diabetes", "target": "target"}
 TRAINING = {"epochs": 3, "optimizer": {"learningRate": 0.01}, "checkpoint": {"everySteps": 10}}
-STUDENT = {"technique": "Distill", "width": 0.125}
+STUDENT = {"technique": "Distill", "width": 0.125, "epochs": 6}
 UNIT = "epochs of a student of 2,410 weights"
 
 
@@ -90,10 +91,17 @@ def test_a_student_that_was_killed_goes_on_and_is_the_same(
 
 
 def test_a_student_of_a_regression_learns_the_target_and_the_teacher(diabetes: FinishStage) -> None:
-    outcome = diabetes.finish(**weighing(STUDENT, epochs=10))
+    outcome = diabetes.finish(**weighing({**STUDENT, "epochs": 20}, epochs=10))
     baseline, small = outcome.summary["candidates"]
     assert outcome.summary["chosen"] == "small"
     assert small["metric"] > baseline["metric"] - 0.05
+
+
+def test_students_of_small_tables_learn_for_3000_steps_where_nothing_else_is_said() -> None:
+    training = Training.model_validate({"epochs": 15, "batchSize": 32, "workers": 2})
+    assert [epochs_of(training, rows, 2) for rows in (64, 864, 64 * 100, 10**6)] == [3000, 215, 30, 30]
+    assert Course.of(training, 864, times_epochs=2, times_rate=1, epochs=None, learning_rate=None).spec.epochs == 215
+    assert Course.of(training, 864, times_epochs=2, times_rate=1, epochs=7, learning_rate=None).spec.epochs == 7
 
 
 def test_a_student_that_diverges_is_a_verdict(diabetes: FinishStage) -> None:

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 import technique_support
-from technique_support import MEASURING, leave_trained, made_of
+from technique_support import MEASURING, alone, leave_trained, made_of
 
 from steelyard_trainer.compression.artifact import Runtime
 from steelyard_trainer.compression.kept_candidates import KeptCandidates
-from steelyard_trainer.compression.recipe import Recipe, Step
+from steelyard_trainer.compression.recipe import Recipe
 from steelyard_trainer.compression.techniques import TECHNIQUES, technique_named
 
 MOST_LOST = 0.02
@@ -26,15 +26,6 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for runtime in {runtime for name in TECHNIQUES for runtime in technique_named(name).settings.takes}:
         leave_trained(runtime, folder / runtime)
     return folder
-
-
-MILDER = {"Prune": {"sparsity": 0.5}}
-"""What techniques are told that are made for larger networks than this one."""
-
-
-def alone(name: str) -> Recipe:
-    """The technique."""
-    return Recipe((Step.of(name, MILDER.get(name)),))
 
 
 def served(name: str) -> Recipe:
@@ -63,9 +54,7 @@ def test_it_predicts_what_the_trained_model_does_within_the_budget(
 
 @pytest.mark.parametrize(("name", "runtime"), CASES)
 def test_it_makes_the_same_bytes_twice(name: str, runtime: Runtime, trained: Path, tmp_path: Path) -> None:
-    first, second = (
-        made_of(Recipe.of(name), trained / runtime, runtime, tmp_path / turn) for turn in ("first", "second")
-    )
+    first, second = (made_of(alone(name), trained / runtime, runtime, tmp_path / turn) for turn in ("first", "second"))
     assert first.folder != second.folder and first.file.read_bytes() == second.file.read_bytes()
 
 
@@ -83,8 +72,8 @@ def test_a_kill_before_it_is_in_place_leaves_nothing(
     process.wait()
     process.stdout.close()
     kept = KeptCandidates(tmp_path / "killed", "tested")
-    assert kept.find(Recipe.of(name)) is None and list(kept.folder.iterdir())
-    made = made_of(Recipe.of(name), trained / runtime, runtime, tmp_path / "killed")
+    assert kept.find(alone(name)) is None and list(kept.folder.iterdir())
+    made = made_of(alone(name), trained / runtime, runtime, tmp_path / "killed")
     assert [path.name for path in kept.folder.iterdir()] == [made.folder.parent.name]
-    untouched = made_of(Recipe.of(name), trained / runtime, runtime, tmp_path / "untouched")
+    untouched = made_of(alone(name), trained / runtime, runtime, tmp_path / "untouched")
     assert made.file.read_bytes() == untouched.file.read_bytes()

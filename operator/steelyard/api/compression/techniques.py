@@ -109,7 +109,8 @@ class Distill(OnNetworks):
     technique: Literal["Distill"] = "Distill"
     """Distill"""
     epochs: Annotated[int, Field(ge=1, le=100000)] | None = None
-    """Passes over the training set, at most. Default: twice training.epochs."""
+    """Passes over the training set, at most. Default: twice training.epochs, or as many as 3,000 steps take where
+    these are fewer."""
     learning_rate: Annotated[float, Field(gt=0, le=100)] | None = None
     """Step size. Default: twice that of training.optimizer."""
     width: Annotated[float, Field(gt=0, le=1)] = 0.25
@@ -146,7 +147,8 @@ class QuantizationAware(FineTuning):
     technique: Literal["QuantizationAware"] = "QuantizationAware"
     """QuantizationAware"""
     epochs: Annotated[int, Field(ge=1, le=100000)] | None = None
-    """Passes over the training set, at most. Default: a third of training.epochs."""
+    """Passes over the training set, at most. Default: a third of training.epochs, or as many as 3,000 steps take where
+    these are fewer."""
     learning_rate: Annotated[float, Field(gt=0, le=100)] | None = None
     """Step size. Default: a third of that of training.optimizer."""
     bits: Literal[4, 2] = 4
@@ -161,7 +163,7 @@ class Prune(FineTuning):
     technique: Literal["Prune"] = "Prune"
     """Prune"""
     epochs: Annotated[int, Field(ge=1, le=100000)] | None = None
-    """Passes over the training set. Default: training.epochs."""
+    """Passes over the training set. Default: training.epochs, or as many as 3,000 steps take where these are fewer."""
     learning_rate: Annotated[float, Field(gt=0, le=100)] | None = None
     """Step size. Default: that of training.optimizer."""
     sparsity: Fraction = 0.9

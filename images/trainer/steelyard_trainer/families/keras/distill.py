@@ -37,11 +37,11 @@ def _apply(artifact: Artifact, settings: Distill, data: StepData, tell: Tell) ->
             f"a student is smaller than its teacher, but it would have {weights:,} weights to {most:,}"
         )
     rows = LessonRows.of(data, how_trained)
-    noise = settings.noise
+    learned, noise = len(rows.learned.targets), settings.noise
     if noise is None:
-        noise = _NOISE if len(rows.learned.targets) < SMALL_SET_ROWS else 0.0
+        noise = _NOISE if learned < SMALL_SET_ROWS else 0.0
     course = Course.of(
-        training, times_epochs=2, times_rate=2, epochs=settings.epochs, learning_rate=settings.learning_rate
+        training, learned, times_epochs=2, times_rate=2, epochs=settings.epochs, learning_rate=settings.learning_rate
     )
     name = f"a student of {counted(weights, 'weight')}"
     tell(

@@ -71,8 +71,10 @@ def fine_tune(
         rules.append(rule(network.model.layers, optimizer, steps))
         return rules[0]
 
+    rows = LessonRows.of(data, how_trained)
     course = Course.of(
         how_trained.training,
+        len(rows.learned.targets),
         times_epochs=times_epochs,
         times_rate=times_rate,
         epochs=settings.epochs,
@@ -82,7 +84,7 @@ def fine_tune(
     learn(
         network,
         partial(TaughtBatches.of, teacher=teacher, noise=0.0),
-        LessonRows.of(data, how_trained),
+        rows,
         course,
         data,
         name,
