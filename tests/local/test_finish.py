@@ -148,7 +148,7 @@ def test_the_page_has_every_epoch_and_the_candidates(digits: FinishStage) -> Non
         assert f"<title>{name}: {candidate['bytes']:,} bytes, " in page
 
 
-def test_what_compression_changed_is_told_of_the_test_set(digits: FinishStage) -> None:
+def test_what_compression_changed_is_told_of_the_test_set_beside_a_linear_model(digits: FinishStage) -> None:
     report = PublishedReport.read(digits.folder / "model")
     before, test = report.before, digits.prepared().read("test")
     assert before is not None and before.answers is not None and isinstance(before.errors, ConfusionReport)
@@ -157,6 +157,9 @@ def test_what_compression_changed_is_told_of_the_test_set(digits: FinishStage) -
     assert before.answers.rows == len(test.targets)
     gained = report.metrics["test"]["accuracy"].value - before.metrics["accuracy"].value
     assert gained * before.answers.rows == pytest.approx(before.answers.won - before.answers.lost)
+    # A linear model is fitted on the same rows, and judged on the same.
+    assert report.headroom is not None and report.headroom.rows == len(digits.prepared().read("train").targets)
+    assert 0.9 < report.headroom.linear.value < 1
     times = {each.name: each.times for each in report.choice.candidates}
     assert times["Baseline"] and times["Baseline"].against_baseline is None
     assert all(each and each.against_baseline for name, each in times.items() if name != "Baseline")

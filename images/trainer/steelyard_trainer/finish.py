@@ -6,10 +6,10 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-from steelyard.api.compression import BASELINE
+from steelyard.api.compression import BASELINE, CompressionObjective
 from steelyard.api.losses import allowed, fell
 from steelyard.api.training_job import TrainingJobSpec
-from steelyard.contract.report import BeforeReport
+from steelyard.contract.report import BeforeReport, HeadroomReport
 from steelyard.contract.summaries import CandidateSummary
 from steelyard.stores.registry import store_at
 from steelyard_trainer.begin import begin
@@ -21,12 +21,15 @@ from steelyard_trainer.contract import Outcome, StageContext
 from steelyard_trainer.data.reading import PreparedDataset
 from steelyard_trainer.evaluation.before import before_of
 from steelyard_trainer.evaluation.gates import check_gates
+from steelyard_trainer.evaluation.headroom import headroom
 from steelyard_trainer.evaluation.judge import Judgement, judge_parts
 from steelyard_trainer.families.registry import family_of
 from steelyard_trainer.publishing.found_by import FoundBy
 from steelyard_trainer.publishing.package import Evidence, Sizes, assemble, output_of
 from steelyard_trainer.trained import TrainedFolder
 
+MOST_SHOWN = 8
+"""Candidates that a status has room for; steelyard.json has all."""
 _FITTED_FOR_IT = "this job, fitted on the training set alone"
 
 
@@ -89,6 +92,7 @@ def finish(context: StageContext) -> Outcome:
         output=output_of(served, dataset.task),
         runtime=published.runtime,
         before=before,
+        headroom=None if len(choice.weighed) == 1 else _headroom(spec, dataset),
         found_by=FoundBy.from_environment(weighed.trial if weighed else None),
         chosen_with=(weighed.name if weighed else _FITTED_FOR_IT) if spec.is_refit else None,
     )
@@ -119,10 +123,17 @@ def finish(context: StageContext) -> Outcome:
                 "proof": choice.proof or None,
                 "digest": digest,
                 "published": places,
-                "candidates": _short(choice, primary.name),
+                "weighed": len(choice.weighed) if len(choice.weighed) > MOST_SHOWN else None,
+                "candidates": _short(choice, primary.name, spec.compression_objective),
             }
         ).to_json(),
     )
+
+
+def _headroom(spec: TrainingJobSpec, dataset: PreparedDataset) -> HeadroomReport | None:
+    """What a linear model reaches, which is fitted on the training set alone."""
+    primary = spec.measure(dataset.task)
+    return headroom(dataset.task, primary, dataset.classes, dataset.read, spec.training.seed)
 
 
 def _before(
@@ -149,8 +160,8 @@ def _lost_on_test(spec: TrainingJobSpec, before: BeforeReport, judged: Judgement
     )
 
 
-def _short(choice: Choice, primary: str) -> list[CandidateSummary]:
-    """The candidates as the status shows them."""
+def _short(choice: Choice, primary: str, objective: CompressionObjective) -> list[CandidateSummary]:
+    """The candidates as the status shows them, the best where there are many."""
     return [
         CandidateSummary(
             name=weighed.measured.name,
@@ -161,5 +172,5 @@ def _short(choice: Choice, primary: str) -> list[CandidateSummary]:
             latency_microseconds=None if weighed.measured.failure else weighed.measured.latency_microseconds,
             within_budget=weighed.is_within_budget,
         )
-        for weighed in choice.weighed
+        for weighed in choice.best(MOST_SHOWN, objective)
     ]

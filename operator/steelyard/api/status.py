@@ -143,8 +143,10 @@ class ModelStatus(Part):
     """The digest of the published folder (SHA-256 of its SHA256SUMS)."""
     published: Annotated[list[Annotated[str, Field(max_length=2048)]], Field(max_length=8)] | None = None
     """Where it lies."""
+    weighed: Count | None = None
+    """How many candidates were weighed, where not all are shown; steelyard.json has all."""
     candidates: Annotated[list[CandidateStatus], Field(max_length=32)] | None = None
-    """All weighed candidates."""
+    """The weighed candidates; of more than 8 the chosen one, Baseline and the best of the others."""
 
 
 class StepStatus(Part):

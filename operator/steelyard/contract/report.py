@@ -207,6 +207,17 @@ class BeforeReport(Document):
     """Of the labels that have rows there."""
 
 
+class HeadroomReport(Document):
+    """What a linear model reaches: where it is about as good, compression proves little."""
+
+    rows: int
+    """Of the training set that it was fitted on."""
+    penalty: float
+    """Of its squared weights: which of three was the best on the validation set."""
+    linear: FigureReport
+    """What decides, on the test set."""
+
+
 Difference: TypeAlias = Literal["Faster", "Slower", "NoDifference"]
 
 
@@ -318,6 +329,8 @@ class PublishedReport(Document):
     errors: ErrorsReport | None = absent()
     before: BeforeReport | None = absent()
     """None where the model without compression is the published one, or in a folder of before it was told."""
+    headroom: HeadroomReport | None = absent()
+    """None where nothing was compressed, or in a folder of before it was told."""
     doubts: list[str] = []
     choice: ChoiceReport
 

@@ -119,4 +119,7 @@ class ModelSummary(Summary):
     """Of the published folder."""
     published: list[str] | None = absent()
     """Where it lies, as URIs."""
+    weighed: int | None = absent()
+    """How many candidates there were, where not all are told."""
     candidates: list[CandidateSummary] | None = absent()
+    """The chosen one, the baseline, and the best of the others."""

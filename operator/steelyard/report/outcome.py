@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from steelyard.api.compression import BASELINE
 from steelyard.contract.summaries import CandidateSummary, ModelSummary
-from steelyard.report.blocks import Block, Facts, Section, Table
+from steelyard.report.blocks import Block, Facts, Section, Table, Text
 from steelyard.report.names import BASELINES, shown_name
 from steelyard.texts.figures import duration, number, with_error
 
@@ -91,13 +91,16 @@ def _baseline(found: ModelSummary) -> str:
     return shown_name(BASELINE, found.baseline)
 
 
-def _candidates(found: ModelSummary) -> tuple[Table, ...]:
+def _candidates(found: ModelSummary) -> tuple[Table | Text, ...]:
     """The candidates that were weighed; nothing for one alone."""
     candidates = found.candidates or []
     if len(candidates) < 2:
         return ()
     header = ("candidate", "bytes", found.metric or "metric", "one row", "")
-    return (Table(header, tuple(_row(each, found) for each in candidates), frozenset({1, 2, 3})),)
+    table = Table(header, tuple(_row(each, found) for each in candidates), frozenset({1, 2, 3}))
+    if not found.weighed or found.weighed <= len(candidates):
+        return (table,)
+    return table, Text(f"{len(candidates)} of {found.weighed} candidates; the report has all.")
 
 
 def _row(each: CandidateSummary, found: ModelSummary) -> tuple[str, ...]:

@@ -205,6 +205,11 @@ def test_the_model_as_it_was_trained_is_shown_by_its_format_whatever_its_version
     )
 
 
+def test_where_not_all_candidates_are_shown_their_number_is() -> None:
+    assert outcome_lines(RESULT | {"weighed": 30}, [])[-1] == "2 of 30 candidates; the report has all."
+    assert "of 30" not in "".join(outcome_lines(RESULT, []))
+
+
 def console(*, is_terminal: bool) -> Console:
     return Console(file=io.StringIO(), force_terminal=is_terminal, width=120, color_system=None)
 

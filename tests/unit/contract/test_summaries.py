@@ -29,6 +29,7 @@ MODEL = ModelSummary(
     metric_drop=0.0,
     digest="sha256:0",
     published=[],
+    weighed=12,
     candidates=[CandidateSummary(name="Int8", bytes=9), CandidateSummary(name="Onnx", within_budget=False)],
 )
 
@@ -47,6 +48,7 @@ def test_a_summary_is_written_as_results_have_it_with_its_version() -> None:
         "metricDrop": 0.0,
         "digest": "sha256:0",
         "published": [],
+        "weighed": 12,
         "candidates": [{"name": "Int8", **nothing, "bytes": 9}, {"name": "Onnx", **nothing, "withinBudget": False}],
     }
     folds = CrossValidationReport(folds=3, rows=9, scores={"r2": [0.5, 0.25, 0.75]}, means={"r2": 0.5})

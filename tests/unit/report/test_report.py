@@ -205,7 +205,9 @@ def test_a_page_tells_what_compression_changed_on_the_test_set() -> None:
     card, html = model_card(report), report_page(Told(report))
     assert "They give 2 of 29 rows another label: 1 that only float32 has right, 1 that only Float16 has right." in card
     assert "| `b` | 10 | 0.8 | 0.7 | -0.1 |" in card and "| `a` | +1 | -1 | 0 |" in card
-    (changed,) = [each for each in charts_of(html) if "Test rows of Float16 less" in str(each.get("aria-label"))]
+    (changed,) = [
+        each for each in charts_of(html) if "test rows with Float16 than with float32" in str(each.get("aria-label"))
+    ]
     boxes = [(str(box.get("class")), box[0].text) for box in changed.iter("rect") if len(box)]
     assert boxes == [
         ("hit", "a, said to be a: +1"),
@@ -217,6 +219,17 @@ def test_a_page_tells_what_compression_changed_on_the_test_set() -> None:
     document["before"]["recalls"] = document["before"]["recalls"][:0]
     told = model_card(PublishedReport.parse(document))
     assert "Both give each of the 29 rows the same label" in told and "Recall of each" not in told
+
+
+def test_a_linear_model_that_is_about_as_good_is_told_with_what_that_means() -> None:
+    document = report_document()
+    test = document["metrics"]["test"]["accuracy"]["value"]
+    for behind, says_little in ((0.029, True), (0.031, False), (-0.1, True)):
+        value = test - behind
+        document["headroom"] = {"rows": 100, "penalty": 1.0, "linear": {"value": value, "standardError": 0.01}}
+        card = model_card(PublishedReport.parse(document))
+        assert f"the best linear model reaches accuracy {with_error(value, 0.01)}" in card
+        assert ("within 3 points" in card) == says_little
 
 
 def test_a_regression_shows_its_residuals_before_and_after() -> None:

@@ -97,6 +97,18 @@ class Choice:
         """The model without compression."""
         return next(each.measured for each in self.weighed if each.measured.name == BASELINE)
 
+    def best(self, most: int, objective: CompressionObjective) -> list[Weighed]:
+        """So many candidates, in their order: the chosen one, the baseline, then those within the budget before the
+        others, and what is better by the objective before what is worse."""
+
+        def rank(weighed: Weighed) -> tuple[bool, bool, bool, float]:
+            found = weighed.measured
+            named = found.name in (self.chosen.measured.name, BASELINE)
+            return not named, not weighed.is_within_budget, bool(found.failure), _cost(found, objective)
+
+        names = [each.measured.name for each in sorted(self.weighed, key=rank)[:most]]
+        return [each for each in self.weighed if each.measured.name in names]
+
     def of_refitted(self) -> "Choice":
         """The same for a model that was trained anew on more rows, of which nothing was proved."""
         proof = f"{self.proof}; of the model that it was chosen with, not of the refitted one" if self.proof else ""

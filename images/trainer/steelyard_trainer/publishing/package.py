@@ -31,6 +31,7 @@ from steelyard.contract.report import (
     ChoiceReport,
     ColumnReport,
     DatasetReport,
+    HeadroomReport,
     LatencyReport,
     PublishedReport,
     ServingReport,
@@ -82,6 +83,8 @@ class Evidence:
     """The search, where the model is the best of one."""
     before: BeforeReport | None = None
     """The model without compression on the test set, where another one is published."""
+    headroom: HeadroomReport | None = None
+    """What a linear model reaches, where something was compressed."""
     chosen_with: str | None = None
     """Of a model that was trained on the training and validation sets: which model the choice was made with."""
 
@@ -104,6 +107,7 @@ class Evidence:
             naive=self.judged.naive.report,
             errors=self.judged.errors,
             before=self.before,
+            headroom=self.headroom,
             doubts=self.judged.doubts,
             choice=self._choice_report,
         )

@@ -106,7 +106,10 @@ def _errors(report: PublishedReport, before: BeforeReport, names: Names) -> tupl
             )
             if not any(map(any, difference)):
                 return ()
-            title = f"Test rows of {names[1]} less those of {names[0]}, by label (down) and what was said (across)"
+            title = (
+                f"More (+) and fewer (-) test rows with {names[1]} than with {names[0]}, by label (down) and what was "
+                "said (across)"
+            )
             return Text(f"{title}:"), Matrix(title, tuple(report.dataset.classes or ()), difference, is_change=True)
     return ()
 

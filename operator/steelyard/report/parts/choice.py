@@ -1,12 +1,16 @@
 """Which candidate was published, and what the others cost."""
 
-from steelyard.api.losses import share_of
-from steelyard.contract.report import ChoiceReport, TimesReport
-from steelyard.report.blocks import Section, Table, Text, code
+from steelyard.api.losses import allowed, share_of
+from steelyard.api.metrics import measure_named
+from steelyard.contract.report import ChoiceReport, PublishedReport, TimesReport
+from steelyard.report.blocks import Block, Section, Table, Text, code
 from steelyard.report.names import BASELINES, shown_name
 from steelyard.report.parts.front import fronts
 from steelyard.report.told import Told
-from steelyard.texts.figures import counted, with_error
+from steelyard.texts.figures import counted, number, with_error
+
+_HEADROOM = 0.03
+"""What a linear model must be behind, so that a small network that is as good as a large one is an achievement."""
 
 
 def choice(told: Told) -> Section:
@@ -14,7 +18,8 @@ def choice(told: Told) -> Section:
     chosen = told.report.choice
     share = f"{chosen.bytes / chosen.baseline_bytes:.3f}"
     text = f"Published: {chosen.why}. It has {chosen.bytes:,} bytes, {share} of the {chosen.baseline} model."
-    return Section("How it was chosen", (Text(text), *_refit(chosen), *fronts(chosen), _table(chosen), *_costs(chosen)))
+    before: list[Block] = [Text(text), *_refit(chosen), *fronts(chosen)]
+    return Section("How it was chosen", (*before, _table(chosen), *_headroom(told.report), *_costs(chosen)))
 
 
 def _refit(chosen: ChoiceReport) -> tuple[Text, ...]:
@@ -29,6 +34,28 @@ def _refit(chosen: ChoiceReport) -> tuple[Text, ...]:
             "to it."
         ),
     )
+
+
+def _headroom(report: PublishedReport) -> tuple[Text, ...]:
+    """What a linear model reaches on the same rows, and one that ignores them; nothing where that was not told."""
+    found, metric = report.headroom, report.choice.primary_metric
+    if found is None:
+        return ()
+    measure, own = measure_named(metric), report.metrics["test"][metric].value
+    ignorant = (
+        "" if report.naive is None else f", a model that ignores the features {number(report.naive.test[metric])}"
+    )
+    text = (
+        f"On the test set the best linear model reaches {metric} "
+        f"{with_error(found.linear.value, found.linear.standard_error)}{ignorant}, the published one {number(own)}."
+    )
+    behind = measure.loss(found.linear.value, own)
+    if behind <= _HEADROOM:
+        text += (
+            f" A linear model is within {allowed(measure, _HEADROOM)} of it: the task needs no large model, and how "
+            "small this one became says little."
+        )
+    return (Text(text),)
 
 
 def _table(chosen: ChoiceReport) -> Table:

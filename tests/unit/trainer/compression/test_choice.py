@@ -42,6 +42,27 @@ def test_the_fastest_wins_where_latency_is_the_objective() -> None:
     assert chosen(*candidates, objective="Size").chosen.measured.name == "Int8"
 
 
+def test_of_many_candidates_those_are_shown_that_matter_in_their_order() -> None:
+    found = chosen(
+        measured("outside", 10, 0.5, latency=1),
+        BASE,
+        measured("slow", 200, 0.97, latency=30),
+        measured("small", 100, 0.97, latency=9),
+        Measured.failed("failed", "no"),
+        measured("quick", 300, 0.97, latency=5),
+    )
+    assert found.chosen.measured.name == "small"
+    for most, objective, names in (
+        (1, "Size", ["small"]),
+        (2, "Latency", ["Baseline", "small"]),
+        (3, "Size", ["Baseline", "slow", "small"]),
+        (3, "Latency", ["Baseline", "small", "quick"]),
+        (5, "Size", ["outside", "Baseline", "slow", "small", "quick"]),
+        (9, "Size", ["outside", "Baseline", "slow", "small", "failed", "quick"]),
+    ):
+        assert [each.measured.name for each in found.best(most, objective)] == names  # type: ignore[arg-type]
+
+
 def test_the_baseline_wins_where_no_candidate_is_within_the_budget() -> None:
     choice = chosen(BASE, measured("Int8", 100, 0.95))
     assert choice.chosen.measured is BASE
