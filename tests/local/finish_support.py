@@ -61,7 +61,7 @@ class FinishStage:
         """
         stage = cls(folder, dataset)
         stage.workspace.root.mkdir(parents=True)
-        prepare(StageContext("prepare", job_on(dataset), stage.workspace, folder, "prepared", 0))
+        prepare(StageContext("prepare", job_on(dataset, onlyPrepare=True), stage.workspace, folder, "prepared", 0))
         stage.leave_model(scale)
         return stage
 

@@ -64,6 +64,27 @@ def test_shipped_set_is_what_scikit_learn_would_make_of_it(tmp_path, stratify):
     assert (dataset.task, dataset.source_rows, dataset.dropped_rows) == ("Classification", 178, 0)
 
 
+def test_search_rows_come_out_of_the_training_part_and_change_nothing_else(tmp_path):
+    columns = {"uri": "sklearn:wine", "target": "target"}
+    plain = prepared(tmp_path / "plain", columns)
+    students = {"candidates": ["Distill"]}
+    spec = {"compression": students, "model": {"mlp": {}}, "training": {"batchSize": 8}}
+    dataset = prepared(tmp_path / "students", columns, **spec)
+    assert dataset.rows == {"train": 100, "validation": 18, "test": 36, "search": 24}
+    assert dataset.fingerprint != plain.fingerprint and not plain.has_search_rows
+    parts = {split: dataset.read(split).rows.tolist() for split in (*SPLITS, "search")}
+    assert sorted(parts["train"] + parts["search"]) == sorted(plain.read("train").rows)
+    assert [parts[split] for split in SPLITS[1:]] == [plain.read(split).rows.tolist() for split in SPLITS[1:]]
+    shares = [np.divide(dataset.class_counts[split], dataset.rows[split]) for split in ("train", "search")]
+    assert np.abs(np.subtract(*shares)).max() < 0.03
+    # What scales the features is learned from the rows that are trained on.
+    assert np.abs(dataset.read("train").features.mean(axis=0)).max() < 1e-6
+    formats = prepared(tmp_path / "formats", columns, **spec | {"compression": {"candidates": ["Int8"]}})
+    assert formats.fingerprint == plain.fingerprint
+    own = {**columns, "split": {"searchRows": False}}
+    assert prepared(tmp_path / "own", own, **spec).fingerprint == plain.fingerprint
+
+
 def test_regression_keeps_the_target_in_its_own_unit_and_learns_its_scale_from_training_alone(tmp_path):
     dataset = prepared(tmp_path, {"uri": "sklearn:diabetes"})
     _, values = datasets.load_diabetes(return_X_y=True)

@@ -8,17 +8,20 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
-from finish_support import FinishStage
+from finish_support import FinishStage, job_on
 
 from steelyard.api.training import Training
 from steelyard.stores.integrity import verify
 from steelyard_trainer.compression.artifact import Artifact
+from steelyard_trainer.compression.techniques.base import StepData
+from steelyard_trainer.data.splitting import SplitName
 from steelyard_trainer.families.keras.batches import Batches
-from steelyard_trainer.families.keras.lessons import Course, TaughtBatches, epochs_of
+from steelyard_trainer.families.keras.bench import trained_network
+from steelyard_trainer.families.keras.lessons import Course, LessonRows, Rows, TaughtBatches, epochs_of
 from steelyard_trainer.families.keras.teacher import Teacher, taught
 
-DIGITS = {"uri": "sklearn:digits", "target": "target"}
-DIABETES = {"uri": "sklearn:diabetes", "target": "target"}
+DIGITS = {"uri": "sklearn:digits", "target": "target", "split": {"searchRows": True}}
+DIABETES = {"uri": "sklearn:diabetes", "target": "target", "split": {"searchRows": True}}
 TRAINING = {"epochs": 3, "optimizer": {"learningRate": 0.01}, "checkpoint": {"everySteps": 10}}
 STUDENT = {"technique": "Distill", "width": 0.125, "epochs": 6}
 UNIT = "epochs of a student of 2,410 weights"
@@ -112,6 +115,20 @@ def test_a_student_that_diverges_is_a_verdict(diabetes: FinishStage) -> None:
     (verdict,) = [each["verdict"] for each in report["choice"]["candidates"] if each["name"] == "small"]
     assert verdict.startswith("rejected: its training diverged: the loss was not finite in epoch 1;")
     assert not list(diabetes.workspace.finished.glob("*/*/unfinished"))
+
+
+def test_a_student_learns_all_training_rows_and_watches_the_search_rows(digits: FinishStage) -> None:
+    data, spec = digits.prepared(), job_on(digits.dataset, **weighing(STUDENT)).spec
+    trained = trained_network(keras.models.load_model(digits.workspace.model_file), digits.folder, data, spec)
+    assert trained.how_trained is not None
+    folders = digits.folder, digits.folder
+    read, told = (trained.read_training, trained.how_trained), (lambda: None, lambda *_: None)
+    step = StepData(*folders, trained.width, trained.classes, None, *read, digits.folder, *told, trained.read_search)
+    rows = LessonRows.of(step, trained.how_trained)
+    parts: dict[SplitName, Rows] = {"train": rows.learned, "search": rows.search}
+    for part, held in parts.items():
+        assert held.targets.tolist() == data.read(part).targets.tolist()
+    assert len(rows.weights) == len(rows.learned.targets) == 1006 and len(rows.search.targets) == 251
 
 
 def network(outputs: int, *, is_finite: bool = True) -> Teacher:

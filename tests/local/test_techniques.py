@@ -4,16 +4,19 @@ be tested here."""
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import technique_support
-from technique_support import MEASURING, alone, leave_trained, made_of
+from technique_support import MEASURING, alone, leave_trained, made_of, rows
 
 from steelyard_trainer.compression.artifact import Runtime
 from steelyard_trainer.compression.kept_candidates import KeptCandidates
+from steelyard_trainer.compression.making import Maker
 from steelyard_trainer.compression.recipe import Recipe
 from steelyard_trainer.compression.techniques import TECHNIQUES, technique_named
+from steelyard_trainer.families.sklearn.features import LabelledRows
 
 MOST_LOST = 0.02
 """Of the accuracy."""
@@ -77,3 +80,17 @@ def test_a_kill_before_it_is_in_place_leaves_nothing(
     assert [path.name for path in kept.folder.iterdir()] == [made.folder.parent.name]
     untouched = made_of(alone(name), trained / runtime, runtime, tmp_path / "untouched")
     assert made.file.read_bytes() == untouched.file.read_bytes()
+
+
+def test_the_rows_that_show_the_range_of_activations_are_search_rows_where_there_are_any(
+    trained: Path, tmp_path: Path
+) -> None:
+    def read_training() -> LabelledRows:
+        raise AssertionError("the training set was read")
+
+    of_rows = {"read_training": read_training, "read_search": lambda: rows(2)}
+    given = replace(technique_support.trained_in(trained / "Keras", "Keras"), **of_rows)
+    kept = KeptCandidates(tmp_path, "tested")
+    kept.clean_up()
+    with Maker.of(given, kept) as maker:
+        assert maker.make(Recipe.of("Int8")).bytes > 0

@@ -46,6 +46,11 @@ def finish(context: StageContext) -> Outcome:
     spec = context.job.spec
     targets = {target.uri: store_at(target.uri, context.surroundings) for target in spec.publish or []}
     dataset = PreparedDataset.of(context)
+    if spec.sets_rows_aside and not dataset.has_search_rows:
+        context.notice(
+            "the prepared dataset has no search rows (dataset.split.searchRows): training rows, which the trained "
+            "model has learned, steer the search"
+        )
     primary = spec.measure(dataset.task)
 
     other = TrainedFolder.named(context, dataset) if spec.trained is not None and spec.trained.uri is not None else None

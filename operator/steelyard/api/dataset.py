@@ -77,6 +77,11 @@ class Split(Part):
     """Seed of the shuffle: the same seed and rows give the same split. Default: 42."""
     stratify: bool | None = None
     """Whether every set gets the same mixture of classes. Default: true for classification; not for regression."""
+    search_rows: bool | None = None
+    """Whether a fifth of the training set, at most 20,000 rows, is set aside before anything is trained, with the same
+    mixture of classes: these rows steer the search of a smaller model, and neither the network nor its students learn
+    them. Default: true where compression.candidates trains something (Distill, QuantizationAware, Prune), else false:
+    then training rows say in which order candidates are tested."""
     group: ColumnName | None = None
     """A column, such as a customer's number: all rows of one value go to the same part, as scikit-learn's
     GroupShuffleSplit deals them out."""
@@ -111,7 +116,8 @@ class Split(Part):
     def is_default(self) -> bool:
         """Whether it says nothing but defaults."""
         amounts = (self.test_fraction, self.validation_fraction, self.shuffle_seed)
-        return self.by is None and self.stratify is None and amounts == (TEST_FRACTION, VALIDATION_FRACTION, SEED)
+        by_default = self.by is None and self.stratify is None and self.search_rows is None
+        return by_default and amounts == (TEST_FRACTION, VALIDATION_FRACTION, SEED)
 
     @model_validator(mode="after")
     def _leave_rows_to_train_on(self) -> Self:

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self, get_args
 from pydantic import Field, model_validator
 
 from steelyard.api.base import Part, refuse
-from steelyard.api.compression import Candidate, Compression, CompressionObjective
+from steelyard.api.compression import Candidate, Compression, CompressionObjective, learns
 from steelyard.api.dataset import Dataset
 from steelyard.api.evaluation import Evaluation
 from steelyard.api.metrics import (
@@ -117,6 +117,12 @@ class TrainingJobSpec(Part):
         return list(self.compression.candidates or self.model.capabilities.candidates)
 
     @property
+    def sets_rows_aside(self) -> bool:
+        """Whether search rows, which steer the search of a smaller model, are taken out of the training set."""
+        given = self.dataset.split.search_rows
+        return any(map(learns, self.candidates)) if given is None else given
+
+    @property
     def compression_objective(self) -> CompressionObjective:
         """Which of the candidates within the budget is the best."""
         if self.compression is not None and self.compression.objective is not None:
@@ -161,6 +167,14 @@ class TrainingJobSpec(Part):
     def _publishes_what_it_compresses(self) -> Self:
         if self.publish == [] and self.compression is not None and self.trial is None:
             raise refuse("publish", "nothing is published, so nothing need be compressed; leave out compression")
+        return self
+
+    @model_validator(mode="after")
+    def _searches_where_rows_steer(self) -> Self:
+        if self.dataset.split.search_rows is not None and self.compression is None and not self.only_prepare:
+            raise refuse(
+                "dataset.split.searchRows", "search rows steer compression, and there is none; leave out searchRows"
+            )
         return self
 
     @model_validator(mode="after")

@@ -25,6 +25,11 @@ from steelyard.local.tuning.job import LocalSearch
 from steelyard.planning import plan as plan_stages
 from steelyard.search.manifest import load_manifest
 
+SET_ASIDE = (
+    "a fifth of the training rows, at most 20,000, to steer the search of a smaller model; neither the network nor its "
+    "students learn from them"
+)
+
 
 def plan(
     file: ManifestArgument,
@@ -53,6 +58,7 @@ def plan(
             {
                 "job": stages.job_name,
                 "workspace": str(job.workspace.root),
+                "searchRows": job.job.spec.sets_rows_aside,
                 "publish": [str(folder) for folder in job.publish_folders],
                 "stages": [
                     {
@@ -79,6 +85,8 @@ def plan(
             f"  result     {_result_of(decision, job)}",
             f"  key        {stage.key[:16]}",
         ]
+        if stage.name == "prepare" and job.job.spec.sets_rows_aside:
+            lines.append(f"  set aside  {SET_ASIDE}")
     Console().print("\n".join(lines), markup=False, highlight=False, soft_wrap=True)
 
 

@@ -54,12 +54,15 @@ def plan(job: TrainingJob, *, source_digest: str, trainer_version: str) -> Plan:
     (runPolicy), when checkpoints are written and how pods look change no result, so they are in no key.
     """
     spec = job.spec
-    source = {
+    source: dict[str, Any] = {
         "dataset": _dump(spec.dataset),
         "task": spec.task,
         "source": source_digest,
         "trainer": trainer_version,
     }
+    if spec.sets_rows_aside and not spec.dataset.is_prepared:
+        # What is compressed is in the key of finish; of it prepare depends on this alone.
+        source["searchRows"] = True
     parts = {"prepare": {}, "train": _inputs_of_train(spec), "finish": _inputs_of_finish(spec)}
     names = stages_of(spec)
     stages: list[Stage] = []

@@ -39,6 +39,9 @@ def data_job(tuning: TuningJob, workspace: dict[str, Any] | None = None) -> Trai
     spec = _template(tuning, workspace)
     spec |= {"onlyPrepare": True, "publish": []}
     spec.pop("compression", None)
+    if tuning.spec.template.sets_rows_aside:
+        dataset = spec["dataset"]
+        spec["dataset"] = {**dataset, "split": {**(dataset.get("split") or {}), "searchRows": True}}
     return _job(tuning, data_job_name(tuning.metadata.name), spec)
 
 

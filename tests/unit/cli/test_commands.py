@@ -141,6 +141,16 @@ def test_validate_says_all_mistakes_at_once(
     assert code == 78 and json.loads(output)["problems"][0]["path"] == "spec.dataset.uri"
 
 
+def test_plan_says_that_rows_are_set_aside_for_students(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], manifest: Path
+) -> None:
+    for candidate, says in (("Distill", 1), ("Int8", 0)):
+        asked = f"compression.candidates=[{candidate}]"
+        code, output, _ = steelyard(monkeypatch, capsys, "plan", manifest, "--set", "model={mlp: {}}", "--set", asked)
+        assert code == 0
+        assert output.count("set aside  a fifth of the training rows, at most 20,000, to steer the search") == says
+
+
 def test_plan_shows_the_stages_and_writes_nothing(
     manifest: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -42,6 +42,9 @@ def test_three_stages_of_which_only_train_has_several_workers() -> None:
         ("training.workers=2", ["train", "finish"]),
         ("training.seed=1", ["train", "finish"]),
         ("compression={}", ["finish"]),
+        ("compression.candidates=[Int8]", ["finish"]),
+        # What is trained in finish has rows set aside before anything is trained.
+        ("compression.candidates=[Distill]", ["prepare", "train", "finish"]),
         ("evaluation.maxGeneralizationGap=0.1", ["finish"]),
         ("publish=[{uri: elsewhere}]", ["finish"]),
         ("runPolicy.backoffLimit=0", []),
@@ -85,6 +88,17 @@ def test_a_field_is_in_the_key_of_its_stage_and_of_those_after(override: str, ch
 def test_what_older_versions_planned_keeps_its_keys(overrides: list[str], key: str) -> None:
     """A job that is under way goes on with a newer operator. So a field that is added has no default but None."""
     assert plan_with(*overrides).stages[-1].key == key
+
+
+def test_search_rows_are_set_aside_for_what_learns_unless_the_manifest_says_otherwise() -> None:
+    students = "compression.candidates=[Int8, {name: small, steps: [{technique: Distill}, {technique: Int8}]}]"
+    said = {"": True, "dataset.split.searchRows=false": False, "model={mlp: {}}": True}
+    for more, are_set_aside in said.items():
+        prepare = plan_with("model={mlp: {}}", students, *filter(None, [more])).stages[0]
+        assert prepare.inputs.get("searchRows", False) == are_set_aside, more
+    assert plan_with("compression={}", "dataset.split.searchRows=true").stages[0].inputs["searchRows"] is True
+    of_another = plan_with(*PREPARED, "model={mlp: {}}", students).stages
+    assert not any("searchRows" in stage.inputs for stage in of_another), "the dataset says it"
 
 
 def test_source_and_trainer_are_in_every_key() -> None:

@@ -274,6 +274,18 @@ def test_of_many_columns_a_text_names_the_first_ones_and_a_table_all() -> None:
     assert "pixel63" in read
 
 
+def test_search_rows_are_said_with_how_many_of_the_training_rows_they_are() -> None:
+    document = report_document()
+    said = "were set aside to steer the search"
+    assert said not in model_card(PublishedReport.parse(document))
+    document["dataset"]["rows"] |= {"train": 4000, "search": 1000}
+    kind = "model" if "estimator" in document["training"] else "network"
+    text = f"1,000 of 5,000 training rows {said}; neither the {kind} nor the students learned from them"
+    assert f"{text}." in model_card(PublishedReport.parse(document))
+    document["training"]["parts"] = ["train", "validation", "search"]
+    assert f"{text}, until it was refitted." in model_card(PublishedReport.parse(document))
+
+
 def test_the_same_model_has_the_same_page() -> None:
     folder = PUBLISHED / "wine-network/model"
     assert page_of(folder, history=HISTORY) == page_of(folder, history=dict(HISTORY))

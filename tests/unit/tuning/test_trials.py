@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from searches import DROPOUT, answer, search
 
+from steelyard.api.compression import Compression
 from steelyard.api.tuning_job import TuningJob
 from steelyard.tuning.stops import Stops
 from steelyard.tuning.trials import best_job, data_job, trial_job
@@ -47,6 +48,14 @@ def test_the_data_is_prepared_by_a_job_of_its_own() -> None:
     assert job.metadata.name == "digits-data"
     assert job.spec.only_prepare
     assert job.spec.dataset.uri == "sklearn:digits"
+
+
+def test_search_rows_are_set_aside_for_the_students_of_the_best_model() -> None:
+    assert data_job(tuning()).spec.dataset.split.search_rows is None
+    searching = tuning()
+    template = searching.spec.template.model_copy(update={"compression": Compression(candidates=["Distill"])})
+    students = searching.model_copy(update={"spec": searching.spec.model_copy(update={"template": template})})
+    assert data_job(students).spec.dataset.split.search_rows is True
 
 
 def test_the_best_job_has_the_template_s_gates_and_targets() -> None:

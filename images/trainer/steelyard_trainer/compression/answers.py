@@ -1,6 +1,6 @@
-"""What a model answers to the rows that it is judged by. Imports numpy and the search rows."""
+"""What a model answers to the rows that it is judged by. Imports numpy and the prepared data."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from steelyard_trainer.compression.search_rows import set_aside
 from steelyard_trainer.data.labelled import Labelled
+from steelyard_trainer.data.reading import PreparedDataset
+from steelyard_trainer.data.search_rows import set_aside
+from steelyard_trainer.data.splitting import SplitName
 
 
 @dataclass(frozen=True)
@@ -35,28 +37,29 @@ class SearchRows:
     targets: npt.NDArray[Any]
 
 
-def search_reader(
-    read_training: Callable[[], Labelled], classes: Sequence[str] | None, seed: int
-) -> Callable[[], Labelled]:
-    """What reads, once, the rows of the training set that say in which order candidates are tested: those that
-    `set_aside` deals out.
+def search_reader(read: Callable[[SplitName], Labelled], dataset: PreparedDataset, seed: int) -> Callable[[], Labelled]:
+    """What reads, once, the rows that say in which order candidates are tested: those that were set aside before
+    anything was trained, or, where none were, those of the training set that `set_aside` deals out.
 
-    A candidate that learns does not learn them. The trained model has learned them: a format of it differs from it
-    there as on other rows, a student less; an order that is worse for it costs candidates, and never the promise.
+    A candidate that learns does not learn them either way. A trained model that has learned them looks better there: a
+    format of it differs from it as on other rows, a student more; an order that is worse for it costs candidates, and
+    never the promise.
 
     Args:
-        read_training: reads the training set as the model takes it.
-        classes: the labels; None for regression.
+        read: reads a part of the data as the model takes it.
+        dataset: says which parts it has.
         seed: that of the training.
 
     Returns:
-        Gives the rows; of a training set of fewer than five all of them.
+        Gives the rows; of a training set of fewer than five, of which none are set aside, all of them.
     """
 
     @cache
-    def read() -> Labelled:
-        training = read_training()
-        _, rows = set_aside(np.asarray(training.targets), None if classes is None else len(classes), seed)
-        return SearchRows(training.features[rows], training.targets[rows]) if len(rows) else training
+    def rows() -> Labelled:
+        if dataset.has_search_rows:
+            return read("search")
+        training, classes = read("train"), dataset.classes
+        _, some = set_aside(np.asarray(training.targets), None if classes is None else len(classes), seed)
+        return SearchRows(training.features[some], training.targets[some]) if len(some) else training
 
-    return read
+    return rows

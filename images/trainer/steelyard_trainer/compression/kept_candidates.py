@@ -13,7 +13,7 @@ import re
 import shutil
 import uuid
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from steelyard.api.metrics import Measure
+from steelyard.api.training_job import TrainingJobSpec
 from steelyard_trainer.compression.answers import Answers
 from steelyard_trainer.compression.artifact import Artifact
 from steelyard_trainer.compression.choice import Measured
@@ -33,6 +34,22 @@ _DIGITS = 16
 _OF_A_RECIPE = re.compile(rf"[0-9a-f]{{{_DIGITS}}}")
 
 
+def key_of(model: str, data: str, spec: TrainingJobSpec, versions: Mapping[str, str]) -> str:
+    """The key of what is made of a trained model: equal where equal recipes make the same of it.
+
+    Args:
+        model: SHA-256 (hex) of its file: a model that was trained again has another one, even if nothing in the
+            manifest changed.
+        data: the fingerprint of the prepared data.
+        spec: of the job, for how models are trained, with which seed.
+        versions: of what makes candidates, by package.
+    """
+    trains = {"model": spec.model.model_dump(mode="json"), "training": spec.training.model_dump(mode="json")}
+    trains["training"].pop("checkpoint", None)
+    made_of = {"weighed": model, "data": data, "versions": {**versions}, **trains}
+    return hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()
+
+
 @dataclass(frozen=True)
 class KeptCandidates:
     """The artifacts of one trained model, by recipe."""
@@ -40,7 +57,7 @@ class KeptCandidates:
     root: Path
     """The folder for the artifacts of whichever model is weighed."""
     key: str
-    """A digest of what they depend on beside their recipes: the trained model, the data."""
+    """A digest of what they depend on beside their recipes, as `key_of` makes it."""
     check_attempt: Callable[[], None] = lambda: None
     """Called before something is put in place; raises where this process may no longer write."""
 

@@ -34,6 +34,8 @@ class Trained:
     """Reads the training set as the model takes it."""
     how_trained: HowTrained | None = None
     """What techniques that train go by; None where it is not known."""
+    read_search: Callable[[], Labelled] | None = None
+    """Reads the search rows so; None where none were set aside before it was trained."""
 
 
 def no_progress(_done: int, _total: int, _unit: str, _figures: Mapping[str, float]) -> None:
@@ -133,6 +135,7 @@ class Maker:
             unfinished,
             self.kept.check_attempt,
             self.progress,
+            trained.read_search,
         )
 
 

@@ -13,14 +13,23 @@ import numpy.typing as npt
 from steelyard.api import dataset as api
 from steelyard.api.errors import DataError
 from steelyard.texts.figures import counted
+from steelyard_trainer.data.search_rows import with_search_rows
 from steelyard_trainer.data.split_column import Keys
 from steelyard_trainer.data.splitting import Indices, Split, TooFewRowsError, cut_rows, split_rows
 from steelyard_trainer.data.target import Target
 from steelyard_trainer.data.words import listed
 
 
-def deal(rows: int, split: api.Split, target: Target, keys: Keys | None, test_from: int | None) -> Split:
-    """Deals rows out to the three parts.
+def deal(
+    rows: int,
+    split: api.Split,
+    target: Target,
+    keys: Keys | None,
+    test_from: int | None,
+    *,
+    sets_rows_aside: bool = False,
+) -> Split:
+    """Deals rows out to the parts.
 
     Args:
         rows: how many there are, those of a test file included.
@@ -28,11 +37,19 @@ def deal(rows: int, split: api.Split, target: Target, keys: Keys | None, test_fr
         target: of the rows.
         keys: shape (rows without those of a test file,): what `SplitColumn.finish` gives; None without such a column.
         test_from: the first row of the test file; None: there is none.
+        sets_rows_aside: whether a part of the training set becomes search rows.
 
     Raises:
         TooFewRowsError: there are too few rows, groups or moments.
         DataError: `split.column` leaves a set empty, or a class has no row in the training set.
     """
+    dealt = _dealt(rows, split, target, keys, test_from)
+    if not sets_rows_aside:
+        return dealt
+    return with_search_rows(dealt, target.codes, keys if split.group is not None else None, split.shuffle_seed)
+
+
+def _dealt(rows: int, split: api.Split, target: Target, keys: Keys | None, test_from: int | None) -> Split:
     stratify = split.by is None and split.stratify is not False and target.task == "Classification"
     codes = target.codes if stratify else None
     if split.by is None and test_from is None:

@@ -20,6 +20,7 @@ from steelyard.api.compression.proof import too_few_rows
 from steelyard.api.dataset import Dataset
 from steelyard.api.errors import ConfigurationError, DataError
 from steelyard.api.metrics import Task
+from steelyard.api.training_job import TrainingJobSpec
 from steelyard.cells.manifest import column_style, csv_style, markers
 from steelyard.contract.stages import Reason
 from steelyard.contract.summaries import PrepareSummary
@@ -45,7 +46,7 @@ from steelyard_trainer.data.reading import ROW, PreparedDataset
 from steelyard_trainer.data.sharding import Shard, median_of, rows_of_a_shard, write_shards
 from steelyard_trainer.data.source import ReadAgain, Source
 from steelyard_trainer.data.sources import open_source
-from steelyard_trainer.data.splitting import SPLITS, Split, SplitName, TooFewRowsError
+from steelyard_trainer.data.splitting import Split, SplitName, TooFewRowsError
 from steelyard_trainer.data.spool import Spool, spool
 from steelyard_trainer.data.statistics import Moments, WordLearner, as_read, check_constant, learner_of
 from steelyard_trainer.data.target import Target
@@ -104,7 +105,7 @@ def _prepare(context: StageContext, folder: Path, shard_rows: int | None) -> dic
     kept, dropped_targets = _kept(spec.dataset, spooled)
     target, duplicates = _check(context, source, spooled, kept)
     rows = spooled.rows if kept is None else len(kept)
-    split = _split(spec.dataset, rows, target, source, spooled, kept)
+    split = _split(spec, rows, target, source, spooled, kept)
     if source.dealt_by is not None:
         context.notice(f"{source.dealt_by!r} deals the rows out, and is no feature")
     check_training(spec, len(split.train), target.classes)
@@ -186,7 +187,7 @@ def _prepare(context: StageContext, folder: Path, shard_rows: int | None) -> dic
         "classCounts": _class_counts(target, split),
         "shards": {
             name: [{"file": shard.file, "rows": shard.rows} for shard in shards if shard.split == name]
-            for name in SPLITS
+            for name in split.parts
         },
         "missingValues": missing_values.model_dump(mode="json", by_alias=True, exclude_none=True),
         "findings": findings,
@@ -280,7 +281,7 @@ def _check(
 
 
 def _split(
-    dataset: Dataset,
+    spec: TrainingJobSpec,
     rows: int,
     target: Target,
     source: Source,
@@ -292,7 +293,7 @@ def _split(
         keys = column.finish(None if kept is None else ~spooled.incomplete[:first_rows])
     test_from = first_rows if kept is None or first_rows is None else int(np.searchsorted(kept, first_rows))
     try:
-        return deal(rows, dataset.split, target, keys, test_from)
+        return deal(rows, spec.dataset.split, target, keys, test_from, sets_rows_aside=spec.sets_rows_aside)
     except TooFewRowsError as error:
         raise explain_split(error, target.classes) from None
 
@@ -336,8 +337,9 @@ def _outcome(document: dict[str, Any]) -> Outcome:
     classes = document["classes"]
     rows = document["rows"]
     what = f", {len(classes)} classes" if classes is not None else ""
+    steering = f"{rows['search']:,} to steer the search, " if "search" in rows else ""
     return Outcome(
-        f"{sum(rows.values()):,} rows ({rows['train']:,} to train on, {rows['validation']:,} for validation, "
+        f"{sum(rows.values()):,} rows ({rows['train']:,} to train on, {steering}{rows['validation']:,} for validation, "
         f"{rows['test']:,} to test), {counted(len(document['columns']), 'feature')}{what}"
         f"{in_words(document.get('split', {}))}",
         PrepareSummary(

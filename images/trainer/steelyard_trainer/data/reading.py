@@ -169,6 +169,17 @@ class PreparedDataset:
             missing_values=MissingValues.model_validate(document.get("missingValues", {})),
         )
 
+    @property
+    def has_search_rows(self) -> bool:
+        """Whether rows of the training set were set aside for a search of candidates, before anything was trained."""
+        return "search" in self.rows
+
+    def learned(self, *, is_refit: bool) -> tuple[SplitName, ...]:
+        """The parts that the published model learns: of one that is refitted all but the test set."""
+        if not is_refit:
+            return ("train",)
+        return ("train", "validation", "search") if self.has_search_rows else ("train", "validation")
+
     def read(self, split: SplitName) -> Examples:
         """All rows of a split, preprocessed: rows x width x 4 bytes, and one shard more while it is read."""
         if self.kept is None:

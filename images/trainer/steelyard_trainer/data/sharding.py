@@ -19,7 +19,7 @@ from steelyard.cells.words import Spelling, spelled
 from steelyard.serving.input_columns import seconds_of
 from steelyard_trainer.data.feature_columns import Column
 from steelyard_trainer.data.reading import ROW
-from steelyard_trainer.data.splitting import SPLITS, Split, SplitName
+from steelyard_trainer.data.splitting import Split, SplitName
 from steelyard_trainer.data.spool import Spool
 from steelyard_trainer.data.target import Target
 
@@ -48,9 +48,9 @@ class Shard:
 def plan_shards(split_rows: dict[SplitName, int], shard_rows: int) -> list[Shard]:
     """Cuts every part into shards of `shard_rows` rows, the last one of what is left."""
     return [
-        Shard(split, number, begin, min(shard_rows, split_rows[split] - begin))
-        for split in SPLITS
-        for number, begin in enumerate(range(0, split_rows[split], shard_rows))
+        Shard(split, number, begin, min(shard_rows, rows - begin))
+        for split, rows in split_rows.items()
+        for number, begin in enumerate(range(0, rows, shard_rows))
     ]
 
 

@@ -6,7 +6,7 @@ indices are int32 throughout and classes are small integers from the start.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -16,8 +16,9 @@ from steelyard.texts.figures import counted
 
 Indices = npt.NDArray[np.int32]
 
-SplitName = Literal["train", "validation", "test"]
+SplitName = Literal["train", "validation", "test", "search"]
 SPLITS: tuple[SplitName, ...] = ("train", "validation", "test")
+"""What every dataset has; the search rows are in some."""
 
 
 @dataclass(frozen=True)
@@ -27,11 +28,14 @@ class Split:
     train: Indices
     validation: Indices
     test: Indices
+    search: Indices = field(default_factory=lambda: np.empty(0, np.int32))
+    """Those of the training set that steer a search of candidates; none where none were asked for."""
 
     @property
     def parts(self) -> dict[SplitName, Indices]:
-        """The parts by name, in the order of SPLITS."""
-        return {"train": self.train, "validation": self.validation, "test": self.test}
+        """The parts by name, in the order of SPLITS, and the search rows where there are any."""
+        parts: dict[SplitName, Indices] = {"train": self.train, "validation": self.validation, "test": self.test}
+        return parts | ({"search": self.search} if len(self.search) else {})
 
 
 class TooFewRowsError(Exception):

@@ -64,12 +64,13 @@ def judge_parts(
         read: gives them.
         dataset: says what it does.
         spec: says what is told.
-        is_refit: whether the validation set was trained on too. It is counted to `train` then, as it says no more.
+        is_refit: whether all rows but the test set's were trained on. They are counted to `train` then, as the others
+            say no more.
 
     Raises:
         DataError: an output is not a finite number.
     """
-    learned: tuple[SplitName, ...] = ("train", "validation") if is_refit else ("train",)
+    learned = dataset.learned(is_refit=is_refit)
     parts: list[tuple[SplitName, ...]] = [learned, ("test",)] if is_refit else [(split,) for split in SPLITS]
     measures = spec.published_measures(dataset.task)
     figures: dict[SplitName, Figures] = {}

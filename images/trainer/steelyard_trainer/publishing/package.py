@@ -91,7 +91,7 @@ class Evidence:
     @property
     def report(self) -> PublishedReport:
         """steelyard.json."""
-        parts = ["train"] if self.chosen_with is None else ["train", "validation"]
+        parts = [*self.dataset.learned(is_refit=self.chosen_with is not None)]
         return PublishedReport(
             name=self.found_by.search.name if self.found_by else self.job.metadata.name,
             task=self.dataset.task,

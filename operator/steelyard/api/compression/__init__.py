@@ -8,6 +8,7 @@ from steelyard.api.base import Part, Share, refuse
 from steelyard.api.compression.candidates import BASELINE as BASELINE
 from steelyard.api.compression.candidates import Candidate as Candidate
 from steelyard.api.compression.candidates import CandidateRecipe as CandidateRecipe
+from steelyard.api.compression.candidates import learns as learns
 from steelyard.api.compression.candidates import name_of as name_of
 
 CompressionObjective = Literal["Size", "Latency", "Balanced"]

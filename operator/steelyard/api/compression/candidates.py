@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, TypeAlias, get_args
 from pydantic import Discriminator, Field, Tag, model_validator
 
 from steelyard.api.base import Part, refuse
-from steelyard.api.compression.techniques import TechniqueName, TechniqueSettings
+from steelyard.api.compression.techniques import TECHNIQUES, TechniqueName, TechniqueSettings
 
 BASELINE: Literal["Baseline"] = "Baseline"
 """The model as it was trained, float32 in LiteRT or scikit-learn's in skops: always weighed, and what the others are
@@ -59,6 +59,13 @@ Candidate: TypeAlias = Annotated[
     Discriminator(_kind),
     Field(json_schema_extra=_IN_CRDS),
 ]
+
+
+def learns(candidate: Candidate) -> bool:
+    """Whether something is trained to make it."""
+    if isinstance(candidate, CandidateRecipe):
+        return any(step.learns for step in candidate.steps)
+    return candidate in TECHNIQUES and TECHNIQUES[candidate].learns
 
 
 def name_of(candidate: Candidate) -> str:

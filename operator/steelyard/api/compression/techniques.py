@@ -25,6 +25,8 @@ class Settings(Part):
     """Whether it reads the training set."""
     begins_anew: ClassVar[bool] = False
     """Whether what it makes has weights of its own, and nothing of what the steps before it did to the others."""
+    learns: ClassVar[bool] = False
+    """Whether it trains something, so that rows are set aside for it before the model is trained."""
 
     @model_serializer(mode="wrap")
     def _with_its_name(self, rest: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -63,14 +65,16 @@ class Float16(OfNetworks):
 
 
 class Int8(OfNetworks):
-    """8-bit weights and activations; rows of the training set show the range of the activations."""
+    """8-bit weights and activations; rows show the range of the activations: search rows, where some were set aside
+    (dataset.split.searchRows), else training rows."""
 
     needs_training = True
 
     technique: Literal["Int8"] = "Int8"
     """Int8"""
     representative_rows: Annotated[int, Field(ge=1, le=1_000_000)] = 500
-    """How many training rows show the range of the activations, at most: evenly spread over the training set."""
+    """How many rows show the range of the activations, at most: evenly spread over the search rows, or the training
+    set."""
 
 
 class Int4(OfNetworks):
@@ -87,12 +91,13 @@ class Int4(OfNetworks):
 
 
 class OnNetworks(Settings):
-    """A technique that trains a network, which goes on to the next step. A fifth of the training set, at most 20,000
-    rows, says which epoch is the best, and is not learned."""
+    """A technique that trains a network, which goes on to the next step. The search rows (dataset.split.searchRows) say
+    which epoch is the best, and are not learned."""
 
     takes = ("Keras",)
     gives = "Keras"
     needs_training = True
+    learns = True
 
     epochs: Annotated[int, Field(ge=1, le=100000)] | None = None
     """Passes over the training set, at most."""

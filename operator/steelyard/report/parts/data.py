@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from steelyard.contract.report import DatasetReport
+from steelyard.contract.report import DatasetReport, NetworkTraining, PublishedReport
 from steelyard.report.blocks import FEW_COLUMNS, Bullets, Folded, Section, Table, code, listed
 from steelyard.report.told import Told
 
@@ -15,6 +15,7 @@ def data(told: Told) -> Section:
     columns = listed((f"{column.name} ({column.kind.lower()})" for column in dataset.columns), FEW_COLUMNS)
     items = [
         f"Rows: {dataset.source_rows:,} were read, {dataset.dropped_rows:,} dropped; {parts}.{_split(dataset.split)}",
+        *_set_aside(told.report),
         f"Target: {code(told.report.target)}. Columns: {columns}.",
         f"Fingerprint: `{dataset.fingerprint}`.",
     ]
@@ -43,6 +44,19 @@ def _split(split: dict[str, Any]) -> str:
     }
     said = [text.format(code(split[field])) for field, text in how.items() if field in split]
     return f" Split: {'; '.join(said)}." if said else ""
+
+
+def _set_aside(report: PublishedReport) -> list[str]:
+    """What is said of rows that steered the search of a smaller model, where there were any."""
+    rows, training = report.dataset.rows, report.training
+    if not (search := rows.get("search")):
+        return []
+    model = "network" if isinstance(training, NetworkTraining) else "model"
+    refit = ", until it was refitted" if "search" in training.parts else ""
+    return [
+        f"{search:,} of {rows['train'] + search:,} training rows were set aside to steer the search; neither the "
+        f"{model} nor the students learned from them{refit}."
+    ]
 
 
 def _columns(dataset: DatasetReport) -> Table:

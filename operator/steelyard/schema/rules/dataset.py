@@ -98,7 +98,7 @@ _PREPARE_ONLY = {
                 f"(has(self.split.{name}) && self.split.{name} != {value})"
                 for name, value in (("test", TEST_FRACTION), ("validation", VALIDATION_FRACTION), ("seed", SEED))
             ),
-            *(f"has(self.split.{name})" for name in ("stratify", *SPLIT_BY)),
+            *(f"has(self.split.{name})" for name in ("stratify", "searchRows", *SPLIT_BY)),
         ]
     ),
     "checks": "has(self.checks.minRows) || has(self.checks.minClassFraction) || has(self.checks.maxMissingFraction) || "

@@ -64,6 +64,12 @@ SPEC = [
         "_publishes_what_it_compresses",
     ),
     Rule(
+        "!has(self.dataset.split.searchRows) || has(self.compression) || self.onlyPrepare",
+        "search rows steer compression, and there is none; leave out searchRows",
+        "dataset.split.searchRows",
+        "_searches_where_rows_steer",
+    ),
+    Rule(
         f"!has(self.publish) || {_NESTED}.size() == 0",
         f"'{{{_NESTED}[0].uri}}' is given twice, or another target lies in it; give each model a folder of its own",
         "publish",

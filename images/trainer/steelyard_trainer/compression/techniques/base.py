@@ -66,6 +66,9 @@ class StepData:
     check_attempt: Callable[[], None]
     """To be called before something is written there; raises where this process may no longer write."""
     progress: Progress
+    read_search: Callable[[], Labelled] | None = None
+    """Reads the rows that were set aside to steer a search, for a technique that reads the training set; None where
+    none were."""
 
 
 S = TypeVar("S", bound=Settings)

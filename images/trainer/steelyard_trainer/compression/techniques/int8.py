@@ -1,5 +1,5 @@
-"""8-bit weights and activations in LiteRT; rows of the training set show the activations' range. Imports numpy, and
-TensorFlow when it is applied.
+"""8-bit weights and activations in LiteRT; search rows, or training rows, show the activations' range. Imports numpy,
+and TensorFlow when it is applied.
 """
 
 from typing import Any
@@ -17,7 +17,8 @@ def _apply(artifact: Artifact, settings: Int8, data: StepData, _tell: Tell) -> A
 
     from steelyard_trainer.compression.techniques.litert_converter import convert
 
-    sample = _spread(data.read_training().features, settings.representative_rows)
+    shown = (data.read_search or data.read_training)()
+    sample = _spread(shown.features, settings.representative_rows)
 
     def configure(converter: Any) -> None:
         converter.optimizations = [tf.lite.Optimize.DEFAULT]

@@ -24,7 +24,7 @@ from steelyard.serving.preprocessing import Preprocessing
 from steelyard_trainer.compression.answers import search_reader
 from steelyard_trainer.compression.artifact import Artifact
 from steelyard_trainer.compression.candidates import Candidates, Measuring, recipes_of
-from steelyard_trainer.compression.kept_candidates import KeptCandidates
+from steelyard_trainer.compression.kept_candidates import KeptCandidates, key_of
 from steelyard_trainer.compression.making import Trained, no_progress
 from steelyard_trainer.compression.recipe import Recipe
 from steelyard_trainer.compression.techniques.base import HowTrained, Progress, Tell
@@ -33,6 +33,7 @@ from steelyard_trainer.data.shape import Shape
 from steelyard_trainer.data.splitting import SplitName
 from steelyard_trainer.families.keras.keras_file import write_keras
 from steelyard_trainer.families.keras.row_weights import row_weights
+from steelyard_trainer.publishing.package import versions
 
 BASELINE_RECIPE = Recipe.of("LiteRT")
 """A network as it is published without compression."""
@@ -61,14 +62,14 @@ def trained_network(model: keras.Model, folder: Path, dataset: PreparedDataset, 
             lambda targets: row_weights(targets, dataset.classes, class_weights),
             shape.categories,
         ),
+        (lambda: dataset.read("search")) if dataset.has_search_rows else None,
     )
 
 
 def measuring_on(dataset: PreparedDataset, measures: Sequence[Measure], seed: int = 0) -> Measuring:
     """How what is made of a network is measured; the seed, that of the training, says which the search rows are."""
-    classes, unit = dataset.classes, dataset.preprocessing.target_unit
-    search = search_reader(lambda: dataset.read("train"), classes, seed)
-    return Measuring(dataset.task, classes, unit, measures, lambda: dataset.read("validation"), search)
+    unit, search = dataset.preprocessing.target_unit, search_reader(dataset.read, dataset, seed)
+    return Measuring(dataset.task, dataset.classes, unit, measures, lambda: dataset.read("validation"), search)
 
 
 @dataclass(frozen=True)
@@ -91,12 +92,11 @@ class Workbench:
 
     @cached_property
     def key(self) -> str:
-        """What the candidates depend on: the model's file, the prepared data, and how networks are trained. A model
-        that was trained again has another one, even if nothing in the manifest changed."""
+        """What the candidates depend on."""
         with self.model_file.open("rb") as file:
             model = hashlib.file_digest(file, "sha256").hexdigest()
-        learns = self.spec.model.model_dump_json(), self.spec.training.model_dump_json(exclude={"checkpoint"})
-        return hashlib.sha256(" ".join([model, self.dataset.fingerprint, *learns]).encode()).hexdigest()
+        made_by = versions({**self.packages(), "ai-edge-quantizer": version("ai-edge-quantizer")})
+        return key_of(model, self.dataset.fingerprint, self.spec, made_by)
 
     @property
     def preprocessing(self) -> Preprocessing:

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from steelyard.api.errors import ConfigurationError
 from steelyard.api.training import EarlyStopping, Training
 from steelyard.contract.stages import Reason
-from steelyard_trainer.compression.search_rows import set_aside
 from steelyard_trainer.compression.techniques.base import CannotBeMadeError, HowTrained, StepData
+from steelyard_trainer.data.search_rows import set_aside
 from steelyard_trainer.families.keras.batches import Batch, Batches
 from steelyard_trainer.families.keras.checkpoints import Checkpoints
 from steelyard_trainer.families.keras.epoch_metrics import EpochMetrics
@@ -67,17 +67,22 @@ class LessonRows:
 
     @classmethod
     def of(cls, data: StepData, how_trained: HowTrained) -> "LessonRows":
-        """Reads the training set: twice its size while it is cut."""
+        """Reads the training set and the search rows; where none were set aside before the network was trained, some
+        are now, which it has learned: twice the size of the set while it is cut."""
+
+        def as_learned(features: NDArray[Any], targets: NDArray[Any]) -> Rows:
+            own_unit = data.unit.standardized(targets).astype(np.float32) if data.unit else targets.astype(np.int32)
+            return Rows(features, own_unit)
+
         examples = data.read_training()
-        learned, search = set_aside(examples.targets, data.classes, how_trained.training.seed)
-        targets = examples.targets
-        targets = data.unit.standardized(targets).astype(np.float32) if data.unit else targets.astype(np.int32)
-        weights = how_trained.row_weights(targets[learned])
-        return cls(
-            Rows(examples.features[learned], targets[learned]),
-            weights,
-            Rows(examples.features[search], targets[search]),
-        )
+        if data.read_search is not None:
+            steering = data.read_search()
+            learned = as_learned(examples.features, examples.targets)
+            search = as_learned(steering.features, steering.targets)
+        else:
+            rows, others = set_aside(examples.targets, data.classes, how_trained.training.seed)
+            learned, search = (as_learned(examples.features[part], examples.targets[part]) for part in (rows, others))
+        return cls(learned, how_trained.row_weights(learned.targets), search)
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,6 @@ from steelyard.texts.figures import counted
 from steelyard_trainer.contract import Outcome, StageContext
 from steelyard_trainer.data.reading import Examples, PreparedDataset
 from steelyard_trainer.data.shape import Shape
-from steelyard_trainer.data.splitting import SplitName
 from steelyard_trainer.families.keras.batches import Batches, share
 from steelyard_trainer.families.keras.checkpoints import Checkpoints
 from steelyard_trainer.families.keras.epoch_metrics import EpochMetrics
@@ -204,8 +203,7 @@ def build(
     """Everything that a training needs, ready to resume or run."""
     spec = context.job.spec
     keras.utils.set_random_seed(spec.training.seed)
-    learned: tuple[SplitName, ...] = ("train", "validation") if spec.is_refit else ("train",)
-    training, shape = dataset.read_parts(learned), Shape.of(dataset.preprocessing)
+    training, shape = dataset.read_parts(dataset.learned(is_refit=spec.is_refit)), Shape.of(dataset.preprocessing)
     batches = Batches(
         features=training.features,
         targets=_standardized(training, dataset),

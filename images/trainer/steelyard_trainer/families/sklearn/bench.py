@@ -21,7 +21,7 @@ from steelyard.serving.preprocessing import Preprocessing
 from steelyard_trainer.compression.answers import search_reader
 from steelyard_trainer.compression.artifact import Artifact
 from steelyard_trainer.compression.candidates import Candidates, Measuring, recipes_of
-from steelyard_trainer.compression.kept_candidates import KeptCandidates
+from steelyard_trainer.compression.kept_candidates import KeptCandidates, key_of
 from steelyard_trainer.compression.making import Trained
 from steelyard_trainer.compression.techniques.base import Tell
 from steelyard_trainer.contract import StageContext
@@ -33,6 +33,7 @@ from steelyard_trainer.families.sklearn.features import LabelledRows, Table
 from steelyard_trainer.families.sklearn.saving import load_estimator
 from steelyard_trainer.families.sklearn.skops_files import estimator_bytes
 from steelyard_trainer.families.sklearn.trial import Rows, fit_on
+from steelyard_trainer.publishing.package import versions
 
 
 @dataclass(frozen=True)
@@ -109,14 +110,14 @@ class EstimatorBench:
         """What is made of the model, and measured."""
         dataset = self.rows.dataset
         model = hashlib.sha256(self._skops).hexdigest()
-        key = hashlib.sha256(f"{model} {dataset.fingerprint}".encode()).hexdigest()
+        key = key_of(model, dataset.fingerprint, self.spec, versions(self.packages()))
         measuring = Measuring(
             dataset.task,
             dataset.classes,
             self.preprocessing.target_unit,
             self.spec.told_measures(dataset.task),
             lambda: self.read(["validation"]),
-            search_reader(lambda: self.read(["train"]), dataset.classes, self.spec.training.seed),
+            search_reader(lambda part: self.read([part]), dataset, self.spec.training.seed),
         )
         kept = KeptCandidates(self.finished, key, self.check_attempt)
         return Candidates(kept, self._trained, recipes_of(self.spec, BASELINE_RECIPE), measuring, self.tell)
@@ -124,7 +125,13 @@ class EstimatorBench:
     def _trained(self) -> Trained:
         candidates, width = self.candidates, self.preprocessing.width
         return trained_estimator(
-            self.estimator, self._skops, candidates.kept, width, candidates.measuring, lambda: self.read(["train"])
+            self.estimator,
+            self._skops,
+            candidates.kept,
+            width,
+            candidates.measuring,
+            lambda part: self.read([part]),
+            self.rows.dataset,
         )
 
 

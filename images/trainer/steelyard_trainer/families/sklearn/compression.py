@@ -3,13 +3,11 @@ serving and the compression; never TensorFlow.
 """
 
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from steelyard.api.metrics import Task
 from steelyard.api.training_job import TrainingJobSpec
-from steelyard.serving.interface import TargetUnit
 from steelyard_trainer.compression.answers import search_reader
 from steelyard_trainer.compression.artifact import Artifact
 from steelyard_trainer.compression.candidates import Candidates, Measuring, recipes_of
@@ -19,6 +17,8 @@ from steelyard_trainer.compression.making import Trained
 from steelyard_trainer.compression.recipe import Recipe
 from steelyard_trainer.compression.weighing import weigh
 from steelyard_trainer.data.labelled import Labelled
+from steelyard_trainer.data.reading import PreparedDataset
+from steelyard_trainer.data.splitting import SplitName
 from steelyard_trainer.families.sklearn.build import Estimator
 from steelyard_trainer.families.sklearn.skops_files import estimator_bytes
 
@@ -32,7 +32,8 @@ def trained_estimator(
     kept: KeptCandidates,
     width: int,
     measuring: Measuring,
-    read_training: Callable[[], Labelled],
+    read: Callable[[SplitName], Labelled],
+    dataset: PreparedDataset,
 ) -> Trained:
     """A fitted model, for those who make something of it; its file is put to what is kept, if it is not there.
 
@@ -42,7 +43,8 @@ def trained_estimator(
         kept: what is made of it.
         width: how many features it takes.
         measuring: says what its task is.
-        read_training: reads the training set as it takes it.
+        read: reads a part of the data as it takes it.
+        dataset: says which parts there are.
     """
 
     def write(folder: Path) -> Artifact:
@@ -53,17 +55,15 @@ def trained_estimator(
     lies = kept.find(BASELINE_RECIPE) or kept.put(BASELINE_RECIPE, write)
     artifact = Artifact.in_memory(lies.folder, "Skops", estimator)
     classes = None if measuring.classes is None else len(measuring.classes)
-    return Trained(artifact, width, classes, measuring.unit, read_training)
+    read_search = partial(read, "search") if dataset.has_search_rows else None
+    return Trained(artifact, width, classes, measuring.unit, partial(read, "train"), read_search=read_search)
 
 
 def compressed_estimator_cost(
     estimator: Estimator,
     spec: TrainingJobSpec,
-    task: Task,
-    classes: Sequence[str] | None,
-    unit: TargetUnit | None,
-    validation: Labelled,
-    read_training: Callable[[], Labelled],
+    dataset: PreparedDataset,
+    read: Callable[[SplitName], Labelled],
 ) -> Measured:
     """The candidate that would be published of a trial's model: what it costs and how good it is.
 
@@ -73,22 +73,20 @@ def compressed_estimator_cost(
     Args:
         estimator: fitted on the training set.
         spec: the job's; its `compression` says what is tried and what may be lost, its `trial` what is asked for.
-        task: what the model does.
-        classes: the labels; None for regression.
-        unit: regression: what ONNX gives the standardized target of.
-        validation: the validation set as the model takes it.
-        read_training: reads the training set, for a technique that needs it.
+        dataset: the data, which says what the model does.
+        read: reads a part of it as the model takes it.
 
     Raises:
         DataError: the model's outputs are not finite numbers (reason LossNotFinite).
     """
     asked = {spec.compression_objective if spec.compression else None, spec.trial.secondary if spec.trial else None}
-    with_latency, measures = not asked.isdisjoint({"Latency", "Balanced"}), spec.told_measures(task)
-    search = search_reader(read_training, classes, spec.training.seed)
-    measuring = Measuring(task, classes, unit, measures, lambda: validation, search, with_latency)
+    with_latency, measures = not asked.isdisjoint({"Latency", "Balanced"}), spec.told_measures(dataset.task)
+    unit, validation = dataset.preprocessing.target_unit, read("validation")
+    search = search_reader(read, dataset, spec.training.seed)
+    measuring = Measuring(dataset.task, dataset.classes, unit, measures, lambda: validation, search, with_latency)
     with tempfile.TemporaryDirectory(prefix="steelyard-candidates-") as folder:
         kept, width = KeptCandidates(Path(folder), "trial"), validation.features.shape[1]
         content = estimator_bytes(estimator)
-        trained = partial(trained_estimator, estimator, content, kept, width, measuring, read_training)
+        trained = partial(trained_estimator, estimator, content, kept, width, measuring, read, dataset)
         candidates = Candidates(kept, trained, recipes_of(spec, BASELINE_RECIPE), measuring)
         return weigh(candidates, spec).chosen.measured

@@ -27,9 +27,6 @@ from steelyard_trainer.families.sklearn.features import Form, LabelledRows, Matr
 from steelyard_trainer.families.sklearn.fitting import fit
 from steelyard_trainer.families.sklearn.scores import finite, outputs_of
 
-LEARNED: tuple[SplitName, ...] = ("train", "validation")
-"""What folds are made of: all but the test set."""
-
 Tell = Callable[[Sequence[tuple[int, float]]], None]
 """Is told the folds that are done, and their scores."""
 
@@ -52,7 +49,7 @@ class Rows:
     @cached_property
     def all_learned(self) -> Table:
         """All rows but the test set's, in the source's order."""
-        return Table.read(self.dataset, LEARNED)
+        return Table.read(self.dataset, self.dataset.learned(is_refit=True))
 
     def folds(self, count: int) -> Folds:
         """The same, dealt to so many folds. Raises ConfigurationError where there are too few rows."""
@@ -135,16 +132,7 @@ def _compressed(model: Estimator, spec: TrainingJobSpec, trial: Trial, rows: Row
     # Brings ONNX, which a trial with one objective does not need.
     from steelyard_trainer.families.sklearn.compression import compressed_estimator_cost
 
-    data, validation = rows.dataset, rows.labelled(rows.part("validation"), spec)
-    measured = compressed_estimator_cost(
-        model,
-        spec,
-        data.task,
-        data.classes,
-        data.preprocessing.target_unit,
-        validation,
-        lambda: rows.labelled(rows.part("train"), spec),
-    )
+    measured = compressed_estimator_cost(model, spec, rows.dataset, lambda part: rows.labelled(rows.part(part), spec))
     assert measured.figures is not None
     cost = float(measured.bytes) if trial.secondary == "Size" else measured.latency_microseconds
     return score_in(measured.figures, trial.measure), cost
