@@ -26,7 +26,7 @@ def digits(tmp_path_factory: pytest.TempPathFactory) -> FinishStage:
 
 def finished(stage: FinishStage, **compression: Any) -> tuple[dict[str, Any], dict[str, Any]]:
     """The choice that steelyard.json tells, and the result's summary."""
-    summary = stage.finish(publish=[{"uri": "model"}], compression={"candidates": CANDIDATES, **compression}).summary
+    summary = stage.finish(publish=[{"uri": "model"}], compression={"candidates": CANDIDATES} | compression).summary
     return json.loads((stage.folder / "model/steelyard.json").read_text())["choice"], summary
 
 
@@ -69,12 +69,16 @@ def test_of_too_few_rows_it_is_said_that_nothing_is_proved(digits: FinishStage) 
     assert (choice["proved"], summary["proved"]) == (False, False)
     assert choice["proof"].startswith("not proved: accuracy ")
     assert choice["proof"].endswith("with 95%; at least 539 rows would be needed, there are 360")
-    choice, _ = finished(digits, maxMetricDrop=0.005, onTooFewRows="Baseline")
-    assert choice["chosen"] == "Baseline"
-    assert "proved" not in choice
+    students = [*CANDIDATES, "Distill"]
+    choice, _ = finished(digits, maxMetricDrop=0.005, onTooFewRows="Baseline", candidates=students)
+    assert choice["chosen"] == "Baseline" and "proved" not in choice
+    why = "nothing can be proved: at least 539 rows would be needed, there are 360"
+    assert choice["why"] == f"the float32 model, because {why}"
+    assert {each["verdict"] for each in choice["candidates"][1:]} == {f"rejected: {why}"}
     with pytest.raises(DataError, match="at least 539 rows would be needed, there are 360") as error:
-        finished(digits, maxMetricDrop=0.005, onTooFewRows="Fail")
+        finished(digits, maxMetricDrop=0.005, onTooFewRows="Fail", candidates=students)
     assert error.value.reason == Reason.CHECK_FAILED
+    assert "Distill" not in kept_candidates(digits.workspace), "none is trained to be thrown away"
 
 
 def test_two_numbers_are_compared_where_that_is_asked_for(digits: FinishStage) -> None:

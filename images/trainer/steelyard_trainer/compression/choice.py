@@ -4,7 +4,9 @@ The choice is made on the validation set; the test set has no say in it.
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 from steelyard.api.compression import BASELINE, CompressionObjective
@@ -122,6 +124,7 @@ def choose(
     objective: CompressionObjective,
     baseline_name: str = "float32",
     proof: Proof | None = None,
+    lost_on_search_rows: Mapping[str, float] = MappingProxyType({}),
 ) -> Choice:
     """The best candidate within the budget.
 
@@ -134,10 +137,12 @@ def choose(
             take at most 10 times the least time.
         baseline_name: what the baseline is called: float32, or skops.
         proof: what the rows say of each candidate; None: two numbers are compared, and nothing is proved.
+        lost_on_search_rows: what trained candidates lose there, of those that lose more than the budget: where two
+            numbers are compared they are rejected, as the validation set is not to tell by chance what they failed.
     """
     baseline = next(candidate for candidate in measured if candidate.name == BASELINE)
     drops = {candidate.name: _drop(candidate, baseline, primary) for candidate in measured}
-    rejections = _rejections(measured, drops, primary, max_drop, proof)
+    rejections = _rejections(measured, drops, primary, max_drop, proof, lost_on_search_rows)
     proves = proof is not None and proof.is_conclusive(max_drop)
     within = [candidate for candidate in measured if not rejections[candidate.name]]
     # Of equals the baseline first: it is the plainest.
@@ -195,7 +200,12 @@ def choose(
 
 
 def _rejections(
-    measured: list[Measured], drops: dict[str, float | None], primary: Measure, max_drop: float, proof: Proof | None
+    measured: list[Measured],
+    drops: dict[str, float | None],
+    primary: Measure,
+    max_drop: float,
+    proof: Proof | None,
+    lost_on_search_rows: Mapping[str, float],
 ) -> dict[str, str]:
     """Why each candidate is not within the budget; an empty text where it is."""
     proves = proof is not None and proof.is_conclusive(max_drop)
@@ -219,12 +229,16 @@ def _rejections(
         elif proof and proof.on_too_few_rows == "Baseline":
             why = f"nothing can be proved: {proof.too_few(max_drop)}"
         elif drop > max_drop + ROUNDING:
-            worsens, budget = _worsens(primary), _budget(primary, max_drop)
-            why = (
-                f"{primary.name} {worsens} by {drop:.6g} on the validation set, more than the {budget} that are allowed"
-            )
+            why = _lost(primary, drop, "validation set", max_drop)
+        elif name in lost_on_search_rows:
+            why = _lost(primary, lost_on_search_rows[name], "search rows", max_drop)
         rejections[name] = f"rejected: {why}" if why else ""
     return rejections
+
+
+def _lost(primary: Measure, drop: float, where: str, max_drop: float) -> str:
+    budget = _budget(primary, max_drop)
+    return f"{primary.name} {_worsens(primary)} by {drop:.6g} on the {where}, more than the {budget} that are allowed"
 
 
 def _why_baseline(
@@ -240,12 +254,12 @@ def _why_baseline(
         return f"the {name} model, because the manifest asks for no compression"
     if len(within) > 1:
         return f"the {name} model, because no compressed candidate within the budget has {_comparative(objective)}"
+    if proof is not None and not proof.is_conclusive(max_drop) and proof.on_too_few_rows == "Baseline":
+        return f"the {name} model, because nothing can be proved: {proof.too_few(max_drop)}"
     if all(candidate.failure for candidate in measured if candidate.name != BASELINE):
         return f"the {name} model, because no compressed candidate could be made"
-    if proof is None or (not proof.is_conclusive(max_drop) and proof.on_too_few_rows == "Point"):
+    if proof is None or not proof.is_conclusive(max_drop):
         return f"the {name} model, because no compressed candidate keeps {primary.name} within {max_drop:g} of it"
-    if not proof.is_conclusive(max_drop):
-        return f"the {name} model, because nothing can be proved: {proof.too_few(max_drop)}"
     return (
         f"the {name} model, because no compressed candidate is proved to lose at most {allowed(primary, max_drop)} of "
         f"{primary.name} with {share_of(proof.confidence)}"

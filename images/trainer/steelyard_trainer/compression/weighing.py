@@ -2,11 +2,15 @@
 the candidates and the choice; a family's bench says what they are made of.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from steelyard.api.compression import BASELINE, OnTooFewRows
+import numpy.typing as npt
+
+from steelyard.api.compression import BASELINE, Compression, OnTooFewRows
 from steelyard.api.errors import DataError
 from steelyard.api.metrics import Measure
 from steelyard.api.training_job import TrainingJobSpec
@@ -16,12 +20,14 @@ from steelyard.serving.preprocessing import Preprocessing
 from steelyard_trainer.compression.answers import Answers
 from steelyard_trainer.compression.artifact import Artifact
 from steelyard_trainer.compression.candidates import Candidates
-from steelyard_trainer.compression.choice import Choice, choose
+from steelyard_trainer.compression.choice import Choice, Measured, choose
 from steelyard_trainer.compression.kept_candidates import KeptCandidates
 from steelyard_trainer.compression.paired import Bound, bound
-from steelyard_trainer.compression.proving import Bounds, Proof
+from steelyard_trainer.compression.proving import ROUNDING, Bounds, Proof
+from steelyard_trainer.compression.recipe import Recipe
 from steelyard_trainer.data.labelled import Labelled
 from steelyard_trainer.data.splitting import SplitName
+from steelyard_trainer.evaluation.metrics import evaluate
 
 
 class Bench(Protocol):
@@ -70,23 +76,88 @@ def weigh(
     """
     compression, primary = spec.compression, spec.measure(candidates.measuring.task)
     sure = None if compression is None or len(candidates.recipes) == 1 else compression.sure
+    asked = candidates
+    if compression is not None and sure is not None and (compression.on_too_few_rows or "Point") != "Point":
+        candidates = _as_rows_allow(candidates, primary, sure, compression, beside)
     measured = candidates.measure(
-        lambda done: report(done, len(candidates.recipes)), with_answers=sure is not None, beside=beside
+        lambda done: report(done, len(candidates.recipes)),
+        with_answers=sure is not None or any(map(_learns, candidates.recipes.values())),
+        beside=beside,
     )
     if measured[0].figures is None:
         raise DataError("the model's outputs are not finite numbers", reason=Reason.LOSS_NOT_FINITE)
     if compression is None:
         return choose(measured, primary, 0.0, spec.compression_objective, baseline_name(spec))
+    budget = compression.max_metric_drop
     proof = None if sure is None else prove(candidates, primary, sure, compression.on_too_few_rows or "Point")
-    if proof is not None and proof.on_too_few_rows == "Fail" and not proof.is_conclusive(compression.max_metric_drop):
+    if proof is not None:
+        why = f"nothing can be proved: {proof.too_few(budget)}"
+        measured += [Measured.failed(name, why) for name in asked.recipes if name not in candidates.recipes]
+    return choose(
+        measured,
+        primary,
+        budget,
+        spec.compression_objective,
+        baseline_name(spec),
+        proof,
+        lost_on_search_rows(candidates, primary, budget),
+    )
+
+
+def _learns(recipe: Recipe) -> bool:
+    """Whether something is trained by it."""
+    return any(step.settings.learns for step in recipe.steps)
+
+
+def _as_rows_allow(
+    candidates: Candidates,
+    primary: Measure,
+    sure: float,
+    compression: Compression,
+    beside: KeptCandidates | None,
+) -> Candidates:
+    """The candidates that are made: the baseline alone where it is already certain that nothing can be proved.
+
+    Raises DataError where that is so and the manifest says to fail then (reason CheckFailed).
+    """
+    alone = replace(candidates, recipes={BASELINE: candidates.recipes[BASELINE]})
+    untimed = replace(alone, measuring=replace(alone.measuring, with_latency=False))
+    (baseline,) = untimed.measure(with_answers=True, beside=beside)
+    if baseline.figures is None:
+        return alone
+    proof, budget = prove(alone, primary, sure), compression.max_metric_drop
+    if not proof.has_too_few_rows(budget):
+        return candidates
+    if compression.on_too_few_rows == "Fail":
         raise DataError(
-            f"spec.compression.onTooFewRows: Fail, and the validation set proves nothing: "
-            f"{proof.too_few(compression.max_metric_drop)}",
+            f"spec.compression.onTooFewRows: Fail, and the validation set proves nothing: {proof.too_few(budget)}",
             reason=Reason.CHECK_FAILED,
         )
-    return choose(
-        measured, primary, compression.max_metric_drop, spec.compression_objective, baseline_name(spec), proof
-    )
+    return alone
+
+
+def lost_on_search_rows(candidates: Candidates, primary: Measure, budget: float) -> dict[str, float]:
+    """How much those lose on the search rows that were trained, where it is more than the budget, by their names: where
+    two numbers decide, they are not chosen. A format of the trained network is in no need of that: it is one of few."""
+    measuring, baseline = candidates.measuring, candidates.answers(BASELINE)
+    if measuring.read_search is None or baseline is None:
+        return {}
+    targets, lost = measuring.read_search().targets, {}
+
+    def value(outputs: npt.NDArray[Any]) -> float | None:
+        figures = evaluate(measuring.task, targets, outputs, [primary], measuring.classes)
+        return None if figures is None else figures[primary.name].value
+
+    before = value(baseline.search)
+    for name, recipe in candidates.recipes.items():
+        answers = candidates.answers(name) if _learns(recipe) else None
+        if before is None or answers is None:
+            continue
+        after = value(answers.search)
+        loss = math.inf if after is None else primary.loss(after, before)
+        if loss > budget + ROUNDING:
+            lost[name] = loss
+    return lost
 
 
 def prove(

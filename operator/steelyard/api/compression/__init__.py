@@ -42,7 +42,7 @@ class Compression(Part):
     on_too_few_rows: OnTooFewRows | None = None
     """What is published where the validation set is so small that not even an equal model could be proved: Point, what
     the two numbers say, which is called not proved wherever it is shown; Baseline, the model without compression; Fail,
-    nothing, and the job fails. Default: Point. Not with proof Point."""
+    nothing, and the job fails: neither trains a student first. Default: Point. Not with proof Point."""
     objective: CompressionObjective | None = None
     """What is best: Size, the fewest bytes; Latency, the least time for one row; Balanced, the fewest bytes of those
     that take at most 10 times the least time. Default: Balanced for scikit-learn's models, Size for networks; in a

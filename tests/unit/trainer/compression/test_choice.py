@@ -36,6 +36,16 @@ def test_the_smallest_within_the_budget_wins() -> None:
     )
 
 
+def test_by_two_numbers_a_student_that_lost_too_much_on_the_search_rows_is_not_chosen() -> None:
+    """However well it did on the validation set: of many, some look good there by chance."""
+    students = measured("half", 50, 0.97), measured("quarter", 25, 0.97)
+    choice = choose([BASE, *students], Measure("accuracy"), 0.01, "Size", lost_on_search_rows={"quarter": 0.03})
+    assert choice.chosen.measured.name == "half"
+    assert choice.weighed[2].verdict == (
+        "rejected: accuracy drops by 0.03 on the search rows, more than the 0.01 that are allowed"
+    )
+
+
 def test_the_fastest_wins_where_latency_is_the_objective() -> None:
     candidates = BASE, measured("DynamicRange", 110, 0.97, latency=5), measured("Int8", 100, 0.97, latency=6)
     assert chosen(*candidates, objective="Latency").chosen.measured.name == "DynamicRange"

@@ -151,3 +151,14 @@ def test_an_accepted_candidate_is_over_the_budget_no_more_often_than_the_confide
         tests = {str(index): bounds(random.random(), loss, loss + 1.645 * 0.003) for index, loss in enumerate(losses)}
         wrong += "Proved" in Proof(0.95, ENOUGH, tests).standings(BUDGET).values()
     assert 0.03 < wrong / draws < 0.065
+
+
+@pytest.mark.parametrize(("alike", "name"), [(FEW, "Float16"), (ENOUGH, "Int8")])
+def test_what_a_student_lost_on_the_search_rows_counts_where_nothing_can_be_proved(alike: Bound, name: str) -> None:
+    most = alike.upper
+    tests = {each: bounds(0.02, 0.0, most) for each in ("Float16", "Int8")}
+    measured = [Measured("Baseline", 400, 20.0, {"accuracy": Figure(0.97, 0.01)})]
+    measured += [Measured(each, SIZES[each], 10.0, {"accuracy": Figure(0.97, 0.01)}) for each in tests]
+    proof = Proof(0.95, alike, tests)
+    found = choose(measured, ACCURACY, BUDGET, "Size", "float32", proof, lost_on_search_rows={"Int8": 0.02})
+    assert found.chosen.measured.name == name
