@@ -48,6 +48,11 @@ BY_RULE = [
     (["dataset.uri=sklearn:mnist"], "spec.dataset.uri", "ships no data set 'mnist'; allowed: breast_cancer, diabetes"),
     (["dataset.uri=pvc://data/a"], "spec.dataset.format", "the format can't be told from 'pvc://data/a'; say CSV"),
     (["dataset.uri=sklearn:iris", "dataset.format=CSV"], "spec.dataset.format", "sklearn:iris has no file format"),
+    (
+        ["dataset.split.searchRows=false"],
+        "spec.dataset.split.searchRows",
+        "search rows steer compression, and there is none; leave out searchRows",
+    ),
     (["dataset.exclude=[t]"], "spec.dataset.exclude", "the target 't' can't be excluded; it is never a feature"),
     (["dataset.categorical=[t]"], "spec.dataset.categorical", "'t' is the target; say spec.task: Classification"),
     (
