@@ -96,9 +96,7 @@ bench: .venv/.dev cluster-build ## Every benchmark at full size: about three hou
 	$(BIN)/python benchmarks/grid_search.py
 	$(BIN)/python benchmarks/neighbors.py
 	$(BIN)/python benchmarks/packed_networks.py
-	$(BIN)/python benchmarks/bounds.py
-	$(BIN)/python benchmarks/promise.py
-	$(BIN)/python benchmarks/compression.py
+	$(MAKE) bench-compression
 	$(MAKE) bench-tables
 	$(BIN)/python benchmarks/operator_load.py
 	$(BIN)/python benchmarks/operator_beside_old.py
@@ -109,6 +107,13 @@ bench: .venv/.dev cluster-build ## Every benchmark at full size: about three hou
 bench-tables: .venv/.dev ## init and run on real tables beside scikit-learn; puts the packages that ship them into .venv
 	$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements-bench.lock
 	$(BIN)/python benchmarks/tables.py
+
+.PHONY: bench-compression
+bench-compression: .venv/.dev ## How small models become, and whether what is called proved is true: hours; goes on where it was stopped
+	$(BIN)/python benchmarks/bounds.py
+	$(BIN)/python benchmarks/promise.py
+	$(BIN)/python benchmarks/four_bits.py
+	$(BIN)/python benchmarks/compression.py
 
 .PHONY: bench-restart
 bench-restart: .venv/.dev cluster-build ## A restart of the operator with 5,000 finished jobs: its memory, Lease and /healthz
