@@ -14,7 +14,6 @@ from steelyard.api.loading import parse_training_job
 BY_SCHEMA = [
     # what is missing, unknown or of another type
     (["dataset.uri=delete"], "spec.dataset.uri", "Required value"),
-    (["model=delete"], "spec.model", "Required value"),
     (["publish=[{}]"], "spec.publish[0].uri", "Required value"),
     (["evaluation.require=[{minimum: 0.9}]"], "spec.evaluation.require[0].metric", "Required value"),
     (["training.epoch=3"], "spec.training.epoch", "unknown field"),

@@ -5,6 +5,7 @@ from cluster.kubectl import Kubectl
 from crd_support import MODELS, local_problems, manifest, refusals
 
 PREPARED = "dataset={uri: pvc://data/prepared, format: Prepared, target: t}"
+ELSEWHERE = "trained={uri: pvc://a/x.keras, format: Keras}"
 TRIAL = "trial={tuningJob: search, number: 3, metric: accuracy, goal: Maximize}"
 
 
@@ -322,6 +323,13 @@ BY_RULE = [
         "spec.trained.epochs",
         "11 is more than training.epochs, 10",
     ),
+    # a model from elsewhere
+    (["model=delete"], "spec.model", f"this field is needed, but it is missing; allowed: one of {MODELS}; or a model"),
+    ([ELSEWHERE], "spec.model", "a model from elsewhere (trained.format) is what its file says; leave this out"),
+    ([ELSEWHERE, "model=delete", "trained.refit=true"], "spec.trained.refit", "is taken as it is; leave this out"),
+    ([ELSEWHERE, "model=delete", PREPARED], "spec.dataset.format", "is judged on a table that this job prepares"),
+    ([ELSEWHERE, "model=delete", "training.epochs=3"], "spec.training.epochs", "epochs does nothing for models from"),
+    ([ELSEWHERE, "model=delete", "training.classWeights={}"], "spec.training.classWeights", "does not weigh classes"),
     ([TRIAL], "spec.publish", "a trial publishes nothing; say publish: []"),
     ([TRIAL, "publish=[]", "compression={}"], "spec.compression", "a trial compresses for trial.secondary only"),
     ([TRIAL, "publish=[]", "evaluation.maxGeneralizationGap=0.1"], "spec.evaluation", "does not look at the test set"),

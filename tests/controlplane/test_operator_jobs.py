@@ -28,6 +28,12 @@ GOOD = {
     "two-stages": {"publish": [], "training": {"workers": 1}},
     "one-stage": ONE_STAGE,
     "prepared": {**ONE_STAGE, "publish": [{"uri": "pvc://models/prepared"}]},
+    "elsewhere": {
+        "model": None,
+        "training": {},
+        "trained": {"uri": "pvc://data/net.keras", "format": "Keras"},
+        "compression": {},
+    },
 }
 """Jobs that go well, by what their spec says."""
 
@@ -94,6 +100,7 @@ def children(namespace: Kubectl, job: dict[str, Any], kind: str) -> list[dict[st
         ("two-stages", ["prepare", "train"], ["Prepared", "Trained", "Evaluated"]),
         ("one-stage", ["train"], ["Trained", "Evaluated"]),
         ("prepared", ["train", "finish"], ["Trained", "Evaluated", "Published"]),
+        ("elsewhere", ["prepare", "finish"], ["Prepared", "Evaluated", "Compressed", "Published"]),
     ],
 )
 def test_a_job_completes_with_the_stages_that_it_needs(

@@ -11,6 +11,7 @@ from steelyard.api.losses import allowed, fell
 from steelyard.api.training_job import TrainingJobSpec
 from steelyard.contract.report import BeforeReport, HeadroomReport
 from steelyard.contract.summaries import CandidateSummary
+from steelyard.report.parts.making import TRAINED_ELSEWHERE
 from steelyard.stores.registry import store_at
 from steelyard_trainer.begin import begin
 from steelyard_trainer.compression.artifact import Artifact
@@ -19,6 +20,7 @@ from steelyard_trainer.compression.proving import ROUNDING
 from steelyard_trainer.compression.weighing import Bench, baseline_name, weigh
 from steelyard_trainer.contract import Outcome, StageContext
 from steelyard_trainer.data.reading import PreparedDataset
+from steelyard_trainer.elsewhere.arrival import arrived
 from steelyard_trainer.evaluation.before import before_of
 from steelyard_trainer.evaluation.gates import check_gates
 from steelyard_trainer.evaluation.headroom import headroom
@@ -53,12 +55,12 @@ def finish(context: StageContext) -> Outcome:
         )
     primary = spec.measure(dataset.task)
 
-    other = TrainedFolder.named(context, dataset) if spec.trained is not None and spec.trained.uri is not None else None
+    other = _other(context, dataset)
     trained = TrainedFolder.own(context) if spec.has_train else other
     assert trained is not None
     # A refitted model has seen the validation set: the one that it was found by is weighed in its place.
-    weighed = None if other is None and spec.is_refit and spec.model.capabilities.is_fitted_anew else other or trained
-    family = family_of(spec.model)
+    weighed = None if other is None and spec.is_refit and spec.capabilities.is_fitted_anew else other or trained
+    family = family_of(spec.kind)
     bench = family.bench(context, dataset, weighed)
     final = bench if trained is weighed else family.bench(context, dataset, trained)
     choice = weigh(
@@ -139,6 +141,18 @@ def _headroom(spec: TrainingJobSpec, dataset: PreparedDataset) -> HeadroomReport
     """What a linear model reaches, which is fitted on the training set alone."""
     primary = spec.measure(dataset.task)
     return headroom(dataset.task, primary, dataset.classes, dataset.read, spec.training.seed)
+
+
+def _other(context: StageContext, dataset: PreparedDataset) -> TrainedFolder | None:
+    """The model that the manifest names, of another job or from elsewhere; None where it names none."""
+    trained = context.job.spec.trained
+    if trained is None or trained.uri is None:
+        return None
+    if trained.format is None:
+        return TrainedFolder.named(context, dataset)
+    found = arrived(context)
+    context.notice(TRAINED_ELSEWHERE, "TrainedElsewhere")
+    return found
 
 
 def _before(

@@ -107,7 +107,7 @@ class _Pack:
         jobs: dict[str, dict[int, TrainingJob]] = {}
         for number, job in trials.jobs.items():
             if self.reports.is_open(number):
-                jobs.setdefault(job.spec.model.capabilities.family.name, {})[number] = job
+                jobs.setdefault(job.spec.capabilities.family.name, {})[number] = job
         for name, those in jobs.items():
             if name not in self._families:
                 self._families[name] = family_named(name).pack(self.reports, self.processes)
@@ -187,7 +187,7 @@ def _content_of(name: str) -> tuple[dict[int, Any], dict[int, Path]]:
 def _trial(number: int, manifest: Any, *, has_workspace: bool) -> TrainingJob:
     """Raises ConfigurationError where the manifest is not valid, or no trial that a pack takes."""
     job = parse_training_job(manifest, source=f"trial {number}")
-    if job.spec.model.capabilities.is_fitted_anew:
+    if job.spec.capabilities.is_fitted_anew:
         return job
     if (workers := job.spec.training.workers) > 1:
         raise ConfigurationError(f"spec.training.workers is {workers}; a pack takes trials of one worker")

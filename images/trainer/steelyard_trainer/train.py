@@ -8,4 +8,4 @@ from steelyard_trainer.families.registry import family_of
 def train(context: StageContext) -> Outcome:
     """Trains this worker's part. Raises as `begin` and `Family.train` do."""
     context = begin(context)
-    return family_of(context.job.spec.model).train(context)
+    return family_of(context.job.spec.kind).train(context)

@@ -19,8 +19,9 @@ from steelyard.api.metrics import (
     basic_measures,
     unique,
 )
-from steelyard.api.models import Model
-from steelyard.api.models.capabilities import Features
+from steelyard.api.models import KINDS, Model
+from steelyard.api.models.capabilities import Capabilities, Features, ModelKind
+from steelyard.api.models.elsewhere import OF_FORMAT
 from steelyard.api.models.rules import check_capabilities, check_features, check_model
 from steelyard.api.places import claim_uri
 from steelyard.api.pods import LabelKey, LabelValue, ObjectName, PodTemplate, WorkspaceSpec
@@ -69,8 +70,8 @@ class TrainingJobSpec(Part):
     20 values; else classification."""
     dataset: Dataset
     """Where the rows come from."""
-    model: Model
-    """The model to train: exactly one kind."""
+    own_model: Model | None = Field(None, alias="model")
+    """The model to train: exactly one kind. Only a model from elsewhere (trained.format) does without."""
     training: Training = Training()
     """How it is trained."""
     evaluation: Evaluation = Evaluation()
@@ -83,7 +84,8 @@ class TrainingJobSpec(Part):
     only_prepare: bool = False
     """Whether the job ends when the data is prepared, for other jobs to use by `format: Prepared`."""
     trained: Trained | None = None
-    """A model that another job has trained, to be compressed and published; left out, this job trains."""
+    """A model that another job has trained, or one from elsewhere, to be compressed and published; left out, this job
+    trains."""
     trial: Trial | None = None
     """What a TuningJob asks of its trials; written by Steelyard."""
     workspace: WorkspaceSpec = WorkspaceSpec()
@@ -92,6 +94,29 @@ class TrainingJobSpec(Part):
     """How the job's pods look on a cluster."""
     run_policy: RunPolicy = RunPolicy()
     """How long to wait, how often to try again."""
+
+    @property
+    def model(self) -> Model:
+        """The model to train, of a job that has one: all but those of a model from elsewhere. See `kind`."""
+        assert self.own_model is not None, "a model from elsewhere has no spec.model"
+        return self.own_model
+
+    @property
+    def kind(self) -> ModelKind:
+        """What kind of model the job has, trained here or elsewhere."""
+        if self.trained is not None and self.trained.format is not None:
+            return OF_FORMAT[self.trained.format]
+        return self.model.given
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What the kind can do."""
+        return self.kind.capabilities
+
+    @property
+    def is_from_elsewhere(self) -> bool:
+        """Whether the model is one that was trained elsewhere."""
+        return self.own_model is None
 
     @property
     def has_train(self) -> bool:
@@ -114,7 +139,7 @@ class TrainingJobSpec(Part):
         """The compressed models that are tried: those that are named, or all that the model's kind has."""
         if self.compression is None:
             return []
-        return list(self.compression.candidates or self.model.capabilities.candidates)
+        return list(self.compression.candidates or self.capabilities.candidates)
 
     @property
     def sets_rows_aside(self) -> bool:
@@ -127,7 +152,7 @@ class TrainingJobSpec(Part):
         """Which of the candidates within the budget is the best."""
         if self.compression is not None and self.compression.objective is not None:
             return self.compression.objective
-        return self.model.capabilities.compression_objective
+        return self.capabilities.compression_objective
 
     def measure(self, task: Task) -> Measure:
         """What decides: evaluation.metric, or the task's default."""
@@ -161,7 +186,21 @@ class TrainingJobSpec(Part):
         Raises:
             PydanticCustomError: a `cross_field` error that names the field.
         """
-        check_features(self.model, features)
+        check_features(self, features)
+
+    @model_validator(mode="after")
+    def _has_a_model(self) -> Self:
+        is_from_elsewhere = self.trained is not None and self.trained.format is not None
+        if self.own_model is None and not is_from_elsewhere:
+            raise refuse(
+                "model",
+                "this field is needed, but it is missing; allowed: one of {kinds}; or a model from elsewhere, by "
+                "trained.uri and trained.format",
+                kinds=", ".join(KINDS),
+            )
+        if self.own_model is not None and is_from_elsewhere:
+            raise refuse("model", "a model from elsewhere (trained.format) is what its file says; leave this out")
+        return self
 
     @model_validator(mode="after")
     def _publishes_what_it_compresses(self) -> Self:
@@ -195,7 +234,13 @@ class TrainingJobSpec(Part):
         trained = self.trained
         if trained is None:
             return self
-        if not self.dataset.is_prepared:
+        if trained.format is not None and self.dataset.is_prepared:
+            raise refuse(
+                "dataset.format",
+                "a model from elsewhere (trained.format) is judged on a table that this job prepares; allowed: CSV, "
+                "Parquet",
+            )
+        if trained.format is None and not self.dataset.is_prepared:
             raise refuse(
                 "dataset.format",
                 "a model that another job has trained (trained) goes with the data of that job: name its folder "
@@ -216,7 +261,7 @@ class TrainingJobSpec(Part):
                 epochs=trained.epochs,
                 most=self.training.epochs,
             )
-        can = self.model.capabilities
+        can = self.capabilities
         if trained.uri is None and not can.is_fitted_anew:
             raise refuse(
                 "trained.uri",
@@ -239,7 +284,7 @@ class TrainingJobSpec(Part):
                 "evaluation",
                 "a trial does not look at the test set; leave out require and maxGeneralizationGap",
             )
-        can = self.model.capabilities
+        can = self.capabilities
         if trial.paired_limit is not None and not can.has_folds:
             raise refuse("trial.pairedLimit", "a {model} is not scored on folds; leave this out", model=can.family.noun)
         if self.run_policy.ttl_seconds_after_finished is not None:
@@ -294,7 +339,8 @@ class TrainingJobSpec(Part):
         Raises:
             PydanticCustomError: a `cross_field` error that names the field.
         """
-        check_model(self.model, task)
+        if self.own_model is not None:
+            check_model(self.own_model, task)
         for index, requirement in enumerate(self.evaluation.require):
             if requirement.metric not in METRICS_OF_TASK[task]:
                 raise refuse(

@@ -15,6 +15,8 @@ from steelyard.api.place_fields import check_place
 from steelyard.contract.log_values import MOST_NUMBER
 
 SecondaryObjective = Literal["Size", "Latency"]
+ModelFormat = Literal["Keras"]
+"""In which a model from elsewhere lies."""
 MOST_REPORTS = 64
 """Steps of one trial whose values are kept."""
 
@@ -81,11 +83,14 @@ class Trial(Part):
 
 
 class Trained(Part):
-    """A model that another job has trained on the same prepared dataset."""
+    """A model that another job has trained on the same prepared dataset; with format: one from elsewhere."""
 
     uri: Annotated[str, Field(min_length=1, max_length=2048)] | None = None
     """The folder `trained` of that job's workspace: pvc://CLAIM/PATH; locally a path, too. Only scikit-learn's models
-    that are refitted do without."""
+    that are refitted do without. With format: the model's file."""
+    format: ModelFormat | None = None
+    """Keras: uri is a .keras file, of a model that was trained elsewhere; spec.model is left out then, and the job
+    prepares its dataset itself. Left out: uri is of another job."""
     refit: bool = False
     """False: the model is taken as it is. True: only the choice of the compression is made with it, on its own
     validation set (without uri: with one that is trained for it, of scikit-learn's models); then the model is trained
@@ -98,6 +103,8 @@ class Trained(Part):
     def _is_a_model(self) -> Self:
         if self.uri is None and not self.refit:
             raise refuse("uri", "the model that is taken as it is must be named; or say refit: true")
+        if self.format is not None and self.refit:
+            raise refuse("refit", "a model from elsewhere (format) is taken as it is; leave this out")
         if self.epochs is not None and not self.refit:
             raise refuse(
                 "epochs", "a model that is taken as it is has its epochs behind it; epochs go with refit: true"

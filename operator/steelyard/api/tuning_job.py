@@ -126,10 +126,16 @@ class TuningJobSpec(Part):
             )
         return self
 
+    @model_validator(mode="after")
+    def _trains_what_it_searches(self) -> Self:
+        if self.template.is_from_elsewhere:
+            raise refuse("template.trained", "the search sets it for each of its jobs; leave it out")
+        return self
+
     @property
     def is_packable(self) -> bool:
         """Whether one process can work off several trials: each trial has one worker."""
-        if not self.template.model.capabilities.has_workers:
+        if not self.template.capabilities.has_workers:
             return True
         is_searched = any(parameter.path == "training.workers" for parameter in self.parameters)
         return self.template.training.workers == 1 and not is_searched

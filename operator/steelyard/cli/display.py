@@ -11,7 +11,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from steelyard.api.models import Model
+from steelyard.api.models.capabilities import Capabilities
 from steelyard.cli.fitting import figures, fitting_figures, quiet_keys, say
 from steelyard.cli.output import OutputFormat, print_json
 from steelyard.contract.events import Event, Report, RunEnded, StageEnded, StageRetried, StageSkipped, StageStarted
@@ -26,15 +26,15 @@ LINE_SECONDS = 2.0
 _GAP = 2
 
 
-def starting(model: Model) -> str:
+def starting(can: Capabilities) -> str:
     """What a process of this model's family is at when it starts, where that takes long; else empty."""
-    library = model.capabilities.family.slow_library
+    library = can.family.slow_library
     return f"starting {library}" if library else ""
 
 
-def slow_starts(model: Model) -> dict[StageName, str]:
+def slow_starts(can: Capabilities) -> dict[StageName, str]:
     """The same by stage."""
-    return {stage: starting(model) for stage in _STAGES_WITH_A_MODEL if starting(model)}
+    return {stage: starting(can) for stage in _STAGES_WITH_A_MODEL if starting(can)}
 
 
 @contextmanager

@@ -8,6 +8,7 @@ import typer
 
 from steelyard.api.errors import SteelyardError, explain_os_error
 from steelyard.cli.cluster import PANEL
+from steelyard.cli.compress import compress
 from steelyard.cli.delete import delete
 from steelyard.cli.export_study import export_study
 from steelyard.cli.fetch import fetch
@@ -53,7 +54,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for local_command in (init, validate, plan, run, trials, show, verify, predict):
+for local_command in (init, validate, plan, run, compress, trials, show, verify, predict):
     app.command()(local_command)
 app.command("export-study")(export_study)
 for cluster_command in (submit, list_jobs, status, logs, fetch, delete):

@@ -18,6 +18,7 @@ from steelyard.api.errors import ConfigurationError, DataError
 from steelyard.cli.output import OutputFormat, print_json, print_told
 from steelyard.cli.score import Score, trained_on
 from steelyard.contract.package import CARD_FILE
+from steelyard.contract.report import TrainingElsewhere
 from steelyard.serving.batches import Batch, Rows
 from steelyard.serving.findings import findings, without_other
 from steelyard.serving.published import Predictions, PublishedModel
@@ -146,8 +147,9 @@ class _Run:
             others = counted(score.without_target, "other")
             missing = f" (the target is missing in {others})" if score.without_target else ""
             if source := trained_on(self.published.report, self.rows.name):
+                what = "judged" if isinstance(self.published.report.training, TrainingElsewhere) else "trained"
                 print_told(
-                    f"the figure below is no test: {source} is what the model was trained on; how good it is on other "
+                    f"the figure below is no test: {source} is what the model was {what} on; how good it is on other "
                     f"rows is in {self.folder / CARD_FILE}"
                 )
             # The last line, and without separators: scripts read it.

@@ -60,14 +60,15 @@ def run(
     if isinstance(manifest, TuningJob):
         run_search(search, force=force, output=output)
     else:
-        _run_job(job, force=force, output=output)
+        run_job(job, force=force, output=output)
 
 
-def _run_job(job: LocalJob, *, force: bool, output: OutputFormat) -> None:
+def run_job(job: LocalJob, *, force: bool, output: OutputFormat) -> None:
+    """Runs a job, shows it, and says what came of it. Raises StageError, SteelyardError."""
     console = Console()
     try:
         stages = [stage.name for stage in plan(job.job, source_digest="", trainer_version="").stages]
-        with display(output, console, stages, slow_starts(job.job.spec.model)) as report:
+        with display(output, console, stages, slow_starts(job.job.spec.capabilities)) as report:
             ended = LocalRunner(job, report).run(force=force)
     except StageError as error:
         raise error.with_log() from None

@@ -142,7 +142,7 @@ class Board:
                     self._lines.report(event)
             case TrialStarted():
                 values = values_on_a_line(event.values, self.spec.parameters)
-                slow = "" if event.is_packed else starting(self.spec.template.model)
+                slow = "" if event.is_packed else starting(self.spec.template.capabilities)
                 self._running[event.number] = Running(time.monotonic(), values, slow or "starts")
             case TrialTold(told=Progress() as told):
                 if told.worker == 0 and event.number in self._running:

@@ -6,8 +6,9 @@ from steelyard.api.tuning_job import TuningJob
 from steelyard.cli.output import ClaimOption, ManifestArgument, OutputFormat, OutputOption, SetOption, print_json
 from steelyard.contract.stages import ExitCode, Reason
 from steelyard.local.claims import parse_claims
+from steelyard.local.elsewhere import model_fault
 from steelyard.local.job import LocalJob
-from steelyard.local.source import sources_findings
+from steelyard.local.source import Finding, sources_findings
 from steelyard.local.targets import publish_problems
 from steelyard.local.tuning.job import LocalSearch
 from steelyard.local.tuning.suggestions import load_prior
@@ -71,6 +72,9 @@ def _check(job: LocalJob, holder: str = "spec.") -> None:
     dataset = job.job.spec.dataset
     findings = sources_findings(dataset, job.surroundings)
     targets = publish_problems(job)
+    if (fault := model_fault(job)) is not None:
+        path, _, message = fault.message.partition(": ")
+        findings.append(Finding(Problem(path, message), ExitCode(fault.exit_code)))
     problems = [finding.problem for finding in findings] + targets
     problems = [Problem(holder + problem.path.removeprefix("spec."), problem.message) for problem in problems]
     if problems:

@@ -129,7 +129,20 @@ class EstimatorTraining(Document):
     cross_validation: CrossValidationReport | None = absent()
 
 
-TrainingReport: TypeAlias = NetworkTraining | EstimatorTraining
+class TrainingElsewhere(Document):
+    """A model that was trained elsewhere: on what and how is not known."""
+
+    parts: list[str] = []
+    """Of the data that it was trained on here: none."""
+    format: str
+    """In which it came: Keras."""
+    digest: str
+    """SHA-256 (hex) of the file that came."""
+    weights: int
+    """How many it has."""
+
+
+TrainingReport: TypeAlias = NetworkTraining | EstimatorTraining | TrainingElsewhere
 
 
 class NaiveReport(Document):

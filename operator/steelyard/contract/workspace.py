@@ -12,7 +12,8 @@ TRAINING_FILE = "training.json"
 
 @dataclass(frozen=True)
 class Workspace:
-    """The files of one job. Stages own their folder: prepare writes prepared/, train trained/, finish finished/."""
+    """The files of one job. Stages own their folder: prepare writes prepared/, train trained/ (of a
+    model from elsewhere finish does), finish finished/."""
 
     root: Path
 

@@ -68,10 +68,20 @@ def decide(
 def with_search(plan: Plan, document: Path) -> Plan:
     """The plan of a search's best job: its last stage depends on the search's file too, which is published with the
     model. Raises OSError."""
+    return with_file(plan, "search", hashlib.sha256(document.read_bytes()).hexdigest())
+
+
+def with_file(plan: Plan, name: str, digest: str) -> Plan:
+    """The plan with a last stage that depends on a file too.
+
+    Args:
+        plan: the job's.
+        name: what the file is called among the stage's inputs.
+        digest: of its content.
+    """
     *before, last = plan.stages
-    inputs = last.inputs | {"search": hashlib.sha256(document.read_bytes()).hexdigest()}
-    key = hashlib.sha256(f"{last.key} {inputs['search']}".encode()).hexdigest()
-    return replace(plan, stages=(*before, replace(last, key=key, inputs=inputs)))
+    key = hashlib.sha256(f"{last.key} {digest}".encode()).hexdigest()
+    return replace(plan, stages=(*before, replace(last, key=key, inputs=last.inputs | {name: digest})))
 
 
 def _is_up_to_date(stage: Stage, record: StageRecord | None, present: bool) -> bool:

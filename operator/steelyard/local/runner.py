@@ -18,7 +18,8 @@ from steelyard.contract.events import Report, RunEnded, StageEnded, StageRetried
 from steelyard.contract.stages import Env, ExitCode, Notice, Progress, Reason, Result, StageName
 from steelyard.contract.version import package_version
 from steelyard.local.beginning import failures_reported, make_workspace
-from steelyard.local.decisions import Decision, decide, files_present, with_search
+from steelyard.local.decisions import Decision, decide, files_present, with_file, with_search
+from steelyard.local.elsewhere import model_digest
 from steelyard.local.files import write_json
 from steelyard.local.job import LocalJob
 from steelyard.local.lock import locked
@@ -102,6 +103,8 @@ class LocalRunner:
         check_publish_targets(self.job)
         digest, self._state.source = sources_digest(spec.dataset, self.job.surroundings, self._state.source)
         stages = plan(self.job.job, source_digest=digest, trainer_version=package_version())
+        if (model := model_digest(self.job)) is not None:
+            stages = with_file(stages, "trained.file", model)
         if self.search is not None:
             stages = with_search(stages, self.search)
         # The memory first: a folder with anything else in it and no memory is nobody's workspace.

@@ -125,7 +125,7 @@ def changed_inputs(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
 def _inputs_of_train(spec: TrainingJobSpec) -> dict[str, Any]:
     training = _dump(spec.training)
     training.pop("checkpoint", None)
-    inputs = {"model": _dump(spec.model), "training": training}
+    inputs = {"model": _dump(spec.own_model), "training": training}
     if spec.evaluation.measure is not None and spec.has_finish:
         # It says which epoch is the best, and what is told of the model.
         inputs["evaluation"] = {"measure": spec.evaluation.measure.name}

@@ -3,7 +3,7 @@ sections; a section that is new here has a module in `parts` and a line in one o
 
 from collections.abc import Callable
 
-from steelyard.contract.report import PublishedReport
+from steelyard.contract.report import PublishedReport, TrainingElsewhere
 from steelyard.report.blocks import Figure, Report, Section, code, listed
 from steelyard.report.html import page
 from steelyard.report.markdown import markdown
@@ -75,6 +75,8 @@ def _origin(report: PublishedReport) -> str:
     """What was trained on what."""
     spec = report.manifest.get("spec", {})
     model = code(next(iter(spec.get("model", {})), "a model"))
+    if isinstance(report.training, TrainingElsewhere):
+        return f"A model that was trained elsewhere, judged on rows of {code(spec['dataset']['uri'])}."
     rows = sum(report.dataset.rows.get(part, 0) for part in report.training.parts)
     # What a search prepared once for all its trials is of the data that it was given.
     source = report.search.dataset if report.search else spec["dataset"]["uri"]

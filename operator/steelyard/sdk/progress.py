@@ -35,7 +35,7 @@ _FRAME = (
 def job_progress(job: TrainingJob, *, is_shown: bool) -> Iterator[Report]:
     """Shows the events of a job for as long as it is entered."""
     stages = stages_of(job.spec)
-    slow = slow_starts(job.spec.model)
+    slow = slow_starts(job.spec.capabilities)
     if not is_shown:
         yield lambda _event: None
     elif in_notebook():

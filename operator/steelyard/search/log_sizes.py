@@ -26,7 +26,7 @@ def trials_of_a_pack(spec: TuningJobSpec) -> int:
 
 def report_bytes_at_most(spec: TuningJobSpec) -> int:
     """How long the report of a trial may be in a pack's result document, but for a failure's reason."""
-    has_epochs = spec.template.model.capabilities.has_epochs
+    has_epochs = spec.template.capabilities.has_epochs
     folds = 0 if spec.template.evaluation.cross_validation is None else budget_of(spec)
     looks = most_looks(spec) if has_epochs else folds
     fields = [

@@ -40,7 +40,7 @@ def search_problems(spec: TuningJobSpec) -> list[Problem]:
 
 def _objective(spec: TuningJobSpec) -> Errors:
     metric, target = spec.objective.metric, spec.objective.target
-    task = spec.template.task or spec.template.model.capabilities.only_task
+    task = spec.template.task or spec.template.capabilities.only_task
     if task is not None and metric not in METRICS_OF_TASK[task]:
         yield refuse(
             "objective.metric",

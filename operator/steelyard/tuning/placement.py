@@ -40,4 +40,4 @@ def first_packed(spec: TuningJobSpec) -> int:
 
 def leaves_models(spec: TuningJobSpec) -> bool:
     """Whether trials leave their models in a pack, too: those do that are not fitted anew at the end."""
-    return not spec.template.model.capabilities.is_fitted_anew
+    return not spec.template.capabilities.is_fitted_anew

@@ -107,7 +107,8 @@ WRONG = [
     (
         "model=null",
         "spec.model",
-        f"nothing (null) is not allowed; allowed: a map with exactly one of the fields {MODELS}",
+        f"this field is needed, but it is missing; allowed: one of {MODELS}; or a model from elsewhere, by trained.uri "
+        "and trained.format",
     ),
     (
         "publish=models/x",

@@ -147,6 +147,7 @@ TRIAL = "trial={tuningJob: search, number: 3, metric: accuracy, goal: Maximize, 
         ([*PREPARED, "trained={refit: true}", "model={ridge: {}}", "training.workers=1"], ["train", "finish"]),
         (PREPARED, ["train", "finish"]),
         (["publish=[]"], ["prepare", "train"]),
+        (["model=null", "training={}", "trained={uri: t.keras, format: Keras}"], ["prepare", "finish"]),
     ],
 )
 def test_a_job_has_the_stages_that_it_needs(overrides: list[str], names: list[str]) -> None:

@@ -183,4 +183,4 @@ def prove(
 
 def baseline_name(spec: TrainingJobSpec) -> str:
     """What the model without compression is called."""
-    return spec.model.capabilities.family.baseline_form
+    return spec.capabilities.family.baseline_form

@@ -174,7 +174,7 @@ def explain_split(error: TooFewRowsError, classes: Sequence[str] | None) -> Data
 
 def check_training(spec: TrainingJobSpec, train_rows: int, classes: Sequence[str] | None) -> None:
     """Raises ConfigurationError where the training set is too small for the batches, or class weights don't fit."""
-    if spec.model.capabilities.has_epochs:
+    if spec.capabilities.has_epochs:
         _check_batches(spec.training, train_rows)
     _check_class_weights(spec.training, classes)
     _check_labels(spec, classes)

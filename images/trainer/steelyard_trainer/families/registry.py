@@ -2,13 +2,13 @@
 
 from importlib import import_module
 
-from steelyard.api.models import Model
+from steelyard.api.models.capabilities import ModelKind
 from steelyard_trainer.families.base import Family
 
 
-def family_of(model: Model) -> Family:
-    """The family whose folder has the name that the model's capabilities say."""
-    return family_named(model.capabilities.family.name)
+def family_of(kind: ModelKind) -> Family:
+    """The family whose folder has the name that the kind's capabilities say."""
+    return family_named(kind.capabilities.family.name)
 
 
 def family_named(name: str) -> Family:

@@ -92,6 +92,8 @@ class Evidence:
     def report(self) -> PublishedReport:
         """steelyard.json."""
         parts = [*self.dataset.learned(is_refit=self.chosen_with is not None)]
+        # Of a model from elsewhere it is not known what it learned.
+        training = self.training.model_copy(update={"parts": parts}) if self.training.parts else self.training
         return PublishedReport(
             name=self.found_by.search.name if self.found_by else self.job.metadata.name,
             task=self.dataset.task,
@@ -102,7 +104,7 @@ class Evidence:
             search=self.found_by.report if self.found_by else None,
             versions=versions(self.packages),
             dataset=_dataset_report(self.dataset),
-            training=self.training.model_copy(update={"parts": parts}),
+            training=training,
             metrics={split: reported(figures) for split, figures in self.judged.figures.items()},
             naive=self.judged.naive.report,
             errors=self.judged.errors,

@@ -10,7 +10,7 @@ from steelyard.api.dataset import Dataset
 from steelyard.api.evaluation import Evaluation
 from steelyard.api.metrics import Task
 from steelyard.api.models import Model, kinds, plurals
-from steelyard.api.models.capabilities import Family, Features
+from steelyard.api.models.capabilities import Capabilities, Family, Features, ModelKind
 from steelyard.api.training import Training
 from steelyard.api.trial import Trained
 
@@ -29,7 +29,17 @@ class Spec(Protocol):
         ...
 
     @property
-    def model(self) -> Model:
+    def own_model(self) -> Model | None:
+        """See TrainingJobSpec."""
+        ...
+
+    @property
+    def kind(self) -> ModelKind:
+        """See TrainingJobSpec."""
+        ...
+
+    @property
+    def capabilities(self) -> Capabilities:
         """See TrainingJobSpec."""
         ...
 
@@ -62,7 +72,7 @@ def check_capabilities(spec: Spec) -> None:
 
 
 def _check_training(spec: Spec) -> None:
-    training, can = spec.training, spec.model.capabilities
+    training, can = spec.training, spec.capabilities
     if training.workers != 1 and not can.has_workers:
         raise refuse("training.workers", "{models} are fitted in one process; allowed: 1", models=can.family.plural)
     for path in [] if can.has_epochs else _changed_of_epochs(spec):
@@ -76,7 +86,7 @@ def _check_training(spec: Spec) -> None:
         raise refuse(
             "training.classWeights",
             "{kind} does not weigh classes; leave it out, or take one that does: {allowed}",
-            kind=spec.model.kind,
+            kind=spec.own_model.kind if spec.own_model else f"a {can.family.noun}",
             allowed=", ".join(kinds(lambda other: other.weighs_classes)),
         )
 
@@ -94,7 +104,7 @@ def _changed_of_epochs(spec: Spec) -> list[str]:
 def _check_folds(spec: Spec) -> None:
     if spec.evaluation.cross_validation is None:
         return
-    can = spec.model.capabilities
+    can = spec.capabilities
     if not can.has_folds:
         raise refuse(
             "evaluation.crossValidation",
@@ -112,7 +122,7 @@ def _check_folds(spec: Spec) -> None:
 
 
 def _check_candidates(spec: Spec) -> None:
-    family = spec.model.capabilities.family
+    family = spec.capabilities.family
     own = techniques_that_take(family.trained_as)
     for index, candidate in enumerate((spec.compression and spec.compression.candidates) or []):
         if isinstance(candidate, CandidateRecipe):
@@ -152,11 +162,12 @@ def _check_steps(candidate: CandidateRecipe, family: Family, field: str) -> None
         before = step
 
 
-def check_features(model: Model, features: Features) -> None:
+def check_features(spec: Spec, features: Features) -> None:
     """Refuses a model that can't take a table's features. Raises PydanticCustomError."""
-    if (misfit := model.given.misfit(features)) is not None:
+    if (misfit := spec.kind.misfit(features)) is not None:
         field, problem = misfit
-        raise refuse(f"model.{model.kind}.{field}", "{problem}", problem=problem)
+        holder = f"model.{spec.own_model.kind}" if spec.own_model else "dataset"
+        raise refuse(f"{holder}.{field}", "{problem}", problem=problem)
 
 
 def check_model(model: Model, task: Task) -> None:

@@ -106,7 +106,7 @@ class PackRun:
     def _document(self, trials: Mapping[int, TrainingJob]) -> dict[str, Any]:
         """What a pack's file says of these trials."""
         document: dict[str, Any] = {"trials": [job.to_manifest() for job in trials.values()]}
-        if not self.job.job.spec.model.capabilities.is_fitted_anew:
+        if not self.job.job.spec.capabilities.is_fitted_anew:
             document["workspaces"] = {str(number): str(self.trial_root(number)) for number in trials}
         return document
 

@@ -2,10 +2,16 @@
 
 import yaml
 
-from steelyard.contract.report import NetworkTraining
+from steelyard.contract.report import NetworkTraining, TrainingElsewhere
 from steelyard.report.blocks import Code, Folded, Section, Text, listed
 from steelyard.report.told import Told
 from steelyard.texts.figures import counted
+
+TRAINED_ELSEWHERE = (
+    "the model was trained elsewhere; the rows that it learned are unknown to Steelyard: the validation and test rows "
+    "must not be among them, else every figure flatters it"
+)
+"""What is said of a model from elsewhere wherever its figures are."""
 
 
 def making(told: Told) -> Section:
@@ -16,6 +22,12 @@ def making(told: Told) -> Section:
         how = (
             f"Trained for {counted(training.epochs, 'epoch')} on {counted(training.workers, 'worker')}; the weights "
             f"are those of epoch {training.best_epoch}."
+        )
+    elif isinstance(training, TrainingElsewhere):
+        how = (
+            f"Came as a file of {training.format} with {counted(training.weights, 'weight')}, SHA-256 "
+            f"`{training.digest}`. {TRAINED_ELSEWHERE[0].upper()}{TRAINED_ELSEWHERE[1:]}. Here it was judged, and "
+            "compressed where that is said above; none of its own weights was trained."
         )
     else:
         settings = listed(f"{name}={value!r}" for name, value in training.parameters.items())

@@ -1,14 +1,17 @@
 """The CEL rules of what goes with the model's kind, as `api/models/rules` has them. Imports the api and the
 schema only."""
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import replace
 
 from steelyard.api.dataset import SPLIT_BY
 from steelyard.api.models import FAMILIES, KINDS, kinds, plurals
 from steelyard.api.models.capabilities import Capabilities, Family
+from steelyard.api.models.elsewhere import NOUN, OF_FORMAT
 from steelyard.api.models.rules import FIELDS_OF_EPOCHS
 from steelyard.api.training import Checkpoint, Optimizer, Training
 from steelyard.schema.cel import Rule
+from steelyard.schema.rules.trial import IS_FROM_ELSEWHERE
 
 _OPTIONAL_OF_OPTIMIZER = [info.alias for info in Optimizer.model_fields.values() if info.default is None]
 _IS_CHANGED = {
@@ -38,19 +41,23 @@ def _is_none_of(those: Collection[str]) -> str:
     return "(!({}))".format(" || ".join(f"has(self.model.{kind})" for kind in those))
 
 
-def _lacking(has: Callable[[Capabilities], bool]) -> Iterator[tuple[Family, tuple[str, ...]]]:
-    """Each family that has kinds which lack something, with those."""
+def _lacking(has: Callable[[Capabilities], bool]) -> Iterator[tuple[Family, str]]:
+    """Each family that has kinds which lack something, with whether the model is none of those. Those of models from
+    elsewhere are alike in what is said of them."""
     for family in FAMILIES:
         lacking = [kind for kind in kinds(lambda can: not has(can)) if KINDS[kind].capabilities.family == family]
         if lacking:
-            yield family, tuple(lacking)
+            yield family, _is_none_of(lacking)
+    foreign = next(iter(OF_FORMAT.values())).capabilities
+    if not has(foreign):
+        yield foreign.family, f"!{IS_FROM_ELSEWHERE}"
 
 
-def _of_epochs(family: Family, lacking: tuple[str, ...]) -> Iterator[Rule]:
+def _of_epochs(family: Family, is_none: str) -> Iterator[Rule]:
     changed = {f"training.{alias}": is_changed for alias, is_changed in _IS_CHANGED.items()}
     for path, is_changed in {**changed, "trained.epochs": "has(self.trained) && has(self.trained.epochs)"}.items():
         yield Rule(
-            f"{_is_none_of(lacking)} || !({is_changed})",
+            f"{is_none} || !({is_changed})",
             f"{path.rpartition('.')[2]} does nothing for {family.plural}, which have no epochs; leave it out",
             path,
             "_check_training",
@@ -68,29 +75,48 @@ def _of_class_weights() -> Rule:
     )
 
 
+def _of_class_weights_elsewhere() -> Rule:
+    weighs = kinds(lambda can: can.weighs_classes)
+    return Rule(
+        f"!has(self.training.classWeights) || !{IS_FROM_ELSEWHERE}",
+        f"a {NOUN} does not weigh classes; leave it out, or take one that does: {', '.join(weighs)}",
+        "training.classWeights",
+        "_check_training",
+    )
+
+
+def guarded(rules: Iterable[Rule], model: str = "self.model") -> list[Rule]:
+    """The rules, passed over where they ask for the kind of a model that is not given: one from elsewhere, whose job
+    has none."""
+    return [
+        replace(rule, check=f"!has({model}) || ({rule.check})") if f"{model}." in rule.check else rule for rule in rules
+    ]
+
+
 _WITH_FOLDS = kinds(lambda can: can.has_folds)
 
 OF_MODELS = [
     *(
         Rule(
-            f"{_is_none_of(lacking)} || self.training.workers == 1",
+            f"{is_none} || self.training.workers == 1",
             f"{family.plural} are fitted in one process; allowed: 1",
             "training.workers",
             "_check_training",
         )
-        for family, lacking in _lacking(lambda can: can.has_workers)
+        for family, is_none in _lacking(lambda can: can.has_workers)
     ),
-    *(rule for family, lacking in _lacking(lambda can: can.has_epochs) for rule in _of_epochs(family, lacking)),
+    *(rule for family, is_none in _lacking(lambda can: can.has_epochs) for rule in _of_epochs(family, is_none)),
     _of_class_weights(),
+    _of_class_weights_elsewhere(),
     *(
         Rule(
-            f"{_is_none_of(lacking)} || !has(self.evaluation.crossValidation)",
+            f"{is_none} || !has(self.evaluation.crossValidation)",
             f"a {family.noun} is judged on the sets of the split, folds are for {plurals(lambda can: can.has_folds)}: "
             + ", ".join(_WITH_FOLDS),
             "evaluation.crossValidation",
             "_check_folds",
         )
-        for family, lacking in _lacking(lambda can: can.has_folds)
+        for family, is_none in _lacking(lambda can: can.has_folds)
     ),
     *(
         Rule(

@@ -8,7 +8,7 @@ from steelyard.api.pods import WorkspaceSpec
 from steelyard.api.run_policy import RunPolicy
 from steelyard.api.training_job import NAME_PATTERN, Metadata, TrainingJobSpec, foreign_monitors
 from steelyard.schema.cel import Rule, literal_list
-from steelyard.schema.rules.models import OF_MODELS
+from steelyard.schema.rules.models import OF_MODELS, guarded
 from steelyard.schema.rules.trial import OF_TRIALS, ONLY_PREPARE, WITH_TRAINED
 
 MUTABLE_RUN_POLICY = frozenset({"activeDeadlineSeconds", "suspend", "ttlSecondsAfterFinished"})
@@ -93,9 +93,7 @@ SPEC = [
         "_retains_its_result",
     ),
     *ONLY_PREPARE,
-    *WITH_TRAINED,
-    *OF_TRIALS,
-    *OF_MODELS,
+    *guarded([*WITH_TRAINED, *OF_TRIALS, *OF_MODELS]),
     *map(_foreign_monitor, METRICS_OF_TASK),
     _foreign(
         "Regression",

@@ -1,7 +1,7 @@
 """The CEL rules of what a TuningJob asks of its TrainingJobs: onlyPrepare, trained and trial. Imports the api and the
 schema only."""
 
-from steelyard.api.models import kinds
+from steelyard.api.models import KINDS, kinds
 from steelyard.api.places import TARGETS, UNSEEN_FILE, on_cluster
 from steelyard.schema.cel import Rule
 from steelyard.schema.rules.places import begins
@@ -11,6 +11,12 @@ TRAINED = [
         "has(self.uri) || self.refit",
         "the model that is taken as it is must be named; or say refit: true",
         "uri",
+        "_is_a_model",
+    ),
+    Rule(
+        "!has(self.format) || !self.refit",
+        "a model from elsewhere (format) is taken as it is; leave this out",
+        "refit",
         "_is_a_model",
     ),
     Rule(
@@ -29,6 +35,7 @@ TRAINED = [
 
 _IS_PREPARED = "has(self.dataset.format) && self.dataset.format == 'Prepared'"
 _IS_REFIT = "has(self.trained) && self.trained.refit"
+IS_FROM_ELSEWHERE = "(has(self.trained) && has(self.trained.format))"
 _IS_KEPT = " || ".join(f"has(self.model.{kind})" for kind in sorted(kinds(lambda can: not can.is_fitted_anew)))
 _LACKS_FOLDS = " || ".join(f"has(self.model.{kind})" for kind in sorted(kinds(lambda can: not can.has_folds)))
 
@@ -52,7 +59,26 @@ ONLY_PREPARE = [
 
 WITH_TRAINED = [
     Rule(
-        f"!has(self.trained) || {_IS_PREPARED}",
+        f"has(self.model) || {IS_FROM_ELSEWHERE}",
+        f"this field is needed, but it is missing; allowed: one of {', '.join(KINDS)}; or a model from elsewhere, by "
+        "trained.uri and trained.format",
+        "model",
+        "_has_a_model",
+    ),
+    Rule(
+        f"!has(self.model) || !{IS_FROM_ELSEWHERE}",
+        "a model from elsewhere (trained.format) is what its file says; leave this out",
+        "model",
+        "_has_a_model",
+    ),
+    Rule(
+        f"!{IS_FROM_ELSEWHERE} || !({_IS_PREPARED})",
+        "a model from elsewhere (trained.format) is judged on a table that this job prepares; allowed: CSV, Parquet",
+        "dataset.format",
+        "_goes_with_what_was_trained",
+    ),
+    Rule(
+        f"!has(self.trained) || {IS_FROM_ELSEWHERE} || {_IS_PREPARED}",
         "a model that another job has trained (trained) goes with the data of that job: name its folder "
         "`prepared`, with format Prepared",
         "dataset.format",

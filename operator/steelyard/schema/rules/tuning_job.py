@@ -11,6 +11,7 @@ from steelyard.api.training_job import TrainingJobSpec
 from steelyard.api.tuning import EPOCH_PRUNING, NO_CONDITIONS, ONE_OBJECTIVE
 from steelyard.api.tuning_job import TUNING_NAME_PATTERN, TuningJobSpec, TuningMetadata
 from steelyard.schema.cel import Rule, literal_list
+from steelyard.schema.rules.models import guarded
 from steelyard.schema.rules.search import (
     ALGORITHM,
     OBJECTIVE,
@@ -323,7 +324,7 @@ _ROOT = [
 
 OF_TUNING_JOBS = {
     "TuningJob": _ROOT,
-    "TuningJobSpec": _SPEC,
+    "TuningJobSpec": guarded(_SPEC, "self.template.model"),
     "Objective": OBJECTIVE,
     "Parameter": PARAMETER,
     "Algorithm": ALGORITHM,

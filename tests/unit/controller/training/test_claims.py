@@ -35,6 +35,7 @@ SCRATCH = {"/tmp": ("scratch", False)}
 WORKSPACE = {"/steelyard/workspace": ("digits-workspace", False)}
 DATA, MODELS, OTHERS = "/steelyard/claims/data", "/steelyard/claims/models", "/steelyard/claims/others"
 TRAINED = "trained={uri: 'pvc://others/digits-3/trained'}"
+ELSEWHERE = ["model=null", "training.workers=1", "trained={uri: 'pvc://others/net.keras', format: Keras}"]
 REFIT = "trained={uri: 'pvc://others/digits-3/trained', refit: true}"
 
 
@@ -48,6 +49,8 @@ REFIT = "trained={uri: 'pvc://others/digits-3/trained', refit: true}"
         ("train", [PREPARED, "workspace.accessMode=ReadWriteMany"], {DATA: ("data", True)}),
         ("finish", [PREPARED], {DATA: ("data", True), MODELS: ("models", False)}),
         ("finish", [PREPARED, TRAINED], {DATA: ("data", True), OTHERS: ("others", True), MODELS: ("models", False)}),
+        ("prepare", ELSEWHERE, {DATA: ("data", True), OTHERS: ("others", True), MODELS: ("models", False)}),
+        ("finish", ELSEWHERE, {OTHERS: ("others", True), MODELS: ("models", False)}),
         (
             "train",
             [PREPARED, REFIT, "workspace.accessMode=ReadWriteMany"],

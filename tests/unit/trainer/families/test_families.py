@@ -36,7 +36,7 @@ def test_every_kind_of_model_has_capabilities_and_is_of_its_family() -> None:
         needed = {"inputShape": [8, 8, 1]} if issubclass(settings, Convolutional) else {}
         model = Model.model_validate({kind: needed})
         assert type(model.given) is settings
-        assert family_of(model) is family_named(settings.capabilities.family.name)
+        assert family_of(model.given) is family_named(settings.capabilities.family.name)
 
 
 def test_what_supervises_and_dispatches_needs_no_library_of_any_family() -> None:

@@ -30,7 +30,7 @@ def convert(artifact: Artifact, data: StepData, configure: Callable[[Any], None]
         configure: sets up TensorFlow's converter.
     """
     made = Artifact(data.into, "LiteRT")
-    made.file.write_bytes(stripped(_converted(artifact, data, configure)))
+    made.file.write_bytes(stripped(converted(artifact, data.scratch, configure)))
     return made
 
 
@@ -44,7 +44,7 @@ def float_file(artifact: Artifact, data: StepData) -> bytes:
     """
     path = data.scratch / f"float-{_digest(artifact)}.tflite"
     if not path.exists():
-        path.write_bytes(_converted(artifact, data, lambda _converter: None))
+        path.write_bytes(converted(artifact, data.scratch, lambda _converter: None))
     return path.read_bytes()
 
 
@@ -54,9 +54,16 @@ def outputs_of(artifact: Artifact, features: npt.NDArray[np.float32]) -> npt.NDA
     return np.asarray(model(features, training=False))
 
 
-def _converted(artifact: Artifact, data: StepData, configure: Callable[[Any], None]) -> bytes:
+def converted(artifact: Artifact, scratch: Path, configure: Callable[[Any], None]) -> bytes:
+    """A Keras model in LiteRT, as TensorFlow's converter writes it.
+
+    Args:
+        artifact: takes float32.
+        scratch: where the exported model may lie for the next conversion.
+        configure: sets up the converter.
+    """
     with _quiet():
-        converter = tf.lite.TFLiteConverter.from_saved_model(str(_exported(artifact, data.scratch)))
+        converter = tf.lite.TFLiteConverter.from_saved_model(str(_exported(artifact, scratch)))
         configure(converter)
         return bytes(converter.convert())
 

@@ -19,7 +19,7 @@ from steelyard.api.errors import ConfigurationError
 from steelyard.api.metrics import Measure
 from steelyard.api.training_job import TrainingJobSpec
 from steelyard.contract.package import KERAS_FILE
-from steelyard.contract.report import NetworkTraining
+from steelyard.contract.report import NetworkTraining, TrainingElsewhere
 from steelyard.serving.preprocessing import Preprocessing
 from steelyard_trainer.compression.answers import search_reader
 from steelyard_trainer.compression.artifact import Artifact
@@ -50,18 +50,22 @@ def trained_network(model: keras.Model, folder: Path, dataset: PreparedDataset, 
     """
     preprocessing, class_weights = dataset.preprocessing, spec.training.class_weights
     shape = Shape.of(preprocessing)
+    how_trained = None
+    # Of a model from elsewhere nobody knows how: what goes on training as it was trained can't be applied.
+    if not spec.is_from_elsewhere:
+        how_trained = HowTrained(
+            spec.model,
+            spec.training,
+            lambda targets: row_weights(targets, dataset.classes, class_weights),
+            shape.categories,
+        )
     return Trained(
         Artifact.in_memory(folder, "Keras", model),
         shape.width,
         shape.classes,
         preprocessing.target_unit,
         lambda: dataset.read("train"),
-        HowTrained(
-            spec.model,
-            spec.training,
-            lambda targets: row_weights(targets, dataset.classes, class_weights),
-            shape.categories,
-        ),
+        how_trained,
         (lambda: dataset.read("search")) if dataset.has_search_rows else None,
     )
 
@@ -124,7 +128,7 @@ class Workbench:
         shutil.copytree(chosen.folder, folder, dirs_exist_ok=True)
         write_keras(self.model, folder / KERAS_FILE)
 
-    def training(self, document: Mapping[str, Any]) -> NetworkTraining:
+    def training(self, document: Mapping[str, Any]) -> NetworkTraining | TrainingElsewhere:
         """What steelyard.json says of the training, from training.json."""
         best = document["bestEpoch"]
         return NetworkTraining(

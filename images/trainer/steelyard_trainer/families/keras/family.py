@@ -2,6 +2,7 @@
 supervises others needs neither.
 """
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from steelyard_trainer.contract import Outcome, StageContext
@@ -32,15 +33,17 @@ class _Keras:
         make_repeatable()
         assert trained is not None
         spec, workspace = context.job.spec, context.workspace
-        return Workbench(
-            trained.model_file,
-            workspace.finished,
-            dataset,
-            spec,
-            context.check_attempt,
-            context.notice,
-            lambda done, total, unit, figures: context.progress(done, total, unit, **figures),
-        )
+
+        def progress(done: int, total: int, unit: str, figures: Mapping[str, float]) -> None:
+            context.progress(done, total, unit, **figures)
+
+        how = (spec, context.check_attempt, context.notice, progress)
+        if spec.is_from_elsewhere:
+            from steelyard_trainer.families.keras.from_elsewhere import BenchOfElsewhere, as_they_are
+
+            rows, where = as_they_are(dataset), f"spec.trained.uri: {trained.name}"
+            return BenchOfElsewhere(trained.model_file, workspace.finished, rows, *how, where=where)
+        return Workbench(trained.model_file, workspace.finished, dataset, *how)
 
     def pack(self, reports: "Reports", processes: int) -> TrialsOfPack:
         from steelyard_trainer.families.keras.pack import NetworksOfPack

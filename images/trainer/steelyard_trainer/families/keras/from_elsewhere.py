@@ -1,0 +1,187 @@
+"""A network from elsewhere where the stage finish weighs it: made to take a row of the table and to give what the
+product's own networks give. Imports TensorFlow, Keras and the bench of networks.
+"""
+
+import hashlib
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+import keras
+import numpy as np
+import numpy.typing as npt
+
+from steelyard.api.errors import DataError
+from steelyard.contract.report import TrainingElsewhere
+from steelyard.contract.stages import Reason
+from steelyard.serving.interface import TargetUnit
+from steelyard_trainer.data.reading import PreparedDataset
+from steelyard_trainer.data.words import listed
+from steelyard_trainer.elsewhere.keras_archive import RefusedError, check_archive
+from steelyard_trainer.families.keras.bench import Workbench
+
+_ROWS_ASKED = 1000
+"""By which it is told what the outputs are."""
+_SUM = 1e-3
+"""How far probabilities may be from a sum of 1."""
+
+
+def as_they_are(dataset: PreparedDataset) -> PreparedDataset:
+    """The same rows, their numbers neither shifted nor scaled: a model from elsewhere knows nothing of that."""
+    return replace(dataset, preprocessing=dataset.preprocessing.unscaled())
+
+
+def input_shape(model: keras.Model) -> tuple[int, ...]:
+    """What a model takes of one row. Raises RefusedError where that is not one array of float32 of a known shape."""
+    try:
+        inputs = list(model.inputs or [])
+    except (AttributeError, ValueError):
+        inputs = []
+    if not inputs:
+        raise RefusedError("it does not say what it takes; give it an Input, and save it again")
+    if len(inputs) > 1:
+        shown = ", ".join(f"{each.name} {tuple(each.shape)}" for each in inputs[:10])
+        raise RefusedError(f"it takes {len(inputs)} inputs ({shown}); allowed: one, with all columns of a row")
+    (source,) = inputs
+    if keras.backend.standardize_dtype(source.dtype) != "float32":
+        raise RefusedError(f"it takes {source.dtype}; allowed: float32")
+    shape = tuple(source.shape[1:])
+    if not shape or source.shape[0] is not None or any(size is None for size in shape):
+        raise RefusedError(
+            f"it takes the shape {tuple(source.shape)}; allowed: (None, numbers of a row), or an image's"
+        )
+    return tuple(int(size) for size in shape)
+
+
+def fitted(
+    model: keras.Model,
+    names: Sequence[str],
+    classes: Sequence[str] | None,
+    unit: TargetUnit | None,
+    asked: npt.NDArray[np.float32],
+) -> tuple[keras.Model, str]:
+    """The model as one that takes (rows, columns) and gives probabilities (rows, classes) or the standardized target.
+
+    Args:
+        model: as it was trained elsewhere.
+        names: of the table's columns, in its order.
+        classes: the labels in their order; None for regression.
+        unit: regression: what the standardized target is made by.
+        asked: rows by which it is told what the outputs are, shape (rows, columns).
+
+    Returns:
+        The model, and what was added to it, in words; empty where nothing was.
+
+    Raises:
+        RefusedError: it does not fit the table or the target.
+        DataError: its outputs are not finite numbers.
+    """
+    shape = input_shape(model)
+    if (width := math.prod(shape)) != len(names):
+        shown = f"{width:,}" if len(shape) == 1 else f"{width:,} (an array of {' x '.join(map(str, shape))})"
+        raise RefusedError(
+            f"it takes {shown} numbers a row, but the table has {len(names):,} columns beside the target: "
+            f"{listed(names, 20)}; leave out what it has not learned (dataset.exclude), or name the table that it has"
+        )
+    if len(model.outputs) != 1 or len(model.outputs[0].shape) != 2:
+        shown = ", ".join(str(tuple(each.shape)) for each in model.outputs)
+        raise RefusedError(f"it gives {shown}; allowed: one output of the shape (None, numbers)")
+    _check_outputs(int(model.outputs[0].shape[1]), classes)
+    outputs = np.asarray(model.predict(asked.reshape(-1, *shape), verbose=0))
+    if (wrong := ~np.isfinite(outputs).all(axis=1)).any():
+        raise DataError(
+            f"the model's outputs are not finite numbers, on {wrong.sum():,} of {len(asked):,} rows",
+            reason=Reason.LOSS_NOT_FINITE,
+        )
+    features = keras.Input((width,), name="features")
+    tensor = features if len(shape) == 1 else keras.layers.Reshape(shape, name="array")(features)
+    added = [] if len(shape) == 1 else [f"the columns become an array of {' x '.join(map(str, shape))}"]
+    result, more = _answers(model(tensor), outputs, classes, unit)
+    if not added and not more:
+        return model, ""
+    return keras.Model(features, result, name="from_elsewhere"), "; ".join([*added, *([more] if more else [])])
+
+
+def _check_outputs(outputs: int, classes: Sequence[str] | None) -> None:
+    """Raises RefusedError where the target is no answer of so many numbers."""
+    if classes is None:
+        if outputs != 1:
+            raise RefusedError(f"it gives {outputs:,} numbers a row, but the target is one number (task Regression)")
+        return
+    if outputs == len(classes) or (outputs == 1 and len(classes) == 2):
+        return
+    is_regression = " (is it a regression? say task: Regression)" if outputs == 1 else ""
+    raise RefusedError(
+        f"it gives {outputs:,} {'number' if outputs == 1 else 'numbers'} a row{is_regression}, but the target has "
+        f"{len(classes):,} classes, in this order: {listed(classes, 20)}; one number for each is needed"
+    )
+
+
+def _answers(
+    tensor: Any, outputs: npt.NDArray[Any], classes: Sequence[str] | None, unit: TargetUnit | None
+) -> tuple[Any, str]:
+    """What the product's networks would give, and what was done for it."""
+    layers = keras.layers
+    if classes is None:
+        assert unit is not None
+        return layers.Rescaling(1.0 / unit.scale, -unit.mean / unit.scale, name="standardized")(tensor), (
+            "its output is standardized, as the published file's is"
+        )
+    are_shares = bool((outputs >= -_SUM).all() and (outputs <= 1 + _SUM).all())
+    if outputs.shape[1] == 1:
+        said = f"its output is the probability of {classes[1]!r}"
+        if not are_shares:
+            tensor = layers.Activation("sigmoid", name="probability")(tensor)
+            said = f"its output is taken for the logit of {classes[1]!r}"
+        other = layers.Rescaling(-1.0, 1.0, name="other")(tensor)
+        return layers.Concatenate(name="probabilities")(
+            [other, tensor]
+        ), f"{said}, that of {classes[0]!r} is put beside it"
+    if are_shares and (np.abs(outputs.sum(axis=1) - 1) <= _SUM).all():
+        return tensor, ""
+    if are_shares:
+        raise RefusedError(
+            "its outputs lie between 0 and 1, but their sum is not 1: they are no probabilities of classes that "
+            "exclude each other; allowed: probabilities (softmax), or logits"
+        )
+    return layers.Softmax(name="probabilities")(tensor), "its outputs are taken for logits: a softmax is put after them"
+
+
+@dataclass(frozen=True)
+class BenchOfElsewhere(Workbench):
+    """Where the candidates of a network from elsewhere are made."""
+
+    where: str = field(kw_only=True)
+    """What it is called in errors."""
+
+    @cached_property
+    def key(self) -> str:
+        """What the candidates depend on. See Workbench."""
+        with self.model_file.open("rb") as file:
+            model = hashlib.file_digest(file, "sha256").hexdigest()
+        told = ["elsewhere", model, self.dataset.fingerprint, str(self.spec.training.seed)]
+        return hashlib.sha256(" ".join(told).encode()).hexdigest()
+
+    @cached_property
+    def model(self) -> keras.Model:
+        """The network, made to fit the table. Raises DataError where it does not."""
+        dataset, preprocessing = self.dataset, self.dataset.preprocessing
+        try:
+            check_archive(self.model_file)
+            model = keras.saving.load_model(self.model_file, compile=False, safe_mode=True)
+            asked = dataset.read("train").features[:_ROWS_ASKED]
+            names = preprocessing.feature_names
+            made, added = fitted(model, names, dataset.classes, preprocessing.target_unit, asked)
+        except RefusedError as error:
+            raise DataError(f"{self.where} does not fit {dataset.target!r}: {error}") from None
+        if added:
+            self.tell(f"of the model from elsewhere: {added}")
+        if (labels := dataset.classes) is not None and list(labels) != [str(index) for index in range(len(labels))]:
+            self.tell(f"of the model from elsewhere: its outputs are taken for, in this order: {listed(labels, 20)}")
+        return made
+
+    def training(self, document: Mapping[str, Any]) -> TrainingElsewhere:
+        """What steelyard.json says of the training: that it was elsewhere."""
+        return TrainingElsewhere(format=document["format"], digest=document["digest"], weights=document["weights"])

@@ -1,0 +1,48 @@
+"""What a model's file is, whatever it is called."""
+
+import pickle
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from steelyard.formats.models import NoModelError, model_format
+
+
+def archive(path: Path, *names: str) -> Path:
+    """A zip archive with these entries."""
+    with zipfile.ZipFile(path, "w") as file:
+        for name in names:
+            file.writestr(name, "{}")
+    return path
+
+
+def test_a_keras_file_is_told_by_its_description(tmp_path: Path) -> None:
+    assert model_format(archive(tmp_path / "net.zip", "metadata.json", "config.json", "model.weights.h5")) == "Keras"
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (pickle.dumps({"a": 1}), "is a pickle, which runs any code when it is loaded, and is never loaded here"),
+        (b"\x89HDF\r\n\x1a\n", "is an HDF5 file; load it in Keras, and save it as a .keras file"),
+        (b"\x1c\x00\x00\x00TFL3", "is a LiteRT file, which is compressed already"),
+        (b"\x1f\x8b\x08", "is compressed by gzip"),
+        (b"", "is no model in a known format; allowed: a .keras file"),
+        (b"PK\x03\x04 and no more", "is a zip archive that is damaged or not whole"),
+    ],
+)
+def test_what_else_is_named_is_told(tmp_path: Path, content: bytes, says: str) -> None:
+    path = tmp_path / "net.keras"
+    path.write_bytes(content)
+    with pytest.raises(NoModelError, match=says):
+        model_format(path)
+
+
+def test_other_archives_and_folders_are_told(tmp_path: Path) -> None:
+    with pytest.raises(NoModelError, match="a file of PyTorch, which holds a pickle"):
+        model_format(archive(tmp_path / "net.pt", "net/data.pkl", "net/version"))
+    with pytest.raises(NoModelError, match="without a model's description"):
+        model_format(archive(tmp_path / "a.zip", "a.csv"))
+    with pytest.raises(NoModelError, match="is a folder"):
+        model_format(tmp_path)
