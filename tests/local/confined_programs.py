@@ -14,7 +14,7 @@ def main() -> None:
     is_cut_off = confine()
     match what:
         case "memory":
-            held = [bytearray(2**28) for _ in range(64)]
+            held = bytearray(8 * 2**30)
             finish(folder, {"held": len(held)})
         case "time":
             time.sleep(60)

@@ -101,7 +101,7 @@ def confine() -> bool:
     if sys.platform == "linux":
         library = ctypes.CDLL(None)
         library.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-        is_cut_off = library.unshare(_CLONE_NEWUSER | _CLONE_NEWNET) == 0
+        is_cut_off = bool(library.unshare(_CLONE_NEWUSER | _CLONE_NEWNET) == 0)
     die_with_parent()
     return is_cut_off
 
