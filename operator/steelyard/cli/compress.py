@@ -66,8 +66,9 @@ def compress(
 ) -> None:
     """Compresses a model that was trained elsewhere, on rows that it has not learned, and publishes it.
 
-    The columns of the table, but the target, are the model's inputs, in their order and as they are; its outputs are
-    the labels in sorted order. Shows what it does, and can be interrupted, as `steelyard run`.
+    Its inputs are the table's columns but the target, in their order and as they are.
+    Its outputs are the labels in sorted order, or the number.
+    It can be interrupted and goes on, as `steelyard run`.
     """
     try:
         manifest = _manifest(model, data, target, max_drop, exclude or [], to)

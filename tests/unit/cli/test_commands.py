@@ -3,6 +3,7 @@
 import inspect
 import io
 import json
+import pickle
 import subprocess
 import sys
 from pathlib import Path
@@ -66,6 +67,21 @@ def test_lines_of_a_command_s_help_end_with_sentences(command: Any) -> None:
     """typer keeps the line breaks of the source."""
     lines = inspect.cleandoc(command.callback.__doc__).splitlines()
     assert [line for line in lines if line and not line.endswith((".", "sqlite:///STUDY.db"))] == []
+
+
+def test_what_is_no_model_is_not_compressed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    path = tmp_path / "net.keras"
+    for content, says in ((pickle.dumps([1]), f"{path} is a pickle, which runs"), (None, f"{path} does not exist")):
+        if content is not None:
+            path.write_bytes(content)
+        else:
+            path.unlink()
+        code, output, errors = steelyard(
+            monkeypatch, capsys, "compress", path, "--data", "a.csv", "--target", "y", "--print-manifest"
+        )
+        assert (code, output) == (65, "") and says in errors
 
 
 def test_version_and_wrong_usage() -> None:
