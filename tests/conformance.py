@@ -18,7 +18,7 @@ from steelyard.contract.package import REPORT_FILE
 
 GENEROUS_SECONDS = 300
 
-VARYING = ("latencyMicroseconds", "times", "memoryBytes", "compressedBytes", "why", "digest", "versions")
+VARYING = ("latencyMicroseconds", "times", "seconds", "memoryBytes", "compressedBytes", "why", "digest", "versions")
 """How fast the machine was and what its allocator took, what gzip makes of the last bits of weights, what is told of
 it, the digest of a folder that says so, and what a user's own image holds."""
 

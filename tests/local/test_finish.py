@@ -160,6 +160,7 @@ def test_what_compression_changed_is_told_of_the_test_set_beside_a_linear_model(
     # A linear model is fitted on the same rows, and judged on the same.
     assert report.headroom is not None and report.headroom.rows == len(digits.prepared().read("train").targets)
     assert 0.9 < report.headroom.linear.value < 1
+    assert all(each.made and each.made.seconds > 0 and each.made.work is None for each in report.choice.candidates)
     times = {each.name: each.times for each in report.choice.candidates}
     assert times["Baseline"] and times["Baseline"].against_baseline is None
     assert all(each and each.against_baseline for name, each in times.items() if name != "Baseline")

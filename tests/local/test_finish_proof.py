@@ -60,7 +60,7 @@ def test_float16_is_proved_and_every_place_says_so(digits: FinishStage) -> None:
     )
     assert choice["why"].endswith(choice["proof"])
     for page in ("README.md", "report.html"):
-        assert choice["proof"] in (digits.folder / "half" / page).read_text(), page
+        assert choice["proof"].capitalize() in (digits.folder / "half" / page).read_text(), page
 
 
 def test_of_too_few_rows_it_is_said_that_nothing_is_proved(digits: FinishStage) -> None:

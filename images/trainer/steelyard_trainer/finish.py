@@ -99,6 +99,7 @@ def finish(context: StageContext) -> Outcome:
         output=output_of(served, dataset.task),
         runtime=published.runtime,
         before=before,
+        own_work=bench.own_work,
         headroom=None if len(choice.weighed) == 1 else _headroom(spec, dataset),
         found_by=FoundBy.from_environment(weighed.trial if weighed else None),
         chosen_with=(weighed.name if weighed else _FITTED_FOR_IT) if spec.is_refit else None,

@@ -258,6 +258,16 @@ class TimesReport(Document):
     was not told."""
 
 
+class MadeReport(Document):
+    """What it took to make a candidate of the trained model."""
+
+    seconds: float
+    """Of all its steps, also of those that another candidate has, too."""
+    work: float | None = absent()
+    """What was trained, as rows x epochs x weights, in times the model's own training with all of its epochs. None
+    where nothing was."""
+
+
 class CandidateReport(Document):
     """A candidate that was weighed, as it was measured on the validation set."""
 
@@ -271,6 +281,8 @@ class CandidateReport(Document):
     memory_bytes: int | None = absent()
     """Of the heap that the runtime holds with the model loaded and one row predicted."""
     times: TimesReport | None = absent()
+    made: MadeReport | None = absent()
+    """None of what could not be made, or where it was not told."""
     validation: Figures | None
     """None where an output was not a finite number, too."""
     failure: str | None = absent()

@@ -204,7 +204,7 @@ def test_a_page_tells_what_compression_changed_on_the_test_set() -> None:
     report = PublishedReport.parse(document)
     card, html = model_card(report), report_page(Told(report))
     assert "They give 2 of 29 rows another label: 1 that only float32 has right, 1 that only Float16 has right." in card
-    assert "| `b` | 10 | 0.8 | 0.7 | -0.1 |" in card and "| `a` | +1 | -1 | 0 |" in card
+    assert "| `b` | 10 | 0.8 | 0.7 | -0.1 |" in card and "| `a` | +1 | -1 | 0 |" in card and "left out" not in card
     (changed,) = [
         each for each in charts_of(html) if "test rows with Float16 than with float32" in str(each.get("aria-label"))
     ]
@@ -215,6 +215,11 @@ def test_a_page_tells_what_compression_changed_on_the_test_set() -> None:
         ("miss", "b, said to be b: -1"),
         ("miss", "b, said to be c: +1"),
     ]
+    document["before"] |= {"answers": {"rows": 29, "differing": 1, "lost": 0, "won": 0}}
+    document["before"]["errors"] = {"confusion": [[10, 0, 0], [0, 8, 2], [0, 0, 9]]}
+    told = model_card(PublishedReport.parse(document))
+    assert "They give 1 of 29 rows another label; both are wrong about it." in told
+    assert "labels without a change are left out" in told and "|  | `b` | `c` |" in told
     document["before"] |= {"answers": {"rows": 29, "differing": 0, "lost": 0, "won": 0}, "errors": {"confusion": now}}
     document["before"]["recalls"] = document["before"]["recalls"][:0]
     told = model_card(PublishedReport.parse(document))
@@ -263,6 +268,29 @@ def test_times_and_memory_are_shown_of_the_candidates_that_have_them() -> None:
         own = {**times, "row": {"median": 3.0 if word == "Slower" else 0.75, "p99": 9.0}, "againstBaseline": word}
         document["choice"]["candidates"][1]["times"] = own
         assert f"| {shown} |" in model_card(PublishedReport.parse(document))
+
+
+def test_what_it_took_to_make_the_candidates_is_shown_and_how_much_was_trained() -> None:
+    document = report_document()
+    candidates = document["choice"]["candidates"]
+    candidates[0]["made"], candidates[1]["made"] = {"seconds": 0.8123}, {"seconds": 2.0}
+    card = model_card(PublishedReport.parse(document))
+    assert "Making them took: float32 0.812 s, " in card and "Training is counted" not in card
+    candidates[1]["made"] = {"seconds": 61.0, "work": 0.0314}
+    card = model_card(PublishedReport.parse(document))
+    assert "| float32 | 0.812 | - |" in card and "| 61 | 0.0314 |" in card and "Training is counted" in card
+
+
+def test_what_is_not_proved_stands_out_and_what_is_proved_is_said() -> None:
+    document = report_document()
+    choice = document["choice"]
+    for proof, said in (
+        ("not proved: fell by 0.6; at least 268 rows would be needed", "**Not proved:** `fell by 0.6; at least"),
+        ("proved: fell by 0.1 points", "\n\nProved: fell by 0.1 points.\n"),
+    ):
+        choice |= {"why": f"Int8, because it is small; {proof}", "proof": proof}
+        card = model_card(PublishedReport.parse(document))
+        assert "Published: Int8, because it is small. It has" in card and said in card
 
 
 def test_of_many_columns_a_text_names_the_first_ones_and_a_table_all() -> None:

@@ -195,6 +195,7 @@ class Candidates:
                 raise
             return Measured.failed(name, error.message), None
         measured, answers = self.measuring.measure(name, artifact, model, with_answers=with_answers)
+        measured = replace(measured, made=self.kept.made(self.recipes[name]))
         # Of a file that was not made anew: more is told of it than before, and it takes as long as it did.
         if cost := self.kept.cost(self.recipes[name]):
             measured = replace(measured, cost=cost, latency_microseconds=cost.row.median)

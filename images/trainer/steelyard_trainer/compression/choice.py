@@ -5,7 +5,7 @@ The choice is made on the validation set; the test set has no say in it.
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -13,7 +13,7 @@ from steelyard.api.compression import BASELINE, CompressionObjective
 from steelyard.api.losses import allowed, share_of
 from steelyard.api.metrics import Measure
 from steelyard.texts.figures import duration
-from steelyard_trainer.compression.cost import Cost
+from steelyard_trainer.compression.cost import Cost, Made
 from steelyard_trainer.compression.proving import ROUNDING, Proof
 from steelyard_trainer.evaluation.metrics import Figure, Figures
 
@@ -36,6 +36,8 @@ class Measured:
     """Why it could not be made; it has no figures then."""
     cost: Cost | None = None
     """What else it costs; None where that was not measured."""
+    made: Made | None = None
+    """What it took to make it; None where that was not told."""
 
     @classmethod
     def failed(cls, name: str, failure: str) -> "Measured":
@@ -48,7 +50,8 @@ class Measured:
         cost = {"bytes": self.bytes, "latencyMicroseconds": self.latency_microseconds, "validation": figures}
         if self.failure:
             return {"name": self.name, **dict.fromkeys(cost), "failure": self.failure}
-        return {"name": self.name, **cost} | ({"cost": self.cost.to_json()} if self.cost else {})
+        told = {"cost": self.cost and self.cost.to_json(), "made": self.made and asdict(self.made)}
+        return {"name": self.name, **cost, **{name: each for name, each in told.items() if each}}
 
     @classmethod
     def from_json(cls, document: dict[str, Any]) -> "Measured":
@@ -62,6 +65,7 @@ class Measured:
             document["latencyMicroseconds"],
             None if figures is None else {name: Figure.from_json(figure) for name, figure in figures.items()},
             cost=Cost.from_json(document["cost"]) if "cost" in document else None,
+            made=Made(**document["made"]) if "made" in document else None,
         )
 
 

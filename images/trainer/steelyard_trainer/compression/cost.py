@@ -20,6 +20,16 @@ class Latency:
 
 
 @dataclass(frozen=True)
+class Made:
+    """What it took to make a candidate: all of its steps, also those that another candidate begins with."""
+
+    seconds: float
+    """Of the attempts that finished the steps."""
+    work: int = 0
+    """What was trained: rows x epochs x weights."""
+
+
+@dataclass(frozen=True)
 class Cost:
     """Of one candidate, as it predicts when it is published."""
 

@@ -11,6 +11,7 @@ import hashlib
 import json
 import re
 import shutil
+import time
 import uuid
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
@@ -25,7 +26,7 @@ from steelyard.api.training_job import TrainingJobSpec
 from steelyard_trainer.compression.answers import Answers
 from steelyard_trainer.compression.artifact import Artifact
 from steelyard_trainer.compression.choice import Measured
-from steelyard_trainer.compression.cost import Cost
+from steelyard_trainer.compression.cost import Cost, Made
 from steelyard_trainer.compression.recipe import Recipe
 
 MODEL_FOLDER, STEP_FILE, MEASURED_FILE, ANSWERS_FILE = "model", "step.json", "measured.json", "answers.npz"
@@ -92,6 +93,16 @@ class KeptCandidates:
         except (OSError, ValueError, KeyError):
             return None
 
+    def made(self, recipe: Recipe) -> Made | None:
+        """What it took to make what a recipe makes, with all its steps; None where that is not told of one of them, or
+        there are none."""
+        try:
+            steps = [self._read(part, STEP_FILE) for part in recipe.prefixes()]
+            seconds, work = sum(step["seconds"] for step in steps), sum(step.get("work", 0) for step in steps)
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+        return Made(round(seconds, 3), work) if steps else None
+
     def unfinished(self, recipe: Recipe) -> Path:
         """A folder for what an attempt to make the recipe's last step leaves to the next one; `put` removes it."""
         return self._place(recipe) / _UNFINISHED
@@ -110,8 +121,10 @@ class KeptCandidates:
         aside, before = (self.folder / f"partial-{uuid.uuid4().hex}" for _ in range(2))
         (aside / MODEL_FOLDER).mkdir(parents=True)
         try:
+            began = time.monotonic()
             runtime = make(aside / MODEL_FOLDER).runtime
-            document = {"runtime": runtime, "files": _sums_of(aside / MODEL_FOLDER)}
+            seconds = round(time.monotonic() - began, 3)
+            document = {"runtime": runtime, "seconds": seconds, "files": _sums_of(aside / MODEL_FOLDER)}
             self._write(aside / STEP_FILE, recipe, document)
             self.check_attempt()
             place = self._place(recipe)

@@ -41,6 +41,10 @@ class Bench(Protocol):
     def preprocessing(self) -> Preprocessing:
         """What turns raw rows into the model's features: published with it."""
 
+    @property
+    def own_work(self) -> int | None:
+        """What was trained to make the model, at most: rows x epochs x weights; None where that is not counted."""
+
     def read(self, splits: Sequence[SplitName]) -> Labelled:
         """The rows of some parts, as the model takes them."""
 

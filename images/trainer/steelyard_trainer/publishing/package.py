@@ -33,6 +33,7 @@ from steelyard.contract.report import (
     DatasetReport,
     HeadroomReport,
     LatencyReport,
+    MadeReport,
     PublishedReport,
     ServingReport,
     TimesReport,
@@ -44,7 +45,7 @@ from steelyard.serving.interface import InTargetUnit, ServedModel
 from steelyard.serving.preprocessing import Preprocessing
 from steelyard.stores.integrity import digest_of, sums_of
 from steelyard_trainer.compression.choice import Choice, Measured, Weighed
-from steelyard_trainer.compression.cost import Cost
+from steelyard_trainer.compression.cost import Cost, Made
 from steelyard_trainer.compression.timing import BATCH_ROWS
 from steelyard_trainer.compression.weighing import baseline_name
 from steelyard_trainer.data.reading import PreparedDataset
@@ -85,6 +86,9 @@ class Evidence:
     """The model without compression on the test set, where another one is published."""
     headroom: HeadroomReport | None = None
     """What a linear model reaches, where something was compressed."""
+    own_work: int | None = None
+    """What was trained to make the model without compression, at most: rows x epochs x weights; None where that is not
+    counted."""
     chosen_with: str | None = None
     """Of a model that was trained on the training and validation sets: which model the choice was made with."""
 
@@ -130,7 +134,9 @@ class Evidence:
             confidence=self.choice.confidence,
             proved=self.choice.chosen.is_proved,
             proof=self.choice.proof or None,
-            candidates=[_candidate_report(weighed, self.choice.baseline) for weighed in self.choice.weighed],
+            candidates=[
+                _candidate_report(weighed, self.choice.baseline, self.own_work) for weighed in self.choice.weighed
+            ],
         )
 
 
@@ -148,7 +154,7 @@ def _dataset_report(data: PreparedDataset) -> DatasetReport:
     )
 
 
-def _candidate_report(weighed: Weighed, baseline: Measured) -> CandidateReport:
+def _candidate_report(weighed: Weighed, baseline: Measured, own_work: int | None) -> CandidateReport:
     measured = weighed.measured
     return CandidateReport(
         name=measured.name,
@@ -156,6 +162,7 @@ def _candidate_report(weighed: Weighed, baseline: Measured) -> CandidateReport:
         latency_microseconds=None if measured.failure else measured.latency_microseconds,
         compressed_bytes=measured.cost.compressed_bytes if measured.cost else None,
         memory_bytes=measured.cost.memory_bytes if measured.cost else None,
+        made=None if measured.made is None else _made_report(measured.made, own_work),
         times=_times_report(measured.cost, baseline.cost) if measured.cost else None,
         validation=None if measured.figures is None else reported(measured.figures),
         failure=measured.failure or None,
@@ -165,6 +172,11 @@ def _candidate_report(weighed: Weighed, baseline: Measured) -> CandidateReport:
         within_budget=weighed.is_within_budget,
         verdict=weighed.verdict,
     )
+
+
+def _made_report(made: Made, own_work: int | None) -> MadeReport:
+    work = round(made.work / own_work, 4) if made.work and own_work else None
+    return MadeReport(seconds=made.seconds, work=work)
 
 
 def _times_report(cost: Cost, baseline: Cost | None) -> TimesReport:

@@ -58,6 +58,11 @@ def _answers(answers: AnswersReport | None, names: Names) -> str:
         return ""
     if not answers.differing:
         return f" Both give each of the {counted(answers.rows, 'row')} the same label: no label's recall changed."
+    if not answers.lost and not answers.won:
+        return (
+            f" They give {answers.differing:,} of {counted(answers.rows, 'row')} another label; both are wrong about "
+            f"{'it' if answers.differing == 1 else 'them'}."
+        )
     return (
         f" They give {answers.differing:,} of {counted(answers.rows, 'row')} another label: {answers.lost:,} that only "
         f"{names[0]} has right, {answers.won:,} that only {names[1]} has right."
@@ -100,18 +105,23 @@ def _errors(report: PublishedReport, before: BeforeReport, names: Names) -> tupl
         case ConfusedReport(), ConfusedReport():
             return _pairs(before.errors, report.errors, names)
         case ConfusionReport(confusion=was), ConfusionReport(confusion=now):
-            difference = tuple(
-                tuple(after - before for before, after in zip(*rows, strict=True))
-                for rows in zip(was, now, strict=True)
-            )
-            if not any(map(any, difference)):
-                return ()
-            title = (
-                f"More (+) and fewer (-) test rows with {names[1]} than with {names[0]}, by label (down) and what was "
-                "said (across)"
-            )
-            return Text(f"{title}:"), Matrix(title, tuple(report.dataset.classes or ()), difference, is_change=True)
+            return _confusion(was, now, report.dataset.classes or [], names)
     return ()
+
+
+def _confusion(was: list[list[int]], now: list[list[int]], classes: list[str], names: Names) -> tuple[Block, ...]:
+    """The difference of both matrices, of the labels that have one."""
+    changes = [[after - before for before, after in zip(*rows, strict=True)] for rows in zip(was, now, strict=True)]
+    labels = [index for index, row in enumerate(changes) if any(row) or any(other[index] for other in changes)]
+    if not labels:
+        return ()
+    title = (
+        f"More (+) and fewer (-) test rows with {names[1]} than with {names[0]}, by label (down) and what was said "
+        "(across)"
+    )
+    counts = tuple(tuple(changes[row][column] for column in labels) for row in labels)
+    rest = "; labels without a change are left out" if len(labels) < len(classes) else ""
+    return Text(f"{title}{rest}:"), Matrix(title, tuple(classes[index] for index in labels), counts, is_change=True)
 
 
 def _residuals(was: dict[str, float], now: dict[str, float], names: Names) -> tuple[Block, ...]:

@@ -2,12 +2,13 @@
 
 from steelyard.api.losses import allowed, share_of
 from steelyard.api.metrics import measure_named
-from steelyard.contract.report import ChoiceReport, PublishedReport, TimesReport
-from steelyard.report.blocks import Block, Section, Table, Text, code
-from steelyard.report.names import BASELINES, shown_name
+from steelyard.contract.report import ChoiceReport, PublishedReport
+from steelyard.report.blocks import Block, Section, Table, Text, Warn
+from steelyard.report.names import shown_name
+from steelyard.report.parts.costs import costs
 from steelyard.report.parts.front import fronts
 from steelyard.report.told import Told
-from steelyard.texts.figures import counted, number, with_error
+from steelyard.texts.figures import number, with_error
 
 _HEADROOM = 0.03
 """What a linear model must be behind, so that a small network that is as good as a large one is an achievement."""
@@ -17,9 +18,20 @@ def choice(told: Told) -> Section:
     """The verdicts, as a table and, of several candidates, as a chart of size against metric."""
     chosen = told.report.choice
     share = f"{chosen.bytes / chosen.baseline_bytes:.3f}"
-    text = f"Published: {chosen.why}. It has {chosen.bytes:,} bytes, {share} of the {chosen.baseline} model."
-    before: list[Block] = [Text(text), *_refit(chosen), *fronts(chosen)]
-    return Section("How it was chosen", (*before, _table(chosen), *_headroom(told.report), *_costs(chosen)))
+    # What is proved has a line of its own.
+    why = chosen.why.removesuffix(f"; {chosen.proof}")
+    text = f"Published: {why}. It has {chosen.bytes:,} bytes, {share} of the {chosen.baseline} model."
+    before: list[Block] = [Text(text), *_proof(chosen), *_refit(chosen), *fronts(chosen)]
+    return Section("How it was chosen", (*before, _table(chosen), *_headroom(told.report), *costs(chosen)))
+
+
+def _proof(chosen: ChoiceReport) -> tuple[Text | Warn, ...]:
+    """What is proved of the published model; what is not must not be overlooked."""
+    if not chosen.proof:
+        return ()
+    words = chosen.proof[0].upper() + chosen.proof[1:]
+    label, _, rest = words.partition(": ")
+    return (Warn(label, rest) if label == "Not proved" else Text(f"{words}."),)
 
 
 def _refit(chosen: ChoiceReport) -> tuple[Text, ...]:
@@ -77,39 +89,3 @@ def _table(chosen: ChoiceReport) -> Table:
         frozenset({1, 2}),
         next((index for index, each in enumerate(chosen.candidates) if each.name == chosen.chosen), None),
     )
-
-
-def _costs(chosen: ChoiceReport) -> tuple[Text | Table, ...]:
-    """Times and memory, of candidates that were timed; nothing where none was."""
-    timed = [(each, each.times) for each in chosen.candidates if each.times]
-    if not timed:
-        return ()
-    times, baseline = timed[0][1], next((own for each, own in timed if each.name in BASELINES), None)
-    text = (
-        f"Times are microseconds a row on {counted(times.threads, 'thread')} of {code(times.machine)}, the candidates "
-        "in turns: the median, and what 99 of 100 calls do not exceed. Memory is what the runtime holds for the model; "
-        "gzip shows how many bytes a compressed download has."
-    )
-    batch = f"in batches of {times.batch_rows}"
-    against = f"against {chosen.baseline}"
-    header = ("candidate", "one row", "p99", batch, "p99", "memory, bytes", "gzip, bytes", against)
-    rows = tuple(
-        (
-            shown_name(each.name, chosen.baseline),
-            *(f"{value:.2f}" for latency in (own.row, own.batch) for value in (latency.median, latency.p99)),
-            *("-" if size is None else f"{size:,}" for size in (each.memory_bytes, each.compressed_bytes)),
-            _against(own, baseline),
-        )
-        for each, own in timed
-    )
-    return Text(text), Table(header, rows, frozenset(range(1, len(header) - 1)))
-
-
-def _against(own: TimesReport, baseline: TimesReport | None) -> str:
-    """How one row's time compares with that of the model without compression."""
-    if own.against_baseline is None or baseline is None:
-        return "-"
-    if own.against_baseline == "NoDifference":
-        return "no significant difference"
-    ratio = own.row.median / baseline.row.median if own.row.median and baseline.row.median else 1.0
-    return f"{ratio:.1f} times as long" if own.against_baseline == "Slower" else f"{1 / ratio:.1f} times as fast"

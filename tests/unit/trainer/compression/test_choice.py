@@ -1,11 +1,14 @@
 """The choice of the candidate: budget, objective, ties, and what is said of each."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from steelyard.api.metrics import Measure
 from steelyard_trainer.compression.choice import Choice, Measured, choose
+from steelyard_trainer.compression.cost import Made
 from steelyard_trainer.evaluation.metrics import Figure
 
 
@@ -175,6 +178,8 @@ def test_nothing_smaller_is_within_the_budget(made: list[Measured], budget: floa
 @given(candidates)
 def test_figures_survive_the_workspace(made: list[Measured]) -> None:
     assert [Measured.from_json(candidate.to_json()) for candidate in made] == made
+    told = [replace(each, made=None if each.failure else Made(1.5, 12)) for each in made]
+    assert [Measured.from_json(candidate.to_json()) for candidate in told] == told
 
 
 SLOW, QUICK = measured("Baseline", 411, 0.97, latency=5805), measured("Onnx", 753, 0.97, latency=8)

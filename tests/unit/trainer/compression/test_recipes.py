@@ -1,11 +1,14 @@
 """Recipes: what they refuse, that what they begin with is made once, and that a kill leaves nothing half."""
 
+import json
 import os
 import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, get_args
 
 import append_technique
@@ -19,8 +22,10 @@ from steelyard.api.models import KINDS
 from steelyard.api.training_job import TrainingJobSpec
 from steelyard.contract.workspace import Workspace
 from steelyard_trainer.attempts import Attempt
+from steelyard_trainer.compression import kept_candidates
 from steelyard_trainer.compression.artifact import MAIN_FILES, Artifact, Runtime
 from steelyard_trainer.compression.candidates import recipes_of
+from steelyard_trainer.compression.cost import Made
 from steelyard_trainer.compression.kept_candidates import KeptCandidates
 from steelyard_trainer.compression.making import Maker, Trained
 from steelyard_trainer.compression.recipe import Recipe, Step
@@ -198,6 +203,28 @@ def test_what_was_made_is_not_made_again_and_what_is_damaged_is(tmp_path: Path) 
     assert APPLIED == ["a", "b", "b"]
     made_of(words("a", "c"), tmp_path)
     assert APPLIED == ["a", "b", "b", "a", "c"]
+
+
+def test_what_it_took_is_that_of_all_steps_and_is_kept_with_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ticks = count(0.0, 2.0)
+    monkeypatch.setattr(kept_candidates, "time", SimpleNamespace(monotonic=lambda: next(ticks)))
+    made_of(words("a", "b"), tmp_path)
+    kept = kept_in(tmp_path)
+    assert (kept.made(words("a")), kept.made(words("a", "b"))) == (Made(2.0), Made(4.0))
+    # A step that was there is not made again, nor what it took.
+    made_of(words("a", "b"), tmp_path)
+    assert kept.made(words("a", "b")) == Made(4.0)
+    assert kept.made(words("c")) is None and kept.made(Recipe()) is None
+    (step,) = (path for path in kept.folder.glob("*/step.json") if '"b"' not in path.read_text())
+    document = json.loads(step.read_text())
+    step.write_text(json.dumps({**document, "work": 30}))
+    assert kept.made(words("a", "b")) == Made(4.0, 30)
+    # As an earlier version left it.
+    del document["seconds"]
+    step.write_text(json.dumps(document))
+    assert kept.made(words("a", "b")) is None
 
 
 def test_no_recipe_is_the_trained_model(tmp_path: Path) -> None:

@@ -119,6 +119,11 @@ class Workbench:
             )
         return model
 
+    @property
+    def own_work(self) -> int:
+        """What was trained to make the model, at most: rows x epochs x weights."""
+        return self.dataset.rows["train"] * self.spec.training.epochs * int(self.model.count_params())
+
     def read(self, splits: Sequence[SplitName]) -> Examples:
         """The rows of some parts, as the model takes them."""
         return self.dataset.read_parts(splits)
