@@ -66,9 +66,11 @@ def finish(context: StageContext) -> Outcome:
     choice = weigh(
         bench.candidates,
         spec,
-        lambda done, total: context.progress(done, total, "candidates"),
+        context.progress,
         beside=final.candidates.kept,
     )
+    if choice.searched is not None:
+        context.notice(f"searched: {choice.searched.told}")
     context.notice(f"chosen: {choice.why}")
     if spec.is_refit:
         choice = choice.of_refitted()
@@ -76,7 +78,8 @@ def finish(context: StageContext) -> Outcome:
     name = choice.chosen.measured.name
     names = {name, BASELINE}
     finished = bench.candidates
-    artifacts = final.candidates.make(names) if spec.is_refit else {each: finished.artifact(each) for each in names}
+    recipes = {each: finished.recipes[each] for each in sorted(names)}
+    artifacts = final.candidates.make(recipes) if spec.is_refit else {each: finished.artifact(each) for each in names}
     published, baseline = artifacts[name], artifacts[BASELINE]
     served = final.candidates.measuring.serve(published)
     judged = judge_parts(served, final.read, dataset, spec, is_refit=spec.is_refit)
@@ -129,6 +132,7 @@ def finish(context: StageContext) -> Outcome:
                 "metric_drop": choice.chosen.drop,
                 "proved": choice.chosen.is_proved,
                 "proof": choice.proof or None,
+                "searched": choice.searched.told if choice.searched else None,
                 "digest": digest,
                 "published": places,
                 "weighed": len(choice.weighed) if len(choice.weighed) > MOST_SHOWN else None,

@@ -139,6 +139,8 @@ class ModelStatus(Part):
     proved."""
     proof: Annotated[str, Field(max_length=1024)] | None = None
     """What was proved, or why nothing was."""
+    searched: Annotated[str, Field(max_length=1024)] | None = None
+    """compression.candidates [Auto]: how much was trained, and why the search ended."""
     digest: Digest | None = None
     """The digest of the published folder (SHA-256 of its SHA256SUMS)."""
     published: Annotated[list[Annotated[str, Field(max_length=2048)]], Field(max_length=8)] | None = None

@@ -279,6 +279,11 @@ class TrainingJobSpec(Part):
             raise refuse("publish", "a trial publishes nothing; say publish: []")
         if (self.compression is not None) != (trial.secondary is not None):
             raise refuse("compression", "a trial compresses for trial.secondary only; give both or leave out both")
+        if self.compression is not None and self.compression.is_auto:
+            raise refuse(
+                "compression.candidates",
+                "Auto would train networks for every trial; list the candidates",
+            )
         if self.evaluation.require or self.evaluation.max_generalization_gap is not None:
             raise refuse(
                 "evaluation",

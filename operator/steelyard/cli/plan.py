@@ -83,11 +83,19 @@ def plan(
             f"{stage.name}: {'runs' if decision.is_needed else 'skipped'}, {decision.why}",
             f"  processes  {stage.workers} x python {shlex.join(stage.arguments)}",
             f"  result     {_result_of(decision, job)}",
+            *_search_of(decision, job),
             f"  key        {stage.key[:16]}",
         ]
         if stage.name == "prepare" and job.job.spec.sets_rows_aside:
             lines.append(f"  set aside  {SET_ASIDE}")
     Console().print("\n".join(lines), markup=False, highlight=False, soft_wrap=True)
+
+
+def _search_of(decision: Decision, job: LocalJob) -> list[str]:
+    """What a search of candidates may cost in this stage."""
+    compression = job.job.spec.compression
+    is_searched = decision.stage.name == "finish" and compression is not None and compression.search_costs
+    return [f"  search     {compression.search_costs}"] if is_searched and compression else []
 
 
 def _result_of(decision: Decision, job: LocalJob) -> str:

@@ -31,9 +31,11 @@ def validate(
         if isinstance(manifest, TuningJob):
             search = LocalSearch.of(manifest, file, claims=folders)
             load_prior(search)
-            _check(search.template, "spec.template.")
+            job = search.template
+            _check(job, "spec.template.")
         else:
-            _check(LocalJob.of(manifest, file, claims=folders))
+            job = LocalJob.of(manifest, file, claims=folders)
+            _check(job)
     except SteelyardError as error:
         if output is OutputFormat.JSON:
             problems = error.problems if isinstance(error, ManifestError | _ProblemsError) else []
@@ -51,6 +53,8 @@ def validate(
         print_json({"valid": True, "problems": []})
     else:
         print(f"{file} is valid")
+        if (compression := job.job.spec.compression) is not None and (costs := compression.search_costs):
+            print(f"compression.candidates Auto: {costs}")
 
 
 class _ProblemsError(SteelyardError):

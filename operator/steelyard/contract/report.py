@@ -12,6 +12,7 @@ from typing import Any, Literal, Self, TypeAlias
 from pydantic import ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
+from steelyard.contract.candidate_search import CandidateSearchReport as CandidateSearchReport
 from steelyard.contract.documents import Document, absent, absent_once
 from steelyard.contract.package import (
     FORMAT_VERSION,
@@ -322,6 +323,8 @@ class ChoiceReport(Document):
     the model without compression was published."""
     proof: str | None = absent()
     """What was proved, or why nothing was."""
+    searched: CandidateSearchReport | None = absent()
+    """How the candidates were found; None where they were listed."""
     candidates: list[CandidateReport]
 
 

@@ -115,6 +115,8 @@ class ModelSummary(Summary):
     """Whether it is proved to lose no more than the budget; None where nothing was to be proved."""
     proof: str | None = absent()
     """What was proved, or why nothing was."""
+    searched: str | None = absent()
+    """How a search found the candidates, and why it ended."""
     digest: str | None = absent()
     """Of the published folder."""
     published: list[str] | None = absent()

@@ -23,6 +23,7 @@ def outcome(found: ModelSummary, published: Sequence[str], before: Sequence[Row]
     rows += [("digest", ((found.digest,),))] if found.digest else []
     rows += [("chosen", _chosen(found, found.chosen))] if found.chosen else []
     rows += [("proof", ((found.proof,),))] if found.proof else []
+    rows += [("searched", ((found.searched,),))] if found.searched else []
     rows += _test(found)
     rows += [("doubtful", ((doubt,),)) for doubt in found.doubts or []]
     blocks: list[Block] = [Facts(tuple(rows))] if rows else []

@@ -92,6 +92,11 @@ def _secondary(spec: TuningJobSpec) -> Errors:
             "{secondary} is that of the compressed model; give template.compression",
             secondary=spec.objective.secondary,
         )
+    elif spec.template.compression.is_auto:
+        yield refuse(
+            "template.compression.candidates",
+            "Auto would train networks for every trial; list the candidates",
+        )
     if spec.algorithm.name in ONE_OBJECTIVE:
         yield refuse(
             "algorithm.name",

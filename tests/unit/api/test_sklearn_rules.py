@@ -81,10 +81,16 @@ FOREST = {"randomForest": {}}
             "Int8 is not made of scikit-learn's models; allowed: Baseline, Onnx",
         ),
         (
+            FOREST,
+            {"compression": {"candidates": ["Auto"]}},
+            "compression.candidates",
+            "Auto is not made of scikit-learn's models; allowed: Baseline, Onnx",
+        ),
+        (
             {"linear": {}},
             {"compression": {"candidates": ["Onnx"]}},
             "compression.candidates",
-            f"Onnx is not made of networks; allowed: Baseline, {', '.join(techniques_that_take('Keras'))}",
+            f"Onnx is not made of networks; allowed: Baseline, Auto, {', '.join(techniques_that_take('Keras'))}",
         ),
         *(
             (

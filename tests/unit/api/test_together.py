@@ -189,6 +189,19 @@ TOGETHER = [
         )
         for given in ("confidence: 0.9", "onTooFewRows: Baseline")
     ),
+    (
+        "compression.candidates=[Auto, Int8]",
+        "spec.compression.candidates",
+        "Auto says itself what is tried; leave out the others, or Auto",
+    ),
+    *(
+        (
+            f"compression={{candidates: [Int8], {limit}: 1}}",
+            f"spec.compression.{limit}",
+            "only a search has a limit; say candidates: [Auto], or leave this out",
+        )
+        for limit in ("maxTrainings", "maxWork", "maxMinutes")
+    ),
     ("compression.candidates=[Int8, Int8]", "spec.compression.candidates", "Int8 is listed twice"),
     (
         "compression.candidates=[{name: a, steps: [{technique: Int8}]}, {name: a, steps: [{technique: Float16}]}]",

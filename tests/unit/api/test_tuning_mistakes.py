@@ -142,6 +142,12 @@ WRONG = [
     ),
     (
         "mlp",
+        ["objective.secondary=Size", "template.compression={candidates: [Auto]}"],
+        "template.compression.candidates",
+        "Auto would train networks for every trial; list the candidates",
+    ),
+    (
+        "mlp",
         ["algorithm.name=GP", "objective.secondary=Size", "template.compression={}"],
         "algorithm.name",
         "GP has one objective; with objective.secondary allowed: Grid, Random, TPE, QMC, NSGA-II",

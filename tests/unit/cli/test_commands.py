@@ -160,11 +160,22 @@ def test_validate_says_all_mistakes_at_once(
 def test_plan_says_that_rows_are_set_aside_for_students(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], manifest: Path
 ) -> None:
-    for candidate, says in (("Distill", 1), ("Int8", 0)):
+    for candidate, says in (("Distill", 1), ("Auto", 1), ("Int8", 0)):
         asked = f"compression.candidates=[{candidate}]"
         code, output, _ = steelyard(monkeypatch, capsys, "plan", manifest, "--set", "model={mlp: {}}", "--set", asked)
         assert code == 0
         assert output.count("set aside  a fifth of the training rows, at most 20,000, to steer the search") == says
+
+
+@pytest.mark.parametrize("command", ["plan", "validate"])
+def test_what_a_search_of_candidates_may_cost_is_said_before_it_runs(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], manifest: Path, command: str
+) -> None:
+    compression = "compression={candidates: [Auto], maxTrainings: 5, maxMinutes: 10}"
+    code, output, errors = steelyard(monkeypatch, capsys, command, manifest, "--set", compression)
+    costs = "at most 5 trainings and 3 times the work of the model's own training, none begun after 10 minutes"
+    assert code == 0 and costs in output, errors
+    assert "own training" not in steelyard(monkeypatch, capsys, command, manifest)[1]
 
 
 def test_plan_shows_the_stages_and_writes_nothing(

@@ -109,7 +109,7 @@ def test_a_bound_is_read_by_the_name_that_it_had_before() -> None:
 )
 def test_what_can_not_be_read_is_absent_and_the_rest_is_there(wrong: dict[str, Any], absent: set[str]) -> None:
     told = ModelSummary.told({**MODEL.to_json(), **wrong})
-    assert {name for name, value in told if value is None} == absent | {"doubts", "proved", "proof"}
+    assert {name for name, value in told if value is None} == absent | {"doubts", "proved", "proof", "searched"}
 
 
 @given(

@@ -20,12 +20,14 @@ class Artifact:
 
     folder: Path
     runtime: Runtime
+    work: int = field(default=0, compare=False)
+    """What was trained to make it of what it was made of: rows x epochs x weights."""
     _opened: list[Any] = field(default_factory=list, compare=False, repr=False)
 
     @classmethod
     def in_memory(cls, folder: Path, runtime: Runtime, model: Any) -> "Artifact":
         """One whose model was loaded already; its files are not read then."""
-        return cls(folder, runtime, [model])
+        return cls(folder, runtime, _opened=[model])
 
     @property
     def file(self) -> Path:

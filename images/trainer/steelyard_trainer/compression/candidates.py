@@ -2,12 +2,13 @@
 model. Imports the maker, what was kept, the metrics and serving.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
+from typing import TypeAlias
 
-from steelyard.api.compression import BASELINE, name_of
+from steelyard.api.compression import AUTO, BASELINE, name_of
 from steelyard.api.errors import DataError
 from steelyard.api.metrics import Measure, Task
 from steelyard.api.training_job import TrainingJobSpec
@@ -15,16 +16,25 @@ from steelyard.serving.interface import ServedModel, TargetUnit
 from steelyard.serving.runtimes import load_model
 from steelyard_trainer.compression.answers import Answers
 from steelyard_trainer.compression.artifact import Artifact
+from steelyard_trainer.compression.auto import Judge, Search
 from steelyard_trainer.compression.choice import Measured
 from steelyard_trainer.compression.kept_candidates import KeptCandidates
 from steelyard_trainer.compression.making import Maker, Trained, no_progress
 from steelyard_trainer.compression.parity import fault_of
+from steelyard_trainer.compression.plan import Wanted
 from steelyard_trainer.compression.recipe import Recipe
 from steelyard_trainer.compression.techniques import technique_named
 from steelyard_trainer.compression.techniques.base import CannotBeMadeError, Progress, Tell
 from steelyard_trainer.compression.timing import costs_of
 from steelyard_trainer.data.labelled import Labelled
 from steelyard_trainer.evaluation.metrics import evaluate
+
+Report: TypeAlias = Callable[[int, int, str], None]
+"""Is told how many are finished, how many there are, and what is counted."""
+
+
+def no_report(_done: int, _total: int, _unit: str) -> None:
+    """Tells nobody."""
 
 
 @dataclass(frozen=True)
@@ -68,14 +78,14 @@ class Measuring:
 
 
 def recipes_of(spec: TrainingJobSpec, baseline: Recipe) -> dict[str, Recipe]:
-    """How the candidates are made that a manifest asks for, by their names.
+    """How the candidates are made that a manifest lists, by their names; of a search the baseline alone.
 
     Args:
         spec: the job's.
         baseline: makes the form in which the model is published without compression: the first, asked for or not.
     """
-    asked = {name_of(candidate): candidate for candidate in spec.candidates}
-    return {BASELINE: baseline} | {name: Recipe.asked(each) for name, each in asked.items() if name != BASELINE}
+    asked = {name_of(candidate): candidate for candidate in spec.candidates if candidate not in (BASELINE, AUTO)}
+    return {BASELINE: baseline} | {name: Recipe.asked(each) for name, each in asked.items()}
 
 
 @dataclass(frozen=True)
@@ -85,27 +95,32 @@ class Candidates:
     kept: KeptCandidates
     trained: Callable[[], Trained]
     """The model; asked for only where something is to be made."""
-    recipes: Mapping[str, Recipe]
+    recipes: dict[str, Recipe]
     """How each is made, by its name; the baseline first, the form in which the model is published without compression.
-    """
+    A search adds what it makes."""
     measuring: Measuring
     tell: Tell = lambda _: None
     """Is told what a person should know of a step that is under way."""
     progress: Progress = no_progress
     """Is told how far a long step is."""
+    search: Search | None = None
+    """What says which others are made, where none are listed."""
 
     def measure(
         self,
-        report: Callable[[int], None] = lambda _done: None,
+        report: Report = no_report,
         *,
         with_answers: bool = False,
+        judge: Callable[[], Judge] | None = None,
         beside: KeptCandidates | None = None,
     ) -> list[Measured]:
         """Makes and measures what is not finished yet.
 
         Args:
-            report: called with how many are finished.
+            report: called with how many are finished, how many there are, and of what: of a search trainings, as many
+                as there may be.
             with_answers: whether `answers` is asked for then.
+            judge: makes what a search sees by, once the baseline is measured; needed, with answers, where there is one.
             beside: what was made of another model, and stays.
 
         Returns:
@@ -116,20 +131,44 @@ class Candidates:
             SteelyardError: another process was started in this one's place (AttemptSuperseded).
         """
         self.kept.clean_up(beside)
-        measures = self.measuring.measures
-        found = {
-            name: self.kept.measured(name, recipe, measures, with_answers=with_answers)
-            for name, recipe in self.recipes.items()
-        }
+        found = {name: self._found(name, with_answers=with_answers) for name in self.recipes}
         finished = {name: measured for name, measured in found.items() if measured is not None}
-        report(len(finished))
-        if missing := [name for name in self.recipes if name not in finished]:
-            with self._maker() as maker:
-                for name in missing:
-                    finished[name], answers = self._measure(name, maker, with_answers=with_answers)
-                    self.kept.keep(self.recipes[name], finished[name], answers)
-                    report(len(finished))
+        with ExitStack() as stack:
+            maker = cache(lambda: stack.enter_context(self._maker()))
+            if not self.search:
+                report(len(finished), len(self.recipes), "candidates")
+            for name in [name for name in self.recipes if name not in finished]:
+                finished[name] = self._made(name, maker(), with_answers=with_answers)
+                if not self.search:
+                    report(len(finished), len(self.recipes), "candidates")
+            if self.search and judge and finished[BASELINE].figures is not None:
+
+                def make(wanted: Wanted) -> tuple[Measured, Answers | None]:
+                    name = wanted.name
+                    self.recipes[name] = wanted.recipe
+                    finished[name] = self._found(name, with_answers=True) or self._made(
+                        name, maker(), with_answers=True
+                    )
+                    return finished[name], self.answers(name)
+
+                self.search.run(
+                    judge(),
+                    finished[BASELINE],
+                    self.kept,
+                    make,
+                    lambda done, most: report(done, most, "trainings"),
+                )
         return self._timed([finished[name] for name in self.recipes])
+
+    def _found(self, name: str, *, with_answers: bool) -> Measured | None:
+        """What an earlier attempt measured of a candidate."""
+        return self.kept.measured(name, self.recipes[name], self.measuring.measures, with_answers=with_answers)
+
+    def _made(self, name: str, maker: Maker, *, with_answers: bool) -> Measured:
+        """Makes, measures and keeps a candidate."""
+        measured, answers = self._measure(name, maker, with_answers=with_answers)
+        self.kept.keep(self.recipes[name], measured, answers)
+        return measured
 
     def _timed(self, measured: list[Measured]) -> list[Measured]:
         """With what each costs, where that is asked for: all are timed together, unless all were."""
@@ -161,14 +200,14 @@ class Candidates:
             raise FileNotFoundError(f"the candidate {name} is not in {self.kept.folder}, or not whole")
         return artifact
 
-    def make(self, names: Iterable[str]) -> dict[str, Artifact]:
+    def make(self, recipes: Mapping[str, Recipe]) -> dict[str, Artifact]:
         """Candidates that need not be measured. Raises DataError where one can't be made of this model."""
         self.kept.folder.mkdir(parents=True, exist_ok=True)
         with self._maker() as maker:
             try:
-                made = {name: maker.make(self.recipes[name]) for name in names}
+                made = {name: maker.make(recipe) for name, recipe in recipes.items()}
                 for name, artifact in made.items():
-                    if fault := self._fault(self.recipes[name], artifact, maker):
+                    if fault := self._fault(recipes[name], artifact, maker):
                         raise CannotBeMadeError(f"{name} is broken by the runtime: {fault}")
                 return made
             except CannotBeMadeError as error:

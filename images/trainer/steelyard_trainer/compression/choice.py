@@ -14,6 +14,7 @@ from steelyard.api.losses import allowed, share_of
 from steelyard.api.metrics import Measure
 from steelyard.texts.figures import duration
 from steelyard_trainer.compression.cost import Cost, Made
+from steelyard_trainer.compression.plan import Searched
 from steelyard_trainer.compression.proving import ROUNDING, Proof
 from steelyard_trainer.evaluation.metrics import Figure, Figures
 
@@ -97,6 +98,8 @@ class Choice:
     """That of the bounds; None where two numbers were compared."""
     proof: str = ""
     """What is proved of a compressed model that is published, or why nothing is: a sentence that says which."""
+    searched: Searched | None = None
+    """How the candidates were found, where a search did."""
 
     @property
     def baseline(self) -> Measured:

@@ -28,8 +28,11 @@ from steelyard_trainer.compression.artifact import Artifact
 from steelyard_trainer.compression.choice import Measured
 from steelyard_trainer.compression.cost import Cost, Made
 from steelyard_trainer.compression.recipe import Recipe
+from steelyard_trainer.files import write_atomically
 
 MODEL_FOLDER, STEP_FILE, MEASURED_FILE, ANSWERS_FILE = "model", "step.json", "measured.json", "answers.npz"
+SECONDS_FILE = "seconds"
+"""How long a search took so far, where that may end it."""
 _UNFINISHED = "unfinished"
 _DIGITS = 16
 _OF_A_RECIPE = re.compile(rf"[0-9a-f]{{{_DIGITS}}}")
@@ -75,7 +78,7 @@ class KeptCandidates:
         """
         self.check_attempt()
         self.folder.mkdir(parents=True, exist_ok=True)
-        stay = {self.folder, beside.folder if beside is not None else self.folder}
+        stay = {self.folder, self.folder / SECONDS_FILE, beside.folder if beside is not None else self.folder}
         for path in [*self.root.iterdir(), *self.folder.iterdir()]:
             if path in stay or (path.parent == self.folder and _OF_A_RECIPE.fullmatch(path.name)):
                 continue
@@ -88,7 +91,7 @@ class KeptCandidates:
         """What a recipe makes, if it was made and all its files are as they were then."""
         try:
             document = self._read(recipe, STEP_FILE)
-            artifact = Artifact(self._place(recipe) / MODEL_FOLDER, document["runtime"])
+            artifact = Artifact(self._place(recipe) / MODEL_FOLDER, document["runtime"], document.get("work", 0))
             return artifact if document["files"] == _sums_of(artifact.folder) else None
         except (OSError, ValueError, KeyError):
             return None
@@ -122,9 +125,9 @@ class KeptCandidates:
         (aside / MODEL_FOLDER).mkdir(parents=True)
         try:
             began = time.monotonic()
-            runtime = make(aside / MODEL_FOLDER).runtime
-            seconds = round(time.monotonic() - began, 3)
-            document = {"runtime": runtime, "seconds": seconds, "files": _sums_of(aside / MODEL_FOLDER)}
+            made = make(aside / MODEL_FOLDER)
+            took = {"seconds": round(time.monotonic() - began, 3)} | ({"work": made.work} if made.work else {})
+            document = {"runtime": made.runtime, **took, "files": _sums_of(aside / MODEL_FOLDER)}
             self._write(aside / STEP_FILE, recipe, document)
             self.check_attempt()
             place = self._place(recipe)
@@ -135,7 +138,7 @@ class KeptCandidates:
         finally:
             shutil.rmtree(aside, ignore_errors=True)
             shutil.rmtree(before, ignore_errors=True)
-        return Artifact(place / MODEL_FOLDER, runtime)
+        return Artifact(place / MODEL_FOLDER, made.runtime, made.work)
 
     def measured(
         self, name: str, recipe: Recipe, measures: Sequence[Measure], *, with_answers: bool = False
@@ -177,6 +180,18 @@ class KeptCandidates:
             aside.rename(place / ANSWERS_FILE)
         # Last: it says that all is there.
         self._write(place / MEASURED_FILE, recipe, measured.to_json())
+
+    def seconds(self) -> float:
+        """How long the attempts so far have searched, as far as that was kept."""
+        try:
+            return float((self.folder / SECONDS_FILE).read_text("utf-8"))
+        except (OSError, ValueError):
+            return 0.0
+
+    def keep_seconds(self, seconds: float) -> None:
+        """Remembers how long it took until now. Raises SteelyardError as `put` does."""
+        self.check_attempt()
+        write_atomically(self.folder / SECONDS_FILE, repr(seconds))
 
     def _place(self, recipe: Recipe) -> Path:
         return self.folder / recipe.digest[:_DIGITS]

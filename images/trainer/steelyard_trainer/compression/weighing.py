@@ -3,8 +3,9 @@ the candidates and the choice; a family's bench says what they are made of.
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -19,7 +20,8 @@ from steelyard.contract.stages import Reason
 from steelyard.serving.preprocessing import Preprocessing
 from steelyard_trainer.compression.answers import Answers
 from steelyard_trainer.compression.artifact import Artifact
-from steelyard_trainer.compression.candidates import Candidates
+from steelyard_trainer.compression.auto import Judge
+from steelyard_trainer.compression.candidates import Candidates, Report, no_report
 from steelyard_trainer.compression.choice import Choice, Measured, choose
 from steelyard_trainer.compression.kept_candidates import KeptCandidates
 from steelyard_trainer.compression.paired import Bound, bound
@@ -61,7 +63,7 @@ class Bench(Protocol):
 def weigh(
     candidates: Candidates,
     spec: TrainingJobSpec,
-    report: Callable[[int, int], None] = lambda _done, _total: None,
+    report: Report = no_report,
     *,
     beside: KeptCandidates | None = None,
 ) -> Choice:
@@ -70,7 +72,7 @@ def weigh(
     Args:
         candidates: what is made of the model.
         spec: the job's; its `compression` says what is tried and what may be lost.
-        report: called with how many are finished, and how many there are.
+        report: see `Candidates.measure`.
         beside: what was made of the model that is published in place of this one, and stays.
 
     Raises:
@@ -79,13 +81,16 @@ def weigh(
         SteelyardError: another process was started in this one's place (AttemptSuperseded).
     """
     compression, primary = spec.compression, spec.measure(candidates.measuring.task)
-    sure = None if compression is None or len(candidates.recipes) == 1 else compression.sure
+    search = candidates.search
+    sure = None if compression is None or (len(candidates.recipes) == 1 and not search) else compression.sure
+    judge = None if compression is None else partial(_judge, candidates, primary, compression.max_metric_drop, sure)
     asked = candidates
     if compression is not None and sure is not None and (compression.on_too_few_rows or "Point") != "Point":
         candidates = _as_rows_allow(candidates, primary, sure, compression, beside)
     measured = candidates.measure(
-        lambda done: report(done, len(candidates.recipes)),
-        with_answers=sure is not None or any(map(_learns, candidates.recipes.values())),
+        report,
+        with_answers=sure is not None or search is not None or any(map(_learns, candidates.recipes.values())),
+        judge=judge,
         beside=beside,
     )
     if measured[0].figures is None:
@@ -97,7 +102,7 @@ def weigh(
     if proof is not None:
         why = f"nothing can be proved: {proof.too_few(budget)}"
         measured += [Measured.failed(name, why) for name in asked.recipes if name not in candidates.recipes]
-    return choose(
+    choice = choose(
         measured,
         primary,
         budget,
@@ -106,6 +111,7 @@ def weigh(
         proof,
         lost_on_search_rows(candidates, primary, budget),
     )
+    return replace(choice, searched=search.outcome) if search else choice
 
 
 def _learns(recipe: Recipe) -> bool:
@@ -124,7 +130,7 @@ def _as_rows_allow(
 
     Raises DataError where that is so and the manifest says to fail then (reason CheckFailed).
     """
-    alone = replace(candidates, recipes={BASELINE: candidates.recipes[BASELINE]})
+    alone = replace(candidates, recipes={BASELINE: candidates.recipes[BASELINE]}, search=None)
     untimed = replace(alone, measuring=replace(alone.measuring, with_latency=False))
     (baseline,) = untimed.measure(with_answers=True, beside=beside)
     if baseline.figures is None:
@@ -164,13 +170,27 @@ def lost_on_search_rows(candidates: Candidates, primary: Measure, budget: float)
     return lost
 
 
+def _judge(candidates: Candidates, primary: Measure, budget: float, sure: float | None) -> Judge:
+    """What sees, once the baseline is measured, whether others will probably be accepted."""
+    baseline, classes = candidates.answers(BASELINE), candidates.measuring.classes
+    assert baseline is not None
+    return Judge(primary, None if classes is None else tuple(classes), _targets(candidates), baseline, budget, sure)
+
+
+def _targets(candidates: Candidates) -> Answers:
+    """The right answers."""
+    measuring = candidates.measuring
+    assert measuring.read_search is not None
+    return Answers(measuring.read_search().targets, measuring.read_validation().targets)
+
+
 def prove(
     candidates: Candidates, primary: Measure, confidence: float, on_too_few_rows: OnTooFewRows = "Point"
 ) -> Proof:
     """What the rows say of each finished candidate's loss; one candidate's answers at a time are in memory."""
     measuring, baseline = candidates.measuring, candidates.answers(BASELINE)
-    assert measuring.read_search is not None and baseline is not None
-    targets = Answers(measuring.read_search().targets, measuring.read_validation().targets)
+    assert baseline is not None
+    targets = _targets(candidates)
 
     def bounds(answers: Answers) -> tuple[Bound, Bound]:
         search = bound(primary, targets.search, baseline.search, answers.search, confidence, measuring.classes)

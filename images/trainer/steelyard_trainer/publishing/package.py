@@ -28,6 +28,7 @@ from steelyard.contract.package import (
 from steelyard.contract.report import (
     BeforeReport,
     CandidateReport,
+    CandidateSearchReport,
     ChoiceReport,
     ColumnReport,
     DatasetReport,
@@ -46,6 +47,7 @@ from steelyard.serving.preprocessing import Preprocessing
 from steelyard.stores.integrity import digest_of, sums_of
 from steelyard_trainer.compression.choice import Choice, Measured, Weighed
 from steelyard_trainer.compression.cost import Cost, Made
+from steelyard_trainer.compression.plan import Searched
 from steelyard_trainer.compression.timing import BATCH_ROWS
 from steelyard_trainer.compression.weighing import baseline_name
 from steelyard_trainer.data.reading import PreparedDataset
@@ -134,10 +136,24 @@ class Evidence:
             confidence=self.choice.confidence,
             proved=self.choice.chosen.is_proved,
             proof=self.choice.proof or None,
+            searched=_search_report(self.choice.searched) if self.choice.searched else None,
             candidates=[
                 _candidate_report(weighed, self.choice.baseline, self.own_work) for weighed in self.choice.weighed
             ],
         )
+
+
+def _search_report(searched: Searched) -> CandidateSearchReport:
+    limits = searched.limits
+    return CandidateSearchReport(
+        trainings=searched.trainings,
+        max_trainings=limits.trainings,
+        work=round(searched.work, 4),
+        max_work=limits.work,
+        max_minutes=limits.minutes,
+        ended=searched.ended,
+        told=searched.told,
+    )
 
 
 def _dataset_report(data: PreparedDataset) -> DatasetReport:

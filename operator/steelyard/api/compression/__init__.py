@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from steelyard.api.base import Part, Share, refuse
+from steelyard.api.compression.candidates import AUTO as AUTO
 from steelyard.api.compression.candidates import BASELINE as BASELINE
 from steelyard.api.compression.candidates import Candidate as Candidate
 from steelyard.api.compression.candidates import CandidateRecipe as CandidateRecipe
@@ -16,6 +17,10 @@ Proof = Literal["HeldOut", "Point"]
 OnTooFewRows = Literal["Point", "Baseline", "Fail"]
 
 DEFAULT_CONFIDENCE = 0.95
+DEFAULT_MAX_TRAININGS = 8
+DEFAULT_MAX_WORK = 3.0
+
+LIMITS_OF_AUTO = ("max_trainings", "max_work", "max_minutes")
 
 
 class Compression(Part):
@@ -27,8 +32,17 @@ class Compression(Part):
     Int4 (4-bit weights of dense layers, 8-bit weights of convolutions), Distill (a narrower network, taught by the
     trained one), QuantizationAware (weights learned in few bits), Prune (zeros); of scikit-learn's models Onnx
     (float32). Each is a technique's name, with its defaults, or a map of a name of its own and the steps, techniques
-    with settings, that are applied one after the other. Default: of networks DynamicRange, Float16 and Int8, of
-    scikit-learn's models Onnx."""
+    with settings, that are applied one after the other. Auto, alone in the list, of networks: a search, which trains
+    what the candidates before it make worth it. Default: of networks DynamicRange, Float16 and Int8, of scikit-learn's
+    models Onnx."""
+    max_trainings: Annotated[int, Field(ge=1, le=100)] | None = None
+    """Auto: how many networks are trained, at most. Default: 8."""
+    max_work: Annotated[float, Field(gt=0, le=1000)] | None = None
+    """Auto: how much may be trained, in times the job's own training, counted as rows x epochs (training.epochs) x
+    weights: the same on every machine. What may not fit is not begun. Default: 3."""
+    max_minutes: Annotated[float, Field(gt=0, le=100_000)] | None = None
+    """Auto: after so many minutes nothing is begun that takes a training. Another run may then come to another end.
+    Default: no limit."""
     max_metric_drop: Share = 0.01
     """The most of evaluation.metric (default: accuracy, or r2) that a candidate may lose against the baseline:
     absolute; of rmse, mae and medianAe, which are in the target's unit, as a share: 0.01 lets them grow by 1%."""
@@ -52,6 +66,40 @@ class Compression(Part):
     def sure(self) -> float | None:
         """The confidence of the proof; None where two numbers are compared."""
         return None if self.proof == "Point" else self.confidence or DEFAULT_CONFIDENCE
+
+    @property
+    def is_auto(self) -> bool:
+        """Whether a search says what is tried."""
+        return self.candidates == [AUTO]
+
+    @property
+    def most_trainings(self) -> int:
+        """Auto: how many networks are trained, at most."""
+        return self.max_trainings or DEFAULT_MAX_TRAININGS
+
+    @property
+    def most_work(self) -> float:
+        """Auto: how much may be trained, in times the job's own training."""
+        return self.max_work or DEFAULT_MAX_WORK
+
+    @property
+    def search_costs(self) -> str | None:
+        """What a search may cost, for people; None where candidates are listed."""
+        if not self.is_auto:
+            return None
+        clock = "" if self.max_minutes is None else f", none begun after {self.max_minutes:g} minutes"
+        trainings = "1 training" if self.most_trainings == 1 else f"{self.most_trainings} trainings"
+        return f"at most {trainings} and {self.most_work:g} times the work of the model's own training{clock}"
+
+    @model_validator(mode="after")
+    def _searches_alone(self) -> Self:
+        if AUTO in (self.candidates or []) and not self.is_auto:
+            raise refuse("candidates", "Auto says itself what is tried; leave out the others, or Auto")
+        for name in LIMITS_OF_AUTO:
+            if getattr(self, name) is not None and not self.is_auto:
+                field = str(type(self).model_fields[name].alias)
+                raise refuse(field, "only a search has a limit; say candidates: [Auto], or leave this out")
+        return self
 
     @model_validator(mode="after")
     def _proves_only_by_bounds(self) -> Self:

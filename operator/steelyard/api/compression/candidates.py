@@ -12,11 +12,14 @@ BASELINE: Literal["Baseline"] = "Baseline"
 """The model as it was trained, float32 in LiteRT or scikit-learn's in skops: always weighed, and what the others are
 compared with."""
 
+AUTO: Literal["Auto"] = "Auto"
+"""A search in place of a list: what is made next depends on what was seen of those before."""
+
 CandidateName = Literal[
-    "Baseline", "DynamicRange", "Float16", "Int8", "Int4", "Distill", "QuantizationAware", "Prune", "Onnx"
+    "Baseline", "Auto", "DynamicRange", "Float16", "Int8", "Int4", "Distill", "QuantizationAware", "Prune", "Onnx"
 ]
-"""What may be listed by its name alone: each but the baseline is the technique's recipe, with its defaults."""
-assert get_args(CandidateName) == (BASELINE, *get_args(TechniqueName))
+"""What may be listed by its name alone: each but the first two is the technique's recipe, with its defaults."""
+assert get_args(CandidateName) == (BASELINE, AUTO, *get_args(TechniqueName))
 
 TAKEN_NAMES = (*get_args(CandidateName), "None", "float32", "skops")
 """Names that say something else already where people read."""
@@ -65,7 +68,7 @@ def learns(candidate: Candidate) -> bool:
     """Whether something is trained to make it."""
     if isinstance(candidate, CandidateRecipe):
         return any(step.learns for step in candidate.steps)
-    return candidate in TECHNIQUES and TECHNIQUES[candidate].learns
+    return candidate == AUTO or (candidate in TECHNIQUES and TECHNIQUES[candidate].learns)
 
 
 def name_of(candidate: Candidate) -> str:

@@ -45,6 +45,8 @@ class Capabilities:
     """Whether it can be cross-validated."""
     is_fitted_anew: bool = False
     """Whether it is fitted again, to the same last bit, where its file is wanted and was not kept."""
+    is_searched: bool = False
+    """Whether a search may say what is made of it (compression.candidates: [Auto])."""
     weighs_classes: bool = False
     """Whether weights of classes do something."""
     tasks: tuple[Task, ...] = TASKS

@@ -17,6 +17,7 @@ NETWORK = Capabilities(
     compression_objective="Size",
     has_epochs=True,
     has_workers=True,
+    is_searched=True,
     weighs_classes=True,
 )
 

@@ -4,7 +4,7 @@ only."""
 from typing import Protocol
 
 from steelyard.api.base import refuse
-from steelyard.api.compression import BASELINE, CandidateRecipe, Compression
+from steelyard.api.compression import AUTO, BASELINE, CandidateRecipe, Compression
 from steelyard.api.compression.techniques import Settings, techniques_that_take
 from steelyard.api.dataset import Dataset
 from steelyard.api.evaluation import Evaluation
@@ -122,8 +122,9 @@ def _check_folds(spec: Spec) -> None:
 
 
 def _check_candidates(spec: Spec) -> None:
-    family = spec.capabilities.family
-    own = techniques_that_take(family.trained_as)
+    can = spec.capabilities
+    family = can.family
+    own = (*((AUTO,) if can.is_searched else ()), *techniques_that_take(family.trained_as))
     for index, candidate in enumerate((spec.compression and spec.compression.candidates) or []):
         if isinstance(candidate, CandidateRecipe):
             _check_steps(candidate, family, f"compression.candidates[{index}].steps")

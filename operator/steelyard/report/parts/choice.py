@@ -21,7 +21,7 @@ def choice(told: Told) -> Section:
     # What is proved has a line of its own.
     why = chosen.why.removesuffix(f"; {chosen.proof}")
     text = f"Published: {why}. It has {chosen.bytes:,} bytes, {share} of the {chosen.baseline} model."
-    before: list[Block] = [Text(text), *_proof(chosen), *_refit(chosen), *fronts(chosen)]
+    before: list[Block] = [Text(text), *_proof(chosen), *_searched(chosen), *_refit(chosen), *fronts(chosen)]
     return Section("How it was chosen", (*before, _table(chosen), *_headroom(told.report), *costs(chosen)))
 
 
@@ -32,6 +32,11 @@ def _proof(chosen: ChoiceReport) -> tuple[Text | Warn, ...]:
     words = chosen.proof[0].upper() + chosen.proof[1:]
     label, _, rest = words.partition(": ")
     return (Warn(label, rest) if label == "Not proved" else Text(f"{words}."),)
+
+
+def _searched(chosen: ChoiceReport) -> tuple[Text, ...]:
+    """How the candidates were found, where a search did."""
+    return () if chosen.searched is None else (Text(f"Searched by Auto: {chosen.searched.told}."),)
 
 
 def _refit(chosen: ChoiceReport) -> tuple[Text, ...]:

@@ -7,7 +7,7 @@ import math
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from steelyard.contract.report import NetworkTraining, TrainingElsewhere
 from steelyard.serving.preprocessing import Preprocessing
 from steelyard_trainer.compression.answers import search_reader
 from steelyard_trainer.compression.artifact import Artifact
+from steelyard_trainer.compression.auto import Search
 from steelyard_trainer.compression.candidates import Candidates, Measuring, recipes_of
 from steelyard_trainer.compression.kept_candidates import KeptCandidates, key_of
 from steelyard_trainer.compression.making import Trained, no_progress
@@ -33,6 +34,7 @@ from steelyard_trainer.data.shape import Shape
 from steelyard_trainer.data.splitting import SplitName
 from steelyard_trainer.families.keras.keras_file import write_keras
 from steelyard_trainer.families.keras.row_weights import row_weights
+from steelyard_trainer.families.keras.search_space import plan_of
 from steelyard_trainer.publishing.package import versions
 
 BASELINE_RECIPE = Recipe.of("LiteRT")
@@ -160,7 +162,9 @@ class Workbench:
         kept = KeptCandidates(self.finished, self.key, self.check_attempt)
         measuring = measuring_on(self.dataset, self.spec.told_measures(self.dataset.task), self.spec.training.seed)
         recipes = recipes_of(self.spec, BASELINE_RECIPE)
-        return Candidates(kept, self._trained, recipes, measuring, self.tell, self.progress)
+        shape, rows = Shape.of(self.preprocessing), self.dataset.rows["train"]
+        search = Search.of(self.spec, partial(plan_of, self.spec, shape, rows), self.tell)
+        return Candidates(kept, self._trained, recipes, measuring, self.tell, self.progress, search)
 
     def _trained(self) -> Trained:
         return trained_network(self.model, self.model_file.parent, self.dataset, self.spec)

@@ -13,6 +13,8 @@ from steelyard_trainer.compression.techniques.base import (
     Tell,
 )
 
+TIMES_EPOCHS = 2
+"""The job's, where the settings do not say how many there are."""
 SMALL_SET_ROWS = 5_000
 """Of fewer learned rows there are noisy copies, where the settings do not say."""
 _NOISE = 0.1
@@ -41,13 +43,18 @@ def _apply(artifact: Artifact, settings: Distill, data: StepData, tell: Tell) ->
     if noise is None:
         noise = _NOISE if learned < SMALL_SET_ROWS else 0.0
     course = Course.of(
-        training, learned, times_epochs=2, times_rate=2, epochs=settings.epochs, learning_rate=settings.learning_rate
+        training,
+        learned,
+        times_epochs=TIMES_EPOCHS,
+        times_rate=2,
+        epochs=settings.epochs,
+        learning_rate=settings.learning_rate,
     )
     name = f"a student of {counted(weights, 'weight')}"
     tell(
         f"{name} learns from the trained network, which has {most:,}, for up to {counted(course.spec.epochs, 'epoch')}"
     )
-    learn(
+    work = learn(
         network,
         lambda batches: TaughtBatches.of(batches, teacher, noise),
         rows,
@@ -56,7 +63,7 @@ def _apply(artifact: Artifact, settings: Distill, data: StepData, tell: Tell) ->
         name,
         taught(data.classes is not None, settings.temperature, settings.mixing),
     )
-    made = Artifact(data.into, "Keras")
+    made = Artifact(data.into, "Keras", work)
     write_keras(serving_network(student, shape, network, name="student"), made.file)
     return made
 

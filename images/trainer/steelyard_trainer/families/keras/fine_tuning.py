@@ -81,7 +81,7 @@ def fine_tune(
         learning_rate=settings.learning_rate,
         ends_early=ends_early,
     )
-    learn(
+    work = learn(
         network,
         partial(TaughtBatches.of, teacher=teacher, noise=0.0),
         rows,
@@ -94,7 +94,7 @@ def fine_tune(
     rules[0].enter()
     served = _copy(teacher.model)
     served.set_weights(network.model.get_weights())
-    made = Artifact(data.into, "Keras")
+    made = Artifact(data.into, "Keras", work)
     write_keras(served, made.file)
     return made
 

@@ -23,7 +23,6 @@ from steelyard_trainer.families.keras.loop import Loop, Validation
 from steelyard_trainer.families.keras.networks import TrainingNetwork
 from steelyard_trainer.families.keras.optimizers import build_optimizer
 from steelyard_trainer.families.keras.step import Lesson, Stepper, WeightRule
-from steelyard_trainer.families.keras.stopping import Progression
 from steelyard_trainer.families.keras.teacher import Teacher
 
 LEAST_STEPS = 3_000
@@ -172,7 +171,7 @@ def learn(
     name: str,
     lesson: Lesson | None = None,
     rule: Callable[[keras.optimizers.Optimizer, int], WeightRule] | None = None,
-) -> Progression:
+) -> int:
     """Trains a network, or goes on where an attempt before this one was; leaves it with the best epoch's weights.
 
     Args:
@@ -186,7 +185,7 @@ def learn(
         rule: makes the rule of the weights (see Stepper) from the optimizer and the number of all steps.
 
     Returns:
-        Which epoch was the best.
+        How much work it was: rows x epochs x weights.
 
     Raises:
         CannotBeMadeError: the loss was not finite.
@@ -214,13 +213,14 @@ def learn(
     )
     loop.resume()
     try:
-        return loop.run()
+        loop.run()
     except ConfigurationError as error:
         if error.reason != Reason.LOSS_NOT_FINITE:
             raise
         raise CannotBeMadeError(
             f"its training diverged: the loss was not finite in epoch {loop.state.epoch}; a lower learningRate may help"
         ) from None
+    return len(rows.learned.targets) * loop.state.epoch * int(network.model.count_params())
 
 
 def _beside(labels: NDArray[Any], outputs: NDArray[np.float32]) -> NDArray[np.float32]:

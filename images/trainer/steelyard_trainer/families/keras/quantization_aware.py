@@ -14,6 +14,8 @@ from steelyard_trainer.compression.techniques.base import StepData, Technique, T
 if TYPE_CHECKING:
     import keras
 
+TIMES_EPOCHS = 1 / 3
+"""The job's, where the settings do not say how many there are."""
 _CONVOLUTION_BITS = 4
 
 
@@ -34,7 +36,7 @@ def _apply(artifact: Artifact, settings: QuantizationAware, data: StepData, tell
 
     name = f"a network with {settings.bits}-bit weights"
     return fine_tune(
-        artifact, settings, data, rule, tell, times_epochs=1 / 3, times_rate=1 / 3, ends_early=True, name=name
+        artifact, settings, data, rule, tell, times_epochs=TIMES_EPOCHS, times_rate=1 / 3, ends_early=True, name=name
     )
 
 

@@ -1,0 +1,64 @@
+"""The networks that a search may train in place of the trained one, and what that takes. Imports Keras, the plan of
+networks and the family's networks.
+"""
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+import keras
+
+from steelyard.api.compression.techniques import Distill
+from steelyard.api.training_job import TrainingJobSpec
+from steelyard_trainer.compression.network_plan import Size, Space, questions
+from steelyard_trainer.compression.plan import Plan
+from steelyard_trainer.compression.techniques.base import CannotBeMadeError
+from steelyard_trainer.data.shape import Shape
+from steelyard_trainer.families.keras import distill, quantization_aware
+from steelyard_trainer.families.keras.lessons import epochs_of
+from steelyard_trainer.families.keras.networks import training_network
+
+_BLOCK = 32
+_MOST_OF_THE_WORK = 1 / 3
+"""Of all that may be spent, one training takes no more for its many steps; though as much as the job's epochs say."""
+_TIMES_EPOCHS = {"Distill": distill.TIMES_EPOCHS, "QuantizationAware": quantization_aware.TIMES_EPOCHS}
+
+
+def plan_of(spec: TrainingJobSpec, shape: Shape, rows: int, most_work: float) -> Plan:
+    """How a job's network is searched.
+
+    Args:
+        spec: the job's.
+        shape: of what the network takes and gives.
+        rows: of the training set.
+        most_work: what the search may spend, in times the job's own training.
+    """
+    training = spec.training
+
+    @cache
+    def size_of(width: float, fewer_layers: int) -> Size | None:
+        model = spec.model
+        if width < 1 or fewer_layers:
+            try:
+                model = distill.student_of(model, Distill.model_validate({"width": width, "fewerLayers": fewer_layers}))
+            except CannotBeMadeError:
+                return None
+        network = training_network(model, shape, spec.training.seed).model
+        inputs = [each.kernel.shape[0] for each in network.layers if isinstance(each, keras.layers.Dense)]
+        has_convolutions = any(isinstance(each, keras.layers.Conv2D) for each in network.layers)
+        takes_blocks = bool(inputs) and all(each % _BLOCK == 0 for each in inputs)
+        return Size(int(network.count_params()), takes_blocks, has_convolutions)
+
+    own = size_of(1.0, 0)
+    assert own is not None
+    own_work = rows * training.epochs * own.weights
+
+    def training_of(technique: str, weights: int) -> tuple[Mapping[str, Any], int]:
+        times = _TIMES_EPOCHS[technique]
+        # The fewer rows are learned, the more epochs there are: a fifth at most is set aside.
+        fewest, epochs = max(1, round(training.epochs * times)), epochs_of(training, rows * 4 // 5, times)
+        most = max(fewest, int(_MOST_OF_THE_WORK * most_work * own_work / (rows * weights)))
+        return ({}, rows * epochs * weights) if epochs <= most else ({"epochs": most}, rows * most * weights)
+
+    space = Space(size_of, training_of, spec.compression_objective)
+    return Plan(lambda baseline: questions(space, baseline), own_work)
