@@ -128,8 +128,8 @@ def solve(dataset: PreparedDataset, scale: float = 1.0, seed: int = 0) -> keras.
     solution = np.linalg.solve(design.T @ design + 10 * np.eye(HIDDEN_UNITS + 1), design.T @ goal)
     solution *= 1.0 if classes is None else SHARPNESS
     features = keras.Input((width,), name="features")
-    inner = keras.layers.Dense(HIDDEN_UNITS, activation="relu")
-    outer = keras.layers.Dense(goal.shape[1], activation=None if classes is None else "softmax")
+    inner = keras.layers.Dense(HIDDEN_UNITS, activation="relu", name="hidden_1")
+    outer = keras.layers.Dense(goal.shape[1], activation=None if classes is None else "softmax", name="output")
     model = keras.Model(features, outer(inner(features)))
     inner.set_weights([kernel * scale, bias * scale])
     outer.set_weights([solution[:-1] / scale, solution[-1]])

@@ -56,8 +56,8 @@ def leave_trained(runtime: Runtime, folder: Path) -> None:
     import keras
 
     features = keras.Input((WIDTH,), name="features")
-    hidden = keras.layers.Dense(2 * WIDTH, activation="relu")
-    outer = keras.layers.Dense(len(CLASSES), activation="softmax")
+    hidden = keras.layers.Dense(2 * WIDTH, activation="relu", name="hidden_1")
+    outer = keras.layers.Dense(len(CLASSES), activation="softmax", name="output")
     model = keras.Model(features, outer(hidden(features)))
     # max(x, 0) - max(-x, 0) is x.
     hidden.set_weights([np.hstack([np.eye(WIDTH), -np.eye(WIDTH)]), np.zeros(2 * WIDTH)])

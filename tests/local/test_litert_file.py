@@ -53,7 +53,7 @@ class Made:
             return LabelledRows(ROWS, np.zeros(len(ROWS)))
 
         data = StepData(
-            into, self.scratch, WIDTH, 3, None, read, None, into / "unfinished", lambda: None, lambda *_: None
+            into, self.scratch, WIDTH, 3, None, read, self._network, None, into, lambda: None, lambda *_: None
         )
         made: Artifact = technique_named(step.technique).apply(self._network, step.settings, data, lambda _: None)
         return made.file.read_bytes()

@@ -117,7 +117,9 @@ def test_a_convolution_of_2_bits_runs_and_answers_nonsense_which_is_caught(lab: 
     from steelyard_trainer.compression.techniques.base import StepData
     from steelyard_trainer.compression.techniques.litert_converter import float_file
 
-    data = StepData(tmp_path, tmp_path, WIDTH, 3, None, lambda: rows(0), None, tmp_path, lambda: None, lambda *_: None)
+    data = StepData(
+        tmp_path, tmp_path, WIDTH, 3, None, lambda: rows(0), lab.keras, None, tmp_path, lambda: None, lambda *_: None
+    )
     made = Artifact(tmp_path, "LiteRT")
     made.file.write_bytes(in_two_bits(float_file(lab.keras, data)))
     assert "of 400 held rows, 99.5% are needed" in lab.fault(made)

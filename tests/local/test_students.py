@@ -10,14 +10,18 @@ import numpy as np
 import pytest
 from finish_support import FinishStage, job_on
 
+from steelyard.api.models import Model
 from steelyard.api.training import Training
 from steelyard.stores.integrity import verify
 from steelyard_trainer.compression.artifact import Artifact
-from steelyard_trainer.compression.techniques.base import StepData
+from steelyard_trainer.compression.techniques.base import CannotBeMadeError, StepData
+from steelyard_trainer.data.shape import Shape
 from steelyard_trainer.data.splitting import SplitName
 from steelyard_trainer.families.keras.batches import Batches
 from steelyard_trainer.families.keras.bench import trained_network
 from steelyard_trainer.families.keras.lessons import Course, LessonRows, Rows, TaughtBatches, epochs_of
+from steelyard_trainer.families.keras.narrowing import begin_as
+from steelyard_trainer.families.keras.networks import serving_network, training_network
 from steelyard_trainer.families.keras.teacher import Teacher, taught
 
 DIGITS = {"uri": "sklearn:digits", "target": "target", "split": {"searchRows": True}}
@@ -94,7 +98,8 @@ def test_a_student_that_was_killed_goes_on_and_is_the_same(
 
 
 def test_a_student_of_a_regression_learns_the_target_and_the_teacher(diabetes: FinishStage) -> None:
-    outcome = diabetes.finish(**weighing({**STUDENT, "epochs": 20}, epochs=10))
+    own = {"technique": "Distill", "model": {"mlp": {"hiddenUnits": [8]}}, "epochs": 20}
+    outcome = diabetes.finish(**weighing(own, epochs=10))
     baseline, small = outcome.summary["candidates"]
     assert outcome.summary["chosen"] == "small"
     assert small["metric"] > baseline["metric"] - 0.05
@@ -122,13 +127,66 @@ def test_a_student_learns_all_training_rows_and_watches_the_search_rows(digits: 
     trained = trained_network(keras.models.load_model(digits.workspace.model_file), digits.folder, data, spec)
     assert trained.how_trained is not None
     folders = digits.folder, digits.folder
-    read, told = (trained.read_training, trained.how_trained), (lambda: None, lambda *_: None)
+    read = trained.read_training, trained.artifact, trained.how_trained
+    told = (lambda: None, lambda *_: None)
     step = StepData(*folders, trained.width, trained.classes, None, *read, digits.folder, *told, trained.read_search)
     rows = LessonRows.of(step, trained.how_trained)
     parts: dict[SplitName, Rows] = {"train": rows.learned, "search": rows.search}
     for part, held in parts.items():
         assert held.targets.tolist() == data.read(part).targets.tolist()
     assert len(rows.weights) == len(rows.learned.targets) == 1006 and len(rows.search.targets) == 251
+
+
+def half_of_zeros(model: Model, shape: Shape) -> keras.Model:
+    """A network as it serves, of any weights; but half of the units of each layer but the last give nothing to the
+    next."""
+    made = serving_network(model, shape, training_network(model, shape, seed=1))
+    random, unused = np.random.default_rng(0), np.array([], int)
+    for layer in made.layers:
+        # Statistics of normalization are to be above 0.
+        weights = [random.uniform(0.5, 1, each.shape) for each in layer.get_weights()]
+        if hasattr(layer, "kernel"):
+            weights[0] = random.normal(size=layer.kernel.shape)
+        if hasattr(layer, "kernel") and not isinstance(layer, keras.layers.DepthwiseConv2D):
+            weights[0][..., unused, :] = 0
+            units = layer.kernel.shape[-1]
+            unused = random.permutation(units)[: units // 2]
+            weights[0][..., unused] *= 1 if layer.name == "output" else 0.01
+        layer.set_weights(weights)
+    return made
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"mlp": {"hiddenUnits": [8, 6], "batchNormalization": True}},
+        {"cnn": {"inputShape": [4, 4, 1], "filters": [4, 8], "hiddenUnits": [6], "depthwise": True}},
+    ],
+    ids=["mlp", "cnn"],
+)
+def test_a_student_begins_with_the_units_that_have_the_largest_weights(given: dict[str, Any]) -> None:
+    model, shape = Model.model_validate(given), Shape(16, 3)
+    smaller = model.narrowed(0.5)
+    assert smaller is not None
+    teacher, student = half_of_zeros(model, shape), training_network(smaller, shape, seed=2)
+    begin_as(student.model, teacher)
+    rows = np.random.default_rng(1).normal(size=(20, 16)).astype(np.float32)
+    said = serving_network(smaller, shape, student)(rows)
+    assert np.array(said) == pytest.approx(np.array(teacher(rows)), abs=1e-5) and np.array(said).std() > 0.01
+
+
+def test_units_that_belong_together_are_not_cut_apart(digits: FinishStage) -> None:
+    asked = {"cnn": {"inputShape": [4, 4, 1], "filters": [4], "residual": True}}
+    model, shape = Model.model_validate(asked), Shape(16, 3)
+    teacher = serving_network(model, shape, training_network(model, shape, seed=1))
+    with pytest.raises(CannotBeMadeError, match="Pruned needs a network whose layers follow one another"):
+        begin_as(teacher, teacher)
+    # Of a training that changes nothing.
+    digits.finish(**weighing({**STUDENT, "start": "Pruned", "learningRate": 1e-9, "epochs": 1}))
+    student = keras.saving.load_model(next(digits.workspace.finished.glob("*/*/model/model.keras")), compile=False)
+    trained = keras.saving.load_model(digits.workspace.model_file, compile=False)
+    mine, own = (np.array(each.get_layer("hidden_1").kernel) for each in (student, trained))
+    assert all(np.isclose(own.T, unit, atol=1e-5).all(axis=1).any() for unit in mine.T)
 
 
 def network(outputs: int, *, is_finite: bool = True) -> Teacher:
@@ -184,7 +242,5 @@ def test_noisy_copies_are_new_in_every_epoch_and_the_same_from_any_step_on() -> 
 
 
 def test_a_teacher_whose_outputs_are_not_finite_teaches_nobody() -> None:
-    from steelyard_trainer.compression.techniques.base import CannotBeMadeError
-
     with pytest.raises(CannotBeMadeError, match="are not finite numbers"):
         network(4, is_finite=False).outputs(np.ones((2, 3), np.float32))

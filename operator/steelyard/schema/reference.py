@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from steelyard.api.fields import Node, Schema, is_union, length, one_line, schema_of
+from steelyard.api.models import Model
 from steelyard.api.training_job import TrainingJob, TrainingJobSpec
 from steelyard.api.tuning_job import TuningJob
 
@@ -89,6 +90,8 @@ def _section(schema: Schema, path: str, node: Node) -> Iterator[str]:
         allowed = schema.words(field)
         if path and field.get("name") == TrainingJobSpec.__name__:
             allowed = "[the spec of a TrainingJob](manifest.md#spec)"
+        elif path.startswith("spec.") and field.get("name") == Model.__name__:
+            allowed = "[a map](#specmodel)"
         elif schema.fields(field):
             allowed = f"[a map](#{_anchor(inner)})"
             below.append((inner, field))

@@ -1,8 +1,10 @@
 """What a network asks of a table, and of its own settings."""
 
 import pytest
-from training_manifests import problems
+from pydantic_core import PydanticCustomError
+from training_manifests import manifest, problems
 
+from steelyard.api.loading import parse_training_job
 from steelyard.api.models import Model
 from steelyard.api.models.capabilities import Features
 
@@ -58,6 +60,17 @@ def test_a_table_that_a_network_can_not_take_is_refused(
     model: dict[str, object], features: Features, field: str, message: str
 ) -> None:
     assert Model.model_validate(model).given.misfit(features) == (field, message)
+
+
+def test_a_table_that_a_student_can_not_take_is_refused() -> None:
+    student = {"technique": "Distill", "model": {"cnn": {"inputShape": [8, 8, 1]}}}
+    document = manifest()
+    document["spec"]["compression"] = {"candidates": ["Int8", {"name": "small", "steps": [student]}]}
+    job = parse_training_job(document)
+    with pytest.raises(PydanticCustomError) as refused:
+        job.spec.check_features(PIXELS)
+    assert (refused.value.context or {})["field"] == "compression.candidates[1].steps[0].model.cnn.inputShape"
+    assert refused.value.message().startswith("8 x 8 x 1 are 64 values, but a row of the table has 63 features")
 
 
 @pytest.mark.parametrize(

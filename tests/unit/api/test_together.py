@@ -236,6 +236,31 @@ TOGETHER = [
         "1 is the trained network's own width; allowed is less, or fewerLayers with it",
     ),
     (
+        "compression.candidates=[{name: a, steps: [{technique: Distill, width: 0.5, model: {linear: {}}}]}]",
+        "spec.compression.candidates[0].steps[0].model",
+        "it says all of the student; leave out width and fewerLayers, or leave out model",
+    ),
+    (
+        "compression.candidates=[{name: a, steps: [{technique: Distill, model: {ridge: {}}}]}]",
+        "spec.compression.candidates[0].steps[0].model",
+        "ridge is no network; allowed: mlp, linear, cnn, resNet8, dsCnn, wideAndDeep",
+    ),
+    (
+        "compression.candidates=[{name: a, steps: [{technique: Distill, model: {mlp: {hiddenUnits: [0]}}}]}]",
+        "spec.compression.candidates[0].steps[0].model.mlp.hiddenUnits[0]",
+        "0 is not allowed; allowed: a whole number from 1 to 65536",
+    ),
+    (
+        "compression.candidates=[{name: a, steps: [{technique: Distill, start: Pruned, model: {linear: {}}}]}]",
+        "spec.compression.candidates[0].steps[0].start",
+        "Pruned takes the units of a narrower network of the same kind; leave out model",
+    ),
+    (
+        "compression.candidates=[{name: a, steps: [{technique: Distill, start: Pruned, fewerLayers: 1}]}]",
+        "spec.compression.candidates[0].steps[0].start",
+        "Pruned keeps every layer; leave out fewerLayers",
+    ),
+    (
         "compression.candidates=[{name: a, steps: [{technique: Shrink}]}]",
         "spec.compression.candidates[0].steps[0].technique",
         f'"Shrink" is not allowed; allowed: {TECHNIQUES}',

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from steelyard.api.compression.techniques import Form
+from steelyard.api.forms import Form
 from steelyard.contract.package import KERAS_FILE, RUNTIME_FILES
 
 Runtime = Form

@@ -131,6 +131,7 @@ class Maker:
             trained.classes,
             trained.unit,
             read,
+            trained.artifact,
             trained.how_trained,
             unfinished,
             self.kept.check_attempt,

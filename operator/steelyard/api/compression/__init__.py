@@ -11,8 +11,8 @@ from steelyard.api.compression.candidates import Candidate as Candidate
 from steelyard.api.compression.candidates import CandidateRecipe as CandidateRecipe
 from steelyard.api.compression.candidates import learns as learns
 from steelyard.api.compression.candidates import name_of as name_of
+from steelyard.api.forms import CompressionObjective as CompressionObjective
 
-CompressionObjective = Literal["Size", "Latency", "Balanced"]
 Proof = Literal["HeldOut", "Point"]
 OnTooFewRows = Literal["Point", "Baseline", "Fail"]
 

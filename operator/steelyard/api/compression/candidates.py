@@ -6,7 +6,8 @@ from typing import Annotated, Any, Literal, TypeAlias, get_args
 from pydantic import Discriminator, Field, Tag, model_validator
 
 from steelyard.api.base import Part, refuse
-from steelyard.api.compression.techniques import TECHNIQUES, TechniqueName, TechniqueSettings
+from steelyard.api.compression.techniques import TECHNIQUES, TechniqueSettings
+from steelyard.api.forms import TechniqueName
 
 BASELINE: Literal["Baseline"] = "Baseline"
 """The model as it was trained, float32 in LiteRT or scikit-learn's in skops: always weighed, and what the others are

@@ -4,14 +4,14 @@ The trainer has how each is applied; what it may be told is said here alone, so 
 anything runs.
 """
 
+from collections.abc import Collection
 from typing import Annotated, Any, ClassVar, Literal, Self, TypeAlias, get_args
 
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from steelyard.api.base import Fraction, Part, Share, refuse
-
-Form = Literal["Keras", "LiteRT", "OnnxRuntime", "Skops"]
-"""What runs a model's files: Keras, which goes on training, or what serves published models."""
+from steelyard.api.forms import Form, TechniqueName
+from steelyard.api.models import Model, kinds
 
 
 class Settings(Part):
@@ -31,7 +31,13 @@ class Settings(Part):
     @model_serializer(mode="wrap")
     def _with_its_name(self, rest: SerializerFunctionWrapHandler) -> dict[str, Any]:
         # What says which class it is can't be left out, as defaults are elsewhere.
-        return {"technique": self.technique_name(), **rest(self)}
+        said = {name: value for name, value in rest(self).items() if name not in self.unsaid}
+        return {"technique": self.technique_name(), **said}
+
+    @property
+    def unsaid(self) -> Collection[str]:
+        """Names of fields, of both spellings, that mean nothing beside those that are given."""
+        return ()
 
     @classmethod
     def technique_name(cls) -> str:
@@ -103,6 +109,8 @@ class OnNetworks(Settings):
     """Passes over the training set, at most."""
     learning_rate: Annotated[float, Field(gt=0, le=100)] | None = None
     """Step size."""
+    mixing: Share = 0.7
+    """The trained network's share of what is learned from; the labels have the rest."""
 
 
 class Distill(OnNetworks):
@@ -122,27 +130,52 @@ class Distill(OnNetworks):
     """What each width of the trained network is multiplied by; 1 only with fewerLayers."""
     fewer_layers: Annotated[int, Field(ge=0, le=64)] = 0
     """How many hidden layers, or blocks, it has fewer."""
+    model: Model | None = None
+    """The student itself, such as {mlp: {hiddenUnits: [16]}}: any network, of the trained one's kind or another, that
+    is smaller. Not with width or fewerLayers. Default: the trained network's kind, as these two say."""
+    start: Literal["Random", "Pruned"] | None = None
+    """The weights that it begins with: Random; Pruned, those of the trained network's units with the largest weights
+    (Li et al., arXiv:1608.08710), for networks whose layers follow one another, with width alone. It is good after
+    fewer epochs, and no better in the end. Default: Random."""
     temperature: Annotated[float, Field(gt=0, le=100)] = 3.0
     """Classification: what the logits are divided by; the higher, the more is learned about classes that the trained
     network finds unlikely."""
-    mixing: Share = 0.7
-    """The trained network's share of what is learned from; the labels have the rest."""
     noise: Annotated[float, Field(ge=0, le=10)] | None = None
     """What is added to the features, anew in each epoch, as a share of each feature's standard deviation; nothing to
     those of two values, as categories have. Default: 0.1 where fewer than 5,000 rows are learned, else 0."""
 
+    @property
+    def unsaid(self) -> Collection[str]:
+        """What a student of its own has no use for."""
+        return () if self.model is None else ("width", "fewer_layers", "fewerLayers")
+
+    @model_validator(mode="after")
+    def _is_one_student(self) -> Self:
+        if self.model is None:
+            return self
+        if self.model_fields_set & {"width", "fewer_layers"}:
+            raise refuse("model", "it says all of the student; leave out width and fewerLayers, or leave out model")
+        if self.start == "Pruned":
+            raise refuse("start", "Pruned takes the units of a narrower network of the same kind; leave out model")
+        if self.model.capabilities.family.trained_as not in self.takes:
+            allowed = ", ".join(kinds(lambda other: other.family.trained_as in self.takes))
+            raise refuse("model", "{kind} is no network; allowed: {allowed}", kind=self.model.kind, allowed=allowed)
+        return self
+
     @model_validator(mode="after")
     def _is_smaller(self) -> Self:
+        if self.start == "Pruned" and self.fewer_layers:
+            raise refuse("start", "Pruned keeps every layer; leave out fewerLayers")
         if self.width == 1 and not self.fewer_layers:
             raise refuse("width", "1 is the trained network's own width; allowed is less, or fewerLayers with it")
         return self
 
 
 class FineTuning(OnNetworks):
-    """A technique that goes on training a network, which learns from itself as it was and from the labels."""
+    """A technique that goes on training a network, with a step size that falls to 0 along half a cosine."""
 
-    mixing: Share = 0.7
-    """The share that what the network said before has in what is learned; the labels have the rest."""
+    learning_rate: Annotated[float, Field(gt=0, le=100)] | None = None
+    """Step size in the beginning. Default: that of training.optimizer."""
 
 
 class QuantizationAware(FineTuning):
@@ -154,8 +187,6 @@ class QuantizationAware(FineTuning):
     epochs: Annotated[int, Field(ge=1, le=100000)] | None = None
     """Passes over the training set, at most. Default: a third of training.epochs, or as many as 3,000 steps take where
     these are fewer."""
-    learning_rate: Annotated[float, Field(gt=0, le=100)] | None = None
-    """Step size. Default: a third of that of training.optimizer."""
     bits: Literal[4, 2] = 4
     """Bits of a dense layer's weight."""
     convolutions: Literal["Float32", "Int4"] = "Float32"
@@ -169,8 +200,6 @@ class Prune(FineTuning):
     """Prune"""
     epochs: Annotated[int, Field(ge=1, le=100000)] | None = None
     """Passes over the training set. Default: training.epochs, or as many as 3,000 steps take where these are fewer."""
-    learning_rate: Annotated[float, Field(gt=0, le=100)] | None = None
-    """Step size. Default: that of training.optimizer."""
     sparsity: Fraction = 0.9
     """The share of the weights that are zeros at the end."""
     scope: Literal["Global", "Layer"] = "Global"
@@ -193,7 +222,6 @@ TechniqueSettings: TypeAlias = DynamicRange | Float16 | Int8 | Int4 | Distill | 
 TECHNIQUES: dict[str, type[Settings]] = {each.technique_name(): each for each in get_args(TechniqueSettings)}
 """By the technique's name."""
 
-TechniqueName = Literal["DynamicRange", "Float16", "Int8", "Int4", "Distill", "QuantizationAware", "Prune", "Onnx"]
 assert get_args(TechniqueName) == tuple(TECHNIQUES)
 
 

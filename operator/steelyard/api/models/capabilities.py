@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Self
 
 from steelyard.api.base import Part
-from steelyard.api.compression import CompressionObjective
-from steelyard.api.compression.techniques import Form, TechniqueName
+from steelyard.api.forms import CompressionObjective, Form, TechniqueName
 from steelyard.api.metrics import TASKS, Task
 
 
@@ -71,6 +70,11 @@ class ModelKind(Part):
     """What a model's settings share."""
 
     capabilities: ClassVar[Capabilities]
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Of its layers but the last; none where it has no layers."""
+        return ()
 
     def narrowed(self, factor: float) -> Self | None:  # noqa: ARG002 - what has no widths has no use for it
         """The same kind of model with its widths multiplied: a student of it.

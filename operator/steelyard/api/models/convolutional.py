@@ -70,6 +70,11 @@ class Convolutional(ModelKind):
         """What the network is made of."""
         raise NotImplementedError
 
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """See ModelKind."""
+        return self.convolutions.widths
+
     def narrowed(self, factor: float) -> Self | None:
         """By its multiplier. See ModelKind."""
         narrower(1, factor)

@@ -65,6 +65,11 @@ class Mlp(ModelKind):
     regularization: Regularization = Regularization()
     """Penalties on the weights."""
 
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """See ModelKind."""
+        return tuple(self.hidden_units)
+
     def narrowed(self, factor: float) -> Self | None:
         """See ModelKind."""
         units = [narrower(width, factor) for width in self.hidden_units]

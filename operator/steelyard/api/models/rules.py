@@ -5,7 +5,7 @@ from typing import Protocol
 
 from steelyard.api.base import refuse
 from steelyard.api.compression import AUTO, BASELINE, CandidateRecipe, Compression
-from steelyard.api.compression.techniques import Settings, techniques_that_take
+from steelyard.api.compression.techniques import Distill, Settings, techniques_that_take
 from steelyard.api.dataset import Dataset
 from steelyard.api.evaluation import Evaluation
 from steelyard.api.metrics import Task
@@ -164,11 +164,27 @@ def _check_steps(candidate: CandidateRecipe, family: Family, field: str) -> None
 
 
 def check_features(spec: Spec, features: Features) -> None:
-    """Refuses a model that can't take a table's features. Raises PydanticCustomError."""
+    """Refuses a model that can't take a table's features, and a student of it. Raises PydanticCustomError."""
     if (misfit := spec.kind.misfit(features)) is not None:
         field, problem = misfit
         holder = f"model.{spec.own_model.kind}" if spec.own_model else "dataset"
         raise refuse(f"{holder}.{field}", "{problem}", problem=problem)
+    for path, student in _students(spec).items():
+        if (misfit := student.given.misfit(features)) is not None:
+            field, problem = misfit
+            raise refuse(f"{path}.{student.kind}.{field}", "{problem}", problem=problem)
+
+
+def _students(spec: Spec) -> dict[str, Model]:
+    """The models that candidates name, by where they do."""
+    listed = enumerate((spec.compression and spec.compression.candidates) or [])
+    return {
+        f"compression.candidates[{index}].steps[{number}].model": step.model
+        for index, candidate in listed
+        if isinstance(candidate, CandidateRecipe)
+        for number, step in enumerate(candidate.steps)
+        if isinstance(step, Distill) and step.model is not None
+    }
 
 
 def check_model(model: Model, task: Task) -> None:

@@ -77,6 +77,11 @@ class WideAndDeep(ModelKind):
                 )
         return None
 
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """See ModelKind."""
+        return tuple(self.hidden_units)
+
     def narrowed(self, factor: float) -> Self | None:
         """Its hidden layers, embeddings and crosses. See ModelKind."""
         student = self.model_copy(

@@ -58,6 +58,8 @@ class StepData:
     """Regression: what models that compute in float32 give the standardized target of."""
     read_training: Callable[[], Labelled]
     """Reads the training set, for a technique that says that it needs it."""
+    trained: Artifact
+    """The trained model, which the recipe begins with."""
     how_trained: HowTrained | None
     """None where that is not known."""
     unfinished: Path

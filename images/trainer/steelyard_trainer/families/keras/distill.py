@@ -24,6 +24,7 @@ def _apply(artifact: Artifact, settings: Distill, data: StepData, tell: Tell) ->
     from steelyard_trainer.data.shape import Shape
     from steelyard_trainer.families.keras.keras_file import write_keras
     from steelyard_trainer.families.keras.lessons import Course, LessonRows, TaughtBatches, learn
+    from steelyard_trainer.families.keras.narrowing import begin_as
     from steelyard_trainer.families.keras.networks import serving_network, training_network
     from steelyard_trainer.families.keras.teacher import Teacher, taught
 
@@ -38,6 +39,8 @@ def _apply(artifact: Artifact, settings: Distill, data: StepData, tell: Tell) ->
         raise CannotBeMadeError(
             f"a student is smaller than its teacher, but it would have {weights:,} weights to {most:,}"
         )
+    if settings.start == "Pruned":
+        begin_as(network.model, teacher.model)
     rows = LessonRows.of(data, how_trained)
     learned, noise = len(rows.learned.targets), settings.noise
     if noise is None:
@@ -70,6 +73,8 @@ def _apply(artifact: Artifact, settings: Distill, data: StepData, tell: Tell) ->
 
 def student_of(model: Model, settings: Distill) -> Model:
     """The student's kind and settings. Raises CannotBeMadeError where the model has none so small."""
+    if settings.model is not None:
+        return _own(settings.model, model)
     student: Model | None = model
     for _ in range(settings.fewer_layers):
         student = student and student.shallower()
@@ -79,6 +84,17 @@ def student_of(model: Model, settings: Distill) -> Model:
         student = student.narrowed(settings.width)
     if student is None or student == model:
         raise CannotBeMadeError(f"{model.kind} has no network of {settings.width:g} times the width")
+    return student
+
+
+def _own(student: Model, model: Model) -> Model:
+    """A student that the settings say all of. Of another kind its widths say nothing: its weights are counted."""
+    widest, most = (max(each.given.widths, default=0) for each in (student, model))
+    if student.kind == model.kind and widest > most:
+        raise CannotBeMadeError(
+            f"a student wider than its teacher: its widest layer would have {widest:,} units, the trained network's "
+            f"has {most:,}"
+        )
     return student
 
 

@@ -16,7 +16,7 @@ from steelyard_trainer.families.keras.keras_file import write_keras
 from steelyard_trainer.families.keras.lessons import Course, LessonRows, TaughtBatches, learn
 from steelyard_trainer.families.keras.networks import TrainingNetwork
 from steelyard_trainer.families.keras.step import WeightRule
-from steelyard_trainer.families.keras.teacher import Teacher, taught
+from steelyard_trainer.families.keras.teacher import Teacher, opened, taught
 
 TEMPERATURE = 3.0
 """As students have it by default."""
@@ -39,20 +39,18 @@ def fine_tune(
     tell: Tell,
     *,
     times_epochs: float,
-    times_rate: float,
     ends_early: bool,
     name: str,
 ) -> Artifact:
-    """A network with the weights that a rule allows.
+    """A network with the weights that a rule allows, which learns from the trained one and from the labels.
 
     Args:
-        artifact: a Keras model; it is what the result learns from, beside the labels.
+        artifact: a Keras model.
         settings: of the technique.
         data: the step's.
         rule: makes the rule from the layers, the optimizer and the number of all steps.
         tell: is told that it begins.
         times_epochs: what the job's epochs are multiplied by, where the settings do not say how many there are.
-        times_rate: what the job's learning rate is multiplied by, where the settings have none.
         ends_early: whether the best epoch counts; else the last one does.
         name: of the network, in what is told and in progress lines.
 
@@ -61,10 +59,10 @@ def fine_tune(
     """
     if (how_trained := data.how_trained) is None:
         raise CannotBeMadeError("it is not known how the network was trained")
-    tell(f"{name} is fine-tuned to answer as the network that it is made of")
-    teacher = Teacher.of(artifact, data.classes)
+    tell(f"{name} is fine-tuned to answer as the trained network")
+    began, teacher = opened(artifact), Teacher.of(data.trained, data.classes)
     classifies = data.classes is not None
-    network = _AsItServes(_with_logits(_copy(teacher.model)) if classifies else _copy(teacher.model), False)
+    network = _AsItServes(_with_logits(_copy(began)) if classifies else _copy(began), False)
     rules: list[WeightRule] = []
 
     def remembered(optimizer: keras.optimizers.Optimizer, steps: int) -> WeightRule:
@@ -76,10 +74,11 @@ def fine_tune(
         how_trained.training,
         len(rows.learned.targets),
         times_epochs=times_epochs,
-        times_rate=times_rate,
+        times_rate=1,
         epochs=settings.epochs,
         learning_rate=settings.learning_rate,
         ends_early=ends_early,
+        falls=True,
     )
     work = learn(
         network,
@@ -92,7 +91,7 @@ def fine_tune(
         remembered,
     )
     rules[0].enter()
-    served = _copy(teacher.model)
+    served = _copy(began)
     served.set_weights(network.model.get_weights())
     made = Artifact(data.into, "Keras", work)
     write_keras(served, made.file)

@@ -7,20 +7,33 @@ import tensorflow as tf
 
 from steelyard_trainer.compression.techniques.base import CannotBeMadeError
 
+_RANGES = [1.0 - 0.05 * number for number in range(15)]
+"""What a channel's range may be, in parts of its largest weight."""
+
 
 def on_grid(kernel: Any, bits: int) -> Any:
     """A kernel's nearest point on its grid: symmetric, of its own in each output channel, which is the last axis. The
-    step is the largest weight over 2^(bits - 1) - 1, as LiteRT's converters have it, so that they find the same grid.
+    range is the part of the largest weight that leaves the least squared error: of few bits, it pays to cut the largest
+    off. Weights at its end are there always, so that LiteRT's converters, which take the largest weight for the range,
+    find the same grid.
 
     Args:
         kernel: float32, of any shape.
         bits: 2 or more.
     """
     levels = float(2 ** (bits - 1) - 1)
-    largest = tf.reduce_max(tf.abs(kernel), axis=list(range(len(kernel.shape) - 1)), keepdims=True)
+    axes = list(range(len(kernel.shape) - 1))
+    largest = tf.reduce_max(tf.abs(kernel), axis=axes, keepdims=True)
     # A channel of zeros stays one.
-    step = tf.where(largest > 0, largest, 1.0) / levels
-    return tf.round(kernel / step) * step
+    largest = tf.where(largest > 0, largest, 1.0)
+    nearest, least = kernel, tf.fill(tf.shape(largest), float("inf"))
+    for part in _RANGES:
+        step = largest * (part / levels)
+        found = tf.clip_by_value(tf.round(kernel / step), -levels, levels) * step
+        error = tf.reduce_sum(tf.square(kernel - found), axis=axes, keepdims=True)
+        # Of equal ones the first: what is on its grid stays where it is.
+        nearest, least = tf.where(error < least, found, nearest), tf.minimum(error, least)
+    return nearest
 
 
 class Grid:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from steelyard.api.errors import ConfigurationError
-from steelyard.api.training import EarlyStopping, Training
+from steelyard.api.training import Cosine, EarlyStopping, LearningRateSchedule, Training
 from steelyard.contract.stages import Reason
 from steelyard_trainer.compression.techniques.base import CannotBeMadeError, HowTrained, StepData
 from steelyard_trainer.data.search_rows import set_aside
@@ -137,6 +137,7 @@ class Course:
         epochs: int | None,
         learning_rate: float | None,
         ends_early: bool = True,
+        falls: bool = False,
     ) -> "Course":
         """The job's own training, longer or shorter.
 
@@ -148,6 +149,7 @@ class Course:
             epochs: at most.
             learning_rate: the step size.
             ends_early: whether it ends when a fifth of the epochs (at least five) have not made it better.
+            falls: whether the learning rate falls to 0, along half a cosine; else it goes as the job's does.
         """
         epochs = epochs or epochs_of(training, rows, times_epochs)
         rate = learning_rate or min(100.0, training.optimizer.learning_rate * times_rate)
@@ -159,6 +161,8 @@ class Course:
             "optimizer": training.optimizer.model_copy(update={"learning_rate": rate}),
             "early_stopping": EarlyStopping(monitor="val_loss", patience=max(5, -(-epochs // 5))),
         }
+        if falls:
+            update["learning_rate_schedule"] = LearningRateSchedule(cosine=Cosine())
         return cls(training.model_copy(update=update), ends_early)
 
 

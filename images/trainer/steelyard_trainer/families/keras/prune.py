@@ -23,7 +23,7 @@ def _apply(artifact: Artifact, settings: Prune, data: StepData, tell: Tell) -> A
         return Masks(kernels, optimizer, steps, settings.sparsity, by_layer=settings.scope == "Layer")
 
     name = f"a network with {settings.sparsity:.6g} of its weights pruned"
-    return fine_tune(artifact, settings, data, rule, tell, times_epochs=1, times_rate=1, ends_early=False, name=name)
+    return fine_tune(artifact, settings, data, rule, tell, times_epochs=1, ends_early=False, name=name)
 
 
 def _fault(made: Artifact, settings: Prune) -> str:

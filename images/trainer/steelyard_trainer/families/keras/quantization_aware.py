@@ -35,9 +35,7 @@ def _apply(artifact: Artifact, settings: QuantizationAware, data: StepData, tell
         return Grid([(layer.kernel, bits) for layer in layers if (bits := bits_of(layer)) is not None])
 
     name = f"a network with {settings.bits}-bit weights"
-    return fine_tune(
-        artifact, settings, data, rule, tell, times_epochs=TIMES_EPOCHS, times_rate=1 / 3, ends_early=True, name=name
-    )
+    return fine_tune(artifact, settings, data, rule, tell, times_epochs=TIMES_EPOCHS, ends_early=True, name=name)
 
 
 TECHNIQUE = Technique(QuantizationAware, _apply)

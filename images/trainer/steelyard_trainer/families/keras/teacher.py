@@ -21,6 +21,12 @@ _LEAST_PROBABILITY = 1e-30
 """What is less counts as this: its logarithm is to be a number."""
 
 
+def opened(artifact: Artifact) -> keras.Model:
+    """A Keras model's network."""
+    model: keras.Model = artifact.opened(partial(keras.saving.load_model, compile=False))
+    return model
+
+
 @dataclass(frozen=True)
 class Teacher:
     """A trained network."""
@@ -38,7 +44,7 @@ class Teacher:
             artifact: a Keras model.
             classes: how many the task has; None for regression.
         """
-        model = artifact.opened(partial(keras.saving.load_model, compile=False))
+        model = opened(artifact)
         return cls(model, classes is not None, tf.function(partial(model, training=False), reduce_retracing=True))
 
     def outputs(self, features: NDArray[Any]) -> NDArray[np.float32]:
