@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -12,14 +13,17 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+import skops.io
 from sklearn.datasets import load_wine
+from sklearn.ensemble import RandomForestClassifier
 
 import steelyard
 from steelyard.api.errors import DataError
 from steelyard.contract.report import PublishedReport, TrainingElsewhere
 from steelyard.serving.interface import TargetUnit
+from steelyard_trainer.elsewhere.archive import RefusedError
 from steelyard_trainer.elsewhere.confined import run_confined
-from steelyard_trainer.elsewhere.keras_archive import RefusedError, check_archive
+from steelyard_trainer.elsewhere.keras_archive import check_archive
 from steelyard_trainer.families.keras.from_elsewhere import fitted
 from steelyard_trainer.families.keras.taking_in import main as taking_in
 
@@ -105,6 +109,36 @@ def test_it_is_not_done_again_but_for_another_file(folder: Path, published: Path
     plain = ["compress", "net.bin", "--data", "wine.csv", "--target", "target", "--print-manifest"]
     manifest = command(folder, *plain).stdout
     assert "format: Keras" in manifest and "maxMetricDrop: 0.01" in manifest
+
+
+@pytest.fixture(scope="module")
+def forest(folder: Path) -> Path:
+    """What was made of a forest of scikit-learn, fitted on words."""
+    rows = WINE.drop(columns="target")
+    fitted_on_words = RandomForestClassifier(10, random_state=0).fit(rows, np.array(LABELS)[WINE["target"]])
+    skops.io.dump(fitted_on_words, folder / "forest.skops")
+    ran = command(folder, "compress", "forest.skops", "--data", "wine.csv", "--target", "target")
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    return folder / "models/forest"
+
+
+def test_a_model_of_scikit_learn_predicts_as_it_did(folder: Path, forest: Path) -> None:
+    rows = WINE.drop(columns="target")
+    own = skops.io.load(folder / "forest.skops").predict(rows)
+    assert list(steelyard.load(forest).predict(rows)) == own.tolist()
+    report = PublishedReport.parse(json.loads((forest / "steelyard.json").read_text()))
+    assert isinstance(report.training, TrainingElsewhere)
+    assert (report.training.format, report.training.estimator) == ("Skops", "RandomForestClassifier")
+    assert "Came as a file of Skops with `RandomForestClassifier`" in (forest / "README.md").read_text()
+
+
+def test_a_skops_file_with_other_types_is_refused(folder: Path, tmp_path: Path) -> None:
+    skops.io.dump({"a": Path}, tmp_path / "other.skops")
+    shutil.copy(folder / "wine.csv", tmp_path)
+    ran = command(tmp_path, "compress", "other.skops", "--data", "wine.csv", "--target", "target")
+    assert (
+        ran.returncode == 65 and "other.skops is not taken: the skops file is not loaded: it holds types" in ran.stderr
+    )
 
 
 # --- what does not fit ------------------------------------------------------------------------------------------------

@@ -24,7 +24,9 @@ _SPLIT = {"test": 0.2, "validation": 0.5}
 
 
 def compress(
-    model: Annotated[Path, typer.Argument(metavar="MODEL", help="The model: a .keras file, trained elsewhere.")],
+    model: Annotated[
+        Path, typer.Argument(metavar="MODEL", help="The model, trained elsewhere: a .keras file, or a skops file.")
+    ],
     data: Annotated[
         str,
         typer.Option(

@@ -136,11 +136,13 @@ class TrainingElsewhere(Document):
     parts: list[str] = []
     """Of the data that it was trained on here: none."""
     format: str
-    """In which it came: Keras."""
+    """In which it came: Keras, Skops."""
     digest: str
     """SHA-256 (hex) of the file that came."""
-    weights: int
-    """How many it has."""
+    weights: int | None = absent()
+    """How many it has, where it is a network."""
+    estimator: str | None = absent()
+    """Its class, where it is a model of scikit-learn."""
 
 
 TrainingReport: TypeAlias = NetworkTraining | EstimatorTraining | TrainingElsewhere

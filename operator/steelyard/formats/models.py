@@ -6,10 +6,9 @@ import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
-KERAS = "Keras"
-MARKS: Mapping[str, str] = {KERAS: "config.json"}
+MARKS: Mapping[str, str] = {"Keras": "config.json", "Skops": "schema.json"}
 """By format: the entry of the zip archive that tells it."""
-_ALLOWED = "a .keras file (model.save('model.keras') in Keras 3)"
+_ALLOWED = "a .keras file (model.save('model.keras') in Keras 3), a skops file (skops.io.dump(model, 'model.skops'))"
 _OTHERS: tuple[tuple[bytes, str], ...] = (
     (b"\x89HDF", "an HDF5 file; load it in Keras, and save it as a .keras file"),
     (b"\x80", "a pickle, which runs any code when it is loaded, and is never loaded here"),

@@ -19,6 +19,7 @@ def archive(path: Path, *names: str) -> Path:
 
 def test_a_keras_file_is_told_by_its_description(tmp_path: Path) -> None:
     assert model_format(archive(tmp_path / "net.zip", "metadata.json", "config.json", "model.weights.h5")) == "Keras"
+    assert model_format(archive(tmp_path / "model.zip", "schema.json", "1.npy")) == "Skops"
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from typing import Any
 
 from steelyard.api.errors import ConfigurationError, DataError
 from steelyard.contract.stages import Reason
-from steelyard.contract.workspace import MODEL_FILE, TRAINING_FILE
+from steelyard.contract.workspace import ESTIMATOR_FILE, MODEL_FILE, TRAINING_FILE
 from steelyard.formats.models import NoModelError, model_format
 from steelyard_trainer.contract import StageContext
 from steelyard_trainer.elsewhere.confined import run_confined
@@ -20,8 +20,11 @@ from steelyard_trainer.trained import TrainedFolder
 
 MOST_BYTES = 2**30
 """Of a model's file."""
-PROGRAMS: Mapping[str, str] = {"Keras": "steelyard_trainer.families.keras.taking_in"}
-"""By format: what reads it for the first time."""
+PROGRAMS: Mapping[str, tuple[str, str]] = {
+    "Keras": ("steelyard_trainer.families.keras.taking_in", MODEL_FILE),
+    "Skops": ("steelyard_trainer.families.sklearn.taking_in", ESTIMATOR_FILE),
+}
+"""By format: what reads it for the first time, and the file that this leaves."""
 _SOURCE = "from-elsewhere.keras"
 """With the ending by which Keras tells its format."""
 
@@ -41,7 +44,7 @@ def arrived(context: StageContext) -> TrainedFolder:
     source, folder = context.resolve(trained.uri), context.workspace.trained
     digest = _check(source, trained.format, where)
     document = _read(folder / TRAINING_FILE)
-    if document.get("digest") != digest or not (folder / MODEL_FILE).is_file():
+    if document.get("digest") != digest or not (folder / PROGRAMS[trained.format][1]).is_file():
         context.check_attempt()
         document = _take_in(context, source, folder, digest, where)
     return TrainedFolder(folder, document, context.show(trained.uri))
@@ -71,7 +74,7 @@ def _take_in(context: StageContext, source: Path, folder: Path, digest: str, whe
     assert context.job.spec.trained is not None and context.job.spec.trained.format is not None
     name = context.job.spec.trained.format
     context.notice("the model from elsewhere is read in a process of its own, with limits")
-    found = run_confined(PROGRAMS[name], [str(copy)], folder, where)
+    found = run_confined(PROGRAMS[name][0], [str(copy)], folder, where)
     if found.pop("network", True):
         context.notice(
             "that process had a network: this system gives it none to do without (namespaces of users)", "NotCutOff"

@@ -11,9 +11,9 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+from steelyard_trainer.elsewhere.archive import RefusedError, check_entries, opened
+
 CONFIG, METADATA, WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
-MOST_EXPANDED_BYTES = 2**30
-"""Of all entries together."""
 MOST_CONFIG_BYTES = 16 * 2**20
 _LAYERS = """
     Activation ActivityRegularization Add AlphaDropout Average AveragePooling1D AveragePooling2D BatchNormalization
@@ -41,46 +41,25 @@ _VALUES = frozenset({"__keras_tensor__", "__tuple__"})
 """What a description calls a class and is none."""
 
 
-class RefusedError(ValueError):
-    """A model that is not taken; the message says why and what is allowed."""
-
-
 def check_archive(path: Path) -> None:
     """Looks through a .keras file. Raises RefusedError where Keras must not read it; OSError."""
+    needed = (CONFIG, METADATA, WEIGHTS)
+    with opened(path) as archive:
+        check_entries(archive.infolist(), lambda name: name in needed, ", ".join(needed))
+        if missing := [name for name in needed if name not in archive.namelist()]:
+            raise RefusedError(f"its archive lacks {missing[0]}")
+        if (size := archive.getinfo(CONFIG).file_size) > MOST_CONFIG_BYTES:
+            raise RefusedError(f"its {CONFIG} is {size:,} bytes; allowed: {MOST_CONFIG_BYTES:,}")
+        content = archive.read(CONFIG)
+        for name in (METADATA, WEIGHTS):
+            _read_through(archive, name)
     try:
-        with zipfile.ZipFile(path) as archive:
-            _check_entries(archive.infolist())
-            # A size that is too small for the content ends in an error of its checksum.
-            config = json.loads(archive.read(CONFIG))
-            for name in (METADATA, WEIGHTS):
-                _read_through(archive, name)
-        check_config(config)
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, zipfile.LargeZipFile) as error:
-        raise RefusedError(f"it is damaged or not whole: {error}") from None
+        config = json.loads(content)
     except RecursionError:
         raise RefusedError(f"its {CONFIG} is nested too deeply") from None
-    except RefusedError:
-        raise
     except ValueError as error:
         raise RefusedError(f"it is damaged or not whole: {CONFIG} is no JSON: {error}") from None
-
-
-def _check_entries(entries: list[zipfile.ZipInfo]) -> None:
-    needed = (CONFIG, METADATA, WEIGHTS)
-    names = [entry.filename for entry in entries]
-    if unknown := sorted(set(names) - set(needed)):
-        raise RefusedError(f"its archive holds {unknown[0]!r:.80}; allowed: {', '.join(needed)}")
-    if len(names) != len(set(names)) or len(names) < len(needed):
-        raise RefusedError(
-            f"its archive must hold {', '.join(needed)}, each once; it holds {', '.join(names) or 'none'}"
-        )
-    if any(entry.flag_bits & 1 for entry in entries):
-        raise RefusedError("its archive is encrypted")
-    if (expanded := sum(entry.file_size for entry in entries)) > MOST_EXPANDED_BYTES:
-        raise RefusedError(f"it is {expanded:,} bytes when it is expanded; allowed: {MOST_EXPANDED_BYTES:,}")
-    (config,) = (entry for entry in entries if entry.filename == CONFIG)
-    if config.file_size > MOST_CONFIG_BYTES:
-        raise RefusedError(f"its {CONFIG} is {config.file_size:,} bytes; allowed: {MOST_CONFIG_BYTES:,}")
+    check_config(config)
 
 
 def _read_through(archive: zipfile.ZipFile, name: str) -> None:

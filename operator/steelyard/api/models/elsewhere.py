@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from steelyard.api.models.capabilities import Capabilities, Features, ModelKind
 from steelyard.api.models.networks import KERAS
+from steelyard.api.models.sklearn import SKLEARN
 from steelyard.api.trial import ModelFormat
 
 NOUN, PLURAL = "model from elsewhere", "models from elsewhere"
@@ -37,5 +38,13 @@ class KerasFromElsewhere(ModelFromElsewhere):
     )
 
 
-OF_FORMAT: Mapping[ModelFormat, ModelKind] = {"Keras": KerasFromElsewhere()}
+class SkopsFromElsewhere(ModelFromElsewhere):
+    """A skops file with one of scikit-learn's models that the product has."""
+
+    capabilities = Capabilities(
+        replace(SKLEARN, noun=NOUN, plural=PLURAL), candidates=("Onnx",), compression_objective="Balanced"
+    )
+
+
+OF_FORMAT: Mapping[ModelFormat, ModelKind] = {"Keras": KerasFromElsewhere(), "Skops": SkopsFromElsewhere()}
 """Every format of a model from elsewhere."""

@@ -24,8 +24,9 @@ def making(told: Told) -> Section:
             f"are those of epoch {training.best_epoch}."
         )
     elif isinstance(training, TrainingElsewhere):
+        what = f"`{training.estimator}`" if training.estimator else counted(training.weights or 0, "weight")
         how = (
-            f"Came as a file of {training.format} with {counted(training.weights, 'weight')}, SHA-256 "
+            f"Came as a file of {training.format} with {what}, SHA-256 "
             f"`{training.digest}`. {TRAINED_ELSEWHERE[0].upper()}{TRAINED_ELSEWHERE[1:]}. Here it was judged, and "
             "compressed where that is said above; none of its own weights was trained."
         )

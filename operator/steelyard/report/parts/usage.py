@@ -1,7 +1,7 @@
 """How one predicts with the model, with Steelyard and without."""
 
 from steelyard.contract.package import KERAS_FILE, ONNX_FILE, SKOPS_FILE, STANDARDIZED_TARGET
-from steelyard.contract.report import EstimatorTraining, PublishedReport
+from steelyard.contract.report import NetworkTraining, PublishedReport
 from steelyard.report.blocks import FEW_COLUMNS, Block, Code, Section, Text, listed
 from steelyard.report.told import Told
 
@@ -33,8 +33,7 @@ def _by_hand(report: PublishedReport) -> tuple[Block, ...]:
     has_words = any(column.kind != "Number" for column in report.dataset.columns)
     numbers = 'for c in p["columns"] if c["kind"] == "Number"' if has_words else 'for c in p["columns"]'
     # What gradient boosting compares with its thresholds must have all its digits.
-    estimator = report.training.estimator if isinstance(report.training, EstimatorTraining) else ""
-    kind = "float64" if "HistGradientBoosting" in estimator else "float32"
+    kind = "float64" if "HistGradientBoosting" in _estimator(report) else "float32"
     lines = [
         'p = json.load(open("preprocessing.json"))',
         f'x = np.column_stack([(table[c["name"]] - c["mean"]) / c["scale"] {numbers}]).astype(np.{kind})',
@@ -56,13 +55,18 @@ def _by_hand(report: PublishedReport) -> tuple[Block, ...]:
     return (*blocks, Text(words))
 
 
+def _estimator(report: PublishedReport) -> str:
+    """The class of a model of scikit-learn; empty of a network."""
+    return "" if isinstance(report.training, NetworkTraining) else report.training.estimator or ""
+
+
 def _going_on(report: PublishedReport) -> str:
     """What else can be done with the files."""
-    if not isinstance(report.training, EstimatorTraining):
+    if not (estimator := _estimator(report)):
         gives = ", and gives the standardized target" if report.task == "Regression" else ""
         return f"`{KERAS_FILE}` is the float32 model for `keras.saving.load_model`; it takes preprocessed rows{gives}."
     loading = (
-        f"`{SKOPS_FILE}` is the fitted `{report.training.estimator}` of scikit-learn "
+        f"`{SKOPS_FILE}` is the fitted `{estimator}` of scikit-learn "
         f"{report.versions['scikit-learn']}: `steelyard.serving.estimators.load_estimator` reads it, as does "
         "`skops.io.load` with the types in `TRUSTED_TYPES` there. It takes preprocessed rows in float64, and is no "
         "pickle: loading it runs no code of its own."

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from steelyard_trainer.elsewhere import keras_archive
-from steelyard_trainer.elsewhere.keras_archive import RefusedError, check_archive, check_config
+from steelyard_trainer.elsewhere import archive
+from steelyard_trainer.elsewhere.archive import RefusedError
+from steelyard_trainer.elsewhere.keras_archive import check_archive, check_config
 
 
 def layer(name: str, module: str | None = "keras.layers", **more: Any) -> dict[str, Any]:
@@ -74,7 +75,7 @@ def test_anything_else_is_refused_by_its_name(refused: dict[str, Any], shown: st
     [
         ({**WHOLE, "../../evil": b""}, r"holds '../../evil'; allowed: config.json"),
         ({**WHOLE, "assets/words.txt": b""}, "holds 'assets/words.txt'"),
-        ({"config.json": WHOLE["config.json"]}, "must hold config.json, metadata.json, model.weights.h5, each once"),
+        ({"config.json": WHOLE["config.json"]}, "its archive lacks metadata.json"),
         ({**WHOLE, "config.json": b"[" * 100_000}, "config.json is nested too deeply"),
         ({**WHOLE, "config.json": b"{"}, "config.json is no JSON"),
         ({**WHOLE, "config.json": b"{}"}, "describes no model"),
@@ -95,7 +96,7 @@ def test_a_file_that_is_cut_off_is_refused(tmp_path: Path) -> None:
 def test_what_expands_too_much_is_refused_whether_it_says_so_or_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(keras_archive, "MOST_EXPANDED_BYTES", 100_000)
+    monkeypatch.setattr(archive, "MOST_EXPANDED_BYTES", 100_000)
     path = written(tmp_path / "net.keras", {**WHOLE, "model.weights.h5": bytes(1_000_000)})
     with pytest.raises(RefusedError, match=r"it is 1,\d{3},\d{3} bytes when it is expanded; allowed: 100,000"):
         check_archive(path)

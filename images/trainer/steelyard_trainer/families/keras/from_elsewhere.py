@@ -19,7 +19,8 @@ from steelyard.contract.stages import Reason
 from steelyard.serving.interface import TargetUnit
 from steelyard_trainer.data.reading import PreparedDataset
 from steelyard_trainer.data.words import listed
-from steelyard_trainer.elsewhere.keras_archive import RefusedError, check_archive
+from steelyard_trainer.elsewhere.archive import RefusedError
+from steelyard_trainer.elsewhere.keras_archive import check_archive
 from steelyard_trainer.families.keras.bench import Workbench
 
 _ROWS_ASKED = 1000

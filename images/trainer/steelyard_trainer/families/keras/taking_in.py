@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from steelyard.contract.workspace import MODEL_FILE
+from steelyard_trainer.elsewhere.archive import MOST_EXPANDED_BYTES, RefusedError
 from steelyard_trainer.elsewhere.confined import confine, finish, refuse
-from steelyard_trainer.elsewhere.keras_archive import MOST_EXPANDED_BYTES, WEIGHTS, RefusedError, check_archive
+from steelyard_trainer.elsewhere.keras_archive import WEIGHTS, check_archive
 
 _ROWS = 256
 """That it must be able to answer at once."""

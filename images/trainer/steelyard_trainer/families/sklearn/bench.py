@@ -14,8 +14,9 @@ from typing import Any
 
 import numpy as np
 
+from steelyard.api.errors import DataError
 from steelyard.api.training_job import TrainingJobSpec
-from steelyard.contract.report import CrossValidationReport, EstimatorTraining
+from steelyard.contract.report import CrossValidationReport, EstimatorTraining, TrainingElsewhere
 from steelyard.contract.workspace import ESTIMATOR_FILE
 from steelyard.serving.preprocessing import Preprocessing
 from steelyard_trainer.compression.answers import search_reader
@@ -27,9 +28,11 @@ from steelyard_trainer.compression.techniques.base import Tell
 from steelyard_trainer.contract import StageContext
 from steelyard_trainer.data.reading import PreparedDataset
 from steelyard_trainer.data.splitting import SplitName
+from steelyard_trainer.elsewhere.archive import RefusedError
 from steelyard_trainer.families.sklearn.build import Estimator
 from steelyard_trainer.families.sklearn.compression import BASELINE_RECIPE, trained_estimator
 from steelyard_trainer.families.sklearn.features import LabelledRows, Table
+from steelyard_trainer.families.sklearn.from_elsewhere import fitted
 from steelyard_trainer.families.sklearn.saving import load_estimator
 from steelyard_trainer.families.sklearn.skops_files import estimator_bytes
 from steelyard_trainer.families.sklearn.trial import Rows, fit_on
@@ -65,6 +68,8 @@ class EstimatorBench:
         """
         spec, rows = context.job.spec, Rows(dataset)
         model = fit_on(rows.part("train"), spec, rows) if folder is None else load_estimator(folder / ESTIMATOR_FILE)
+        if spec.is_from_elsewhere:
+            model = _fitted_to(dataset, model, context)
         return cls(model, spec, rows, context.workspace.finished, context.check_attempt, context.notice)
 
     @cached_property
@@ -87,12 +92,15 @@ class EstimatorBench:
         for artifact in (baseline, chosen):
             shutil.copytree(artifact.folder, folder, dirs_exist_ok=True)
 
-    def training(self, document: Mapping[str, Any]) -> EstimatorTraining:
+    def training(self, document: Mapping[str, Any]) -> EstimatorTraining | TrainingElsewhere:
         """What steelyard.json says of the training.
 
         Args:
             document: training.json.
         """
+        if self.spec.is_from_elsewhere:
+            named = {name: document[name] for name in ("format", "digest", "estimator")}
+            return TrainingElsewhere(**named)
         iterations, folds = getattr(self.estimator, "n_iter_", None), document.get("crossValidation")
         return EstimatorTraining(
             estimator=type(self.estimator).__name__,
@@ -137,6 +145,18 @@ class EstimatorBench:
             lambda part: self.read([part]),
             self.rows.dataset,
         )
+
+
+def _fitted_to(dataset: PreparedDataset, model: Estimator, context: StageContext) -> Estimator:
+    """A model from elsewhere, where it fits the table. Raises DataError where it does not."""
+    like, trained = dataset.preprocessing, context.job.spec.trained
+    assert trained is not None and trained.uri is not None
+    try:
+        made: Estimator = fitted(model, like.feature_names, dataset.classes, like.target_spelling)
+    except RefusedError as error:
+        where = f"spec.trained.uri: {context.show(trained.uri)}"
+        raise DataError(f"{where} does not fit {dataset.target!r}: {error}") from None
+    return made
 
 
 def _plain(value: Any) -> Any:

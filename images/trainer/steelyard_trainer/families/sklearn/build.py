@@ -15,6 +15,7 @@ from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 
 from steelyard.api.metrics import Task
 from steelyard.api.models import sklearn as api
+from steelyard.api.models.elsewhere import ModelFromElsewhere
 from steelyard.api.training import ClassWeights
 from steelyard.api.training_job import TrainingJobSpec
 from steelyard_trainer.families.sklearn.features import Form
@@ -68,7 +69,9 @@ def build_estimator(spec: TrainingJobSpec, task: Task, classes: Sequence[str] | 
 
 def form_of(spec: TrainingJobSpec) -> Form:
     """How the model takes its features. Trees need no scale for a split; boosting splits categories as sets."""
-    match spec.model.given:
+    match spec.kind:
+        case ModelFromElsewhere():
+            return "Plain"
         case api.GradientBoosting():
             return "Coded"
         case api.RandomForest():

@@ -1,0 +1,74 @@
+"""An estimator from elsewhere where the stage finish weighs it: whether it fits the table, and its labels put in the
+order of the product's. Imports numpy and cells; the estimator is loaded already.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from steelyard.cells.words import Spelling, word_of
+from steelyard_trainer.data.words import listed
+from steelyard_trainer.elsewhere.archive import RefusedError
+
+
+def fitted(estimator: Any, names: Sequence[str], classes: Sequence[str] | None, spelling: Spelling) -> Any:
+    """The estimator as one of the product's own: fitted on the numbers of the classes.
+
+    Args:
+        estimator: one of scikit-learn's that the product has; it is changed.
+        names: of the table's columns, in its order.
+        classes: the labels in their order; None for regression.
+        spelling: how labels are spelled.
+
+    Raises:
+        RefusedError: it does not fit the table or the target.
+    """
+    _check_columns(estimator, names)
+    if getattr(estimator, "is_categorical_", None) is not None and np.any(estimator.is_categorical_):
+        raise RefusedError("it was fitted on categories; allowed: one that was fitted on numbers")
+    if getattr(estimator, "n_outputs_", 1) != 1 or np.ndim(getattr(estimator, "coef_", 0)) > 2:
+        raise RefusedError("it says several numbers a row; allowed: one target")
+    if hasattr(estimator, "feature_names_in_"):
+        # They have been held against the table; rows come as arrays.
+        del estimator.feature_names_in_
+    kind, is_classifier = type(estimator).__name__, hasattr(estimator, "classes_")
+    if classes is None:
+        if is_classifier:
+            raise RefusedError(f"it is a {kind}, which says labels, but the target is a number (task Regression)")
+        return estimator
+    if not is_classifier:
+        raise RefusedError(
+            f"it is a {kind}, which says numbers, but the target has {len(classes)} classes; are they numbers to "
+            "predict? say task: Regression"
+        )
+    _check_labels(estimator.classes_, classes, spelling)
+    estimator.classes_ = np.arange(len(classes))
+    return estimator
+
+
+def _check_columns(estimator: Any, names: Sequence[str]) -> None:
+    width = int(getattr(estimator, "n_features_in_", len(names)))
+    if width != len(names):
+        raise RefusedError(
+            f"it takes {width:,} numbers a row, but the table has {len(names):,} columns beside the target: "
+            f"{listed(names, 20)}; leave out what it has not learned (dataset.exclude), or name the table that it has"
+        )
+    known = [str(name) for name in getattr(estimator, "feature_names_in_", names)]
+    for place, (own, given) in enumerate(zip(known, names, strict=True), 1):
+        if own != given:
+            raise RefusedError(
+                f"its column {place} is {own!r}, the table's is {given!r}; its columns are, in this order: "
+                f"{listed(known, 20)}"
+            )
+
+
+def _check_labels(own: Any, classes: Sequence[str], spelling: Spelling) -> None:
+    labels = [word_of(label, spelling) for label in np.asarray(own).tolist()]
+    # Numbers from 0 are those of the labels in their order.
+    if labels == list(classes) or labels == [str(index) for index in range(len(classes))]:
+        return
+    raise RefusedError(
+        f"it says {listed([str(label) for label in labels], 20)}, but the target's labels are, in this order: "
+        f"{listed(classes, 20)}"
+    )
