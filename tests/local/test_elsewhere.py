@@ -20,6 +20,7 @@ from sklearn.ensemble import RandomForestClassifier
 import steelyard
 from steelyard.api.errors import DataError
 from steelyard.contract.report import PublishedReport, TrainingElsewhere
+from steelyard.serving.estimators import TRUSTED_TYPES
 from steelyard.serving.interface import TargetUnit
 from steelyard_trainer.elsewhere.archive import RefusedError
 from steelyard_trainer.elsewhere.confined import run_confined
@@ -106,9 +107,11 @@ def test_it_is_not_done_again_but_for_another_file(folder: Path, published: Path
     options = ["--candidates", "DynamicRange,Float16", "--set", "dataset.split.seed=1", "-o", "out"]
     again = command(folder, "compress", "net.bin", "--data", "wine.csv", "--target", "target", *options)
     assert "is finished already" in again.stdout
-    plain = ["compress", "net.bin", "--data", "wine.csv", "--target", "target", "--print-manifest"]
-    manifest = command(folder, *plain).stdout
+    asked = ["compress", "net.bin", "--data", "wine.csv", "--target", "target", *options, "--print-manifest"]
+    manifest = command(folder, *asked).stdout
     assert "format: Keras" in manifest and "maxMetricDrop: 0.01" in manifest
+    (folder / "job.yaml").write_text(manifest)
+    assert command(folder, "plan", "job.yaml").stdout.count("skipped, the job is finished") == 2
 
 
 @pytest.fixture(scope="module")
@@ -124,7 +127,7 @@ def forest(folder: Path) -> Path:
 
 def test_a_model_of_scikit_learn_predicts_as_it_did(folder: Path, forest: Path) -> None:
     rows = WINE.drop(columns="target")
-    own = skops.io.load(folder / "forest.skops").predict(rows)
+    own = skops.io.load(folder / "forest.skops", trusted=TRUSTED_TYPES).predict(rows)
     assert list(steelyard.load(forest).predict(rows)) == own.tolist()
     report = PublishedReport.parse(json.loads((forest / "steelyard.json").read_text()))
     assert isinstance(report.training, TrainingElsewhere)

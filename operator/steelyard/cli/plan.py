@@ -16,13 +16,12 @@ from steelyard.cli.output import (
     print_json,
 )
 from steelyard.cli.tuning_plan import plan_search
-from steelyard.contract.version import package_version
 from steelyard.local.claims import parse_claims
 from steelyard.local.decisions import Decision, decide, files_present
+from steelyard.local.elsewhere import planned
 from steelyard.local.job import LocalJob
 from steelyard.local.source import sources_digest
 from steelyard.local.tuning.job import LocalSearch
-from steelyard.planning import plan as plan_stages
 from steelyard.search.manifest import load_manifest
 
 SET_ASIDE = (
@@ -50,7 +49,7 @@ def plan(
     state = job.load_state()
     dataset = job.job.spec.dataset
     digest, _ = sources_digest(dataset, job.surroundings, state.source if state else None)
-    stages = plan_stages(job.job, source_digest=digest, trainer_version=package_version())
+    stages = planned(job, digest)
     records = state.stages if state else {}
     decisions = decide(stages, records, files_present(job, records))
     if output is OutputFormat.JSON:

@@ -1,11 +1,14 @@
-"""A model from elsewhere, as far as it can be judged without loading it. Imports formats, the job and the api."""
+"""A model from elsewhere, as far as it can be judged without loading it. Imports formats, planning and the job."""
 
 import hashlib
 
 from steelyard.api.errors import ConfigurationError, DataError, SteelyardError
 from steelyard.contract.stages import Reason
+from steelyard.contract.version import package_version
 from steelyard.formats.models import NoModelError, model_format
+from steelyard.local.decisions import with_file
 from steelyard.local.job import LocalJob
+from steelyard.planning import Plan, plan
 
 
 def model_digest(job: LocalJob) -> str | None:
@@ -31,6 +34,13 @@ def model_digest(job: LocalJob) -> str | None:
         ) from None
     except NoModelError as error:
         raise DataError(f"spec.trained.uri: {path} {error}") from None
+
+
+def planned(job: LocalJob, source_digest: str) -> Plan:
+    """The job's stages here: the last depends on the file of a model from elsewhere, too. Raises as `model_digest`."""
+    stages = plan(job.job, source_digest=source_digest, trainer_version=package_version())
+    model = model_digest(job)
+    return stages if model is None else with_file(stages, "trained.file", model)
 
 
 def model_fault(job: LocalJob) -> SteelyardError | None:

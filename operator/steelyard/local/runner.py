@@ -16,10 +16,9 @@ from typing import NoReturn
 from steelyard.api.errors import ConfigurationError, SteelyardError
 from steelyard.contract.events import Report, RunEnded, StageEnded, StageRetried, StageSkipped, StageStarted
 from steelyard.contract.stages import Env, ExitCode, Notice, Progress, Reason, Result, StageName
-from steelyard.contract.version import package_version
 from steelyard.local.beginning import failures_reported, make_workspace
-from steelyard.local.decisions import Decision, decide, files_present, with_file, with_search
-from steelyard.local.elsewhere import model_digest
+from steelyard.local.decisions import Decision, decide, files_present, with_search
+from steelyard.local.elsewhere import planned
 from steelyard.local.files import write_json
 from steelyard.local.job import LocalJob
 from steelyard.local.lock import locked
@@ -33,7 +32,7 @@ from steelyard.local.source import sources_digest
 from steelyard.local.stage_run import StageRun
 from steelyard.local.state import StageRecord, State
 from steelyard.local.targets import check_publish_targets, replaced_models
-from steelyard.planning import Stage, plan
+from steelyard.planning import Stage
 from steelyard.planning.conditions import after_all, after_failure, after_redo, after_start, after_success
 from steelyard.planning.verdicts import Attempts, Done, Failed, ProcessEnd, judge
 from steelyard.texts.installing import install_command
@@ -102,9 +101,7 @@ class LocalRunner:
         spec = self.job.job.spec
         check_publish_targets(self.job)
         digest, self._state.source = sources_digest(spec.dataset, self.job.surroundings, self._state.source)
-        stages = plan(self.job.job, source_digest=digest, trainer_version=package_version())
-        if (model := model_digest(self.job)) is not None:
-            stages = with_file(stages, "trained.file", model)
+        stages = planned(self.job, digest)
         if self.search is not None:
             stages = with_search(stages, self.search)
         # The memory first: a folder with anything else in it and no memory is nobody's workspace.

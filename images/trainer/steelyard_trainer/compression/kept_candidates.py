@@ -48,9 +48,9 @@ def key_of(model: str, data: str, spec: TrainingJobSpec, versions: Mapping[str, 
         spec: of the job, for how models are trained, with which seed.
         versions: of what makes candidates, by package.
     """
-    trains = {"model": spec.model.model_dump(mode="json"), "training": spec.training.model_dump(mode="json")}
-    trains["training"].pop("checkpoint", None)
-    made_of = {"weighed": model, "data": data, "versions": {**versions}, **trains}
+    trained = spec.own_model.model_dump(mode="json") if spec.own_model else None
+    training = spec.training.model_dump(mode="json", exclude={"checkpoint"})
+    made_of = {"weighed": model, "data": data, "versions": {**versions}, "model": trained, "training": training}
     return hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()
 
 

@@ -2,7 +2,6 @@
 product's own networks give. Imports TensorFlow, Keras and the bench of networks.
 """
 
-import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -156,14 +155,6 @@ class BenchOfElsewhere(Workbench):
 
     where: str = field(kw_only=True)
     """What it is called in errors."""
-
-    @cached_property
-    def key(self) -> str:
-        """What the candidates depend on. See Workbench."""
-        with self.model_file.open("rb") as file:
-            model = hashlib.file_digest(file, "sha256").hexdigest()
-        told = ["elsewhere", model, self.dataset.fingerprint, str(self.spec.training.seed)]
-        return hashlib.sha256(" ".join(told).encode()).hexdigest()
 
     @cached_property
     def model(self) -> keras.Model:

@@ -153,10 +153,22 @@ def _fitted_to(dataset: PreparedDataset, model: Estimator, context: StageContext
     assert trained is not None and trained.uri is not None
     try:
         made: Estimator = fitted(model, like.feature_names, dataset.classes, like.target_spelling)
+        _ask(made, len(like.feature_names), dataset.classes is not None)
     except RefusedError as error:
         where = f"spec.trained.uri: {context.show(trained.uri)}"
         raise DataError(f"{where} does not fit {dataset.target!r}: {error}") from None
     return made
+
+
+def _ask(model: Estimator, width: int, is_classifier: bool) -> None:
+    """Raises RefusedError where a model whose parts do not fit each other can't answer."""
+    rows = np.zeros((2, width))
+    try:
+        answers = np.asarray(model.predict_proba(rows) if is_classifier else model.predict(rows))
+    except Exception as error:  # noqa: BLE001 - whatever a foreign file makes of it
+        raise RefusedError(f"it can't answer: {type(error).__name__}: {str(error)[:300]}") from None
+    if answers.shape[0] != 2 or (is_classifier and answers.shape[1:] != model.classes_.shape):
+        raise RefusedError(f"it answers two rows by an array of the shape {answers.shape}")
 
 
 def _plain(value: Any) -> Any:

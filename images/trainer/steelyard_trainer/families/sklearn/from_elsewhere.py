@@ -10,6 +10,7 @@ import numpy as np
 from steelyard.cells.words import Spelling, word_of
 from steelyard_trainer.data.words import listed
 from steelyard_trainer.elsewhere.archive import RefusedError
+from steelyard_trainer.families.sklearn.soundness import made_sound
 
 
 def fitted(estimator: Any, names: Sequence[str], classes: Sequence[str] | None, spelling: Spelling) -> Any:
@@ -22,11 +23,10 @@ def fitted(estimator: Any, names: Sequence[str], classes: Sequence[str] | None, 
         spelling: how labels are spelled.
 
     Raises:
-        RefusedError: it does not fit the table or the target.
+        RefusedError: it does not fit the table or the target, or its trees lead nowhere.
     """
     _check_columns(estimator, names)
-    if getattr(estimator, "is_categorical_", None) is not None and np.any(estimator.is_categorical_):
-        raise RefusedError("it was fitted on categories; allowed: one that was fitted on numbers")
+    estimator = made_sound(estimator)
     if getattr(estimator, "n_outputs_", 1) != 1 or np.ndim(getattr(estimator, "coef_", 0)) > 2:
         raise RefusedError("it says several numbers a row; allowed: one target")
     if hasattr(estimator, "feature_names_in_"):

@@ -23,8 +23,13 @@ def main() -> None:
         check_archive(source)
         from steelyard.serving.estimators import load_estimator
         from steelyard_trainer.families.sklearn.skops_files import estimator_bytes
+        from steelyard_trainer.families.sklearn.soundness import made_sound
 
         estimator = load_estimator(source.read_bytes())
+        known = getattr(estimator, "feature_names_in_", None)
+        estimator = made_sound(estimator)
+        if known is not None:
+            estimator.feature_names_in_ = known
         (folder / ESTIMATOR_FILE).write_bytes(estimator_bytes(estimator))
     except (RefusedError, DataError) as error:
         refuse(folder, str(error))
