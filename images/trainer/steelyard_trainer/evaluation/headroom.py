@@ -20,8 +20,8 @@ from steelyard_trainer.evaluation.metrics import evaluate, reported
 MOST_ROWS = 20_000
 MOST_NUMBERS = 10_000_000
 """Rows times features times outputs that are fitted: some seconds at most."""
-_LEAST_ROWS = 500
-"""Of a wide table so many are taken all the same."""
+LEAST_ROWS = 200
+"""Where a table is so wide that not even so many are, none is fitted."""
 PENALTIES = (100.0, 1.0, 0.01)
 """Of the squared weights: alpha of Ridge, 1 / C of LogisticRegression. The largest first: each fit of the latter goes
 on from the one before."""
@@ -43,9 +43,14 @@ def headroom(
         seed: which training rows are learned, of more than MOST_ROWS or of a wide table.
 
     Returns:
-        None where nothing can be learned: the rows have one label.
+        None where nothing can be learned: the rows have one label, or the table is too wide.
     """
-    features, targets = _some(read("train"), 1 if classes is None else len(classes), seed)
+    training, outputs = read("train"), 1 if classes is None else len(classes)
+    rows, width = training.features.shape
+    most = min(MOST_ROWS, MOST_NUMBERS // max(1, width * outputs))
+    if most < min(rows, LEAST_ROWS):
+        return None
+    features, targets = _some(training, most, seed)
     if classes is not None and len(np.unique(targets)) < 2:
         return None
     validation, sign = read("validation"), 1.0 if primary.info.goal == "Maximize" else -1.0
@@ -64,10 +69,9 @@ def headroom(
     return HeadroomReport(rows=len(targets), penalty=best[1], linear=reported(judged)[primary.name])
 
 
-def _some(training: Labelled, outputs: int, seed: int) -> tuple[Array, Array]:
-    """So many training rows that the fits are short."""
-    rows, width = training.features.shape
-    most = min(MOST_ROWS, max(_LEAST_ROWS, MOST_NUMBERS // max(1, width * outputs)))
+def _some(training: Labelled, most: int, seed: int) -> tuple[Array, Array]:
+    """All rows, or some of them where there are more than so many."""
+    rows = len(training.targets)
     if rows <= most:
         return training.features, training.targets
     taken = np.sort(np.random.default_rng(seed).choice(rows, most, replace=False))

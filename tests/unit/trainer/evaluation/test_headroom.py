@@ -58,14 +58,17 @@ def test_what_is_not_linear_has_headroom_and_a_regression_is_in_its_own_unit() -
 
 def test_of_many_rows_and_of_wide_tables_some_are_learned_by_the_seed(monkeypatch: pytest.MonkeyPatch) -> None:
     made = parts(lambda rows: (rows[:, 0] > 0).astype(np.int32))
-    monkeypatch.setattr(tested, "_LEAST_ROWS", 20)
-    for name, value, rows in (("MOST_ROWS", 100, 100), ("MOST_NUMBERS", 4 * 2 * 50, 50), ("MOST_NUMBERS", 1, 20)):
+    monkeypatch.setattr(tested, "LEAST_ROWS", 50)
+    for name, value, rows in (("MOST_ROWS", 100, 100), ("MOST_NUMBERS", 4 * 2 * 50, 50)):
         with monkeypatch.context() as patched:
             patched.setattr(tested, name, value)
             one, same, other = (
                 headroom("Classification", ACCURACY, ["a", "b"], made.__getitem__, s) for s in (1, 1, 2)
             )
             assert one is not None and one.rows == rows and one == same and one != other
+
+    monkeypatch.setattr(tested, "MOST_NUMBERS", 4 * 2 * 49)
+    assert headroom("Classification", ACCURACY, ["a", "b"], made.__getitem__, 0) is None
 
 
 def test_a_label_that_was_not_learned_is_said_of_no_row_and_one_label_is_nothing_to_learn() -> None:

@@ -122,8 +122,10 @@ class Workbench:
         return model
 
     @property
-    def own_work(self) -> int:
-        """What was trained to make the model, at most: rows x epochs x weights."""
+    def own_work(self) -> int | None:
+        """What was trained to make the model, at most: rows x epochs x weights; None where it was not trained here."""
+        if self.spec.is_from_elsewhere:
+            return None
         return self.dataset.rows["train"] * self.spec.training.epochs * int(self.model.count_params())
 
     def read(self, splits: Sequence[SplitName]) -> Examples:
