@@ -25,6 +25,8 @@ from steelyard.report.tables import count_text
 WIDTHS: dict[Size, float] = {"Wide": 920.0, "Half": 460.0}
 _LEFT, _RIGHT, _TOP, _BOTTOM = 74.0, 24.0, 26.0, 50.0
 _LEGEND_ROOM = 12.0
+_FEW_MARKS = 8
+"""Of more marks nobody finds what stands far from its own."""
 _WIDE_LETTER = 7.4
 """About the width of a letter, of the wide ones."""
 
@@ -174,30 +176,40 @@ def _draw_whisker(canvas: Canvas, x: float, start: float, end: float, is_whole: 
 
 def _write_labels(canvas: Canvas, plane: _Plane, plot: Plot) -> None:
     """What is written beside marks: above, or further up or down where the ring, a mark, its whisker, a bound or
-    another label is already."""
+    another label is already; of many marks only close to them. The chosen one's goes first, and one that would cover
+    something is left out."""
     ring, taken = plot.ring, [place for mark in plot.marks for place in _taken(plane, mark)]
     for curve in (curve for curve in plot.curves if curve.kind == "limit"):
         ends = [plane.at(*point) for point in curve.points]
         taken += [(ends[0][0], ends[-1][0], ends[0][1])] if ends[0][1] == ends[-1][1] else []
-    for mark in (mark for mark in plot.marks if mark.label):
+    furthest = 120 if len(plot.marks) <= _FEW_MARKS else 36
+    labelled = [mark for mark in plot.marks if mark.label]
+    for mark in sorted(labelled, key=lambda mark: (not _is_ringed(mark, ring), mark.kind != "baseline")):
         half = len(mark.label) * _WIDE_LETTER / 2
-        is_ringed = ring is not None and (mark.x, mark.y) == (ring.x, ring.y)
-        places = _places(plane, plane.at(mark.x, mark.y), half, 19 if is_ringed else 14)
+        distance = 19 if _is_ringed(mark, ring) else 14
+        places = _places(plane, plane.at(mark.x, mark.y), half, distance, furthest)
         clear = (
             (x, y)
             for x, y in places
             if all(abs(y - other) >= 13 or x + half < left or x - half > right for left, right, other in taken)
         )
-        x, y = next(clear, places[0])
-        taken.append((x - half, x + half, y))
-        canvas.text(x, y + 4, mark.label, "halo")
+        found = next(clear, places[0] if _is_ringed(mark, ring) else None)
+        if found is not None:
+            taken.append((found[0] - half, found[0] + half, found[1]))
+            canvas.text(found[0], found[1] + 4, mark.label, "halo")
 
 
-def _places(plane: _Plane, at: tuple[float, float], half: float, distance: float) -> list[tuple[float, float]]:
+def _is_ringed(mark: Mark, ring: Mark | None) -> bool:
+    return ring is not None and (mark.x, mark.y) == (ring.x, ring.y)
+
+
+def _places(
+    plane: _Plane, at: tuple[float, float], half: float, distance: int, furthest: int
+) -> list[tuple[float, float]]:
     """Middles of where a label of a mark may stand, the best first: just above and below it, beside it, further off."""
     middle, y = at
     within = min(max(middle, _LEFT + half + 2), plane.width - half - 4)
-    offsets = [sign * step for step in range(round(distance), 120, 10) for sign in (-1, 1)]
+    offsets = [sign * step for step in range(distance, furthest, 10) for sign in (-1, 1)]
     upright = [(within, y + offset) for offset in offsets]
     sides = [middle + sign * (half + distance - 4) for sign in (1, -1)]
     beside = [(x, y) for x in sides if _LEFT + half <= x <= plane.width - half - 2]

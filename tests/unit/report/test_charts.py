@@ -1,6 +1,7 @@
 """Charts as pictures: what is drawn where."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 from pages import charts_of, page_of
 from published_support import PUBLISHED
@@ -68,3 +69,43 @@ def test_the_label_of_the_chosen_candidate_keeps_clear_of_its_ring() -> None:
     (ring,) = [dot for dot in chart.iter("circle") if dot.get("class") == "chosen"]
     (label,) = [text for text in chart.iter("text") if text.text == "Int8"]
     assert float(label.get("y") or 0) + 3 < float(ring.get("cy") or 0) - float(ring.get("r") or 0)
+
+
+def test_of_many_marks_those_are_named_whose_names_have_room_and_the_chosen_one_always() -> None:
+    marks = [Mark(1.0 + number / 50, 1.0 + number / 40, "trial", "", f"c {number}") for number in range(20)]
+    ring = replace(marks[10], label="")
+    (chart,) = charts_of(drawn(Plot("", "x", "y", marks=tuple(marks), ring=ring, size="Half")))
+    labels = [text for text in chart.iter("text") if text.get("class") == "halo"]
+    assert "c 10" in {text.text for text in labels} and 2 < len(labels) < 20
+    dots = list(chart.iter("circle"))
+    for text in labels:
+        own = dots[int(str(text.text).split()[1])]
+        assert abs(float(text.get("y") or 0) - float(own.get("cy") or 0)) < 40
+    places = sorted((float(text.get("y") or 0), float(text.get("x") or 0), len(str(text.text))) for text in labels)
+    for one, other in pairwise(places):
+        assert other[0] - one[0] >= 13 or abs(one[1] - other[1]) >= 3.3 * (one[2] + other[2])
+
+
+def test_equal_ratios_are_equal_distances_and_a_whisker_ends_at_the_edge_of_the_picture() -> None:
+    marks = (
+        Mark(10.0, 1.0, "baseline", ""),
+        Mark(100.0, 1.0, "below", "", whisker=0.5),
+        Mark(1000.0, 1.0, "trial", ""),
+    )
+    plot = Plot(
+        "", "x", "y", marks=marks, x_range=(5.0, 2000.0), y_range=(0.0, 2.0), is_log_x=True, key=(("ring", "it"),)
+    )
+    (chart,) = charts_of(drawn(plot))
+    (square,) = [box for box in chart.iter("rect") if box.get("class") == "baseline"]
+    (triangle,) = list(chart.iter("polygon"))
+    (disc,) = [dot for dot in chart.iter("circle") if dot.get("class") == "trial"]
+    first = float(square.get("x") or 0) + float(square.get("width") or 0) / 2
+    second, third = float(str(triangle.get("points")).split()[-1].split(",")[0]), float(disc.get("cx") or 0)
+    assert abs((second - first) - (third - second)) < 0.2 and second > first
+    # A line and its cap; what goes on beyond the edge has none.
+    assert len([line for line in chart.iter("line") if line.get("class") == "whisker"]) == 2
+    beyond = replace(plot, marks=(replace(marks[1], whisker=-1.0),))
+    (chart,) = charts_of(drawn(beyond))
+    (line,) = [line for line in chart.iter("line") if line.get("class") == "whisker"]
+    (axis,) = [each for each in chart.iter("line") if each.get("class") == "axis" and each.get("y1") == each.get("y2")]
+    assert line.get("y2") == axis.get("y1")

@@ -60,12 +60,13 @@ class _Front:
         metric, worst = self.chosen.primary_metric, self.at_loss(self.chosen.max_metric_drop or None)
         low, high = self._y_range(worst)
         front = self._unbeaten()
-        named = {each.name for each in (self.shown if len(self.shown) <= _FEW else front)}
+        drawn = [each for each in front if low <= self._y(each) <= high]
+        named = {each.name for each in (self.shown if len(self.shown) <= _FEW else drawn)}
         named |= {self.chosen.chosen, *BASELINES}
         marks = [self._mark(each, named, low, high) for each in self.shown]
         ends = _with_room([mark.x for mark in marks])
         ring = next((mark for mark, each in zip(marks, self.shown, strict=True) if self._is_chosen(each)), None)
-        joined = tuple((self._x(each), self._y(each)) for each in front)
+        joined = tuple((self._x(each), self._y(each)) for each in drawn)
         curves = (Curve(joined, "joined"),) if len(joined) > 1 else ()
         if worst is not None:
             curves = (*curves, Curve(((ends[0], worst), (ends[1], worst)), "limit", "budget"))
@@ -117,11 +118,11 @@ class _Front:
         kind: MarkKind = "trial" if each.within_budget else "pruned"
         if each.name in BASELINES:
             kind = "baseline"
+        label = name if each.name in named else ""
         if not low <= value <= high:
             edge, kind = (low, "below") if value < low else (high, "above")
             inside = edge + (0.04 if kind == "below" else -0.04) * (high - low)
-            return Mark(self._x(each), inside, kind, title, f"{name} ({number(value, 3)})", 5.0)
-        label = name if each.name in named else ""
+            return Mark(self._x(each), inside, kind, title, f"{label} ({number(value, 3)})" if label else "", 5.0)
         return Mark(self._x(each), value, kind, title, label, 5.0, self._whisker(each))
 
     def _unbeaten(self) -> list[CandidateReport]:
