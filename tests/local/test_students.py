@@ -12,6 +12,7 @@ from finish_support import FinishStage, job_on
 
 from steelyard.api.models import Model
 from steelyard.api.training import Training
+from steelyard.contract.report import PublishedReport
 from steelyard.stores.integrity import verify
 from steelyard_trainer.compression.artifact import Artifact
 from steelyard_trainer.compression.techniques.base import CannotBeMadeError, StepData
@@ -65,6 +66,10 @@ def test_a_student_is_an_eighth_as_wide_and_published(digits: FinishStage, capfd
     assert outcome.summary["chosen"] == "small" and outcome.summary["candidates"][1]["metric"] > 0.9
     assert outcome.summary["bytes"] < outcome.summary["baselineBytes"] / 8
     assert verify(digits.folder / "model") == []
+    made = {each.name: each.made for each in PublishedReport.read(digits.folder / "model").choice.candidates}
+    # Six epochs, to three of the trained network.
+    assert made["small"] and made["small"].work == pytest.approx(6 * 2_410 / (3 * 19_210), abs=1e-4)
+    assert made["Baseline"] and made["Baseline"].work is None and made["Baseline"].seconds > 0
     events = [json.loads(line) for line in capfd.readouterr().out.splitlines()]
     epochs = [each for each in events if each.get("unit") == UNIT]
     assert [each["done"] for each in epochs] == list(range(1, 7)) and {each["total"] for each in epochs} == {6}
