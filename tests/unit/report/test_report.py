@@ -226,6 +226,22 @@ def test_a_page_tells_what_compression_changed_on_the_test_set() -> None:
     assert "Both give each of the 29 rows the same label" in told and "Recall of each" not in told
 
 
+def test_of_many_labels_those_are_told_that_lost_most_and_the_pairs_that_were_confused() -> None:
+    document = report_document()
+    pairs = [{"label": "l1", "said": "l2", "rows": 5}, {"label": "l3", "said": "l1", "rows": 4}]
+    document["errors"] = {"confused": [{**pairs[0], "rows": 7}]}
+    recalls = [{"label": f"l{number}", "rows": 9, "before": 0.9, "after": 0.9 - number / 100} for number in range(40)]
+    document["before"] = {
+        "metrics": {"accuracy": {"value": 0.97, "standardError": 0.02}},
+        "errors": {"confused": pairs},
+        "recalls": recalls,
+    }
+    card = model_card(PublishedReport.parse(document))
+    assert "Recall of the 12 labels of 40 that lost most of it:" in card
+    assert "| `l39` | 9 | 0.9 | 0.51 | -0.39 |" in card and "| `l28` |" in card and "| `l27` |" not in card
+    assert "| `l1` | `l2` | 5 | 7 |\n| `l3` | `l1` | 4 | few |" in card
+
+
 def test_a_linear_model_that_is_about_as_good_is_told_with_what_that_means() -> None:
     document = report_document()
     test = document["metrics"]["test"]["accuracy"]["value"]

@@ -13,16 +13,16 @@ MEASURES = all_measures("Classification")
 
 
 def test_answers_that_differ_are_counted_by_who_is_right() -> None:
-    targets = np.array([0, 0, 1, 1, 2, 2])
-    before = np.eye(4)[[0, 1, 1, 1, 0, 2]]
-    after = np.eye(4)[[0, 0, 2, 1, 1, 2]]
+    targets = np.array([0, 0, 1, 1, 1, 2, 2])
+    before = np.eye(4)[[0, 1, 1, 1, 1, 0, 2]]
+    after = np.eye(4)[[0, 0, 2, 0, 1, 1, 2]]
     found = before_of("Classification", MEASURES, CLASSES, targets, before, after)
     assert found is not None and found.answers is not None and found.recalls is not None
-    assert found.answers.to_json() == {"rows": 6, "differing": 3, "lost": 1, "won": 1}
+    assert found.answers.to_json() == {"rows": 7, "differing": 4, "lost": 2, "won": 1}
     # A label that has no row there has no recall.
     assert [(each.label, each.rows, each.before, each.after) for each in found.recalls] == [
         ("a", 2, 0.5, 1.0),
-        ("b", 2, 1.0, 0.5),
+        ("b", 3, 1.0, 1 / 3),
         ("c", 2, 0.5, 0.5),
     ]
     assert found.errors == errors_of(CLASSES, targets, before)
