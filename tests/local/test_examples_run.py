@@ -23,3 +23,10 @@ def test_the_small_digits_are_a_tenth_as_large(tmp_path: Path) -> None:
     sizes = {each["name"]: each["bytes"] for each in report["choice"]["candidates"]}
     assert sizes[report["choice"]["chosen"]] < sizes["Baseline"] / 10
     assert report["metrics"]["test"]["accuracy"]["value"] > 0.93
+
+
+def test_the_forest_of_digits_is_a_quarter_as_large(tmp_path: Path) -> None:
+    report = run_example("digits-forest", tmp_path)
+    sizes = {each["name"]: each["bytes"] for each in report["choice"]["candidates"]}
+    assert sizes[report["choice"]["chosen"]] < sizes["Baseline"] / 4
+    assert report["metrics"]["test"]["accuracy"]["value"] > 0.93

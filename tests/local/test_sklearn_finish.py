@@ -90,10 +90,10 @@ def predicted(model: Path, rows: Path, capsys: pytest.CaptureFixture[str]) -> di
 @pytest.mark.parametrize(
     ("data", "model", "chosen"),
     [
-        ("digits", FOREST, "Baseline"),
+        ("digits", FOREST, "Onnx"),
         ("digits", {"logisticRegression": {}}, "Onnx"),
         ("digits", {"nearestNeighbors": {"algorithm": "KDTree"}}, "Baseline"),
-        ("diabetes", {"randomForest": {"nEstimators": 5}}, None),
+        ("diabetes", {"randomForest": {"nEstimators": 5}}, "Onnx"),
         ("diabetes", {"ridge": {}}, "Onnx"),
         ("diabetes", {"lasso": {"scaling": "None", "alpha": 0.1}}, "Onnx"),
         ("diabetes", {"elasticNet": {}}, "Onnx"),

@@ -32,6 +32,7 @@ LIKE = Preprocessing((), "t", "Classification", tuple(str(digit) for digit in ra
 class Data:
     """What a packed trial needs of a dataset here."""
 
+    has_search_rows = False
     folder = Path("prepared")
     preprocessing = Preprocessing((), "t", "Regression")
     missing_values = MissingValues()

@@ -7,7 +7,18 @@ from typing import Literal
 Form = Literal["Keras", "LiteRT", "OnnxRuntime", "Skops"]
 """What runs a model's files: Keras, which goes on training, or what serves published models."""
 
-TechniqueName = Literal["DynamicRange", "Float16", "Int8", "Int4", "Distill", "QuantizationAware", "Prune", "Onnx"]
+TechniqueName = Literal[
+    "DynamicRange",
+    "Float16",
+    "Int8",
+    "Int4",
+    "Distill",
+    "QuantizationAware",
+    "Prune",
+    "Onnx",
+    "Refit",
+    "SelectTrees",
+]
 """How a model is made smaller or faster: `api/compression/techniques.py` has the settings of each."""
 
 CompressionObjective = Literal["Size", "Latency", "Balanced"]

@@ -78,13 +78,25 @@ FOREST = {"randomForest": {}}
             FOREST,
             {"compression": {"candidates": ["Onnx", "Int8"]}},
             "compression.candidates",
-            "Int8 is not made of scikit-learn's models; allowed: Baseline, Onnx",
+            "Int8 is not made of scikit-learn's models; allowed: Baseline, Onnx, Refit, SelectTrees",
+        ),
+        (
+            {"gradientBoosting": {}},
+            {"compression": {"candidates": ["SelectTrees"]}},
+            "compression.candidates",
+            "SelectTrees is not made of gradientBoosting; allowed: Baseline, Onnx, Refit",
+        ),
+        (
+            {"ridge": {}},
+            {"compression": {"candidates": [{"name": "a", "steps": [{"technique": "Refit"}]}]}},
+            "compression.candidates[0].steps[0]",
+            "Refit is not made of ridge; allowed: Onnx",
         ),
         (
             FOREST,
             {"compression": {"candidates": ["Auto"]}},
             "compression.candidates",
-            "Auto is not made of scikit-learn's models; allowed: Baseline, Onnx",
+            "Auto is not made of scikit-learn's models; allowed: Baseline, Onnx, Refit, SelectTrees",
         ),
         (
             {"linear": {}},
@@ -135,6 +147,8 @@ def test_the_candidates_default_to_what_the_model_has() -> None:
     assert parse({"mlp": {}}, compression={}).spec.candidates == ["DynamicRange", "Float16", "Int8"]
     assert parse(FOREST, compression={}).spec.candidates == ["Onnx"]
     assert parse(FOREST).spec.candidates == []
+    assert not parse(FOREST, compression={}).spec.sets_rows_aside
+    assert parse(FOREST, compression={"candidates": ["SelectTrees"]}).spec.sets_rows_aside
     assert parse({"mlp": {}}, compression={"candidates": ["Float16"]}).spec.candidates == ["Float16"]
 
 

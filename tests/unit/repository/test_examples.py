@@ -15,7 +15,8 @@ MANIFESTS = sorted(EXAMPLES.glob("*/training-job.yaml"))
 
 
 def test_there_are_examples() -> None:
-    assert {path.parent.name for path in MANIFESTS} == {"diabetes", "digits", "digits-cnn", "digits-small", "wine"}
+    names = {path.parent.name for path in MANIFESTS}
+    assert names == {"diabetes", "digits", "digits-cnn", "digits-forest", "digits-small", "wine"}
 
 
 @pytest.mark.parametrize("path", MANIFESTS, ids=lambda path: path.parent.name)

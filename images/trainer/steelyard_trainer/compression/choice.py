@@ -177,6 +177,8 @@ def choose(
             relation = "no better than" if cost == least else "more than"
             name = baseline_name if best is baseline else best.name
             verdict = f"within the budget, but {_shown(cost, objective)} is {relation} {name}'s"
+        if not candidate.failure and candidate.bytes > baseline.bytes:
+            verdict += f"; its file is {candidate.bytes / baseline.bytes:.1f} times as large as {baseline_name}'s"
         told = proof.tested.get(candidate.name) if proof else None
         weighed.append(
             Weighed(

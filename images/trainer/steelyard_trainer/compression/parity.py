@@ -65,7 +65,8 @@ def fault_of(
         is_class: whether the outputs are probabilities of classes, of which the largest is the answer.
         spread: see `agreement`; of what `serve` gives. A LiteRT file itself gives the standardized target, of spread 1.
     """
-    if made == given:
+    # What is of the same form is another model, such as a forest of fewer trees: there is nothing that it is a form of.
+    if made.runtime == given.runtime:
         return ""
     rows = features[np.linspace(0, len(features) - 1, min(MOST_ROWS, len(features))).round().astype(np.int64)]
     if made.runtime == "LiteRT":

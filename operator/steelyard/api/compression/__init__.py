@@ -31,10 +31,11 @@ class Compression(Part):
     of networks DynamicRange (8-bit weights), Float16 (16-bit weights), Int8 (8-bit weights and activations),
     Int4 (4-bit weights of dense layers, 8-bit weights of convolutions), Distill (a narrower network, taught by the
     trained one), QuantizationAware (weights learned in few bits), Prune (zeros); of scikit-learn's models Onnx
-    (float32). Each is a technique's name, with its defaults, or a map of a name of its own and the steps, techniques
-    with settings, that are applied one after the other. Auto, alone in the list, of networks: a search, which trains
-    what the candidates before it make worth it. Default: of networks DynamicRange, Float16 and Int8, of scikit-learn's
-    models Onnx."""
+    (float32), of forests and gradient boosting Refit (fitted anew with fewer trees and leaves), of forests SelectTrees
+    (some of the trees). Each is a technique's name, with its defaults, or a map of a name of its own and the steps,
+    techniques with settings, that are applied one after the other. Auto, alone in the list, of networks: a search,
+    which trains what the candidates before it make worth it. Default: of networks DynamicRange, Float16 and Int8, of
+    scikit-learn's models Onnx."""
     max_trainings: Annotated[int, Field(ge=1, le=100)] | None = None
     """Auto: how many networks are trained, at most. Default: 8."""
     max_work: Annotated[float, Field(gt=0, le=1000)] | None = None

@@ -17,7 +17,18 @@ AUTO: Literal["Auto"] = "Auto"
 """A search in place of a list: what is made next depends on what was seen of those before."""
 
 CandidateName = Literal[
-    "Baseline", "Auto", "DynamicRange", "Float16", "Int8", "Int4", "Distill", "QuantizationAware", "Prune", "Onnx"
+    "Baseline",
+    "Auto",
+    "DynamicRange",
+    "Float16",
+    "Int8",
+    "Int4",
+    "Distill",
+    "QuantizationAware",
+    "Prune",
+    "Onnx",
+    "Refit",
+    "SelectTrees",
 ]
 """What may be listed by its name alone: each but the first two is the technique's recipe, with its defaults."""
 assert get_args(CandidateName) == (BASELINE, AUTO, *get_args(TechniqueName))

@@ -21,6 +21,8 @@ class Settings(Part):
     """The forms of models that it can be applied to."""
     gives: ClassVar[Form]
     """The form of what it makes."""
+    kinds: ClassVar[tuple[str, ...]] = ()
+    """The kinds of models that it can be applied to; empty: all that it takes the form of."""
     needs_training: ClassVar[bool] = False
     """Whether it reads the training set."""
     begins_anew: ClassVar[bool] = False
@@ -207,16 +209,57 @@ class Prune(FineTuning):
 
 
 class Onnx(Settings):
-    """A model of scikit-learn in ONNX, which computes in float32, or, gradient boosting, in float64."""
+    """A model of scikit-learn in ONNX, which computes in float32, or, gradient boosting whose answers would change by
+    that, in float64. Trees are a TreeEnsemble of ai.onnx.ml 5, without what inference does not need."""
 
     takes = ("Skops",)
     gives = "OnnxRuntime"
+    needs_training = True
 
     technique: Literal["Onnx"] = "Onnx"
     """Onnx"""
 
 
-TechniqueSettings: TypeAlias = DynamicRange | Float16 | Int8 | Int4 | Distill | QuantizationAware | Prune | Onnx
+class OnTrees(Settings):
+    """A technique that makes a smaller model of the same kind of one of trees. Onnx may follow."""
+
+    takes = ("Skops",)
+    gives = "Skops"
+    needs_training = True
+    learns = True
+
+
+class Refit(OnTrees):
+    """The same model, fitted anew on the same rows with fewer trees and leaves; seed and other settings stay."""
+
+    kinds = ("randomForest", "gradientBoosting")
+
+    technique: Literal["Refit"] = "Refit"
+    """Refit"""
+    trees: Annotated[int, Field(ge=1, le=10000)] | None = None
+    """How many trees; of gradient boosting, at most, and of several classes, of each class. Default: half of those that
+    the model has."""
+    max_leaf_nodes: Annotated[int, Field(ge=2, le=65536)] | None = None
+    """The most leaves of a tree. Default: a quarter of the most that a tree of the model has."""
+    learning_rate: Annotated[float, Field(gt=0, le=1)] | None = None
+    """Gradient boosting: how much of each tree counts. Default: the model's own."""
+
+
+class SelectTrees(OnTrees):
+    """Some of a forest's trees, as they are: one after the other the one that helps the most, by out-of-bag predictions
+    (Caruana et al., "Ensemble selection from libraries of models", ICML 2004). Only where bootstrap is true."""
+
+    kinds = ("randomForest",)
+
+    technique: Literal["SelectTrees"] = "SelectTrees"
+    """SelectTrees"""
+    trees: Annotated[int, Field(ge=1, le=10000)] | None = None
+    """How many trees stay. Default: a quarter of those that the forest has."""
+
+
+TechniqueSettings: TypeAlias = (
+    DynamicRange | Float16 | Int8 | Int4 | Distill | QuantizationAware | Prune | Onnx | Refit | SelectTrees
+)
 """All of them. Each class is named as its technique is in manifests."""
 
 TECHNIQUES: dict[str, type[Settings]] = {each.technique_name(): each for each in get_args(TechniqueSettings)}
@@ -225,6 +268,10 @@ TECHNIQUES: dict[str, type[Settings]] = {each.technique_name(): each for each in
 assert get_args(TechniqueName) == tuple(TECHNIQUES)
 
 
-def techniques_that_take(form: Form) -> tuple[str, ...]:
-    """The techniques that can be applied to a model in this form."""
-    return tuple(name for name, settings in TECHNIQUES.items() if form in settings.takes)
+def techniques_that_take(form: Form, kind: str | None = None) -> tuple[str, ...]:
+    """The techniques that can be applied to a model in this form, of this kind; None: of some kind."""
+    return tuple(
+        name
+        for name, settings in TECHNIQUES.items()
+        if form in settings.takes and (kind is None or not settings.kinds or kind in settings.kinds)
+    )

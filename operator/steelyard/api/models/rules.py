@@ -122,37 +122,37 @@ def _check_folds(spec: Spec) -> None:
 
 
 def _check_candidates(spec: Spec) -> None:
-    can = spec.capabilities
+    can, kind = spec.capabilities, None if spec.own_model is None else spec.own_model.kind
     family = can.family
-    own = (*((AUTO,) if can.is_searched else ()), *techniques_that_take(family.trained_as))
+    own = (*((AUTO,) if can.is_searched else ()), *techniques_that_take(family.trained_as, kind))
     for index, candidate in enumerate((spec.compression and spec.compression.candidates) or []):
         if isinstance(candidate, CandidateRecipe):
-            _check_steps(candidate, family, f"compression.candidates[{index}].steps")
+            _check_steps(candidate, family, kind, f"compression.candidates[{index}].steps")
         elif candidate not in (BASELINE, *own):
-            raise refuse(
-                "compression.candidates",
-                "{candidate} is not made of {models}; allowed: {allowed}",
-                candidate=candidate,
-                models=family.plural,
-                allowed=", ".join((BASELINE, *own)),
-            )
+            raise _not_made(candidate, family, kind, "compression.candidates", (BASELINE, *own))
 
 
-def _check_steps(candidate: CandidateRecipe, family: Family, field: str) -> None:
+def _not_made(candidate: str, family: Family, kind: str | None, field: str, allowed: tuple[str, ...]) -> Exception:
+    """What is said of a technique that can't be applied to a model of this kind, or of its family."""
+    return refuse(
+        field,
+        "{candidate} is not made of {models}; allowed: {allowed}",
+        candidate=candidate,
+        models=kind if kind and candidate in techniques_that_take(family.trained_as) else family.plural,
+        allowed=", ".join(allowed),
+    )
+
+
+def _check_steps(candidate: CandidateRecipe, family: Family, kind: str | None, field: str) -> None:
     """Refuses a step that can't be applied to what it is given."""
     first, *others = candidate.steps
-    if family.trained_as not in first.takes:
-        raise refuse(
-            f"{field}[0]",
-            "{candidate} is not made of {models}; allowed: {allowed}",
-            candidate=first.technique,
-            models=family.plural,
-            allowed=", ".join(techniques_that_take(family.trained_as)),
-        )
+    own = techniques_that_take(family.trained_as, kind)
+    if first.technique not in own:
+        raise _not_made(first.technique, family, kind, f"{field}[0]", own)
     before: Settings = first
     for number, step in enumerate(others, 1):
-        if before.gives not in step.takes:
-            allowed = techniques_that_take(before.gives)
+        allowed = techniques_that_take(before.gives, kind)
+        if step.technique not in allowed:
             raise refuse(
                 f"{field}[{number}]",
                 "{technique} can't follow {before}; {allowed}",

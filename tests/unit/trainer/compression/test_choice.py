@@ -86,6 +86,7 @@ def test_the_baseline_wins_where_it_is_the_smallest() -> None:
     choice = chosen(BASE, measured("Float16", 410, 0.97))
     assert choice.chosen.measured is BASE
     assert "fewer bytes" in choice.why
+    assert choice.weighed[1].verdict.endswith("; its file is 1.0 times as large as float32's")
 
 
 def test_without_compression_the_baseline_wins_and_the_report_says_so() -> None:

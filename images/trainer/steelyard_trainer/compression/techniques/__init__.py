@@ -18,6 +18,8 @@ TECHNIQUES: dict[str, str] = {
     "QuantizationAware": "steelyard_trainer.families.keras.quantization_aware",
     "Prune": "steelyard_trainer.families.keras.prune",
     "Onnx": "steelyard_trainer.families.sklearn.onnx",
+    "Refit": "steelyard_trainer.families.sklearn.refit",
+    "SelectTrees": "steelyard_trainer.families.sklearn.select_trees",
 }
 """The module of each technique, by its name."""
 

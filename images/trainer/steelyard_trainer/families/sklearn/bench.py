@@ -52,6 +52,8 @@ class EstimatorBench:
     """Called before a candidate is put in place; raises where this process may no longer write."""
     tell: Tell = lambda _: None
     """Is told what a person should know of a candidate that is being made."""
+    learned: Sequence[SplitName] = ("train",)
+    """What the model has learned, and what is fitted in its place learns."""
 
     @classmethod
     def of(cls, context: StageContext, dataset: PreparedDataset, folder: Path | None) -> "EstimatorBench":
@@ -70,7 +72,9 @@ class EstimatorBench:
         model = fit_on(rows.part("train"), spec, rows) if folder is None else load_estimator(folder / ESTIMATOR_FILE)
         if spec.is_from_elsewhere:
             model = _fitted_to(dataset, model, context)
-        return cls(model, spec, rows, context.workspace.finished, context.check_attempt, context.notice)
+        is_refitted = spec.is_refit and folder == context.workspace.trained
+        learned = dataset.learned(is_refit=is_refitted)
+        return cls(model, spec, rows, context.workspace.finished, context.check_attempt, context.notice, learned)
 
     @cached_property
     def preprocessing(self) -> Preprocessing:
@@ -142,7 +146,7 @@ class EstimatorBench:
             candidates.kept,
             width,
             candidates.measuring,
-            lambda part: self.read([part]),
+            lambda part: self.read(self.learned if part == "train" else [part]),
             self.rows.dataset,
         )
 

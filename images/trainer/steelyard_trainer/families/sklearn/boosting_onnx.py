@@ -1,125 +1,26 @@
-"""scikit-learn's histogram-based gradient boosting as ONNX, to the last bits of float64. Imports scikit-learn, and onnx
-when it writes.
+"""scikit-learn's histogram-based gradient boosting as ONNX: one `TreeEnsemble`. Imports scikit-learn and numpy, and
+onnx when it writes.
 
-skl2onnx does not convert these models with today's onnx. The trees become one `TreeEnsemble` of ai.onnx.ml, version 5,
-whose thresholds, leaves and inputs are float64 (https://onnx.ai/onnx/operators/onnx_aionnxml_TreeEnsemble.html).
+It computes in float32 where that leaves every row that was learned on its side of every threshold, else in float64,
+as scikit-learn does.
 """
 
-import math
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
-from steelyard.serving.estimators import ONNX_INPUT
-
-ONNX_OUTPUT = "outputs"
-_OPSETS = {"": 21, "ai.onnx.ml": 5}
-_IR_VERSION = 10
-# Of the specification's `nodes_modes`.
-_LESS_OR_EQUAL, _MEMBER = 0, 6
-_SUM, _NO_TRANSFORM = 1, 0
-
-
-@dataclass
-class _Trees:
-    """The attributes of a TreeEnsemble, as they grow; one entry a node, or a leaf."""
-
-    roots: list[int] = field(default_factory=list)
-    features: list[int] = field(default_factory=list)
-    modes: list[int] = field(default_factory=list)
-    thresholds: list[float] = field(default_factory=list)
-    missing_is_true: list[int] = field(default_factory=list)
-    true_ids: list[int] = field(default_factory=list)
-    true_is_leaf: list[int] = field(default_factory=list)
-    false_ids: list[int] = field(default_factory=list)
-    false_is_leaf: list[int] = field(default_factory=list)
-    members: list[float] = field(default_factory=list)
-    """The sets of the nodes of mode _MEMBER, in their order, a NaN behind each."""
-    leaves: list[float] = field(default_factory=list)
-    targets: list[int] = field(default_factory=list)
-
-    def add(self, predictor: Any, known: list[npt.NDArray[np.bool_]], target: int) -> None:
-        """Takes in a tree.
-
-        Args:
-            predictor: scikit-learn's TreePredictor.
-            known: of each feature, which categories training saw; empty for a number.
-            target: the output that its leaves are added to.
-        """
-        nodes = predictor.nodes
-        self.roots.append(len(self.features))
-        if nodes[0]["is_leaf"]:
-            # A tree must begin with a node: both of its sides are the leaf.
-            self._node(0, _LESS_OR_EQUAL, 0.0, missing_is_true=True)
-            leaf = self._leaf(nodes[0]["value"], target)
-            self._set_sides(-1, (leaf, 1), (leaf, 1))
-            return
-        places: dict[int, int] = {}
-        inner = [index for index in range(len(nodes)) if not nodes[index]["is_leaf"]]
-        for index in inner:
-            places[index] = len(self.features)
-            self._split(nodes[index], predictor, known)
-        for index in inner:
-            left, right = (self._side(nodes, int(nodes[index][name]), places, target) for name in ("left", "right"))
-            is_swapped = nodes[index]["is_categorical"] and nodes[index]["missing_go_to_left"]
-            self._set_sides(places[index], *((right, left) if is_swapped else (left, right)))
-
-    def _split(self, node: Any, predictor: Any, known: list[npt.NDArray[np.bool_]]) -> None:
-        feature = int(node["feature_idx"])
-        if not node["is_categorical"]:
-            is_true = bool(node["missing_go_to_left"])
-            self._node(feature, _LESS_OR_EQUAL, float(node["num_threshold"]), missing_is_true=is_true)
-            return
-        left = _bits(predictor.raw_left_cat_bitsets[node["bitset_idx"]])
-        # What is missing, or a category that training never saw, must not be in the set.
-        inside = known[feature] & ~left if node["missing_go_to_left"] else left
-        self._node(feature, _MEMBER, 0.0, missing_is_true=False)
-        self.members += [*np.flatnonzero(inside).astype(float).tolist(), math.nan]
-
-    def _side(self, nodes: Any, index: int, places: dict[int, int], target: int) -> tuple[int, int]:
-        """(id, whether it is a leaf's) of a node below."""
-        return (self._leaf(nodes[index]["value"], target), 1) if nodes[index]["is_leaf"] else (places[index], 0)
-
-    def _node(self, feature: int, mode: int, threshold: float, *, missing_is_true: bool) -> None:
-        self.features.append(feature)
-        self.modes.append(mode)
-        self.thresholds.append(threshold)
-        self.missing_is_true.append(int(missing_is_true))
-        for sides in (self.true_ids, self.true_is_leaf, self.false_ids, self.false_is_leaf):
-            sides.append(0)
-
-    def _leaf(self, value: float, target: int) -> int:
-        self.leaves.append(float(value))
-        self.targets.append(target)
-        return len(self.leaves) - 1
-
-    def _set_sides(self, place: int, true: tuple[int, int], false: tuple[int, int]) -> None:
-        self.true_ids[place], self.true_is_leaf[place] = true
-        self.false_ids[place], self.false_is_leaf[place] = false
-
-    def attributes(self, outputs: int) -> dict[str, Any]:
-        """Those of the operator."""
-        members = {"membership_values": _tensor(self.members, np.float64)} if self.members else {}
-        return {
-            "aggregate_function": _SUM,
-            "post_transform": _NO_TRANSFORM,
-            "n_targets": outputs,
-            "tree_roots": self.roots,
-            "nodes_featureids": self.features,
-            "nodes_modes": _tensor(self.modes, np.uint8),
-            "nodes_splits": _tensor(self.thresholds, np.float64),
-            "nodes_missing_value_tracks_true": self.missing_is_true,
-            "nodes_truenodeids": self.true_ids,
-            "nodes_trueleafs": self.true_is_leaf,
-            "nodes_falsenodeids": self.false_ids,
-            "nodes_falseleafs": self.false_is_leaf,
-            "leaf_targetids": self.targets,
-            "leaf_weights": _tensor(self.leaves, np.float64),
-            **members,
-        }
+from steelyard.serving.interface import TargetUnit
+from steelyard_trainer.families.sklearn.features import Matrix
+from steelyard_trainer.families.sklearn.tree_ensemble import (
+    ONNX_OUTPUT,
+    TREES,
+    Number,
+    Side,
+    TreeEnsemble,
+    model_bytes,
+)
 
 
 def is_boosting(estimator: Any) -> bool:
@@ -127,63 +28,112 @@ def is_boosting(estimator: Any) -> bool:
     return isinstance(estimator, HistGradientBoostingClassifier | HistGradientBoostingRegressor)
 
 
-def boosting_to_onnx(estimator: Any, width: int, classes: int | None) -> bytes:
-    """The same model in float64, with one input, `features`, and one output, `outputs`.
+def boosting_to_onnx(
+    estimator: Any, width: int, classes: int | None, unit: TargetUnit | None = None, learned: Matrix | None = None
+) -> bytes:
+    """The same model with one input, `features`, and one output, `outputs`, both float32 or both float64.
 
     Args:
         estimator: a fitted HistGradientBoostingClassifier or -Regressor without a preprocessor of its own; for
             classification on indices of the classes.
         width: features.
         classes: how many the task has, maybe more than the estimator saw; None for regression.
+        unit: regression: what a file in float32 gives the standardized target of; None: the target itself, as a file
+            in float64 does.
+        learned: the rows that it learned, shape (rows, width), which say whether float32 is enough; None: it is not.
 
     Returns:
-        The content of a .onnx file, the same for the same estimator. Its outputs are scikit-learn's, but for the order
-        in which the trees are added up.
+        The content of a .onnx file, the same for the same arguments. Its outputs are scikit-learn's, but for the order
+        in which the trees are added up, and for the rounding of float32.
     """
-    from onnx import TensorProto, helper, numpy_helper
-
+    number: Number = np.float32 if learned is not None and float32_is_enough(estimator, learned) else np.float64
+    raw = int(estimator.n_trees_per_iteration_)
+    baseline = np.asarray(estimator._baseline_prediction, dtype=np.float64).reshape(1, raw)
+    scale = 1.0
+    if unit is not None and number is np.float32:
+        baseline, scale = unit.standardized(baseline), unit.scale
     known = _known_categories(estimator, width)
-    trees = _Trees()
+    trees = TreeEnsemble(number, raw)
     for iteration in estimator._predictors:
         for target, predictor in enumerate(iteration):
-            trees.add(predictor, known, target)
-    raw = int(estimator.n_trees_per_iteration_)
-    constants = {"baseline": np.asarray(estimator._baseline_prediction, dtype=np.float64).reshape(1, raw)}
-    nodes = [
-        helper.make_node("TreeEnsemble", [ONNX_INPUT], ["trees"], domain="ai.onnx.ml", **trees.attributes(raw)),
-        helper.make_node("Add", ["trees", "baseline"], ["raw" if classes is not None else ONNX_OUTPUT]),
-    ]
+            _grow(trees, predictor, known, target, scale)
+    constants: dict[str, npt.NDArray[Any]] = {"baseline": baseline.astype(number)}
+    nodes = [_operator("Add", [TREES, "baseline"], "raw" if classes is not None else ONNX_OUTPUT)]
     if classes is not None:
         seen = np.asarray(estimator.classes_, dtype=np.int64)
         is_complete = len(seen) == classes
-        probabilities = ONNX_OUTPUT if is_complete else "seen"
-        nodes += _probabilities(raw, probabilities, constants)
+        nodes += _probabilities(raw, ONNX_OUTPUT if is_complete else "seen", number, constants)
         if not is_complete:
-            constants["places"] = np.eye(classes)[seen]
-            nodes.append(helper.make_node("MatMul", ["seen", "places"], [ONNX_OUTPUT]))
-    graph = helper.make_graph(
-        nodes,
-        "model",
-        [helper.make_tensor_value_info(ONNX_INPUT, TensorProto.DOUBLE, [None, width])],
-        [helper.make_tensor_value_info(ONNX_OUTPUT, TensorProto.DOUBLE, [None, classes or 1])],
-        initializer=[numpy_helper.from_array(value, name) for name, value in constants.items()],
-    )
-    opsets = [helper.make_opsetid(domain, version) for domain, version in _OPSETS.items()]
-    model = helper.make_model(graph, opset_imports=opsets, ir_version=_IR_VERSION, producer_name="steelyard")
-    return bytes(model.SerializeToString())
+            constants["places"] = np.eye(classes, dtype=number)[seen]
+            nodes.append(_operator("MatMul", ["seen", "places"], ONNX_OUTPUT))
+    return model_bytes(trees, nodes, constants, width, classes or 1)
 
 
-def _probabilities(raw: int, output: str, constants: dict[str, npt.NDArray[Any]]) -> list[Any]:
-    """From raw predictions to probabilities by class; two classes have one raw prediction, of the second."""
+def float32_is_enough(estimator: Any, rows: Matrix) -> bool:
+    """Whether every row is on the same side of every threshold when both are in float32.
+
+    Args:
+        estimator: a fitted model.
+        rows: shape (rows, width), NaN for gaps.
+    """
+    nodes = np.concatenate([tree.nodes for iteration in estimator._predictors for tree in iteration])
+    splits = nodes[(nodes["is_leaf"] == 0) & (nodes["is_categorical"] == 0)]
+    for feature in np.unique(splits["feature_idx"]):
+        thresholds = np.unique(splits["num_threshold"][splits["feature_idx"] == feature])
+        given = rows[:, feature][~np.isnan(rows[:, feature])]
+        with np.errstate(over="ignore"):
+            rounded = np.searchsorted(thresholds.astype(np.float32), given.astype(np.float32))
+        if not np.array_equal(np.searchsorted(thresholds, given), rounded):
+            return False
+    return True
+
+
+def _grow(trees: TreeEnsemble, predictor: Any, known: list[npt.NDArray[np.bool_]], target: int, scale: float) -> None:
+    """Adds a tree of scikit-learn.
+
+    Args:
+        trees: where to.
+        predictor: a TreePredictor.
+        known: of each feature, which categories training saw; empty for a number.
+        target: the output that its leaves are added to.
+        scale: what they are divided by.
+    """
+    sides: dict[int, Side] = {}
+    # A node comes before those below it.
+    for index in reversed(range(len(predictor.nodes))):
+        node = predictor.nodes[index]
+        if node["is_leaf"]:
+            sides[index] = trees.leaf(float(node["value"]) / scale, target)
+            continue
+        left, right = sides[int(node["left"])], sides[int(node["right"])]
+        feature, missing_is_left = int(node["feature_idx"]), bool(node["missing_go_to_left"])
+        if not node["is_categorical"]:
+            threshold = float(node["num_threshold"])
+            sides[index] = trees.split(feature, threshold, left, right, missing_is_left=missing_is_left)
+            continue
+        inside = _bits(predictor.raw_left_cat_bitsets[node["bitset_idx"]])
+        # What is missing, or a category that training never saw, must not be in the set.
+        if missing_is_left:
+            inside, left, right = known[feature] & ~inside, right, left
+        sides[index] = trees.member(feature, np.flatnonzero(inside).tolist(), left, right)
+    trees.tree(sides[0])
+
+
+def _operator(kind: str, inputs: list[str], output: str, **settings: Any) -> Any:
     from onnx import helper
 
+    return helper.make_node(kind, inputs, [output], **settings)
+
+
+def _probabilities(raw: int, output: str, number: Number, constants: dict[str, npt.NDArray[Any]]) -> list[Any]:
+    """From raw predictions to probabilities by class; two classes have one raw prediction, of the second."""
     if raw > 1:
-        return [helper.make_node("Softmax", ["raw"], [output], axis=1)]
-    constants["one"] = np.ones((1, 1))
+        return [_operator("Softmax", ["raw"], output, axis=1)]
+    constants["one"] = np.ones((1, 1), number)
     return [
-        helper.make_node("Sigmoid", ["raw"], ["second"]),
-        helper.make_node("Sub", ["one", "second"], ["first"]),
-        helper.make_node("Concat", ["first", "second"], [output], axis=1),
+        _operator("Sigmoid", ["raw"], "second"),
+        _operator("Sub", ["one", "second"], "first"),
+        _operator("Concat", ["first", "second"], output, axis=1),
     ]
 
 
@@ -201,9 +151,3 @@ def _bits(bitset: npt.NDArray[np.uint32]) -> npt.NDArray[np.bool_]:
     """scikit-learn's set of categories below 256, shape (8,), as shape (256,)."""
     words = np.asarray(bitset, dtype="<u4")
     return np.unpackbits(words.view(np.uint8), bitorder="little").astype(np.bool_)
-
-
-def _tensor(values: list[Any], kind: Any) -> Any:
-    from onnx import numpy_helper
-
-    return numpy_helper.from_array(np.asarray(values, dtype=kind))

@@ -1,6 +1,4 @@
-"""A model of scikit-learn in ONNX: in float32, gradient boosting in float64. Imports scikit-learn, skops and ONNX when
-it is applied.
-"""
+"""A model of scikit-learn in ONNX. Imports scikit-learn, skops and ONNX when it is applied."""
 
 from steelyard.api.compression.techniques import Onnx
 from steelyard_trainer.compression.artifact import Artifact
@@ -10,17 +8,12 @@ _LONGEST_REASON = 300
 
 
 def _apply(artifact: Artifact, _settings: Onnx, data: StepData, _tell: Tell) -> Artifact:
-    from steelyard_trainer.families.sklearn.boosting_onnx import is_boosting
     from steelyard_trainer.families.sklearn.onnx_conversion import to_onnx
     from steelyard_trainer.families.sklearn.saving import load_estimator
-    from steelyard_trainer.families.sklearn.standardized import standardized
 
     estimator = artifact.opened(load_estimator)
     try:
-        # Boosting computes in float64 in ONNX, too: it gives the target itself.
-        if data.unit is not None and not is_boosting(estimator):
-            estimator = standardized(estimator, data.unit)
-        content = to_onnx(estimator, data.width, data.classes)
+        content = to_onnx(estimator, data.width, data.classes, data.unit, lambda: data.read_training().features)
     except Exception as error:  # noqa: BLE001 - the converter does not say which exceptions it raises
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         raise CannotBeMadeError(f"it can't be converted to ONNX: {reason[:_LONGEST_REASON]}") from None

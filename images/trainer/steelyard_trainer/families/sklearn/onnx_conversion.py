@@ -1,24 +1,42 @@
-"""An estimator of scikit-learn as ONNX. Imports skl2onnx and onnx, both when something is converted."""
+"""An estimator of scikit-learn as ONNX: trees by this family's own writers, which need fewer bytes, all others by
+skl2onnx. Imports scikit-learn; skl2onnx and onnx when something is converted.
+"""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
 from steelyard.serving.estimators import ONNX_INPUT
-from steelyard_trainer.families.sklearn.boosting_onnx import ONNX_OUTPUT, boosting_to_onnx, is_boosting
+from steelyard.serving.interface import TargetUnit
+from steelyard_trainer.families.sklearn.boosting_onnx import boosting_to_onnx, is_boosting
+from steelyard_trainer.families.sklearn.features import Matrix
+from steelyard_trainer.families.sklearn.forests_onnx import forest_to_onnx, is_forest
+from steelyard_trainer.families.sklearn.standardized import standardized
+from steelyard_trainer.families.sklearn.tree_ensemble import ONNX_OUTPUT
 
 # Of 2023: what is deployed anywhere understands it.
 _OPSETS = {"": 18, "ai.onnx.ml": 3}
 
 
-def to_onnx(estimator: Any, width: int, classes: int | None) -> bytes:
-    """The same model in float32, gradient boosting in float64, with one input, `features`, and one output, `outputs`.
+def to_onnx(
+    estimator: Any,
+    width: int,
+    classes: int | None,
+    unit: TargetUnit | None = None,
+    read_learned: Callable[[], Matrix] | None = None,
+) -> bytes:
+    """The same model with one input, `features`, and one output, `outputs`: both float32, or, of gradient boosting
+    whose answers that would change, float64.
 
     Args:
         estimator: fitted; for classification on indices of the classes.
         width: features.
         classes: how many the task has, maybe more than the estimator saw; None for regression.
+        unit: regression: what a file in float32 gives the standardized target of; None: the target itself, as one in
+            float64 does.
+        read_learned: reads the features that it learned, which say whether float32 is enough for gradient boosting;
+            None: it is not.
 
     Returns:
         The content of a .onnx file, the same for the same estimator.
@@ -27,7 +45,11 @@ def to_onnx(estimator: Any, width: int, classes: int | None) -> bytes:
         Exception: skl2onnx can't convert it; which exceptions that may be it does not say.
     """
     if is_boosting(estimator):
-        return boosting_to_onnx(estimator, width, classes)
+        return boosting_to_onnx(estimator, width, classes, unit, read_learned() if read_learned else None)
+    if is_forest(estimator):
+        return forest_to_onnx(estimator, width, classes, unit)
+    if unit is not None:
+        estimator = standardized(estimator, unit)
     from skl2onnx import convert_sklearn
     from skl2onnx.common.data_types import FloatTensorType
     from skl2onnx.helpers.onnx_helper import select_model_inputs_outputs

@@ -32,9 +32,6 @@ def standardized(estimator: Estimator, unit: TargetUnit) -> Estimator:
             changed.intercept_ = (changed.intercept_ - unit.mean) / unit.scale
         case KNeighborsRegressor():
             changed._y = unit.standardized(changed._y)
-        case RandomForestRegressor():
-            for tree in changed.estimators_:
-                _standardize(tree.tree_.value, unit)
         case _:
             raise TypeError(f"{type(estimator).__name__} has no standardized form")
     return changed
@@ -64,13 +61,7 @@ def _awkward_unit(targets: npt.NDArray[Any]) -> TargetUnit | None:
     return unit if is_awkward and unit.scale > 0 else None
 
 
-def _standardize(values: Any, unit: TargetUnit) -> None:
-    """A tree's values in place."""
-    values -= unit.mean
-    values /= unit.scale
-
-
 def _restore(values: Any, unit: TargetUnit) -> None:
-    """The opposite."""
+    """A tree's values in the target's own unit, in place."""
     values *= unit.scale
     values += unit.mean
