@@ -192,6 +192,11 @@ BY_RULE = [
         "there are no classes to weigh, the task is Regression",
     ),
     (
+        ["task=Regression", "compression.maxClassDrop=0.1"],
+        "spec.compression.maxClassDrop",
+        "there are no classes to keep, the task is Regression",
+    ),
+    (
         ["task=Regression", "training.labelSmoothing=0.1"],
         "spec.training.labelSmoothing",
         "there are no labels to smooth, the task is Regression",

@@ -1,6 +1,7 @@
 """What the stage finish proves of a compressed model, what it keeps for that, and where it says so."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +9,9 @@ import numpy as np
 import pytest
 from candidates_support import kept_candidates
 from finish_support import FinishStage
+from sklearn.metrics import recall_score
 
-from steelyard.api.errors import DataError
+from steelyard.api.errors import DataError, SteelyardError
 from steelyard.api.metrics import Measure
 from steelyard.contract.stages import Reason
 from steelyard_trainer.compression.paired import bound
@@ -87,6 +89,44 @@ def test_two_numbers_are_compared_where_that_is_asked_for(digits: FinishStage) -
     assert {"confidence", "proved", "proof"}.isdisjoint(choice)
     assert all("dropAtMost" not in each for each in choice["candidates"])
     assert "proved" not in summary
+
+
+def test_every_class_is_looked_at_where_classes_have_a_budget(digits: FinishStage) -> None:
+    """Of 36 rows a class nothing can be proved of 5 points; two numbers are compared, then, of each class, too."""
+    choice, _ = finished(digits, maxMetricDrop=0.05, maxClassDrop=0.05)
+    assert choice["maxClassDrop"] == 0.05 and choice["proved"] is False
+    assert re.search(r"at least 52 rows of class '\d' would be needed, there are 3\d$", choice["proof"])
+    assert finished(digits, maxMetricDrop=0.05, maxClassDrop=0.2)[0]["proved"] is True
+    kept = {name: np.load(folder / "answers.npz") for name, folder in kept_candidates(digits.workspace).items()}
+    targets = digits.prepared().read("validation").targets
+
+    def recalls(name: str) -> Any:
+        return recall_score(targets, kept[name]["validation"].argmax(axis=1), average=None)
+
+    for each in (each for each in choice["candidates"] if each["name"] != "Baseline"):
+        lost = recalls("Baseline") - recalls(each["name"])
+        worst = each["worstClass"]
+        assert worst["drop"] == pytest.approx(lost[int(worst["label"])], abs=1e-12) and worst["dropAtMost"] > 0.05
+    compared, _ = finished(digits, maxMetricDrop=0.05, maxClassDrop=0.0, proof="Point")
+    accepted = {each["name"] for each in compared["candidates"] if each["withinBudget"]}
+    assert accepted == {name for name in kept if (recalls("Baseline") <= recalls(name) + 1e-9).all()}
+
+
+def test_nothing_over_a_limit_is_published(digits: FinishStage) -> None:
+    choice, _ = finished(digits, maxMetricDrop=0.05)
+    sizes = {each["name"]: each["bytes"] for each in choice["candidates"]}
+    limited, summary = finished(digits, maxMetricDrop=0.05, maxSizeBytes=sizes["Float16"], objective="Size")
+    assert limited["bytes"] <= sizes["Float16"]
+    assert {each["name"] for each in limited["candidates"] if each.get("overLimit")} == {"Baseline"}
+    assert {each["name"] for each in summary["candidates"] if each.get("overLimit")} == {"Baseline"}
+    with pytest.raises(SteelyardError) as raised:
+        finished(digits, maxMetricDrop=0.05, maxSizeBytes=100)
+    smallest = min(each["bytes"] for each in choice["candidates"] if each["withinBudget"])
+    assert raised.value.reason == "GateFailed" and f"{smallest:,} bytes, more than the 100" in raised.value.message
+    with pytest.raises(SteelyardError, match=r"one row takes .* microseconds, more than the 1e-06 of maxLatency"):
+        finished(digits, maxMetricDrop=0.05, maxLatencyMicroseconds=1e-6)
+    with pytest.raises(SteelyardError, match=r"it holds .* bytes of memory, more than the 1 of maxMemoryBytes"):
+        finished(digits, maxMetricDrop=0.05, maxMemoryBytes=1)
 
 
 def times(folder: Path) -> dict[str, int]:

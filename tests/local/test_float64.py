@@ -156,7 +156,7 @@ def test_models_of_scikit_learn_in_both_files(estimator: Any, unit: tuple[float,
     targets = unit[0] + unit[1] * plain
     fit_precisely(estimator, features, targets)
     scale, rows = TargetUnit(float(targets.mean()), float(targets.std())), LabelledRows(features, targets)
-    measuring = Measuring("Regression", None, scale, [Measure("r2")], lambda: rows, with_latency=False)
+    measuring = Measuring("Regression", None, scale, [Measure("r2")], lambda: rows, costs=frozenset())
     kept, content = KeptCandidates(tmp_path, "tested"), estimator_bytes(estimator)
     trained = partial(trained_estimator, estimator, content, kept, 2, measuring, lambda: rows)
     made = Candidates(kept, trained, {"Baseline": BASELINE_RECIPE, "Onnx": Recipe.of("Onnx")}, measuring).measure()

@@ -16,8 +16,8 @@ from steelyard.stores.registry import store_at
 from steelyard_trainer.begin import begin
 from steelyard_trainer.compression.artifact import Artifact
 from steelyard_trainer.compression.choice import Choice
-from steelyard_trainer.compression.proving import ROUNDING
-from steelyard_trainer.compression.weighing import Bench, baseline_name, weigh
+from steelyard_trainer.compression.limits import ROUNDING
+from steelyard_trainer.compression.weighing import Bench, baseline_name, check_refitted, weigh
 from steelyard_trainer.contract import Outcome, StageContext
 from steelyard_trainer.data.reading import PreparedDataset
 from steelyard_trainer.elsewhere.arrival import arrived
@@ -39,7 +39,8 @@ def finish(context: StageContext) -> Outcome:
     """Runs the stage. The choice is made on the validation set; the test set judges once, the chosen model only.
 
     Raises:
-        SteelyardError: a gate was not met (reason GateFailed); nothing is published then.
+        SteelyardError: a gate was not met, or nothing is within the limits of compression (reason GateFailed); nothing
+            is published then.
         ConfigurationError: a place can't be published to.
         SteelyardError: another process was started in this one's place (AttemptSuperseded).
         DataError: the model's outputs are not finite numbers.
@@ -81,6 +82,8 @@ def finish(context: StageContext) -> Outcome:
     recipes = {each: finished.recipes[each] for each in sorted(names)}
     artifacts = final.candidates.make(recipes) if spec.is_refit else {each: finished.artifact(each) for each in names}
     published, baseline = artifacts[name], artifacts[BASELINE]
+    if spec.is_refit:
+        check_refitted(final.candidates, published, spec.compression)
     served = final.candidates.measuring.serve(published)
     judged = judge_parts(served, final.read, dataset, spec, is_refit=spec.is_refit)
     check_gates(spec.evaluation, primary, judged.figures["train"], judged.figures["test"])
@@ -195,6 +198,7 @@ def _short(choice: Choice, primary: str, objective: CompressionObjective) -> lis
             drop_at_most=weighed.drop_at_most,
             latency_microseconds=None if weighed.measured.failure else weighed.measured.latency_microseconds,
             within_budget=weighed.is_within_budget,
+            over_limit=weighed.is_over_limit or None,
         )
         for weighed in choice.best(MOST_SHOWN, objective)
     ]

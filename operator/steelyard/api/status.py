@@ -91,6 +91,8 @@ class CandidateStatus(Part):
     """The median time of one row."""
     within_budget: bool | None = None
     """Whether it is accepted: the loss, or what it is at most, is within compression.maxMetricDrop."""
+    over_limit: bool | None = None
+    """Whether it is over compression.maxSizeBytes, maxLatencyMicroseconds or maxMemoryBytes; left out where not."""
 
 
 class MetricStatus(Part):

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self, get_args
 from pydantic import Field, model_validator
 
 from steelyard.api.base import Part, refuse
-from steelyard.api.compression import Candidate, Compression, CompressionObjective, learns
+from steelyard.api.compression import BASELINE, Candidate, Compression, CompressionObjective, learns, name_of
 from steelyard.api.dataset import Dataset
 from steelyard.api.evaluation import Evaluation
 from steelyard.api.metrics import (
@@ -146,6 +146,11 @@ class TrainingJobSpec(Part):
         """Whether search rows, which steer the search of a smaller model, are taken out of the training set."""
         given = self.dataset.split.search_rows
         return any(map(learns, self.candidates)) if given is None else given
+
+    @property
+    def compresses(self) -> bool:
+        """Whether anything but the model as it was trained is a candidate."""
+        return any(name_of(candidate) != BASELINE for candidate in self.candidates)
 
     @property
     def compression_objective(self) -> CompressionObjective:
@@ -386,6 +391,8 @@ class TrainingJobSpec(Part):
                 raise refuse("training.classWeights", "there are no classes to weigh, the task is Regression")
             if self.training.label_smoothing is not None:
                 raise refuse("training.labelSmoothing", "there are no labels to smooth, the task is Regression")
+            if self.compression is not None and self.compression.max_class_drop is not None:
+                raise refuse("compression.maxClassDrop", "there are no classes to keep, the task is Regression")
             if self.dataset.checks.min_class_fraction is not None:
                 raise refuse("dataset.checks.minClassFraction", "there are no classes to count, the task is Regression")
 

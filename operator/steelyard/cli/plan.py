@@ -20,6 +20,7 @@ from steelyard.local.claims import parse_claims
 from steelyard.local.decisions import Decision, decide, files_present
 from steelyard.local.elsewhere import planned
 from steelyard.local.job import LocalJob
+from steelyard.local.provable import too_few_rows_of
 from steelyard.local.source import sources_digest
 from steelyard.local.tuning.job import LocalSearch
 from steelyard.search.manifest import load_manifest
@@ -52,6 +53,8 @@ def plan(
     stages = planned(job, digest)
     records = state.stages if state else {}
     decisions = decide(stages, records, files_present(job, records))
+    doubt = too_few_rows_of(job.job.spec, job.surroundings, read_table=False)
+    notes = [f"too few rows: {doubt}"] if doubt else []
     if output is OutputFormat.JSON:
         print_json(
             {
@@ -71,10 +74,12 @@ def plan(
                     }
                     for decision in decisions
                 ],
+                "notes": notes,
             }
         )
         return
     lines = [f"job        {stages.job_name}", f"workspace  {job.workspace.root}"]
+    lines += [f"note       {note}" for note in notes]
     for decision in decisions:
         stage = decision.stage
         lines += [

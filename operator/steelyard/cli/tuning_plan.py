@@ -11,6 +11,7 @@ from steelyard.api.tuning_job import TuningJobSpec
 from steelyard.cli.output import OutputFormat, print_json, section_lines
 from steelyard.cli.trial_table import answered, numbered, short_names, shown
 from steelyard.contract.stages import Reason
+from steelyard.local.provable import too_few_rows_of
 from steelyard.local.source import sources_digest
 from steelyard.local.tuning.job import LocalSearch
 from steelyard.local.tuning.state import SearchState, inputs_of, why_anew
@@ -39,6 +40,8 @@ def plan_search(search: LocalSearch, output: OutputFormat) -> None:
             break
         trials.append(values)
     size = asker.space.combinations
+    doubt = too_few_rows_of(search.template.job.spec, search.template.surroundings, read_table=False)
+    notes = [f"too few rows: {doubt}"] if doubt else []
     if output is OutputFormat.JSON:
         print_json(
             {
@@ -51,10 +54,12 @@ def plan_search(search: LocalSearch, output: OutputFormat) -> None:
                 "maxTrials": spec.max_trials,
                 "trials": trials,
                 "standing": standing,
+                "notes": notes,
             }
         )
         return
-    Console().print("\n".join(_lines(search, trials, size, standing)), markup=False, highlight=False, soft_wrap=True)
+    lines = [*_lines(search, trials, size, standing), *(f"note: {note}" for note in notes)]
+    Console().print("\n".join(lines), markup=False, highlight=False, soft_wrap=True)
 
 
 def _lines(search: LocalSearch, trials: list[Values], size: int | None, standing: str) -> list[str]:

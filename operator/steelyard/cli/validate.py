@@ -8,6 +8,7 @@ from steelyard.contract.stages import ExitCode, Reason
 from steelyard.local.claims import parse_claims
 from steelyard.local.elsewhere import model_fault
 from steelyard.local.job import LocalJob
+from steelyard.local.provable import too_few_rows_of
 from steelyard.local.source import Finding, sources_findings
 from steelyard.local.targets import publish_problems
 from steelyard.local.tuning.job import LocalSearch
@@ -32,10 +33,10 @@ def validate(
             search = LocalSearch.of(manifest, file, claims=folders)
             load_prior(search)
             job = search.template
-            _check(job, "spec.template.")
+            notes = _check(job, "spec.template.")
         else:
             job = LocalJob.of(manifest, file, claims=folders)
-            _check(job)
+            notes = _check(job)
     except SteelyardError as error:
         if output is OutputFormat.JSON:
             problems = error.problems if isinstance(error, ManifestError | _ProblemsError) else []
@@ -50,11 +51,13 @@ def validate(
             )
         raise
     if output is OutputFormat.JSON:
-        print_json({"valid": True, "problems": []})
-    else:
-        print(f"{file} is valid")
-        if (compression := job.job.spec.compression) is not None and (costs := compression.search_costs):
-            print(f"compression.candidates Auto: {costs}")
+        print_json({"valid": True, "problems": [], "notes": notes})
+        return
+    print(f"{file} is valid")
+    for note in notes:
+        print(f"note: {note}")
+    if (compression := job.job.spec.compression) is not None and (costs := compression.search_costs):
+        print(f"compression.candidates Auto: {costs}")
 
 
 class _ProblemsError(SteelyardError):
@@ -66,8 +69,9 @@ class _ProblemsError(SteelyardError):
         self.problems = problems
 
 
-def _check(job: LocalJob, holder: str = "spec.") -> None:
-    """Raises _ProblemsError with all that is wrong with the data and the places to publish to.
+def _check(job: LocalJob, holder: str = "spec.") -> list[str]:
+    """What is to be known of a job that may run. Raises _ProblemsError with all that is wrong with the data and the
+    places to publish to.
 
     Args:
         job: the job.
@@ -75,6 +79,13 @@ def _check(job: LocalJob, holder: str = "spec.") -> None:
     """
     dataset = job.job.spec.dataset
     findings = sources_findings(dataset, job.surroundings)
+    spec, notes = job.job.spec, []
+    if not findings and (doubt := too_few_rows_of(spec, job.surroundings, read_table=True)):
+        assert spec.compression is not None
+        if spec.compression.on_too_few_rows == "Fail":
+            findings = [Finding(Problem("spec.compression", doubt), ExitCode.DATA)]
+        else:
+            notes = [f"too few rows: {doubt}"]
     targets = publish_problems(job)
     if (fault := model_fault(job)) is not None:
         path, _, message = fault.message.partition(": ")
@@ -84,3 +95,4 @@ def _check(job: LocalJob, holder: str = "spec.") -> None:
     if problems:
         data_only = not targets and all(finding.exit_code == ExitCode.DATA for finding in findings)
         raise _ProblemsError(problems, exit_code=ExitCode.DATA if data_only else ExitCode.CONFIGURATION)
+    return notes

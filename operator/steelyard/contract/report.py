@@ -7,12 +7,17 @@ what its formats are; a document of an older one is read as if it were of the pr
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, Self, TypeAlias
+from typing import Any, Self, TypeAlias
 
 from pydantic import ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
 from steelyard.contract.candidate_search import CandidateSearchReport as CandidateSearchReport
+from steelyard.contract.costs import ClassReport as ClassReport
+from steelyard.contract.costs import Difference as Difference
+from steelyard.contract.costs import LatencyReport as LatencyReport
+from steelyard.contract.costs import MadeReport as MadeReport
+from steelyard.contract.costs import TimesReport as TimesReport
 from steelyard.contract.documents import Document, absent, absent_once
 from steelyard.contract.package import (
     FORMAT_VERSION,
@@ -234,43 +239,6 @@ class HeadroomReport(Document):
     """What decides, on the test set."""
 
 
-Difference: TypeAlias = Literal["Faster", "Slower", "NoDifference"]
-
-
-class LatencyReport(Document):
-    """Microseconds a row."""
-
-    median: float
-    p99: float
-    """99 of 100 calls take no longer."""
-
-
-class TimesReport(Document):
-    """How long a candidate takes, measured in turns with the others."""
-
-    machine: str
-    """The processor."""
-    threads: int
-    row: LatencyReport
-    """Of one row."""
-    batch_rows: int
-    batch: LatencyReport
-    """Per row, in batches of so many."""
-    against_baseline: Difference | None = absent()
-    """Whether one row takes less time than with the model without compression, by more than chance; None where that
-    was not told."""
-
-
-class MadeReport(Document):
-    """What it took to make a candidate of the trained model."""
-
-    seconds: float
-    """Of all its steps, also of those that another candidate has, too."""
-    work: float | None = absent()
-    """What was trained, as rows x epochs x weights, in times the model's own training with all of its epochs. None
-    where nothing was."""
-
-
 class CandidateReport(Document):
     """A candidate that was weighed, as it was measured on the validation set."""
 
@@ -294,8 +262,12 @@ class CandidateReport(Document):
     """How much of the primary metric it loses against the baseline."""
     drop_at_most: float | None = absent_once("dropAtMost", before="most")
     """How much it loses at most, with the choice's confidence."""
+    worst_class: ClassReport | None = absent()
+    """The class that loses the most, where that has a budget."""
     proved: bool | None = absent()
     """Whether it is proved to lose no more than the budget; None where nothing was to be proved."""
+    over_limit: bool | None = absent()
+    """True where it costs more than anything may that is published."""
     within_budget: bool
     verdict: str
     """Why it was chosen or not."""
@@ -318,6 +290,8 @@ class ChoiceReport(Document):
     objective: str | None
     """None where no compression was asked for, as is the next."""
     max_metric_drop: float | None
+    max_class_drop: float | None = absent()
+    """None where no class had a budget of its own."""
     confidence: float | None = absent()
     """That of the bounds by which candidates were accepted; None where two numbers were compared."""
     proved: bool | None = absent()

@@ -90,6 +90,8 @@ class CandidateSummary(Document):
     """What it loses at most, with the confidence that was asked for."""
     latency_microseconds: float | None = None
     within_budget: bool | None = None
+    over_limit: bool | None = absent()
+    """True where it costs more than anything may that is published."""
 
 
 class ModelSummary(Summary):

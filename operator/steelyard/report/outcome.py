@@ -106,7 +106,7 @@ def _candidates(found: ModelSummary) -> tuple[Table | Text, ...]:
 
 def _row(each: CandidateSummary, found: ModelSummary) -> tuple[str, ...]:
     refused = "loses too much" if each.drop_at_most is None or found.proved is False else "not proved"
-    note = refused if each.within_budget is False else ""
+    note = ("over a limit" if each.over_limit else refused) if each.within_budget is False else ""
     return (
         shown_name(each.name, found.baseline),
         "-" if each.bytes is None else f"{each.bytes:,}",

@@ -182,6 +182,15 @@ WRONG = [
         "spec.compression.maxMetricDrop",
         "-0.01 is not allowed; allowed: a number from 0 to 1",
     ),
+    *(
+        (f"compression.{limit}={given}", f"spec.compression.{limit}", f"{given} is not allowed; allowed: {allowed}")
+        for limit, given, allowed in (
+            ("maxClassDrop", "-0.1", "a number from 0 to 1"),
+            ("maxSizeBytes", "0", "a whole number from 1 to 1000000000000"),
+            ("maxLatencyMicroseconds", "0", "a number above 0 and at most 1000000000"),
+            ("maxMemoryBytes", "-5", "a whole number from 1 to 1000000000000"),
+        )
+    ),
     ("compression.proof=point", "spec.compression.proof", '"point" is not allowed; allowed: HeldOut, Point'),
     (
         "compression.candidates=[Int8, Int5]",

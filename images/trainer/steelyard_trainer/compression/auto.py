@@ -17,9 +17,9 @@ from steelyard.api.training_job import TrainingJobSpec
 from steelyard_trainer.compression.answers import Answers
 from steelyard_trainer.compression.choice import Measured
 from steelyard_trainer.compression.kept_candidates import KeptCandidates
+from steelyard_trainer.compression.limits import ROUNDING
 from steelyard_trainer.compression.paired import Bound, bound
 from steelyard_trainer.compression.plan import Limits, Plan, Searched, Seen, Wanted
-from steelyard_trainer.compression.proving import ROUNDING
 from steelyard_trainer.compression.techniques.base import Tell
 
 BY_THE_CLOCK = "ended by the clock: another run may differ"

@@ -18,6 +18,7 @@ from steelyard_trainer.compression.answers import Answers
 from steelyard_trainer.compression.artifact import Artifact
 from steelyard_trainer.compression.auto import Judge, Search
 from steelyard_trainer.compression.choice import Measured
+from steelyard_trainer.compression.cost import ALL_COSTS, Cost, CostKind
 from steelyard_trainer.compression.kept_candidates import KeptCandidates
 from steelyard_trainer.compression.making import Maker, Trained, no_progress
 from steelyard_trainer.compression.parity import fault_of
@@ -52,8 +53,8 @@ class Measuring:
     """Reads the validation set as the model takes it."""
     read_search: Callable[[], Labelled] | None = None
     """Reads the search rows so, by which candidates are ordered; None where nothing is proved."""
-    with_latency: bool = True
-    """False leaves the latency out, and with it up to a second for each."""
+    costs: frozenset[CostKind] = ALL_COSTS
+    """What is measured of each beside its bytes, which takes up to a few seconds; nothing where that is empty."""
 
     def serve(self, artifact: Artifact) -> ServedModel:
         """A candidate as it predicts when it is published. Raises DataError where its file is no such model."""
@@ -86,6 +87,18 @@ def recipes_of(spec: TrainingJobSpec, baseline: Recipe) -> dict[str, Recipe]:
     """
     asked = {name_of(candidate): candidate for candidate in spec.candidates if candidate not in (BASELINE, AUTO)}
     return {BASELINE: baseline} | {name: Recipe.asked(each) for name, each in asked.items()}
+
+
+def costs_asked(spec: TrainingJobSpec) -> frozenset[CostKind]:
+    """What is measured of the candidates beside their bytes: all that there is where one may be published, and of a
+    trial's what its objectives and limits are about."""
+    compression, trial = spec.compression, spec.trial
+    if trial is None or compression is None:
+        return ALL_COSTS
+    by_time = {"Latency", "Balanced"} & {spec.compression_objective, trial.secondary}
+    asked: list[CostKind] = ["Row"] if by_time or compression.max_latency_microseconds is not None else []
+    asked += ["Memory"] if compression.max_memory_bytes is not None else []
+    return frozenset(asked)
 
 
 @dataclass(frozen=True)
@@ -172,22 +185,31 @@ class Candidates:
 
     def _timed(self, measured: list[Measured]) -> list[Measured]:
         """With what each costs, where that is asked for: all are timed together, unless all were."""
-        if not self.measuring.with_latency or all(each.cost or each.failure for each in measured):
+        if not self.measuring.costs or all(each.cost or each.failure for each in measured):
             return measured
         whole = {each.name: self.artifact(each.name) for each in measured if not each.failure}
         costs = costs_of(
             {name: partial(self.measuring.serve, artifact) for name, artifact in whole.items()},
             {name: artifact.folder for name, artifact in whole.items()},
             self.measuring.read_validation().features,
+            self.measuring.costs,
         )
         timed = [
-            replace(each, cost=cost, latency_microseconds=cost.row.median) if (cost := costs.get(each.name)) else each
+            replace(each, cost=cost, latency_microseconds=cost.latency_microseconds)
+            if (cost := costs.get(each.name))
+            else each
             for each in measured
         ]
         for each in timed:
             if each.cost:
                 self.kept.keep(self.recipes[each.name], each)
         return timed
+
+    def cost_of(self, made: Artifact) -> Cost:
+        """What something costs that was made by `make`."""
+        features = self.measuring.read_validation().features
+        serve = partial(self.measuring.serve, made)
+        return costs_of({"": serve}, {"": made.folder}, features, frozenset({"Row", "Memory"}))[""]
 
     def answers(self, name: str) -> Answers | None:
         """What a finished candidate answers; None where it has no finite figures, or nothing was asked for."""
@@ -237,7 +259,7 @@ class Candidates:
         measured = replace(measured, made=self.kept.made(self.recipes[name]))
         # Of a file that was not made anew: more is told of it than before, and it takes as long as it did.
         if cost := self.kept.cost(self.recipes[name]):
-            measured = replace(measured, cost=cost, latency_microseconds=cost.row.median)
+            measured = replace(measured, cost=cost, latency_microseconds=cost.latency_microseconds)
         return measured, answers
 
     def _fault(self, recipe: Recipe, made: Artifact, maker: Maker) -> str:

@@ -5,69 +5,26 @@ The choice is made on the validation set; the test set has no say in it.
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import Any
 
 from steelyard.api.compression import BASELINE, CompressionObjective
 from steelyard.api.losses import allowed, share_of
 from steelyard.api.metrics import Measure
-from steelyard.texts.figures import duration
-from steelyard_trainer.compression.cost import Cost, Made
+from steelyard_trainer.compression.limits import (
+    ROUNDING,
+    ClassDrops,
+    Excess,
+    Limits,
+    nothing_within,
+    told_of,
+)
+from steelyard_trainer.compression.measured import Measured as Measured
+from steelyard_trainer.compression.pace import Pace, comparative, cost_by, is_slow, other_end
 from steelyard_trainer.compression.plan import Searched
-from steelyard_trainer.compression.proving import ROUNDING, Proof
-from steelyard_trainer.evaluation.metrics import Figure, Figures
+from steelyard_trainer.compression.proving import Bounds, Proof, worst_class
 
-_MOST_TIMES_SLOWER = 10
-"""Balanced: what is slower than this many times the fastest is not chosen."""
-
-
-@dataclass(frozen=True)
-class Measured:
-    """A candidate as it was measured on the validation set, by the code that predicts with the published model."""
-
-    name: str
-    bytes: int
-    """Of the file that is published; 0 where there is none."""
-    latency_microseconds: float
-    """Median of one row; 0 where it was not measured."""
-    figures: Figures | None
-    """None where an output was not a finite number."""
-    failure: str = ""
-    """Why it could not be made; it has no figures then."""
-    cost: Cost | None = None
-    """What else it costs; None where that was not measured."""
-    made: Made | None = None
-    """What it took to make it; None where that was not told."""
-
-    @classmethod
-    def failed(cls, name: str, failure: str) -> "Measured":
-        """A candidate that could not be made."""
-        return cls(name, 0, 0.0, None, failure)
-
-    def to_json(self) -> dict[str, Any]:
-        """JSON values from which `from_json` makes an equal object."""
-        figures = None if self.figures is None else {name: figure.to_json() for name, figure in self.figures.items()}
-        cost = {"bytes": self.bytes, "latencyMicroseconds": self.latency_microseconds, "validation": figures}
-        if self.failure:
-            return {"name": self.name, **dict.fromkeys(cost), "failure": self.failure}
-        told = {"cost": self.cost and self.cost.to_json(), "made": self.made and asdict(self.made)}
-        return {"name": self.name, **cost, **{name: each for name, each in told.items() if each}}
-
-    @classmethod
-    def from_json(cls, document: dict[str, Any]) -> "Measured":
-        """Raises KeyError or TypeError where the document is not one of `to_json`."""
-        if failure := document.get("failure"):
-            return cls.failed(document["name"], failure)
-        figures = document["validation"]
-        return cls(
-            document["name"],
-            document["bytes"],
-            document["latencyMicroseconds"],
-            None if figures is None else {name: Figure.from_json(figure) for name, figure in figures.items()},
-            cost=Cost.from_json(document["cost"]) if "cost" in document else None,
-            made=Made(**document["made"]) if "made" in document else None,
-        )
+NO_LIMITS = Limits()
 
 
 @dataclass(frozen=True)
@@ -85,6 +42,20 @@ class Weighed:
     """The upper bound of the drop, where one was asked for."""
     is_proved: bool | None = None
     """Whether the bound is within the budget, and the candidate's turn came; None where nothing was to be proved."""
+    worst_class: "ClassLoss | None" = None
+    """The class that loses the most of its recall, where that has a budget."""
+    is_over_limit: bool = False
+    """Whether it costs more than anything may that is published."""
+
+
+@dataclass(frozen=True)
+class ClassLoss:
+    """What a candidate loses of one class's recall, on the validation set."""
+
+    label: str
+    drop: float
+    drop_at_most: float | None
+    """The upper bound, where one was asked for, and the rows tell it."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +84,7 @@ class Choice:
         def rank(weighed: Weighed) -> tuple[bool, bool, bool, float]:
             found = weighed.measured
             named = found.name in (self.chosen.measured.name, BASELINE)
-            return not named, not weighed.is_within_budget, bool(found.failure), _cost(found, objective)
+            return not named, not weighed.is_within_budget, bool(found.failure), cost_by(found, objective)
 
         names = [each.measured.name for each in sorted(self.weighed, key=rank)[:most]]
         return [each for each in self.weighed if each.measured.name in names]
@@ -132,6 +103,8 @@ def choose(
     baseline_name: str = "float32",
     proof: Proof | None = None,
     lost_on_search_rows: Mapping[str, float] = MappingProxyType({}),
+    limits: Limits = NO_LIMITS,
+    class_drops: ClassDrops | None = None,
 ) -> Choice:
     """The best candidate within the budget.
 
@@ -140,72 +113,93 @@ def choose(
         primary: the metric that may drop, or grow where less of it is better.
         max_drop: the most that it may do so by: absolute, of a metric in the target's unit as a share of the
             baseline's.
-        objective: Size: the fewest bytes; Latency: the least time for one row; Balanced: the fewest bytes of those that
-            take at most 10 times the least time.
+        objective: Size: the fewest bytes; Latency: the least time for one row, of those that are not significantly
+            slower the fewest bytes; Balanced: the fewest bytes of those that take at most 10 times the least time.
         baseline_name: what the baseline is called: float32, or skops.
         proof: what the rows say of each candidate; None: two numbers are compared, and nothing is proved.
         lost_on_search_rows: what trained candidates lose there, of those that lose more than the budget: where two
             numbers are compared they are rejected, as the validation set is not to tell by chance what they failed.
+        limits: what nothing that is published may be over.
+        class_drops: what classes lose, where that has a budget.
+
+    Raises:
+        SteelyardError: the baseline is over a limit, and no candidate is within (reason GateFailed).
     """
     baseline = next(candidate for candidate in measured if candidate.name == BASELINE)
     drops = {candidate.name: _drop(candidate, baseline, primary) for candidate in measured}
-    rejections = _rejections(measured, drops, primary, max_drop, proof, lost_on_search_rows)
-    proves = proof is not None and proof.is_conclusive(max_drop)
-    within = [candidate for candidate in measured if not rejections[candidate.name]]
+    over = {candidate.name: _excess(candidate, limits) for candidate in measured}
+    # What may not be published anyhow is not tested: it ends no sequence. Costs depend on no answer, so that the order
+    # of the tests still does not.
+    allowed_ones = [candidate for candidate in measured if not over[candidate.name]]
+    tried = None if proof is None else proof.of([candidate.name for candidate in allowed_ones])
+    rejections = _rejections(allowed_ones, drops, primary, max_drop, tried, lost_on_search_rows, class_drops)
+    within = [candidate for candidate in allowed_ones if not rejections[candidate.name]]
+    shown = {each.name: baseline_name if each is baseline else each.name for each in measured}
+    if not within:
+        kept = {shown[name]: excess for name, excess in over.items() if excess and (drops[name] or 0.0) <= max_drop}
+        raise nothing_within(kept, {shown[name]: why for name, why in rejections.items()})
+    rejections |= {name: f"rejected: {told_of(excess)}" for name, excess in over.items() if excess}
+    proves = tried is not None and tried.is_conclusive(max_drop)
     # Of equals the baseline first: it is the plainest.
     fastest = min(within, key=lambda c: (c.latency_microseconds, c.name != BASELINE, measured.index(c)))
-    best = min(
-        within,
-        key=lambda c: (_is_slow(c, fastest, objective), _cost(c, objective), c.name != BASELINE, measured.index(c)),
-    )
-    weighed: list[Weighed] = []
+    best = min(within, key=lambda c: (is_slow(c, fastest, objective), c.bytes, c.name != BASELINE, measured.index(c)))
+    pace = Pace(objective, fastest, best, tuple(within), shown)
+    weighed = []
     for candidate in measured:
-        if rejections[candidate.name]:
-            verdict = rejections[candidate.name]
-        elif candidate is best:
-            verdict = "chosen: the only candidate"
-            if len(measured) > 1:
-                verdict = f"chosen: {_superlative(objective)} within the budget"
-        elif _is_slow(candidate, fastest, objective):
-            name = baseline_name if fastest is baseline else fastest.name
-            verdict = (
-                f"within the budget, but {candidate.latency_microseconds:.2f} microseconds is more than "
-                f"{_MOST_TIMES_SLOWER} times {name}'s {fastest.latency_microseconds:.2f}"
-            )
-        else:
-            cost, least = _cost(candidate, objective), _cost(best, objective)
-            relation = "no better than" if cost == least else "more than"
-            name = baseline_name if best is baseline else best.name
-            verdict = f"within the budget, but {_shown(cost, objective)} is {relation} {name}'s"
+        name = candidate.name
+        told = proof.tested.get(name) if proof else None
+        verdict = rejections[name] or (pace.verdict(candidate) if len(measured) > 1 else "chosen: the only candidate")
         if not candidate.failure and candidate.bytes > baseline.bytes:
             verdict += f"; its file is {candidate.bytes / baseline.bytes:.1f} times as large as {baseline_name}'s"
-        told = proof.tested.get(candidate.name) if proof else None
         weighed.append(
             Weighed(
                 candidate,
-                drops[candidate.name],
+                drops[name],
                 candidate in within,
                 verdict,
                 told.validation.upper if told and math.isfinite(told.validation.upper) else None,
                 None if told is None else candidate in within and proves,
+                worst_class=_worst_class(name, told, class_drops),
+                is_over_limit=bool(over[name]),
             )
         )
     chosen = next(candidate for candidate in weighed if candidate.measured is best)
-    other_end = _other_end(best, fastest, within, baseline_name)
+    beside = other_end(best, fastest, within, baseline_name)
     confidence = proof.confidence if proof else None
     if best is baseline:
-        why = _why_baseline(baseline_name, within, measured, primary, max_drop, objective, proof)
-        return Choice(chosen, why + other_end, tuple(weighed), confidence)
+        why = _why_baseline(baseline_name, within, allowed_ones, primary, max_drop, objective, tried)
+        if len(allowed_ones) == 1 < len(measured):
+            why = f"the {baseline_name} model, because no compressed candidate is within the limits"
+        return Choice(chosen, why + beside, tuple(weighed), confidence)
     whose = f"whose {primary.name} {_worsens(primary)} by at most {_budget(primary, max_drop)} on the validation set"
     if proves:
         whose = f"that are proved to lose at most {allowed(primary, max_drop)} of {primary.name}"
-    why = f"{best.name}, because it has {_superlative(objective)} of the {len(within)} candidates {whose}"
+    if class_drops is not None:
+        whose += f", and {allowed(Measure('recall'), class_drops.allowed)} of any class's recall"
+    why = f"{best.name}, because it has {pace.superlative} of the {len(within)} candidates {whose}"
     said = ""
-    if proof is not None:
-        said = f"proved: {proof.told(best.name, primary)}"
+    if tried is not None:
+        said = f"proved: {tried.told(best.name, primary)}"
         if not proves:
-            said = f"not {said}; {proof.too_few(max_drop)}"
-    return Choice(chosen, "; ".join(filter(None, [why + other_end, said])), tuple(weighed), confidence, said)
+            said = f"not {said}; {tried.too_few(max_drop)}"
+    return Choice(chosen, "; ".join(filter(None, [why + beside, said])), tuple(weighed), confidence, said)
+
+
+def _worst_class(name: str, told: Bounds | None, class_drops: ClassDrops | None) -> ClassLoss | None:
+    """By the bounds, where there are some."""
+    label = worst_class(told) if told else None
+    if told and label is not None:
+        found = told.classes[label].validation
+        return ClassLoss(label, found.drop, found.upper if math.isfinite(found.upper) else None)
+    worst = class_drops.worst(name) if class_drops else None
+    return ClassLoss(*worst, None) if worst else None
+
+
+def _excess(candidate: Measured, limits: Limits) -> list[Excess]:
+    if candidate.failure or candidate.figures is None:
+        return []
+    memory = candidate.cost.memory_bytes if candidate.cost else None
+    return limits.exceeded(candidate.bytes, candidate.latency_microseconds, memory)
 
 
 def _rejections(
@@ -215,6 +209,7 @@ def _rejections(
     max_drop: float,
     proof: Proof | None,
     lost_on_search_rows: Mapping[str, float],
+    class_drops: ClassDrops | None,
 ) -> dict[str, str]:
     """Why each candidate is not within the budget; an empty text where it is."""
     proves = proof is not None and proof.is_conclusive(max_drop)
@@ -241,6 +236,8 @@ def _rejections(
             why = _lost(primary, drop, "validation set", max_drop)
         elif name in lost_on_search_rows:
             why = _lost(primary, lost_on_search_rows[name], "search rows", max_drop)
+        elif class_drops is not None:
+            why = class_drops.why_too_much(name)
         rejections[name] = f"rejected: {why}" if why else ""
     return rejections
 
@@ -262,7 +259,7 @@ def _why_baseline(
     if len(measured) == 1:
         return f"the {name} model, because the manifest asks for no compression"
     if len(within) > 1:
-        return f"the {name} model, because no compressed candidate within the budget has {_comparative(objective)}"
+        return f"the {name} model, because no compressed candidate within the budget has {comparative(objective)}"
     if proof is not None and not proof.is_conclusive(max_drop) and proof.on_too_few_rows == "Baseline":
         return f"the {name} model, because nothing can be proved: {proof.too_few(max_drop)}"
     if all(candidate.failure for candidate in measured if candidate.name != BASELINE):
@@ -272,28 +269,6 @@ def _why_baseline(
     return (
         f"the {name} model, because no compressed candidate is proved to lose at most {allowed(primary, max_drop)} of "
         f"{primary.name} with {share_of(proof.confidence)}"
-    )
-
-
-def _is_slow(candidate: Measured, fastest: Measured, objective: CompressionObjective) -> bool:
-    """Whether it takes too long to be the best of a balanced choice."""
-    most = _MOST_TIMES_SLOWER * fastest.latency_microseconds
-    return objective == "Balanced" and candidate.latency_microseconds > most
-
-
-def _other_end(best: Measured, fastest: Measured, within: list[Measured], baseline_name: str) -> str:
-    """What the fastest, or else the smallest, would have cost; nothing where that was chosen."""
-    smallest = min(within, key=lambda c: c.bytes)
-    other, word = (
-        (smallest, "smallest") if best.latency_microseconds == fastest.latency_microseconds else (fastest, "fastest")
-    )
-    is_better = other.bytes < best.bytes or other.latency_microseconds < best.latency_microseconds
-    if not is_better or not best.latency_microseconds:
-        return ""
-    name = baseline_name if other.name == BASELINE else other.name
-    return (
-        f"; it takes {duration(best.latency_microseconds)} for one row; the {word} within the budget is {name}: "
-        f"{other.bytes:,} bytes, {duration(other.latency_microseconds)}"
     )
 
 
@@ -309,21 +284,3 @@ def _worsens(primary: Measure) -> str:
 
 def _budget(primary: Measure, max_drop: float) -> str:
     return f"{max_drop:g} of it" if primary.info.is_in_target_unit else f"{max_drop:g}"
-
-
-def _cost(candidate: Measured, objective: CompressionObjective) -> float:
-    return candidate.latency_microseconds if objective == "Latency" else candidate.bytes
-
-
-def _shown(cost: float, objective: CompressionObjective) -> str:
-    return f"{cost:.2f} microseconds" if objective == "Latency" else f"{cost:,.0f} bytes"
-
-
-def _superlative(objective: CompressionObjective) -> str:
-    if objective == "Balanced":
-        return f"the fewest bytes at no more than {_MOST_TIMES_SLOWER} times the least latency"
-    return "the least latency" if objective == "Latency" else "the fewest bytes"
-
-
-def _comparative(objective: CompressionObjective) -> str:
-    return "less latency" if objective == "Latency" else "fewer bytes"

@@ -5,20 +5,23 @@ does not depend on the rows that test them are each tested at the full level, un
 accepted candidate is over the budget only if the first in the order that is was accepted, whose chance is at most 1 -
 confidence: whatever is chosen of the accepted ones, and by whatever rule, is over the budget no more often. The order
 is that of the bounds on the search rows, the safest first; the validation rows have no part in it.
+
+Where each class has a budget, too, a candidate passes only if all bounds hold, each at the full confidence
+(intersection-union test: Berger, 1982, Technometrics 24:295-300): one that is over some budget passes no more often
+than that one bound is wrong.
 """
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from steelyard.api.compression import OnTooFewRows
+from steelyard.api.compression.proof import rows_to_prove
 from steelyard.api.losses import allowed, fell, share_of, size
 from steelyard.api.metrics import Measure
+from steelyard_trainer.compression.limits import ROUNDING
 from steelyard_trainer.compression.paired import Bound
-
-ROUNDING = 1e-9
-"""Differences of two equal figures may be off by a rounding error."""
 
 Standing = Literal["Proved", "Failed", "Untested"]
 
@@ -31,6 +34,8 @@ class Bounds:
     """On the search rows: the order of the tests."""
     validation: Bound
     """On the rows that prove."""
+    classes: Mapping[str, "Bounds"] = field(default_factory=dict)
+    """The same of each class's recall, by its label, where that has a budget."""
 
 
 @dataclass(frozen=True)
@@ -44,10 +49,24 @@ class Proof:
     tested: Mapping[str, Bounds] = field(default_factory=dict)
     """By the candidate's name, in the order in which they were asked for; those whose outputs are finite."""
     on_too_few_rows: OnTooFewRows = "Point"
+    max_class_drop: float = math.inf
+    """The most of its recall that a class may lose."""
+    alike_by_class: Mapping[str, Bound] = field(default_factory=dict)
+    """As `alike`, of each class's recall."""
 
     def has_too_few_rows(self, budget: float) -> bool:
         """Whether not even a model that answers alike could be proved."""
-        return self.alike.upper > budget + ROUNDING
+        return self.alike.upper > budget + ROUNDING or self._scarcest is not None
+
+    def of(self, names: Sequence[str]) -> "Proof":
+        """The same of some candidates: what is published is one of these."""
+        return replace(self, tested={name: each for name, each in self.tested.items() if name in names})
+
+    @property
+    def _scarcest(self) -> str | None:
+        """The class with the fewest rows, where they are too few."""
+        short = [label for label, each in self.alike_by_class.items() if each.upper > self.max_class_drop + ROUNDING]
+        return max(short, key=lambda label: self.alike_by_class[label].upper, default=None)
 
     def is_conclusive(self, budget: float) -> bool:
         """Whether the tests say which candidates are published: there are enough rows, or fewer were enough."""
@@ -55,18 +74,36 @@ class Proof:
 
     def standings(self, budget: float) -> dict[str, Standing]:
         """How each candidate comes out of the tests, in the order in which they are tested."""
-        order = sorted(self.tested, key=lambda name: self.tested[name].search.upper)
+        order = sorted(self.tested, key=lambda name: self._risk(self.tested[name], budget))
         standings: dict[str, Standing] = {}
         failed = False
         for name in order:
-            passes = self.tested[name].validation.upper <= budget + ROUNDING
+            found = self.tested[name]
+            passes = found.validation.upper <= budget + ROUNDING and not self._failed_class(found)
             standings[name] = "Untested" if failed else "Proved" if passes else "Failed"
             failed = failed or not passes
         return standings
 
+    def _risk(self, found: Bounds, budget: float) -> tuple[float, float]:
+        """What says which candidate is safer: by how much the search rows' bounds are over their budgets at worst."""
+        classes = (each.search.upper - self.max_class_drop for each in found.classes.values())
+        return max(found.search.upper - budget, *classes, -math.inf), found.search.upper
+
+    def _failed_class(self, found: Bounds) -> str | None:
+        """The class that may have lost the most, where that is more than its budget."""
+        worst = worst_class(found)
+        is_over = worst and found.classes[worst].validation.upper > self.max_class_drop + ROUNDING
+        return worst if is_over else None
+
     def told(self, name: str, measure: Measure) -> str:
-        """What the rows say of a candidate's loss, such as "accuracy fell by 0.6 points, at most 2.4 with 95%"."""
-        found = self.tested[name].validation
+        """What the rows say of a candidate's loss, such as "accuracy fell by 0.6 points, at most 2.4 with 95%"; and of
+        the class that may have lost the most, where classes have a budget."""
+        found = self.tested[name]
+        worst = worst_class(found)
+        of_class = [self._told(found.classes[worst].validation, Measure("recall", worst))] if worst else []
+        return "; ".join([self._told(found.validation, measure), *of_class])
+
+    def _told(self, found: Bound, measure: Measure) -> str:
         if not math.isfinite(found.upper):
             return f"{fell(measure, found.drop)}, but nobody can tell what it lost at most"
         sure = share_of(self.confidence)
@@ -78,11 +115,27 @@ class Proof:
 
     def too_few(self, budget: float) -> str:
         """How many rows would be needed, such as "at least 268 rows would be needed, there are 180"."""
+        scarcest, there, of_class = self._scarcest, self.alike.rows, ""
         needed = self.alike.rows_to_prove(budget, self.confidence)
+        if scarcest is not None and self.alike.upper <= budget + ROUNDING:
+            alike, budget, of_class = self.alike_by_class[scarcest], self.max_class_drop, f" of class {scarcest!r}"
+            there = alike.rows if math.isfinite(alike.worst) else 0
+            needed = rows_to_prove(budget, 1.0, self.confidence)
         if needed is None:
-            return "no number of rows would be enough" if budget <= 0 else "these rows can't tell"
-        return f"at least {needed:,} rows would be needed, there are {self.alike.rows:,}"
+            return f"no number of rows{of_class} would be enough" if budget <= 0 else "these rows can't tell"
+        return f"at least {needed:,} rows{of_class} would be needed, there are {there:,}"
 
     def why_failed(self, name: str, measure: Measure, budget: float) -> str:
         """Why a candidate is rejected."""
-        return f"{self.told(name, measure)}: more than the {allowed(measure, budget)} that may be lost"
+        found = self.tested[name]
+        failed = self._failed_class(found)
+        if failed is not None and found.validation.upper <= budget + ROUNDING:
+            recall = Measure("recall", failed)
+            told, most = self._told(found.classes[failed].validation, recall), allowed(recall, self.max_class_drop)
+            return f"{told}: more than the {most} that a class may lose"
+        return f"{self._told(found.validation, measure)}: more than the {allowed(measure, budget)} that may be lost"
+
+
+def worst_class(found: Bounds) -> str | None:
+    """The class that may have lost the most of its recall; None where classes have no budget."""
+    return max(found.classes, key=lambda label: found.classes[label].validation.upper, default=None)

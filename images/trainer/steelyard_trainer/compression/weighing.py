@@ -9,14 +9,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
 import numpy.typing as npt
 
-from steelyard.api.compression import BASELINE, Compression, OnTooFewRows
-from steelyard.api.errors import DataError
+from steelyard.api.compression import BASELINE, Compression
+from steelyard.api.errors import DataError, SteelyardError
 from steelyard.api.metrics import Measure
 from steelyard.api.training_job import TrainingJobSpec
 from steelyard.contract.report import TrainingReport
-from steelyard.contract.stages import Reason
+from steelyard.contract.stages import ExitCode, Reason
 from steelyard.serving.preprocessing import Preprocessing
 from steelyard_trainer.compression.answers import Answers
 from steelyard_trainer.compression.artifact import Artifact
@@ -24,8 +25,9 @@ from steelyard_trainer.compression.auto import Judge
 from steelyard_trainer.compression.candidates import Candidates, Report, no_report
 from steelyard_trainer.compression.choice import Choice, Measured, choose
 from steelyard_trainer.compression.kept_candidates import KeptCandidates
-from steelyard_trainer.compression.paired import Bound, bound
-from steelyard_trainer.compression.proving import ROUNDING, Bounds, Proof
+from steelyard_trainer.compression.limits import ROUNDING, ClassDrops, Limits, told_of
+from steelyard_trainer.compression.paired import bound
+from steelyard_trainer.compression.proving import Bounds, Proof
 from steelyard_trainer.compression.recipe import Recipe
 from steelyard_trainer.data.labelled import Labelled
 from steelyard_trainer.data.splitting import SplitName
@@ -78,18 +80,25 @@ def weigh(
     Raises:
         DataError: the model's outputs are not finite numbers; or too few rows are to prove by, and the manifest says to
             fail then (reason CheckFailed).
+        SteelyardError: nothing is within the limits (reason GateFailed).
         SteelyardError: another process was started in this one's place (AttemptSuperseded).
     """
     compression, primary = spec.compression, spec.measure(candidates.measuring.task)
     search = candidates.search
     sure = None if compression is None or (len(candidates.recipes) == 1 and not search) else compression.sure
     judge = None if compression is None else partial(_judge, candidates, primary, compression.max_metric_drop, sure)
+    class_budget = (
+        None if compression is None or (len(candidates.recipes) == 1 and not search) else compression.max_class_drop
+    )
     asked = candidates
     if compression is not None and sure is not None and (compression.on_too_few_rows or "Point") != "Point":
         candidates = _as_rows_allow(candidates, primary, sure, compression, beside)
     measured = candidates.measure(
         report,
-        with_answers=sure is not None or search is not None or any(map(_learns, candidates.recipes.values())),
+        with_answers=sure is not None
+        or class_budget is not None
+        or search is not None
+        or any(map(_learns, candidates.recipes.values())),
         judge=judge,
         beside=beside,
     )
@@ -98,7 +107,7 @@ def weigh(
     if compression is None:
         return choose(measured, primary, 0.0, spec.compression_objective, baseline_name(spec))
     budget = compression.max_metric_drop
-    proof = None if sure is None else prove(candidates, primary, sure, compression.on_too_few_rows or "Point")
+    proof = None if sure is None else prove(candidates, primary, sure, compression)
     if proof is not None:
         why = f"nothing can be proved: {proof.too_few(budget)}"
         measured += [Measured.failed(name, why) for name in asked.recipes if name not in candidates.recipes]
@@ -110,6 +119,8 @@ def weigh(
         baseline_name(spec),
         proof,
         lost_on_search_rows(candidates, primary, budget),
+        Limits.of(compression),
+        None if class_budget is None else class_drops(candidates, class_budget),
     )
     return replace(choice, searched=search.outcome) if search else choice
 
@@ -131,11 +142,11 @@ def _as_rows_allow(
     Raises DataError where that is so and the manifest says to fail then (reason CheckFailed).
     """
     alone = replace(candidates, recipes={BASELINE: candidates.recipes[BASELINE]}, search=None)
-    untimed = replace(alone, measuring=replace(alone.measuring, with_latency=False))
+    untimed = replace(alone, measuring=replace(alone.measuring, costs=frozenset()))
     (baseline,) = untimed.measure(with_answers=True, beside=beside)
     if baseline.figures is None:
         return alone
-    proof, budget = prove(alone, primary, sure), compression.max_metric_drop
+    proof, budget = prove(alone, primary, sure, compression), compression.max_metric_drop
     if not proof.has_too_few_rows(budget):
         return candidates
     if compression.on_too_few_rows == "Fail":
@@ -184,25 +195,68 @@ def _targets(candidates: Candidates) -> Answers:
     return Answers(measuring.read_search().targets, measuring.read_validation().targets)
 
 
-def prove(
-    candidates: Candidates, primary: Measure, confidence: float, on_too_few_rows: OnTooFewRows = "Point"
-) -> Proof:
+def check_refitted(candidates: Candidates, made: Artifact, compression: Compression | None) -> None:
+    """Holds what was made of a refitted model against the limits, as its file is another than the one that was weighed.
+
+    Raises SteelyardError where it is over one (reason GateFailed).
+    """
+    limits = Limits.of(compression)
+    cost = candidates.cost_of(made) if limits.need_costs else None
+    latency, memory = (cost.latency_microseconds, cost.memory_bytes) if cost else (0.0, None)
+    if excess := limits.exceeded(made.bytes, latency, memory):
+        raise SteelyardError(
+            f"the refitted model is over a limit of spec.compression, so nothing was published: {told_of(excess)}",
+            reason=Reason.GATE_FAILED,
+            exit_code=ExitCode.GATE_FAILED,
+        )
+
+
+def class_drops(candidates: Candidates, most: float) -> ClassDrops:
+    """What each finished candidate loses of each class's recall on the validation set; `most` is what one may lose."""
+    classes, targets = candidates.measuring.classes, np.asarray(candidates.measuring.read_validation().targets)
+
+    def recalls(answers: Answers) -> dict[str, float]:
+        hits = answers.validation.argmax(axis=1) == targets
+        there = [targets == index for index in range(len(classes or ()))]
+        return {label: float(hits[rows].mean()) for label, rows in zip(classes or (), there, strict=True) if rows.any()}
+
+    baseline, found = candidates.answers(BASELINE), {}
+    for name in candidates.recipes:
+        answers = None if name == BASELINE or baseline is None else candidates.answers(name)
+        if answers is not None and baseline is not None and answers.are_finite:
+            before, after = recalls(baseline), recalls(answers)
+            found[name] = {label: before[label] - after[label] for label in before}
+    return ClassDrops(most, found)
+
+
+def prove(candidates: Candidates, primary: Measure, confidence: float, compression: Compression) -> Proof:
     """What the rows say of each finished candidate's loss; one candidate's answers at a time are in memory."""
     measuring, baseline = candidates.measuring, candidates.answers(BASELINE)
     assert baseline is not None
     targets = _targets(candidates)
 
-    def bounds(answers: Answers) -> tuple[Bound, Bound]:
-        search = bound(primary, targets.search, baseline.search, answers.search, confidence, measuring.classes)
+    def bounds(measure: Measure, answers: Answers) -> Bounds:
+        search = bound(measure, targets.search, baseline.search, answers.search, confidence, measuring.classes)
         held = targets.validation, baseline.validation, answers.validation
-        return search, bound(primary, *held, confidence, measuring.classes)
+        return Bounds(search, bound(measure, *held, confidence, measuring.classes))
+
+    def of_classes(answers: Answers) -> dict[str, Bounds]:
+        labels = [] if compression.max_class_drop is None else measuring.classes or []
+        return {label: bounds(Measure("recall", label), answers) for label in labels}
 
     tested = {}
     for name in candidates.recipes:
         answers = None if name == BASELINE else candidates.answers(name)
         if answers is not None and answers.are_finite:
-            tested[name] = Bounds(*bounds(answers))
-    return Proof(confidence, bounds(baseline)[1], tested, on_too_few_rows)
+            tested[name] = replace(bounds(primary, answers), classes=of_classes(answers))
+    return Proof(
+        confidence,
+        bounds(primary, baseline).validation,
+        tested,
+        compression.on_too_few_rows or "Point",
+        math.inf if compression.max_class_drop is None else compression.max_class_drop,
+        {label: each.validation for label, each in of_classes(baseline).items()},
+    )
 
 
 def baseline_name(spec: TrainingJobSpec) -> str:

@@ -19,7 +19,6 @@ import numpy.typing as npt
 from steelyard.api.compression.proof import too_few_rows
 from steelyard.api.dataset import Dataset
 from steelyard.api.errors import ConfigurationError, DataError
-from steelyard.api.metrics import Task
 from steelyard.api.training_job import TrainingJobSpec
 from steelyard.cells.manifest import column_style, csv_style, markers
 from steelyard.contract.stages import Reason
@@ -109,7 +108,7 @@ def _prepare(context: StageContext, folder: Path, shard_rows: int | None) -> dic
     if source.dealt_by is not None:
         context.notice(f"{source.dealt_by!r} deals the rows out, and is no feature")
     check_training(spec, len(split.train), target.classes)
-    _say_what_is_proved(context, target.task, len(split.validation))
+    _say_what_is_proved(context, target, split)
 
     fingerprint = Fingerprint(_description(spec.dataset, source, target))
     learners = [learner_of(column, spec.dataset.categories.max) for column in source.features]
@@ -198,14 +197,16 @@ def _prepare(context: StageContext, folder: Path, shard_rows: int | None) -> dic
     return document
 
 
-def _say_what_is_proved(context: StageContext, task: Task, validation_rows: int) -> None:
+def _say_what_is_proved(context: StageContext, target: Target, split: Split) -> None:
     """Tells before anything is trained that the validation set will prove nothing of a compressed model.
 
     Raises:
         DataError: that is so, and the manifest says to fail then.
     """
     compression = context.job.spec.compression
-    doubt = too_few_rows(compression, context.job.spec.measure(task), validation_rows)
+    counts = _class_counts(target, split)
+    by_label = dict(zip(target.classes or (), counts["validation"], strict=True)) if counts else None
+    doubt = too_few_rows(context.job.spec, target.task, len(split.validation), by_label)
     if doubt is None or compression is None:
         return
     if compression.on_too_few_rows == "Fail":

@@ -30,6 +30,7 @@ from steelyard.contract.report import (
     CandidateReport,
     CandidateSearchReport,
     ChoiceReport,
+    ClassReport,
     ColumnReport,
     DatasetReport,
     HeadroomReport,
@@ -46,9 +47,9 @@ from steelyard.serving.interface import InTargetUnit, ServedModel
 from steelyard.serving.preprocessing import Preprocessing
 from steelyard.stores.integrity import digest_of, sums_of
 from steelyard_trainer.compression.choice import Choice, Measured, Weighed
-from steelyard_trainer.compression.cost import Cost, Made
+from steelyard_trainer.compression.cost import Cost, Latency, Made
 from steelyard_trainer.compression.plan import Searched
-from steelyard_trainer.compression.timing import BATCH_ROWS
+from steelyard_trainer.compression.timing import TURNS
 from steelyard_trainer.compression.weighing import baseline_name
 from steelyard_trainer.data.reading import PreparedDataset
 from steelyard_trainer.evaluation.judge import Judgement
@@ -133,6 +134,7 @@ class Evidence:
             primary_metric=self.judged.primary.name,
             objective=spec.compression_objective if spec.compression else None,
             max_metric_drop=spec.compression.max_metric_drop if spec.compression else None,
+            max_class_drop=spec.compression.max_class_drop if spec.compression else None,
             confidence=self.choice.confidence,
             proved=self.choice.chosen.is_proved,
             proof=self.choice.proof or None,
@@ -184,7 +186,9 @@ def _candidate_report(weighed: Weighed, baseline: Measured, own_work: int | None
         failure=measured.failure or None,
         drop=weighed.drop,
         drop_at_most=weighed.drop_at_most,
+        worst_class=_class_report(weighed),
         proved=weighed.is_proved,
+        over_limit=weighed.is_over_limit or None,
         within_budget=weighed.is_within_budget,
         verdict=weighed.verdict,
     )
@@ -195,16 +199,28 @@ def _made_report(made: Made, own_work: int | None) -> MadeReport:
     return MadeReport(seconds=made.seconds, work=work)
 
 
-def _times_report(cost: Cost, baseline: Cost | None) -> TimesReport:
-    row, batch = (LatencyReport(median=each.median, p99=each.p99) for each in (cost.row, cost.batch))
+def _class_report(weighed: Weighed) -> ClassReport | None:
+    if (worst := weighed.worst_class) is None:
+        return None
+    return ClassReport(label=worst.label, drop=worst.drop, drop_at_most=worst.drop_at_most)
+
+
+def _times_report(cost: Cost, baseline: Cost | None) -> TimesReport | None:
+    if (row := _latency_report(cost.row)) is None:
+        return None
     return TimesReport(
         machine=cost.machine,
         threads=1,
+        turns=len(cost.rounds) if len(cost.rounds) < TURNS else None,
         row=row,
-        batch_rows=BATCH_ROWS,
-        batch=batch,
+        batch_rows=cost.batch_rows,
+        batch=_latency_report(cost.batch),
         against_baseline=None if baseline is None or cost is baseline else cost.against(baseline),
     )
+
+
+def _latency_report(latency: Latency | None) -> LatencyReport | None:
+    return None if latency is None else LatencyReport(median=latency.median, p99=latency.p99)
 
 
 def output_of(model: ServedModel, task: Task) -> str:

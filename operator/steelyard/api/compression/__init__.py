@@ -47,6 +47,19 @@ class Compression(Part):
     max_metric_drop: Share = 0.01
     """The most of evaluation.metric (default: accuracy, or r2) that a candidate may lose against the baseline:
     absolute; of rmse, mae and medianAe, which are in the target's unit, as a share: 0.01 lets them grow by 1%."""
+    max_class_drop: Share | None = None
+    """The most of its recall that any single class may lose, so that a rare one does not pay for the others: proved, or
+    compared, as maxMetricDrop is; a candidate is accepted only if both hold. Absolute. Of classification only. Default:
+    no class is looked at by itself."""
+    max_size_bytes: Annotated[int, Field(ge=1, le=10**12)] | None = None
+    """The most bytes that the published model's file may have. Nothing over a limit is published: where no candidate is
+    within, the job fails (GateFailed). Default: no limit."""
+    max_latency_microseconds: Annotated[float, Field(gt=0, le=10**9)] | None = None
+    """The most time that one row may take: the median, measured on one thread of the machine that runs the stage
+    finish, which the model card names. Default: no limit."""
+    max_memory_bytes: Annotated[int, Field(ge=1, le=10**12)] | None = None
+    """The most memory that the runtime may hold for the model once it has predicted a row, measured. Default: no
+    limit."""
     proof: Proof | None = None
     """How it is shown that no more is lost: HeldOut, by an upper bound of the loss on the validation set, with
     compression.confidence; Point, by comparing two numbers, which is wrong about as often as right where the loss is
@@ -59,8 +72,9 @@ class Compression(Part):
     the two numbers say, which is called not proved wherever it is shown; Baseline, the model without compression; Fail,
     nothing, and the job fails: neither trains a student first. Default: Point. Not with proof Point."""
     objective: CompressionObjective | None = None
-    """What is best: Size, the fewest bytes; Latency, the least time for one row; Balanced, the fewest bytes of those
-    that take at most 10 times the least time. Default: Balanced for scikit-learn's models, Size for networks; in a
+    """What is best: Size, the fewest bytes; Latency, the least time for one row, and of those that are not slower by
+    more than chance the fewest bytes; Balanced, the fewest bytes of those that take at most 10 times the least time.
+    Default: Balanced for scikit-learn's models, Size for networks; in a
     search with objective.secondary, that."""
 
     @property

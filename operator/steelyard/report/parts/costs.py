@@ -1,6 +1,6 @@
 """What candidates cost: time and memory where they run, and what it took to make them."""
 
-from steelyard.contract.report import ChoiceReport, TimesReport
+from steelyard.contract.report import ChoiceReport, LatencyReport, TimesReport
 from steelyard.report.blocks import Table, Text, code
 from steelyard.report.names import BASELINES, shown_name
 from steelyard.texts.figures import counted, number
@@ -22,13 +22,18 @@ def _times(chosen: ChoiceReport) -> tuple[Text | Table, ...]:
         "in turns: the median, and what 99 of 100 calls do not exceed. Memory is what the runtime holds for the model; "
         "gzip shows how many bytes a compressed download has."
     )
-    batch = f"in batches of {times.batch_rows}"
+    slow = [shown_name(each.name, chosen.baseline) for each, own in timed if own.turns is not None]
+    if slow:
+        text += f" Slow ones had fewer turns, and smaller batches, which a number behind / tells: {', '.join(slow)}."
+    most = max(own.batch_rows for _, own in timed)
+    batch = f"in batches of {most}"
     against = f"against {chosen.baseline}"
     header = ("candidate", "one row", "p99", batch, "p99", "memory, bytes", "gzip, bytes", against)
     rows = tuple(
         (
             shown_name(each.name, chosen.baseline),
-            *(f"{value:.2f}" for latency in (own.row, own.batch) for value in (latency.median, latency.p99)),
+            *_calls(own.row),
+            *_calls(own.batch, "" if own.batch_rows == most else f"/{own.batch_rows}"),
             *("-" if size is None else f"{size:,}" for size in (each.memory_bytes, each.compressed_bytes)),
             _against(own, baseline),
         )
@@ -65,3 +70,8 @@ def _making(chosen: ChoiceReport) -> tuple[Text | Table, ...]:
         "x weights, in times that of the model itself."
     )
     return Text(text), Table(("candidate", "seconds", "training"), rows, frozenset({1, 2}))
+
+
+def _calls(latency: LatencyReport | None, note: str = "") -> tuple[str, str]:
+    """The median and what 99 of 100 calls do not exceed."""
+    return ("-", "-") if latency is None else (f"{latency.median:.2f}{note}", f"{latency.p99:.2f}{note}")

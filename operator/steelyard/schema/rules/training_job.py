@@ -115,6 +115,12 @@ SPEC = [
     ),
     _foreign(
         "Regression",
+        "has(self.compression) && has(self.compression.maxClassDrop)",
+        "there are no classes to keep, the task is Regression",
+        "compression.maxClassDrop",
+    ),
+    _foreign(
+        "Regression",
         "has(self.dataset.checks.minClassFraction)",
         "there are no classes to count, the task is Regression",
         "dataset.checks.minClassFraction",

@@ -2,13 +2,14 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from steelyard.api.metrics import Measure
 from steelyard_trainer.compression.choice import Choice, Measured, choose
-from steelyard_trainer.compression.cost import Made
+from steelyard_trainer.compression.cost import Cost, Latency, Made
 from steelyard_trainer.evaluation.metrics import Figure
 
 
@@ -74,6 +75,36 @@ def test_of_many_candidates_those_are_shown_that_matter_in_their_order() -> None
         (9, "Size", ["outside", "Baseline", "slow", "small", "failed", "quick"]),
     ):
         assert [each.measured.name for each in found.best(most, objective)] == names  # type: ignore[arg-type]
+
+
+def in_turns(name: str, size: int, *rounds: float) -> Measured:
+    middle = float(np.median(rounds))
+    cost = Cost(1, None, Latency(middle, middle), None, rounds, "a CPU")
+    return replace(measured(name, size, 0.97, middle), cost=cost)
+
+
+def test_of_those_that_are_not_significantly_slower_the_smallest_wins() -> None:
+    """A noisy machine chooses no winner."""
+    base = in_turns("Baseline", 400, *[20.0] * 10)
+    fast, near = in_turns("Float16", 200, *[5.0] * 10), in_turns("Int8", 100, *[5.1] * 8, 4.9, 4.9)
+    choice = chosen(base, fast, near, objective="Latency")
+    assert choice.chosen.measured is near
+    assert choice.why.startswith(
+        "Int8, because it has the fewest bytes at no significantly higher latency than the least of the 3 candidates"
+    )
+    assert [each.verdict for each in choice.weighed] == [
+        "within the budget, but 20.00 microseconds is more than Float16's 5.00",
+        "within the budget, but no significant difference: the smaller, and 200 bytes is more than Int8's",
+        "chosen: the least latency within the budget; no significant difference: the smaller",
+    ]
+    slower = in_turns("Int8", 100, *[5.1] * 9, 4.9)
+    assert chosen(base, fast, slower, objective="Latency").chosen.measured is fast
+
+
+def test_the_tenfold_pace_of_a_balanced_choice_is_not_broken_by_chance() -> None:
+    quick, noisy = in_turns("Onnx", 753, *[8.0] * 10), in_turns("Baseline", 411, *[81.0] * 8, 79.0, 79.0)
+    assert balanced(noisy, quick).chosen.measured is noisy
+    assert balanced(in_turns("Baseline", 411, *[81.0] * 9, 79.0), quick).chosen.measured is quick
 
 
 def test_the_baseline_wins_where_no_candidate_is_within_the_budget() -> None:

@@ -1,12 +1,14 @@
 """Which candidates are proved: the order of the tests, where they end, and what is published where rows are too few."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from steelyard.api.metrics import Measure
 from steelyard_trainer.compression.choice import Choice, Measured, choose
+from steelyard_trainer.compression.limits import ClassDrops
 from steelyard_trainer.compression.paired import Bound
 from steelyard_trainer.compression.proving import Bounds, Proof
 from steelyard_trainer.evaluation.metrics import Figure
@@ -162,3 +164,50 @@ def test_what_a_student_lost_on_the_search_rows_counts_where_nothing_can_be_prov
     proof = Proof(0.95, alike, tests)
     found = choose(measured, ACCURACY, BUDGET, "Size", "float32", proof, lost_on_search_rows={"Int8": 0.02})
     assert found.chosen.measured.name == name
+
+
+def by_class(name: str, search: float, spam: Bound, alike: Bound = ENOUGH) -> Proof:
+    tested = {"Int8": replace(bounds(0.001, 0.0, 0.004), classes={name: Bounds(Bound(0, search, 900, 1.0), spam)})}
+    return Proof(0.95, ENOUGH, tested, max_class_drop=0.05, alike_by_class={name: alike})
+
+
+def chosen_by(proof: Proof, drops: float = 0.0) -> Choice:
+    measured = [Measured("Baseline", 400, 20.0, {"accuracy": Figure(0.97, 0.01)})]
+    measured += [Measured(name, SIZES[name], 10.0, {"accuracy": Figure(0.97, 0.01)}) for name in proof.tested]
+    found = {name: {"spam": drops} for name in proof.tested}
+    return choose(measured, ACCURACY, BUDGET, "Size", "float32", proof, class_drops=ClassDrops(0.05, found))
+
+
+def test_a_candidate_is_proved_only_if_every_classs_bound_holds() -> None:
+    """Each at the full confidence: the intersection of rejections needs no correction."""
+    choice = chosen_by(by_class("spam", 0.01, Bound(0.01, 0.049, 300, 1.0)))
+    assert choice.chosen.measured.name == "Int8" and choice.chosen.is_proved
+    assert choice.proof == (
+        "proved: accuracy stayed as it was; at most 0.4 points may be lost, with 95%; "
+        "recall[spam] fell by 1 point, at most 4.9 with 95%"
+    )
+    failed = chosen_by(by_class("spam", 0.01, Bound(0.01, 0.051, 300, 1.0)))
+    assert failed.chosen.measured.name == "Baseline"
+    assert verdicts(failed)["Int8"] == (
+        "rejected: recall[spam] fell by 1 point, at most 5.1 with 95%: more than the 5 points that a class may lose"
+    )
+    worst = failed.weighed[1].worst_class
+    assert worst is not None and (worst.label, worst.drop, worst.drop_at_most) == ("spam", 0.01, 0.051)
+
+
+def test_a_class_at_risk_on_the_search_rows_is_tested_later() -> None:
+    risky = replace(bounds(0.001, 0, 0.004), classes={"a": Bounds(Bound(0, 0.2, 900, 1.0), Bound(0, 0.01, 900, 1.0))})
+    safe = replace(bounds(0.009, 0, 0.004), classes={"a": Bounds(Bound(0, 0.01, 900, 1.0), Bound(0, 0.01, 900, 1.0))})
+    proof = Proof(0.95, ENOUGH, {"Int8": risky, "Float16": safe}, max_class_drop=0.05)
+    assert list(proof.standings(BUDGET)) == ["Float16", "Int8"]
+
+
+def test_too_few_rows_of_a_class_are_told_and_two_numbers_compared() -> None:
+    few = by_class("spam", 0.2, Bound(0.0, 0.2, 12, 1.0), Bound(0.0, 0.2, 12, 1.0))
+    choice = chosen_by(few)
+    assert choice.chosen.measured.name == "Int8" and choice.chosen.is_proved is False
+    assert choice.proof.startswith("not proved: ")
+    assert choice.proof.endswith("; at least 52 rows of class 'spam' would be needed, there are 12")
+    assert chosen_by(few, 0.06).chosen.measured.name == "Baseline"
+    none = by_class("spam", 0.2, Bound(0.0, math.inf, 1, math.inf), Bound(0.0, math.inf, 1, math.inf))
+    assert chosen_by(none).proof.endswith("at least 52 rows of class 'spam' would be needed, there are 0")

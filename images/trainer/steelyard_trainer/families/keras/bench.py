@@ -24,7 +24,8 @@ from steelyard.serving.preprocessing import Preprocessing
 from steelyard_trainer.compression.answers import search_reader
 from steelyard_trainer.compression.artifact import Artifact
 from steelyard_trainer.compression.auto import Search
-from steelyard_trainer.compression.candidates import Candidates, Measuring, recipes_of
+from steelyard_trainer.compression.candidates import Candidates, Measuring, costs_asked, recipes_of
+from steelyard_trainer.compression.cost import ALL_COSTS, CostKind
 from steelyard_trainer.compression.kept_candidates import KeptCandidates, key_of
 from steelyard_trainer.compression.making import Trained, no_progress
 from steelyard_trainer.compression.recipe import Recipe
@@ -72,10 +73,15 @@ def trained_network(model: keras.Model, folder: Path, dataset: PreparedDataset, 
     )
 
 
-def measuring_on(dataset: PreparedDataset, measures: Sequence[Measure], seed: int = 0) -> Measuring:
+def measuring_on(
+    dataset: PreparedDataset,
+    measures: Sequence[Measure],
+    seed: int = 0,
+    costs: frozenset[CostKind] = ALL_COSTS,
+) -> Measuring:
     """How what is made of a network is measured; the seed, that of the training, says which the search rows are."""
     unit, search = dataset.preprocessing.target_unit, search_reader(dataset.read, dataset, seed)
-    return Measuring(dataset.task, dataset.classes, unit, measures, lambda: dataset.read("validation"), search)
+    return Measuring(dataset.task, dataset.classes, unit, measures, lambda: dataset.read("validation"), search, costs)
 
 
 @dataclass(frozen=True)
@@ -162,7 +168,8 @@ class Workbench:
     def candidates(self) -> Candidates:
         """What is made of the model, and measured."""
         kept = KeptCandidates(self.finished, self.key, self.check_attempt)
-        measuring = measuring_on(self.dataset, self.spec.told_measures(self.dataset.task), self.spec.training.seed)
+        measures = self.spec.told_measures(self.dataset.task)
+        measuring = measuring_on(self.dataset, measures, self.spec.training.seed, costs_asked(self.spec))
         recipes = recipes_of(self.spec, BASELINE_RECIPE)
         shape, rows = Shape.of(self.preprocessing), self.dataset.rows["train"]
         search = Search.of(self.spec, partial(plan_of, self.spec, shape, rows), self.tell)

@@ -10,7 +10,7 @@ from pathlib import Path
 from steelyard.api.training_job import TrainingJobSpec
 from steelyard_trainer.compression.answers import search_reader
 from steelyard_trainer.compression.artifact import Artifact
-from steelyard_trainer.compression.candidates import Candidates, Measuring, recipes_of
+from steelyard_trainer.compression.candidates import Candidates, Measuring, costs_asked, recipes_of
 from steelyard_trainer.compression.choice import Measured
 from steelyard_trainer.compression.kept_candidates import KeptCandidates
 from steelyard_trainer.compression.making import Trained
@@ -79,11 +79,9 @@ def compressed_estimator_cost(
     Raises:
         DataError: the model's outputs are not finite numbers (reason LossNotFinite).
     """
-    asked = {spec.compression_objective if spec.compression else None, spec.trial.secondary if spec.trial else None}
-    with_latency, measures = not asked.isdisjoint({"Latency", "Balanced"}), spec.told_measures(dataset.task)
-    unit, validation = dataset.preprocessing.target_unit, read("validation")
+    unit, validation, measures = dataset.preprocessing.target_unit, read("validation"), spec.told_measures(dataset.task)
     search = search_reader(read, dataset, spec.training.seed)
-    measuring = Measuring(dataset.task, dataset.classes, unit, measures, lambda: validation, search, with_latency)
+    measuring = Measuring(dataset.task, dataset.classes, unit, measures, lambda: validation, search, costs_asked(spec))
     with tempfile.TemporaryDirectory(prefix="steelyard-candidates-") as folder:
         kept, width = KeptCandidates(Path(folder), "trial"), validation.features.shape[1]
         content = estimator_bytes(estimator)
