@@ -32,7 +32,8 @@ from typing import Any
 from compression_running import CONFIDENCE, PUBLISHED, Opened, run, step, template, trials
 from compression_tasks import TASKS, Benchmarked
 
-from steelyard.api.compression import BASELINE
+from steelyard.api.compression import BASELINE, Compression
+from steelyard.api.compression.techniques import TECHNIQUES
 from steelyard.contract.report import CandidateReport
 from steelyard.contract.stages import Env
 from steelyard_trainer.compression.recipe import Recipe
@@ -45,6 +46,8 @@ LEAST_BYTES = 50_000
 RESULTS = Path("~/.cache/steelyard/benchmarks/compression.jsonl")
 FORMATS = ["DynamicRange", "Int8", "Int4"]
 
+KNOWS_AUTO = "Auto" in str(Compression.model_json_schema())
+
 Line = dict[str, Any]
 
 
@@ -53,10 +56,15 @@ def recipe(name: str, *steps: tuple[str, Line]) -> Line:
     return {"name": name, "steps": [{"technique": technique, **settings} for technique, settings in steps]}
 
 
-def listed(task: Benchmarked) -> list[Any]:
-    """A fixed list of candidates."""
-    if not task.is_network:
-        return ["Onnx"]
+def asked(task: Benchmarked) -> list[Any]:
+    """The candidates: what a search finds, where there is one for the kind of model, else a fixed list."""
+    if task.is_network:
+        return ["Auto"] if KNOWS_AUTO else of_networks(task)
+    return of_trees(task)
+
+
+def of_networks(task: Benchmarked) -> list[Any]:
+    """Students of each width in 8 and 4 bits."""
     four = {"convolutions": "Int4"} if task.kind in ("cnn", "resNet8", "dsCnn") else {}
     found: list[Any] = ["Int8"]
     for part in (2, 4, 8, 16):
@@ -66,10 +74,24 @@ def listed(task: Benchmarked) -> list[Any]:
     return found
 
 
+def of_trees(task: Benchmarked) -> list[Any]:
+    """The trees as they are, fewer ones with fewer leaves, and some of a forest's own."""
+    trees = task.model[task.kind].get("nEstimators", 300)
+    found: list[Any] = ["Onnx"]
+    if "Refit" in TECHNIQUES:
+        for count, leaves in ((trees, 256), (trees // 2, 256), (trees // 2, 64), (trees // 4, 256), (trees // 4, 64)):
+            few = {"trees": count, "maxLeafNodes": leaves if task.kind == "randomForest" else leaves // 16}
+            found.append(recipe(f"refit-{count}-{leaves}", ("Refit", few), ("Onnx", {})))
+    if "SelectTrees" in TECHNIQUES and task.kind == "randomForest":
+        counts = (trees // 2, trees // 4, trees // 8)
+        found += [recipe(f"select-{count}", ("SelectTrees", {"trees": count}), ("Onnx", {})) for count in counts]
+    return found
+
+
 def chosen(name: str, task: Benchmarked, seed: int, folder: Path) -> Line:
     """What a task's job publishes, and what stands beside it."""
     spec = template(task, seed, folder)
-    compression: Line = {"candidates": listed(task), "maxMetricDrop": BUDGET, "proof": task.proof}
+    compression: Line = {"candidates": asked(task), "maxMetricDrop": BUDGET, "proof": task.proof}
     if task.proof != "Point":
         compression["confidence"] = CONFIDENCE
     path, took = run("TrainingJob", {**spec, "compression": compression, "publish": [{"uri": PUBLISHED}]}, folder)
