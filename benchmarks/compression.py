@@ -29,7 +29,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from compression_running import CONFIDENCE, PUBLISHED, Opened, run, step, template, trials
+from compression_running import CONFIDENCE, PUBLISHED, Opened, run, template, trials
 from compression_tasks import TASKS, Benchmarked
 
 from steelyard.api.compression import BASELINE, Compression
@@ -44,7 +44,8 @@ SMALL, SEEDS = "cancer-mlp", 3
 LEAST_BYTES = 50_000
 """Of the float32 file of a network that the ratios are asked of."""
 RESULTS = Path("~/.cache/steelyard/benchmarks/compression.jsonl")
-FORMATS = ["DynamicRange", "Int8", "Int4"]
+BESIDE = {"dynamic": "DynamicRange", "int8": "Int8", "int4": "Int4"}
+"""Formats of the same network, by what they are called in lines."""
 
 KNOWS_AUTO = "Auto" in str(Compression.model_json_schema())
 
@@ -98,11 +99,10 @@ def chosen(name: str, task: Benchmarked, seed: int, folder: Path) -> Line:
     opened = Opened.of(path)
     report, choice = opened.report, opened.report.choice
     if opened.is_network:
-        beside = opened.made({BASELINE: Recipe.of("LiteRT"), "dynamic": Recipe.of("DynamicRange")})
-        # Not every network has what 4 bits are written to.
-        for extra, made_by in (("int8", Recipe.of("Int8")), ("int4", Recipe((step("Int4"),)))):
+        beside = opened.made({BASELINE: Recipe.of("LiteRT")})
+        for extra, technique in BESIDE.items():
             try:
-                beside |= opened.made({extra: made_by})
+                beside |= opened.made({extra: Recipe.of(technique)})
             except CannotBeMadeError as error:
                 print(f"{name}: {extra}: {error}", file=sys.stderr)
         before = opened.answers(beside.pop(BASELINE))
@@ -148,15 +148,16 @@ def _times(before: CandidateReport, after: CandidateReport) -> Line:
     return found
 
 
-def smallest(task: Benchmarked, seed: int, folder: Path, least: float) -> Line:
-    """The smallest model that a search over sizes alone finds.
+def smallest(task: Benchmarked, seed: int, folder: Path, there: Line) -> Line:
+    """The smallest model that a search over sizes alone finds; the trained one, where none smaller is good enough.
 
     Args:
         task: the task.
         seed: of every trial.
         folder: an empty one.
-        least: the metric on the validation rows that is good enough.
+        there: what `chosen` found.
     """
+    least = there["validation"][BASELINE] - BUDGET
     spec = template(task, seed, folder)
     parameters = [{"path": path, "type": "Categorical", "values": values} for path, values in task.widths.items()]
     search = {
@@ -170,12 +171,14 @@ def smallest(task: Benchmarked, seed: int, folder: Path, least: float) -> Line:
     good = [each for each in trials(found) if each["value"] is not None and each["value"] >= least]
     line: Line = {"searchMinutes": took.minutes, "searchCpuMinutes": took.cpu_minutes}
     if not good:
-        return line
+        formats = [there.get(f"{name}Bytes") for name in BESIDE if there.get(f"{name}Lost", 1) <= BUDGET]
+        whole = there["bytesBefore"]
+        return {**line, "smallest": {}, "smallestBytes": whole, "smallestBest": min([whole, *formats])}
     best = min(good, key=lambda each: _size(each["parameters"]))
     for path, value in best["parameters"].items():
         _put(spec, path, value)
-    formats = FORMATS if task.is_network else ["Onnx"]
-    compression = {"candidates": formats, "maxMetricDrop": 1, "proof": "Point"}
+    listed = list(BESIDE.values()) if task.is_network else ["Onnx"]
+    compression = {"candidates": listed, "maxMetricDrop": 1, "proof": "Point"}
     path, _ = run("TrainingJob", {**spec, "compression": compression, "publish": [{"uri": PUBLISHED}]}, folder)
     choice = Opened.of(path).report.choice
     within = [
@@ -281,7 +284,7 @@ def measure(name: str, task: Benchmarked, seed: int, results: Path, *, fresh: bo
         "chosen": ("bytesAfter", lambda folder, _: chosen(name, task, seed, folder)),
         "smallest": (
             "searchMinutes",
-            lambda folder, there: smallest(task, seed, folder, there["validation"][BASELINE] - BUDGET),
+            lambda folder, there: smallest(task, seed, folder, there),
         ),
     }
     for part, (figure, make) in parts.items():
