@@ -32,7 +32,7 @@ from typing import Any
 from compression_running import CONFIDENCE, PUBLISHED, Opened, run, template, trials
 from compression_tasks import TASKS, Benchmarked
 
-from steelyard.api.compression import BASELINE, Compression
+from steelyard.api.compression import BASELINE
 from steelyard.api.compression.techniques import TECHNIQUES
 from steelyard.contract.report import CandidateReport
 from steelyard.contract.stages import Env
@@ -47,32 +47,12 @@ RESULTS = Path("~/.cache/steelyard/benchmarks/compression.jsonl")
 BESIDE = {"dynamic": "DynamicRange", "int8": "Int8", "int4": "Int4"}
 """Formats of the same network, by what they are called in lines."""
 
-KNOWS_AUTO = "Auto" in str(Compression.model_json_schema())
-
 Line = dict[str, Any]
 
 
 def recipe(name: str, *steps: tuple[str, Line]) -> Line:
     """A candidate, as manifests list it."""
     return {"name": name, "steps": [{"technique": technique, **settings} for technique, settings in steps]}
-
-
-def asked(task: Benchmarked) -> list[Any]:
-    """The candidates: what a search finds, where there is one for the kind of model, else a fixed list."""
-    if task.is_network:
-        return ["Auto"] if KNOWS_AUTO else of_networks(task)
-    return of_trees(task)
-
-
-def of_networks(task: Benchmarked) -> list[Any]:
-    """Students of each width in 8 and 4 bits."""
-    four = {"convolutions": "Int4"} if task.kind in ("cnn", "resNet8", "dsCnn") else {}
-    found: list[Any] = ["Int8"]
-    for part in (2, 4, 8, 16):
-        student, learned = ("Distill", {"width": 1 / part}), (("QuantizationAware", four), ("Int4", four))
-        found.append(recipe(f"student-{part}-int4", student, *learned))
-        found.append(recipe(f"student-{part}-dynamic", student, ("DynamicRange", {})))
-    return found
 
 
 def of_trees(task: Benchmarked) -> list[Any]:
@@ -92,7 +72,11 @@ def of_trees(task: Benchmarked) -> list[Any]:
 def chosen(name: str, task: Benchmarked, seed: int, folder: Path) -> Line:
     """What a task's job publishes, and what stands beside it."""
     spec = template(task, seed, folder)
-    compression: Line = {"candidates": asked(task), "maxMetricDrop": BUDGET, "proof": task.proof}
+    compression: Line = {
+        "candidates": ["Auto"] if task.is_network else of_trees(task),
+        "maxMetricDrop": BUDGET,
+        "proof": task.proof,
+    }
     if task.proof != "Point":
         compression["confidence"] = CONFIDENCE
     path, took = run("TrainingJob", {**spec, "compression": compression, "publish": [{"uri": PUBLISHED}]}, folder)
