@@ -114,6 +114,7 @@ def chosen(name: str, task: Benchmarked, seed: int, folder: Path) -> Line:
         "minutes": took.minutes,
         "cpuMinutes": took.cpu_minutes,
         **opened.headroom(),
+        **({"trainings": choice.searched.trainings, "work": choice.searched.work} if choice.searched else {}),
         "candidates": {each.name: [each.bytes, each.drop, each.drop_at_most] for each in choice.candidates},
         "validation": {
             each.name: each.validation and each.validation[choice.primary_metric].value for each in choice.candidates
