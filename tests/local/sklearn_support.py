@@ -25,10 +25,10 @@ class EstimatorJob:
     dataset: dict[str, Any]
 
     @classmethod
-    def on(cls, folder: Path, dataset: dict[str, Any]) -> "EstimatorJob":
+    def on(cls, folder: Path, dataset: dict[str, Any], **spec: Any) -> "EstimatorJob":
         job = cls(folder, dataset)
         job.workspace.root.mkdir(parents=True)
-        prepare(job._context("prepare", job.job({"randomForest": {}})))
+        prepare(job._context("prepare", job.job({"randomForest": {}}, **spec)))
         return job
 
     @property

@@ -22,7 +22,9 @@ from steelyard_trainer.compression.recipe import Recipe, Step
 from steelyard_trainer.compression.techniques import technique_named
 from steelyard_trainer.compression.techniques.base import HowTrained
 from steelyard_trainer.families.sklearn.features import LabelledRows
+from steelyard_trainer.families.sklearn.saving import load_estimator
 from steelyard_trainer.families.sklearn.skops_files import estimator_bytes
+from steelyard_trainer.families.sklearn.teaching import unlearned_answers
 
 WIDTH, CLASSES = 8, ("low", "middle", "high")
 
@@ -36,7 +38,12 @@ def rows(seed: int) -> LabelledRows:
 MEASURING = Measuring("Classification", CLASSES, None, [Measure("accuracy")], lambda: rows(1), costs=frozenset())
 
 
-TOLD = {"Distill": {"epochs": 30}, "QuantizationAware": {"epochs": 5}, "Prune": {"epochs": 15, "sparsity": 0.5}}
+TOLD = {
+    "Distill": {"epochs": 30},
+    "QuantizationAware": {"epochs": 5},
+    "Prune": {"epochs": 15, "sparsity": 0.5},
+    "DistillMlp": {"epochs": 40, "hiddenUnits": [16]},
+}
 """What techniques are told that are made for larger networks and tables than these."""
 
 
@@ -70,19 +77,16 @@ def leave_trained(runtime: Runtime, folder: Path) -> None:
 def trained_in(folder: Path, runtime: Runtime) -> Trained:
     """What `leave_trained` left."""
     training = Training.model_validate({"epochs": 15, "optimizer": {"learningRate": 0.01}})
+    kind = {"mlp": {"hiddenUnits": [2 * WIDTH]}} if runtime == "Keras" else {"randomForest": {}}
     how_trained = HowTrained(
-        Model.model_validate({"mlp": {"hiddenUnits": [2 * WIDTH]}}),
+        Model.model_validate(kind),
         training,
         lambda targets: np.ones(len(targets), np.float32),
+        answers=None
+        if runtime == "Keras"
+        else lambda artifact, given: unlearned_answers(artifact.opened(load_estimator), given, len(CLASSES)),
     )
-    return Trained(
-        Artifact(folder, runtime),
-        WIDTH,
-        len(CLASSES),
-        None,
-        lambda: rows(0),
-        how_trained if runtime == "Keras" else None,
-    )
+    return Trained(Artifact(folder, runtime), WIDTH, len(CLASSES), None, lambda: rows(0), how_trained)
 
 
 def made_of(recipe: Recipe, trained: Path, runtime: Runtime, finished: Path) -> Artifact:

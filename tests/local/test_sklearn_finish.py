@@ -330,7 +330,7 @@ def test_the_cost_of_a_trial_is_that_of_what_would_be_published(digits: Estimato
             FOREST, publish=[], compression={"objective": second}, trial={**trial, "secondary": second}
         ).spec
         found[second] = compressed_estimator_cost(forest, spec, digits.prepared, lambda _part: validated)
-    assert found["Size"].name == "Baseline" and found["Size"].bytes == len(estimator_bytes(forest))
+    assert found["Size"].name == "Onnx" and found["Size"].bytes < len(estimator_bytes(forest)) / 2
     assert found["Size"].latency_microseconds == 0
     assert found["Latency"].name == "Onnx" and 0 < found["Latency"].latency_microseconds < 500
     accuracy = float((forest.predict(validation.numbers) == validation.targets).mean())

@@ -18,6 +18,7 @@ TechniqueName = Literal[
     "Onnx",
     "Refit",
     "SelectTrees",
+    "DistillMlp",
 ]
 """How a model is made smaller or faster: `api/compression/techniques.py` has the settings of each."""
 

@@ -195,7 +195,8 @@ WRONG = [
     (
         "compression.candidates=[Int8, Int5]",
         "spec.compression.candidates[1]",
-        f'"Int5" is not allowed; allowed: Baseline, {", ".join(ALL_TECHNIQUES)} or a map with the fields name, steps',
+        f'"Int5" is not allowed; allowed: Baseline, Auto, {", ".join(ALL_TECHNIQUES)} or a map with the fields name, '
+        "steps",
     ),
     ("apiVersion=v1", "apiVersion", '"v1" is not allowed; allowed: steelyard.dev/v1alpha1'),
     ("kind=Job", "kind", '"Job" is not allowed; allowed: TrainingJob'),

@@ -78,13 +78,13 @@ FOREST = {"randomForest": {}}
             FOREST,
             {"compression": {"candidates": ["Onnx", "Int8"]}},
             "compression.candidates",
-            "Int8 is not made of scikit-learn's models; allowed: Baseline, Onnx, Refit, SelectTrees",
+            "Int8 is not made of scikit-learn's models; allowed: Baseline, Auto, Onnx, Refit, SelectTrees, DistillMlp",
         ),
         (
             {"gradientBoosting": {}},
             {"compression": {"candidates": ["SelectTrees"]}},
             "compression.candidates",
-            "SelectTrees is not made of gradientBoosting; allowed: Baseline, Onnx, Refit",
+            "SelectTrees is not made of gradientBoosting; allowed: Baseline, Auto, Onnx, Refit, DistillMlp",
         ),
         (
             {"ridge": {}},
@@ -93,10 +93,10 @@ FOREST = {"randomForest": {}}
             "Refit is not made of ridge; allowed: Onnx",
         ),
         (
-            FOREST,
+            {"ridge": {}},
             {"compression": {"candidates": ["Auto"]}},
             "compression.candidates",
-            "Auto is not made of scikit-learn's models; allowed: Baseline, Onnx, Refit, SelectTrees",
+            "of ridge nothing pays that a search would train; allowed: Baseline, Onnx",
         ),
         (
             {"linear": {}},

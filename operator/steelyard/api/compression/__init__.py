@@ -32,15 +32,16 @@ class Compression(Part):
     Int4 (4-bit weights of dense layers, 8-bit weights of convolutions), Distill (a narrower network, taught by the
     trained one), QuantizationAware (weights learned in few bits), Prune (zeros); of scikit-learn's models Onnx
     (float32), of forests and gradient boosting Refit (fitted anew with fewer trees and leaves), of forests SelectTrees
-    (some of the trees). Each is a technique's name, with its defaults, or a map of a name of its own and the steps,
-    techniques with settings, that are applied one after the other. Auto, alone in the list, of networks: a search,
+    (some of the trees), of both and nearest neighbors DistillMlp (an mlp that learns from the trained model). Each is
+    a technique's name, with its defaults, or a map of a name of its own and the steps, techniques with settings, that
+    are applied one after the other. Auto, alone in the list, of networks, forests and gradient boosting: a search,
     which trains what the candidates before it make worth it. Default: of networks DynamicRange, Float16 and Int8, of
     scikit-learn's models Onnx."""
     max_trainings: Annotated[int, Field(ge=1, le=100)] | None = None
-    """Auto: how many networks are trained, at most. Default: 8."""
+    """Auto: how many models are trained, at most. Default: 8."""
     max_work: Annotated[float, Field(gt=0, le=1000)] | None = None
     """Auto: how much may be trained, in times the job's own training, counted as rows x epochs (training.epochs) x
-    weights: the same on every machine. What may not fit is not begun. Default: 3."""
+    weights, of trees as comparisons: the same on every machine. What may not fit is not begun. Default: 3."""
     max_minutes: Annotated[float, Field(gt=0, le=100_000)] | None = None
     """Auto: after so many minutes nothing is begun that takes a training. Another run may then come to another end.
     Default: no limit."""

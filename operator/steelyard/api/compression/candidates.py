@@ -29,6 +29,7 @@ CandidateName = Literal[
     "Onnx",
     "Refit",
     "SelectTrees",
+    "DistillMlp",
 ]
 """What may be listed by its name alone: each but the first two is the technique's recipe, with its defaults."""
 assert get_args(CandidateName) == (BASELINE, AUTO, *get_args(TechniqueName))

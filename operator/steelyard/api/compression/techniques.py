@@ -220,6 +220,31 @@ class Onnx(Settings):
     """Onnx"""
 
 
+class DistillMlp(Settings):
+    """An mlp that learns what the trained model says, of a forest out of bag, and the labels (Bucila et al., "Model
+    compression", KDD 2006): another model, published in LiteRT. What follows on a network may follow."""
+
+    takes = ("Skops",)
+    gives = "Keras"
+    kinds = ("randomForest", "nearestNeighbors", "gradientBoosting")
+    needs_training = True
+    learns = True
+
+    technique: Literal["DistillMlp"] = "DistillMlp"
+    """DistillMlp"""
+    hidden_units: Annotated[list[Annotated[int, Field(ge=1, le=65536)]], Field(min_length=1, max_length=8)] = [64, 32]
+    """The units of each hidden layer."""
+    epochs: Annotated[int, Field(ge=1, le=100000)] | None = None
+    """Passes over the training set, at most. Default: 40, or as many as make 3,000 steps."""
+    learning_rate: Annotated[float, Field(gt=0, le=100)] | None = None
+    """Step size of Adam. Default: 0.002."""
+    temperature: Annotated[float, Field(gt=0, le=100)] = 1.0
+    """Classification: what the logits are divided by; the higher, the more is learned about classes that the trained
+    model finds unlikely."""
+    mixing: Share = 0.7
+    """The trained model's share of what is learned from; the labels have the rest."""
+
+
 class OnTrees(Settings):
     """A technique that makes a smaller model of the same kind of one of trees. Onnx may follow."""
 
@@ -258,7 +283,7 @@ class SelectTrees(OnTrees):
 
 
 TechniqueSettings: TypeAlias = (
-    DynamicRange | Float16 | Int8 | Int4 | Distill | QuantizationAware | Prune | Onnx | Refit | SelectTrees
+    DynamicRange | Float16 | Int8 | Int4 | Distill | QuantizationAware | Prune | Onnx | Refit | SelectTrees | DistillMlp
 )
 """All of them. Each class is named as its technique is in manifests."""
 

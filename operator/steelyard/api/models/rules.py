@@ -134,6 +134,13 @@ def _check_candidates(spec: Spec) -> None:
 
 def _not_made(candidate: str, family: Family, kind: str | None, field: str, allowed: tuple[str, ...]) -> Exception:
     """What is said of a technique that can't be applied to a model of this kind, or of its family."""
+    if candidate == AUTO:
+        return refuse(
+            field,
+            "of {kind} nothing pays that a search would train; allowed: {allowed}",
+            kind=kind or family.plural,
+            allowed=", ".join(allowed),
+        )
     return refuse(
         field,
         "{candidate} is not made of {models}; allowed: {allowed}",

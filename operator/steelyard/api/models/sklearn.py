@@ -33,7 +33,7 @@ class Estimator(ModelKind):
 class RandomForest(Estimator):
     """A forest of decision trees, each grown on a sample of the rows (Breiman, "Random Forests", 2001)."""
 
-    capabilities = replace(ESTIMATOR, weighs_classes=True)
+    capabilities = replace(ESTIMATOR, weighs_classes=True, is_searched=True)
     classes = ("RandomForestClassifier", "RandomForestRegressor")
 
     n_estimators: Annotated[int, Field(ge=1, le=10000)] = 100
@@ -145,7 +145,7 @@ class GradientBoosting(Estimator):
     DropRow let no gap through to it but those that predict meets.
     """
 
-    capabilities = replace(ESTIMATOR, weighs_classes=True)
+    capabilities = replace(ESTIMATOR, weighs_classes=True, is_searched=True)
     classes = ("HistGradientBoostingClassifier", "HistGradientBoostingRegressor")
 
     learning_rate: Annotated[float, Field(gt=0, le=1)] = 0.1

@@ -23,6 +23,9 @@ def quality(told: Told) -> Section:
         f"Measured with `{report.serving.file}`, the file that is served. ± is one standard error: how much the figure "
         "would vary with another sample of as many rows. The test set was looked at once, after the choice."
     )
+    if isinstance(report.training, EstimatorTraining) and report.serving.runtime == "LiteRT":
+        teacher = report.training.estimator
+        text += f" It is another model than the one that was trained: a network that learned from the {teacher}."
     if report.naive is not None:
         text += f" Without features: the test set's figure of a model that ignores them, {_always(report.naive)}."
     return Section(

@@ -64,6 +64,7 @@ NOT_IN_CEL = {
             "{name} has a meaning of its own; take another name",
             "1 is the trained network's own width; allowed is less, or fewerLayers with it",
             "Auto says itself what is tried; leave out the others, or Auto",
+            "of {kind} nothing pays that a search would train; allowed: {allowed}",
             "only a search has a limit; say candidates: [Auto], or leave this out",
             "Auto would train networks for every trial; list the candidates",
             "it says all of the student; leave out width and fewerLayers, or leave out model",

@@ -17,6 +17,7 @@ TECHNIQUES: dict[str, str] = {
     "Distill": "steelyard_trainer.families.keras.distill",
     "QuantizationAware": "steelyard_trainer.families.keras.quantization_aware",
     "Prune": "steelyard_trainer.families.keras.prune",
+    "DistillMlp": "steelyard_trainer.families.keras.distill_mlp",
     "Onnx": "steelyard_trainer.families.sklearn.onnx",
     "Refit": "steelyard_trainer.families.sklearn.refit",
     "SelectTrees": "steelyard_trainer.families.sklearn.select_trees",

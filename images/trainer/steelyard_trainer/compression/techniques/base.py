@@ -40,6 +40,9 @@ class HowTrained:
     """How much each row counts, of the targets of all rows that are learned: both shape (rows,)."""
     categories: tuple[Category, ...] = ()
     """Where the values of categories lie among a row's features, for networks that treat them apart."""
+    answers: Callable[[Artifact, Labelled], NDArray[np.float64]] | None = None
+    """What a model says of the rows that it learned, shape (rows, outputs), where it can be told as if it had not
+    learned them; for a network that learns from it. Raises CannotBeMadeError where none can. None: it is a network."""
 
 
 @dataclass(frozen=True)

@@ -60,7 +60,9 @@ def fine_tune(
     if (how_trained := data.how_trained) is None:
         raise CannotBeMadeError("it is not known how the network was trained")
     tell(f"{name} is fine-tuned to answer as the trained network")
-    began, teacher = opened(artifact), Teacher.of(data.trained, data.classes)
+    # What learned from a model of another library is its own teacher.
+    teaches = data.trained if data.trained.runtime == "Keras" else artifact
+    began, teacher = opened(artifact), Teacher.of(teaches, data.classes)
     classifies = data.classes is not None
     network = _AsItServes(_with_logits(_copy(began)) if classifies else _copy(began), False)
     rules: list[WeightRule] = []

@@ -103,7 +103,7 @@ class TaughtBatches(Batches):
             noise: in standard deviations of each feature; none of one that has two values only, as categories have.
         """
         if noise == 0:
-            return replace(batches, targets=_beside(batches.targets, teacher.outputs(batches.features)))
+            return replace(batches, targets=beside(batches.targets, teacher.outputs(batches.features)))
         features = batches.features
         deviations = features.std(axis=0, dtype=np.float64).astype(np.float32)
         is_of_two = ((features == features.min(axis=0)) | (features == features.max(axis=0))).all(axis=0)
@@ -114,7 +114,7 @@ class TaughtBatches(Batches):
         for step, batch in enumerate(super().epoch(epoch, first_step), first_step):
             drawn = np.random.default_rng([self.seed, epoch, step, 1]).standard_normal(batch.features.shape, np.float32)
             features = batch.features + drawn * self.noise
-            yield replace(batch, features=features, targets=_beside(batch.targets, self.teacher.outputs(features)))
+            yield replace(batch, features=features, targets=beside(batch.targets, self.teacher.outputs(features)))
 
 
 @dataclass(frozen=True)
@@ -227,5 +227,6 @@ def learn(
     return len(rows.learned.targets) * loop.state.epoch * int(network.model.count_params())
 
 
-def _beside(labels: NDArray[Any], outputs: NDArray[np.float32]) -> NDArray[np.float32]:
+def beside(labels: NDArray[Any], outputs: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Targets (rows, 1 + outputs) of a lesson by a teacher: the labels (rows,), then its outputs (rows, outputs)."""
     return np.hstack([labels[:, np.newaxis].astype(np.float32), outputs])

@@ -21,9 +21,12 @@ from steelyard.contract.workspace import ESTIMATOR_FILE
 from steelyard.serving.preprocessing import Preprocessing
 from steelyard_trainer.compression.answers import search_reader
 from steelyard_trainer.compression.artifact import Artifact
+from steelyard_trainer.compression.auto import Search
 from steelyard_trainer.compression.candidates import Candidates, Measuring, recipes_of
 from steelyard_trainer.compression.kept_candidates import KeptCandidates, key_of
 from steelyard_trainer.compression.making import Trained
+from steelyard_trainer.compression.plan import Plan
+from steelyard_trainer.compression.recipe import Recipe
 from steelyard_trainer.compression.techniques.base import Tell
 from steelyard_trainer.contract import StageContext
 from steelyard_trainer.data.reading import PreparedDataset
@@ -33,8 +36,10 @@ from steelyard_trainer.families.sklearn.build import Estimator
 from steelyard_trainer.families.sklearn.compression import BASELINE_RECIPE, trained_estimator
 from steelyard_trainer.families.sklearn.features import LabelledRows, Table
 from steelyard_trainer.families.sklearn.from_elsewhere import fitted
+from steelyard_trainer.families.sklearn.refit import most_leaves_of, trees_of
 from steelyard_trainer.families.sklearn.saving import load_estimator
 from steelyard_trainer.families.sklearn.skops_files import estimator_bytes
+from steelyard_trainer.families.sklearn.tree_plan import Trees, tree_plan
 from steelyard_trainer.families.sklearn.trial import Rows, fit_on
 from steelyard_trainer.publishing.package import versions
 
@@ -93,8 +98,17 @@ class EstimatorBench:
 
     def write(self, folder: Path, chosen: Artifact, baseline: Artifact) -> None:
         """Writes what is published of the model: the chosen candidate, and always the estimator itself."""
-        for artifact in (baseline, chosen):
+        given = [self._network_of(chosen)] if chosen.runtime == "LiteRT" else []
+        for artifact in (baseline, *given, chosen):
             shutil.copytree(artifact.folder, folder, dirs_exist_ok=True)
+
+    def _network_of(self, chosen: Artifact) -> Artifact:
+        """The network that a file in LiteRT is a form of: published beside it, as networks are."""
+        candidates = self.candidates
+        recipe = next(r for r in candidates.recipes.values() if candidates.kept.find(r) == chosen)
+        network = candidates.kept.find(Recipe(recipe.steps[:-1]))
+        assert network is not None
+        return network
 
     def training(self, document: Mapping[str, Any]) -> EstimatorTraining | TrainingElsewhere:
         """What steelyard.json says of the training.
@@ -115,7 +129,10 @@ class EstimatorBench:
 
     def packages(self) -> dict[str, str]:
         """The versions of the libraries that made the model, beside numpy and scikit-learn."""
-        return {package: version(package) for package in ("skops", "skl2onnx", "onnxruntime")}
+        steps = [step for recipe in recipes_of(self.spec, BASELINE_RECIPE).values() for step in recipe.steps]
+        gives_networks = any(step.settings.gives == "Keras" for step in steps)
+        of_networks = ("keras", "ai-edge-litert") if gives_networks else ()
+        return {package: version(package) for package in ("skops", "skl2onnx", "onnxruntime", *of_networks)}
 
     @cached_property
     def _skops(self) -> bytes:
@@ -136,7 +153,14 @@ class EstimatorBench:
             search_reader(lambda part: self.read([part]), dataset, self.spec.training.seed),
         )
         kept = KeptCandidates(self.finished, key, self.check_attempt)
-        return Candidates(kept, self._trained, recipes_of(self.spec, BASELINE_RECIPE), measuring, self.tell)
+        recipes, search = recipes_of(self.spec, BASELINE_RECIPE), Search.of(self.spec, self._plan, self.tell)
+        return Candidates(kept, self._trained, recipes, measuring, self.tell, search=search)
+
+    def _plan(self, _most_work: float) -> Plan:
+        """How the model is searched, which is one of trees."""
+        trees = Trees(trees_of(self.estimator), most_leaves_of(self.estimator))
+        rows = sum(self.rows.dataset.rows[part] for part in self.learned)
+        return tree_plan(trees, rows, getattr(self.estimator, "learning_rate", None))
 
     def _trained(self) -> Trained:
         candidates, width = self.candidates, self.preprocessing.width
@@ -148,6 +172,7 @@ class EstimatorBench:
             candidates.measuring,
             lambda part: self.read(self.learned if part == "train" else [part]),
             self.rows.dataset,
+            self.spec,
         )
 
 

@@ -35,7 +35,7 @@ def build_estimator(spec: TrainingJobSpec, task: Task, classes: Sequence[str] | 
         classes: classification: the labels, in the order of the class indices.
         threads: that a forest may grow trees with, all there are for -1; the trees are the same.
     """
-    weights = _class_weights(spec.training.class_weights, classes)
+    weights = class_weights_of(spec.training.class_weights, classes)
     match spec.model.given:
         case api.RandomForest() as forest:
             return _forest(forest, task, spec.training.seed, weights, threads)
@@ -123,7 +123,8 @@ def _boosting(
     return HistGradientBoostingRegressor(**settings)
 
 
-def _class_weights(spec: ClassWeights | None, classes: Sequence[str] | None) -> dict[int, float] | str | None:
+def class_weights_of(spec: ClassWeights | None, classes: Sequence[str] | None) -> dict[int, float] | str | None:
+    """The weights of classes as scikit-learn takes them; None: all rows count the same."""
     if spec is None or classes is None:
         return None
     if spec.weights is None:

@@ -21,6 +21,7 @@ from steelyard_trainer.data.reading import PreparedDataset
 from steelyard_trainer.data.splitting import SplitName
 from steelyard_trainer.families.sklearn.build import Estimator
 from steelyard_trainer.families.sklearn.skops_files import estimator_bytes
+from steelyard_trainer.families.sklearn.teaching import how_trained
 
 BASELINE_RECIPE = Recipe()
 """A model of scikit-learn is published as it is without compression."""
@@ -34,6 +35,7 @@ def trained_estimator(
     measuring: Measuring,
     read: Callable[[SplitName], Labelled],
     dataset: PreparedDataset,
+    spec: TrainingJobSpec,
 ) -> Trained:
     """A fitted model, for those who make something of it; its file is put to what is kept, if it is not there.
 
@@ -45,6 +47,7 @@ def trained_estimator(
         measuring: says what its task is.
         read: reads a part of the data as it takes it.
         dataset: says which parts there are.
+        spec: the job's.
     """
 
     def write(folder: Path) -> Artifact:
@@ -56,7 +59,8 @@ def trained_estimator(
     artifact = Artifact.in_memory(lies.folder, "Skops", estimator)
     classes = None if measuring.classes is None else len(measuring.classes)
     read_search = partial(read, "search") if dataset.has_search_rows else None
-    return Trained(artifact, width, classes, measuring.unit, partial(read, "train"), read_search=read_search)
+    taught = None if spec.own_model is None else how_trained(spec, measuring.classes)
+    return Trained(artifact, width, classes, measuring.unit, partial(read, "train"), taught, read_search)
 
 
 def compressed_estimator_cost(
@@ -85,6 +89,6 @@ def compressed_estimator_cost(
     with tempfile.TemporaryDirectory(prefix="steelyard-candidates-") as folder:
         kept, width = KeptCandidates(Path(folder), "trial"), validation.features.shape[1]
         content = estimator_bytes(estimator)
-        trained = partial(trained_estimator, estimator, content, kept, width, measuring, read, dataset)
+        trained = partial(trained_estimator, estimator, content, kept, width, measuring, read, dataset, spec)
         candidates = Candidates(kept, trained, recipes_of(spec, BASELINE_RECIPE), measuring)
         return weigh(candidates, spec).chosen.measured

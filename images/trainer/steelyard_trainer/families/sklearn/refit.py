@@ -13,6 +13,7 @@ from steelyard_trainer.data.labelled import Labelled
 
 def _apply(artifact: Artifact, settings: Refit, data: StepData, tell: Tell) -> Artifact:
     from steelyard_trainer.families.sklearn.saving import load_estimator, save_estimator
+    from steelyard_trainer.families.sklearn.tree_plan import Trees, work_of
 
     model = artifact.opened(load_estimator)
     trees, leaves = trees_of(model), most_leaves_of(model)
@@ -23,8 +24,9 @@ def _apply(artifact: Artifact, settings: Refit, data: StepData, tell: Tell) -> A
             f"{counted(trees, 'tree')} of at most {leaves:,}; allowed are fewer of one of the two"
         )
     tell(f"the model is fitted anew with {counted(fewer[0], 'tree')} of at most {fewer[1]:,} leaves")
-    made = Artifact(data.into, "Skops")
-    save_estimator(fitted_anew(model, *fewer, settings.learning_rate, data.read_training()), made.file)
+    rows = data.read_training()
+    made = Artifact(data.into, "Skops", work_of(Trees(*fewer), len(rows.targets)))
+    save_estimator(fitted_anew(model, *fewer, settings.learning_rate, rows), made.file)
     return made
 
 

@@ -63,7 +63,7 @@ class OutOfBag:
         most = max(1, _MOST_NUMBERS // (len(forest.estimators_) * outputs))
         asked = np.linspace(0, count - 1, min(count, most)).round().astype(np.int64)
         features = np.ascontiguousarray(rows.features[asked], dtype=np.float32)
-        is_out = np.stack([_is_out_of_bag(forest, tree, rows.targets)[asked] for tree in forest.estimators_])
+        is_out = np.stack([is_out_of_bag(forest, tree, rows.targets)[asked] for tree in forest.estimators_])
         said = np.zeros((len(forest.estimators_), len(asked), outputs), np.float32)
         for tree, out, place in zip(forest.estimators_, is_out, said, strict=True):
             if out.any():
@@ -100,7 +100,24 @@ class OutOfBag:
         return float(np.square(means - self.targets).sum(dtype=np.float64))
 
 
-def _is_out_of_bag(forest: Any, tree: Any, targets: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+def out_of_bag_answers(forest: Any, rows: Labelled) -> npt.NDArray[np.float64]:
+    """What a forest says of the rows that it was fitted on, each by the trees that have not learned it alone; shape
+    (rows, outputs), the outputs those of the classes that it saw. NaN for a row that all trees have learned.
+
+    Raises CannotBeMadeError where these are other rows.
+    """
+    outputs = len(forest.classes_) if hasattr(forest, "classes_") else 1
+    features = np.ascontiguousarray(rows.features, dtype=np.float32)
+    total, asked = np.zeros((len(features), outputs)), np.zeros((len(features), 1))
+    for tree in forest.estimators_:
+        is_out = is_out_of_bag(forest, tree, rows.targets)
+        total[is_out] += tree.tree_.predict(features[is_out]).reshape(-1, outputs)
+        asked[is_out] += 1
+    with np.errstate(invalid="ignore"):
+        return total / asked
+
+
+def is_out_of_bag(forest: Any, tree: Any, targets: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
     """Which rows a tree has not learned, shape (rows,): what scikit-learn draws again by the tree's seed."""
     from sklearn.ensemble._forest import _generate_sample_indices
     from sklearn.utils import compute_sample_weight

@@ -17,6 +17,7 @@ from steelyard_trainer.families.sklearn.refit import most_leaves_of, trees_of
 from steelyard_trainer.families.sklearn.saving import load_estimator
 from steelyard_trainer.families.sklearn.select_trees import TECHNIQUE as SELECT
 from steelyard_trainer.families.sklearn.select_trees import OutOfBag
+from steelyard_trainer.families.sklearn.teaching import unlearned_answers
 
 RANDOM = np.random.default_rng(0)
 FEATURES = RANDOM.normal(size=(400, 3))
@@ -75,6 +76,11 @@ def test_trees_are_chosen_by_rows_that_they_have_not_learned(tmp_path: Path) -> 
     means = out.said.sum(axis=0)[is_asked] / asked[is_asked]
     np.testing.assert_allclose(means, again.oob_decision_function_[is_asked], atol=1e-6)
 
+    said = unlearned_answers(FOREST, ROWS, 5)
+    np.testing.assert_allclose(said[is_asked, :3], again.oob_decision_function_[is_asked], atol=1e-6)
+    np.testing.assert_array_equal(said[~is_asked, :3], FOREST.predict_proba(FEATURES[~is_asked]))
+    assert said.shape == (400, 5) and not said[:, 3:].any()
+
     selected = applied(SELECT, SelectTrees(trees=4), FOREST, tmp_path)
     assert len(selected.estimators_) == 4
     seeds = [tree.random_state for tree in FOREST.estimators_]
@@ -117,3 +123,10 @@ def test_trees_of_numbers_are_chosen_too(tmp_path: Path) -> None:
 def test_what_can_not_be_made_says_why(technique: Any, settings: Any, model: Any, said: str, tmp_path: Path) -> None:
     with pytest.raises(CannotBeMadeError, match=said):
         applied(technique, settings, model, tmp_path)
+
+
+def test_a_network_learns_nothing_from_codes_of_categories() -> None:
+    features = np.column_stack([np.arange(400) % 5, FEATURES[:, :2]]).astype(float)
+    boosting = HistGradientBoostingClassifier(max_iter=2, categorical_features=[0]).fit(features, LABELS)
+    with pytest.raises(CannotBeMadeError, match="takes a category as one number"):
+        unlearned_answers(boosting, LabelledRows(features, LABELS), 3)
