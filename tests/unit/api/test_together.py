@@ -202,6 +202,11 @@ TOGETHER = [
         )
         for limit in ("maxTrainings", "maxWork", "maxMinutes")
     ),
+    (
+        "dataset.split.searchRows=true",
+        "spec.dataset.split.searchRows",
+        "search rows steer compression, and there is none; leave out searchRows",
+    ),
     ("compression.candidates=[Int8, Int8]", "spec.compression.candidates", "Int8 is listed twice"),
     (
         "compression.candidates=[{name: a, steps: [{technique: Int8}]}, {name: a, steps: [{technique: Float16}]}]",
