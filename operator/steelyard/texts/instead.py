@@ -123,7 +123,10 @@ def instead_of_field(path: str) -> str:
             'spec.template.resources.train.limits: {nvidia.com/gpu: "1"}; a run on this machine uses its CPUs'
         )
     if name in _FRAMEWORKS:
-        return "a network is model: {mlp: {hiddenUnits: [64]}}; code and models of your own are not trained"
+        return (
+            "a network is model: {mlp: {hiddenUnits: [64]}}; code and models of your own are not trained; one of Keras "
+            "or scikit-learn that is trained already is made small by `steelyard compress`"
+        )
     if instead := _instead_of_model(name):
         return instead
     if name.lower() in _OF_PICTURES:

@@ -93,10 +93,10 @@ def confine() -> bool:
     Returns:
         Whether it has no network now. Where the system has no namespaces for users, it keeps its parent's.
     """
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (MOST_FILE_BYTES, MOST_FILE_BYTES))
+    _limit(resource.RLIMIT_CORE, 0)
+    _limit(resource.RLIMIT_FSIZE, MOST_FILE_BYTES)
     # Linux counts what is allocated and not what is only mapped; elsewhere it may be a limit that nobody keeps.
-    resource.setrlimit(resource.RLIMIT_DATA, (MOST_MEMORY_BYTES, MOST_MEMORY_BYTES))
+    _limit(resource.RLIMIT_DATA, MOST_MEMORY_BYTES)
     is_cut_off = False
     if sys.platform == "linux":
         library = ctypes.CDLL(None)
@@ -104,6 +104,13 @@ def confine() -> bool:
         is_cut_off = bool(library.unshare(_CLONE_NEWUSER | _CLONE_NEWNET) == 0)
     die_with_parent()
     return is_cut_off
+
+
+def _limit(which: int, most: int) -> None:
+    """No more than this from now on, or than what was allowed before, where that is less."""
+    allowed = resource.getrlimit(which)[1]
+    least = most if allowed == resource.RLIM_INFINITY else min(most, allowed)
+    resource.setrlimit(which, (least, least))
 
 
 def finish(folder: Path, found: dict[str, Any]) -> NoReturn:
