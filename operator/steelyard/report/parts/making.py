@@ -28,7 +28,8 @@ def making(told: Told) -> Section:
         how = (
             f"Came as a file of {training.format} with {what}, SHA-256 "
             f"`{training.digest}`. {TRAINED_ELSEWHERE[0].upper()}{TRAINED_ELSEWHERE[1:]}. Here it was judged, and "
-            "compressed where that is said above; none of its own weights was trained."
+            "compressed where that is said above: only what was fitted anew (Refit) has learned rows of this job, "
+            "those of its training set."
         )
     else:
         settings = listed(f"{name}={value!r}" for name, value in training.parameters.items())

@@ -42,7 +42,10 @@ def fitted(estimator: Any, names: Sequence[str], classes: Sequence[str] | None, 
             f"it is a {kind}, which says numbers, but the target has {len(classes)} classes; are they numbers to "
             "predict? say task: Regression"
         )
-    _check_labels(estimator.classes_, classes, spelling)
+    labels = np.asarray(estimator.classes_).tolist()
+    _check_labels(labels, classes, spelling)
+    if isinstance(weights := getattr(estimator, "class_weight", None), dict):
+        estimator.set_params(class_weight={place: weights.get(label, 1) for place, label in enumerate(labels)})
     estimator.classes_ = np.arange(len(classes))
     return estimator
 
@@ -63,8 +66,8 @@ def _check_columns(estimator: Any, names: Sequence[str]) -> None:
             )
 
 
-def _check_labels(own: Any, classes: Sequence[str], spelling: Spelling) -> None:
-    labels = [word_of(label, spelling) for label in np.asarray(own).tolist()]
+def _check_labels(own: Sequence[object], classes: Sequence[str], spelling: Spelling) -> None:
+    labels = [word_of(label, spelling) for label in own]
     # Numbers from 0 are those of the labels in their order.
     if labels == list(classes) or labels == [str(index) for index in range(len(classes))]:
         return

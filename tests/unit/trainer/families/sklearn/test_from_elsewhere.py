@@ -40,6 +40,11 @@ def test_labels_become_their_places(labels: list[Any], classes: tuple[str, ...])
     assert np.array_equal(made.predict_proba(ROWS), before)
 
 
+def test_weights_of_labels_become_those_of_their_places() -> None:
+    model = LogisticRegression(class_weight={"yes": 3}).fit(ROWS, np.resize(np.array(["no", "yes"]), len(ROWS)))
+    assert fitted(model, NAMES, ("no", "yes"), "Values").class_weight == {0: 1, 1: 3}
+
+
 @pytest.mark.parametrize(
     ("model", "classes", "says"),
     [
