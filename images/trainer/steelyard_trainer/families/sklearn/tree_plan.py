@@ -1,6 +1,6 @@
 """How forests and gradient boosting are searched: as they are first, in ONNX, which needs no training; then fitted anew
-with fewer trees and leaves, by halves of both while that passes, then of one of the two. Pure; imports the plan and the
-recipe.
+with fewer trees and leaves, by halves while that passes, and at last between the last that passes and the first that
+fails. Pure; imports the plan and the recipe.
 """
 
 import math
@@ -12,6 +12,7 @@ from steelyard_trainer.compression.recipe import Recipe, Step
 
 _LEAST_LEAVES = 4
 _LEAST_TREES = 2
+_MIDDLE = math.sqrt(2)
 _RATE = 0.3
 """The most that a tree of gradient boosting counts, where few are to do the work of many."""
 
@@ -24,14 +25,14 @@ class Trees:
     leaves: int
     """The most of a tree."""
 
-    def fewer(self, trees: int, leaves: int) -> "Trees":
+    def fewer(self, trees: float, leaves: float) -> "Trees":
         """With a part of both.
 
         Args:
             trees: by what their number is divided.
             leaves: the same.
         """
-        return Trees(max(_LEAST_TREES, self.trees // trees), max(_LEAST_LEAVES, self.leaves // leaves))
+        return Trees(max(_LEAST_TREES, int(self.trees / trees)), max(_LEAST_LEAVES, int(self.leaves / leaves)))
 
 
 def work_of(model: Trees, rows: int) -> int:
@@ -59,9 +60,13 @@ class _Search:
 
     def run(self) -> Questions:
         yield Wanted("Onnx", Recipe.of("Onnx"))
-        best = yield from self._down(self.model, 2, 4)
-        for trees, leaves in ((1, 2), (2, 1)):
+        best = self.model
+        # A forest's leaves are many, most of them of noise; boosting's are few, and fewer trees may count more.
+        for trees, leaves in ((2, 4), (1, 2), (2, 1)) if self.learning_rate is None else ((2, 1), (1, 2)):
             best = yield from self._down(best, trees, leaves)
+        if (yield from self._passes(between := best.fewer(_MIDDLE, 1))):
+            best = between
+        yield from self._passes(best.fewer(1, _MIDDLE))
         return "fewer trees or leaves would lose too much"
 
     def _down(self, begin: Trees, trees: int, leaves: int) -> Generator[Wanted, Seen, Trees]:
@@ -72,7 +77,7 @@ class _Search:
         return best
 
     def _passes(self, model: Trees) -> Generator[Wanted, Seen, bool]:
-        if model.trees > self.model.trees or model.leaves > self.model.leaves:
+        if model.trees > self.model.trees or model.leaves > self.model.leaves or model == self.model:
             return False
         if model not in self.tried:
             name = f"{model.trees}-trees-{model.leaves}-leaves"

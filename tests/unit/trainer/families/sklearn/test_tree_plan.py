@@ -26,7 +26,7 @@ def names(passes: Callable[[int, int], bool]) -> list[str]:
     return [wanted.name for wanted in asked(passes)]
 
 
-def test_both_are_halved_while_that_passes_then_each_alone() -> None:
+def test_both_are_made_fewer_while_that_passes_then_each_alone_then_by_less_than_half() -> None:
     assert names(lambda trees, leaves: trees >= 25 and leaves >= 30) == [
         "Onnx",
         "50-trees-250-leaves",
@@ -35,6 +35,8 @@ def test_both_are_halved_while_that_passes_then_each_alone() -> None:
         "25-trees-31-leaves",
         "25-trees-15-leaves",
         "12-trees-31-leaves",
+        "17-trees-31-leaves",
+        "25-trees-21-leaves",
     ]
 
 
@@ -50,8 +52,16 @@ def test_the_model_itself_is_where_the_search_of_each_alone_begins() -> None:
         "6-trees-500-leaves",
         "3-trees-500-leaves",
         "2-trees-500-leaves",
+        "2-trees-353-leaves",
     ]
-    assert names(lambda *_: False) == ["Onnx", "50-trees-250-leaves", "100-trees-500-leaves", "50-trees-1000-leaves"]
+    assert names(lambda *_: False) == [
+        "Onnx",
+        "50-trees-250-leaves",
+        "100-trees-500-leaves",
+        "50-trees-1000-leaves",
+        "70-trees-1000-leaves",
+        "100-trees-707-leaves",
+    ]
 
 
 def test_it_ends_at_the_smallest_that_there_is() -> None:
@@ -73,3 +83,10 @@ def test_few_trees_of_boosting_count_more() -> None:
         if wanted.name != "Onnx"
     }
     assert (rates[50], rates[25]) == (0.2, 0.3)
+    assert [wanted.name for wanted in asked(lambda *_: False, rate=0.1)] == [
+        "Onnx",
+        "50-trees-1000-leaves",
+        "100-trees-500-leaves",
+        "70-trees-1000-leaves",
+        "100-trees-707-leaves",
+    ]
