@@ -141,12 +141,11 @@ def run_stage(
         outcome = work(context_of(stage))
     except SteelyardError as error:
         end(Result(stage, key, error.reason, error.message), error.exit_code)
-    except OSError as error:
-        if (explained := explain(error)) is None:
+    except Exception as error:  # noqa: BLE001 - whatever it is, the result must say so
+        fault = error if isinstance(error, OSError) else as_os_error(error)
+        if fault is None or (explained := explain(fault)) is None:
             _end_crashed(stage, key, error)
         end(Result(stage, key, explained.reason, explained.message), explained.exit_code)
-    except Exception as error:  # noqa: BLE001 - whatever it is, the result must say so
-        _end_crashed(stage, key, error)
     end(Result(stage, key, outcome.reason, outcome.message, outcome.summary), ExitCode.DONE)
 
 
@@ -178,6 +177,14 @@ def _reserve_result() -> None:
     """
     if (path := os.environ.get(Env.RESULT_FILE)) and not Path(path).exists():
         Path(path).write_bytes(b" " * RESULT_LIMIT_BYTES)
+
+
+def as_os_error(error: Exception) -> OSError | None:
+    """A full disk as Python tells it, where a library has errors of its own for it, as TensorFlow has; None for any
+    other fault."""
+    said = str(error)
+    full = (number for number in (errno.ENOSPC, errno.EDQUOT) if os.strerror(number) in said)
+    return next((OSError(number, os.strerror(number)) for number in full), None)
 
 
 def explain(error: OSError) -> SteelyardError | None:

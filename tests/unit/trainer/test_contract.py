@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from steelyard.api.errors import MORE_ROOM_ON_A_CLUSTER, ConfigurationError, explain_os_error
 from steelyard.contract.stages import RESULT_LIMIT_BYTES, Env, ExitCode, Reason, Result
 from steelyard_trainer.attempts import Attempt
-from steelyard_trainer.contract import StageContext, fit_result, write_result
+from steelyard_trainer.contract import StageContext, as_os_error, explain, fit_result, write_result
 
 MANIFEST = {
     "apiVersion": "steelyard.dev/v1alpha1",
@@ -61,6 +61,15 @@ def test_a_full_or_closed_disk_is_explained(number, reason, word):
     assert explained.exit_code == ExitCode.CONFIGURATION
     assert word in explained.message
     assert "/some/where" in explained.message
+
+
+def test_a_full_disk_is_known_by_a_librarys_own_error():
+    said = "{{function_node SaveV2}} variables/part-00000.tempstate12; No space left on device [Op:SaveV2]"
+    fault = as_os_error(RuntimeError(said))
+    assert fault is not None and fault.errno == errno.ENOSPC
+    explained = explain(fault)
+    assert explained is not None and explained.reason == Reason.NO_SPACE
+    assert as_os_error(RuntimeError("out of memory [Op:MatMul]")) is None
 
 
 def test_a_full_disk_on_a_cluster_names_the_fields_that_help():

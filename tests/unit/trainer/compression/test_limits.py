@@ -1,16 +1,22 @@
 """Hard limits: what is over one is rejected with both numbers, and nothing over one is published."""
 
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
 import pytest
 
 from steelyard.api.compression import Compression
 from steelyard.api.errors import SteelyardError
 from steelyard.api.metrics import Measure
+from steelyard_trainer.compression.artifact import Artifact
 from steelyard_trainer.compression.choice import Choice, choose
 from steelyard_trainer.compression.cost import Cost, Latency
 from steelyard_trainer.compression.limits import ClassDrops, Limits
 from steelyard_trainer.compression.measured import Measured
 from steelyard_trainer.compression.paired import Bound
 from steelyard_trainer.compression.proving import Bounds, Proof
+from steelyard_trainer.compression.weighing import check_refitted
 from steelyard_trainer.evaluation.metrics import Figure
 
 
@@ -98,6 +104,34 @@ def test_what_may_not_be_published_ends_no_sequence_of_tests() -> None:
     assert choice.chosen.measured.name == "Int8" and choice.chosen.is_proved
     float16 = choice.weighed[1]
     assert (float16.drop_at_most, float16.is_proved, float16.is_over_limit) == (0.03, False, True)
+
+
+@dataclass
+class Refitted:
+    """What a refitted model's candidates are asked for."""
+
+    asked: int = 0
+
+    def cost_of(self, _made: Artifact) -> Cost:
+        self.asked += 1
+        return Cost(None, 5000, Latency(20.0, 30.0), None, (20.0,), "a CPU")
+
+
+def test_a_refitted_models_file_is_held_against_the_limits_too(tmp_path: Path) -> None:
+    (made := Artifact(tmp_path, "Skops")).file.write_bytes(b"x" * 300)
+    candidates: Any = Refitted()
+    for asked in (None, Compression(maxSizeBytes=300)):
+        check_refitted(candidates, made, asked)
+    assert candidates.asked == 0, "what is not limited need not be measured"
+    check_refitted(candidates, made, Compression(maxLatencyMicroseconds=20.0, maxMemoryBytes=5000))
+    for compression, why in (
+        (Compression(maxSizeBytes=299), "its file has 300 bytes, more than the 299 of maxSizeBytes"),
+        (Compression(maxLatencyMicroseconds=19.0), "one row takes 20 microseconds"),
+        (Compression(maxMemoryBytes=4999), "it holds 5,000 bytes of memory"),
+    ):
+        with pytest.raises(SteelyardError, match=f"the refitted model is over a limit.*: {why}") as raised:
+            check_refitted(candidates, made, compression)
+        assert raised.value.reason == "GateFailed"
 
 
 def test_a_class_that_loses_more_than_it_may_is_told() -> None:
