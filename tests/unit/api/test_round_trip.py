@@ -86,10 +86,12 @@ def test_every_field_is_read_by_the_program() -> None:
     by_class |= {"mlp", "linear", "cnn", "resNet8", "dsCnn", "wideAndDeep"}
     # Read by way of Convolutional.convolutions.
     by_convolutions = {"filters", "kernelSize"}
+    # Read by way of Compression's properties, which know the defaults.
+    by_defaults = {"maxTrainings", "maxWork"}
     # Of a job that is over, which is not parsed again: there may be thousands.
     as_json = {"retain", "retainSeconds", "ttlSecondsAfterFinished"}
     assert [name for name in as_json if f'"{name}"' not in text] == []
-    read_otherwise = by_settings | constants | handed_on | by_class | by_convolutions | as_json
+    read_otherwise = by_settings | constants | handed_on | by_class | by_convolutions | by_defaults | as_json
     names = {path.rpartition(".")[2] for path in FIELDS if path[-1] not in "]}"} - read_otherwise
     snake = {name: re.sub(r"(?<!^)([A-Z])", lambda match: "_" + match[1].lower(), name) for name in names}
     assert [name for name in sorted(names) if not re.search(rf"\.{snake[name]}\b", text)] == []
