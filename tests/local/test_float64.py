@@ -11,7 +11,8 @@ import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import keras
 import numpy as np
@@ -25,12 +26,14 @@ from sklearn.neighbors import KNeighborsRegressor
 
 from steelyard.api.errors import ConfigurationError
 from steelyard.api.metrics import Measure
+from steelyard.api.training_job import TrainingJobSpec
 from steelyard.serving.interface import TargetUnit
 from steelyard.serving.published import PublishedModel
 from steelyard.stores.integrity import sums_of
 from steelyard_trainer.compression.candidates import Candidates, Measuring
 from steelyard_trainer.compression.kept_candidates import KeptCandidates
 from steelyard_trainer.compression.recipe import Recipe
+from steelyard_trainer.data.reading import PreparedDataset
 from steelyard_trainer.families.sklearn.compression import BASELINE_RECIPE, trained_estimator
 from steelyard_trainer.families.sklearn.features import LabelledRows
 from steelyard_trainer.families.sklearn.skops_files import estimator_bytes
@@ -158,7 +161,9 @@ def test_models_of_scikit_learn_in_both_files(estimator: Any, unit: tuple[float,
     scale, rows = TargetUnit(float(targets.mean()), float(targets.std())), LabelledRows(features, targets)
     measuring = Measuring("Regression", None, scale, [Measure("r2")], lambda: rows, costs=frozenset())
     kept, content = KeptCandidates(tmp_path, "tested"), estimator_bytes(estimator)
-    trained = partial(trained_estimator, estimator, content, kept, 2, measuring, lambda: rows)
+    dataset = cast(PreparedDataset, SimpleNamespace(has_search_rows=False))
+    spec = TrainingJobSpec.model_validate({"dataset": {"uri": "a.csv", "target": "y"}, "model": {"ridge": {}}})
+    trained = partial(trained_estimator, estimator, content, kept, 2, measuring, lambda _part: rows, dataset, spec)
     made = Candidates(kept, trained, {"Baseline": BASELINE_RECIPE, "Onnx": Recipe.of("Onnx")}, measuring).measure()
     figures = {each.name: each.figures["r2"].value if each.figures else math.nan for each in made}
     assert min(figures.values()) > 0.97, figures
