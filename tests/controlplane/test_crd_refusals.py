@@ -58,7 +58,7 @@ BY_SCHEMA = [
     (
         ["compression.candidates=[Int5]"],
         "spec.compression.candidates[0]",
-        "should match '^(Baseline|DynamicRange|",
+        "should match '^(Baseline|Auto|DynamicRange|",
     ),
     (["compression.candidates=[{name: a}]"], "spec.compression.candidates[0].steps", "Required value"),
     (["task=Clustering"], "spec.task", 'supported values: "Classification", "Regression"'),

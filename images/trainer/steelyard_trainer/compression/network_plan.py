@@ -6,7 +6,7 @@ may win. What could not win is not trained: its file has no fewer bytes than hal
 float32 file has beside its weights.
 """
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
@@ -98,8 +98,9 @@ class _Search:
             yield from self._learned(net)
         if failed:
             between = Net((narrowest.halvings + failed.halvings) / 2)
-            if (yield from self._tried(between)) == "passes":
-                yield from self._learned(between)
+            yield from self._tried(between)
+            # What fails by a little passes once it has learned for longer.
+            yield from self._learned(between)
         yield from self._with_fewer_layers(narrowest)
         return "nothing is left to train that could win"
 
@@ -145,12 +146,9 @@ class _Search:
     def _formats(self, net: Net, *, is_learned: bool = False) -> _Tries:
         size = self.space.size_of(net.width, net.fewer_layers)
         assert size is not None
-        steps = self._trainings(net, size, is_learned=is_learned)
-        made = tuple(step for step, _ in steps)
-        trainings = {number: work for number, (_, work) in enumerate(steps, 1)}
         passes = False
-        for form, step in self._forms(net, size, is_learned=is_learned).items():
-            seen = yield Wanted(net.name(form, is_learned=is_learned), Recipe((*made, step)), trainings)
+        for wanted in candidates_of(self.space, net, is_learned=is_learned):
+            seen = yield wanted
             if not seen.was_begun:
                 return "no room"
             if seen.bytes:
@@ -161,31 +159,6 @@ class _Search:
         if passes and net not in self.passed:
             self.passed.append(net)
         return "passes" if passes else "fails"
-
-    def _trainings(self, net: Net, size: Size, *, is_learned: bool) -> list[tuple[Step, int]]:
-        asked: list[tuple[str, dict[str, Any]]] = []
-        if net != TRAINED:
-            asked.append(("Distill", {"width": net.width, "fewerLayers": net.fewer_layers}))
-        if is_learned:
-            asked.append(("QuantizationAware", {"convolutions": "Int4"} if size.has_convolutions else {}))
-        found = []
-        for name, settings in asked:
-            told, work = self.space.training_of(name, size.weights)
-            found.append((Step.of(name, {**settings, **told}), work))
-        return found
-
-    def _forms(self, net: Net, size: Size, *, is_learned: bool) -> dict[str, Step]:
-        """The formats that may win, by what they are called."""
-        blocks = {"Int4-blocks": Step.of("Int4", {"blockSize": 32})} if size.takes_blocks else {}
-        if self._is_for_latency:
-            # Convolutions in 4 bits are slower than in float32, and narrow networks in 8 bits may be.
-            plain = {} if net == TRAINED else {"float32": Step.of("LiteRT")}
-            return plain | _bare("DynamicRange", "Int8") | ({} if size.has_convolutions else blocks)
-        every = {"Int4-all": Step.of("Int4", {"convolutions": "Int4"})} if size.has_convolutions else {}
-        if is_learned:
-            return _bare("Int4") | every
-        # Of a student 8 bits of the weights alone are as small as Int8, and lose less.
-        return _bare("DynamicRange", *(("Float16", "Int8") if net == TRAINED else ()), "Int4") | blocks | every
 
     def _is_narrower(self, net: Net) -> bool:
         """Whether there is such a network, and it is smaller than the one before it."""
@@ -208,6 +181,48 @@ class _Search:
     def _smallest(self, count: int) -> list[Net]:
         """Of the networks that pass, those with the fewest bytes, the smallest first."""
         return sorted(self.passed, key=lambda net: self.least.get(net, 0))[:count]
+
+
+def candidates_of(space: Space, net: Net, *, is_learned: bool = False) -> Iterator[Wanted]:
+    """A network in the formats that may win.
+
+    Args:
+        space: has it.
+        net: the network.
+        is_learned: whether it goes on learning in 4 bits first.
+    """
+    size = space.size_of(net.width, net.fewer_layers)
+    assert size is not None
+    steps = list(_trainings(space, net, size, is_learned=is_learned))
+    made, works = tuple(step for step, _ in steps), {number: work for number, (_, work) in enumerate(steps, 1)}
+    for form, step in _forms(space.objective, net, size, is_learned=is_learned).items():
+        yield Wanted(net.name(form, is_learned=is_learned), Recipe((*made, step)), works)
+
+
+def _trainings(space: Space, net: Net, size: Size, *, is_learned: bool) -> Iterator[tuple[Step, int]]:
+    """What is trained, and the most work that it is."""
+    asked: list[tuple[str, dict[str, Any]]] = []
+    if net != TRAINED:
+        asked.append(("Distill", {"width": net.width, "fewerLayers": net.fewer_layers}))
+    if is_learned:
+        asked.append(("QuantizationAware", {"convolutions": "Int4"} if size.has_convolutions else {}))
+    for name, settings in asked:
+        told, work = space.training_of(name, size.weights)
+        yield Step.of(name, {**settings, **told}), work
+
+
+def _forms(objective: CompressionObjective, net: Net, size: Size, *, is_learned: bool) -> dict[str, Step]:
+    """The formats that may win, by what they are called."""
+    blocks = {"Int4-blocks": Step.of("Int4", {"blockSize": 32})} if size.takes_blocks else {}
+    if objective == "Latency":
+        # Convolutions in 4 bits are slower than in float32, and narrow networks in 8 bits may be.
+        plain = {} if net == TRAINED else {"float32": Step.of("LiteRT")}
+        return plain | _bare("DynamicRange", "Int8") | ({} if size.has_convolutions else blocks)
+    every = {"Int4-all": Step.of("Int4", {"convolutions": "Int4"})} if size.has_convolutions else {}
+    if is_learned:
+        return _bare("Int4") | every
+    # Of a student 8 bits of the weights alone are as small as Int8, and lose less.
+    return _bare("DynamicRange", *(("Float16", "Int8") if net == TRAINED else ()), "Int4") | blocks | every
 
 
 def _bare(*techniques: str) -> dict[str, Step]:

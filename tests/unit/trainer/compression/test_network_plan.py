@@ -1,14 +1,18 @@
 """The order in which networks are searched, told by what a made-up family of networks loses: no training."""
 
+import json
+import runpy
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import pytest
+from repository_support import ROOT
 
 from steelyard.api.compression import CompressionObjective
 from steelyard_trainer.compression.network_plan import Size, Space, questions
 from steelyard_trainer.compression.plan import Questions, Seen, Wanted
 
+BENCHMARK = runpy.run_path(str(ROOT / "benchmarks" / "compression_search.py"))
 BYTES = {"float32": 4.0, "Float16": 2.0, "DynamicRange": 1.0, "Int8": 1.0, "Int4": 0.5, "Int4-blocks": 0.55}
 BYTES["Int4-all"] = BYTES["Int4"]
 
@@ -170,3 +174,10 @@ def test_names_are_such_as_a_manifest_may_list() -> None:
         if wanted.trainings:
             steps = [step.settings.model_dump(mode="json", by_alias=True) for step in wanted.recipe.steps]
             assert CandidateRecipe.model_validate({"name": wanted.name, "steps": steps}).name == wanted.name
+
+
+@pytest.mark.parametrize(("name", "table"), json.loads(BENCHMARK["TABLES"].read_text(encoding="utf-8")).items())
+def test_of_40_trainings_a_quarter_at_most_come_near_what_all_of_them_find(name: str, table: dict[str, object]) -> None:
+    found = BENCHMARK["replayed"](name, table)
+    assert found["possible"] == 40 and found["trainings"] <= 10
+    assert found["bytes"] <= 1.1 * found["leastBytes"]

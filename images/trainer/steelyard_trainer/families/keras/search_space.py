@@ -25,7 +25,15 @@ _TIMES_EPOCHS = {"Distill": distill.TIMES_EPOCHS, "QuantizationAware": quantizat
 
 
 def plan_of(spec: TrainingJobSpec, shape: Shape, rows: int, most_work: float) -> Plan:
-    """How a job's network is searched.
+    """How a job's network is searched. See `space_of`."""
+    space = space_of(spec, shape, rows, most_work)
+    own = space.size_of(1.0, 0)
+    assert own is not None
+    return Plan(lambda baseline: questions(space, baseline), rows * spec.training.epochs * own.weights)
+
+
+def space_of(spec: TrainingJobSpec, shape: Shape, rows: int, most_work: float) -> Space:
+    """The networks that there are.
 
     Args:
         spec: the job's.
@@ -60,5 +68,4 @@ def plan_of(spec: TrainingJobSpec, shape: Shape, rows: int, most_work: float) ->
         most = max(fewest, int(_MOST_OF_THE_WORK * most_work * own_work / (rows * weights)))
         return ({}, rows * epochs * weights) if epochs <= most else ({"epochs": most}, rows * most * weights)
 
-    space = Space(size_of, training_of, spec.compression_objective)
-    return Plan(lambda baseline: questions(space, baseline), own_work)
+    return Space(size_of, training_of, spec.compression_objective)
