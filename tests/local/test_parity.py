@@ -185,8 +185,8 @@ def test_a_pruned_file_has_its_zeros_or_is_not_weighed(tmp_path: Path, monkeypat
         Student=(PRUNED, student, Step.of("Float16")),
     )
     assert [each.failure for each in sound] == [""] * 6
-    converted = litert_converter._converted
-    monkeypatch.setattr(litert_converter, "_converted", lambda *given: _without_zeros(converted(*given)))
+    converted = litert_converter.converted
+    monkeypatch.setattr(litert_converter, "converted", lambda *given: _without_zeros(converted(*given)))
     _, broken = measured("broken", Broken=(PRUNED, Step.of("LiteRT")))
     assert broken.figures is None
     assert broken.failure == "broken by the runtime: 0.0% of its weights are zeros, 75.0% are to be"
