@@ -55,7 +55,11 @@ def test_the_best_trials_model_is_taken_as_it_is() -> None:
 def test_the_best_trial_is_trained_anew_for_the_epochs_that_were_best_for_it() -> None:
     spec = best_job(search("TrainAndValidation"), BEST, DATASET, TRAINED).spec
     assert stages_of(spec) == ("train", "finish")
-    assert spec.trained is not None and spec.trained.model_dump() == {"uri": TRAINED, "refit": True, "epochs": 6}
+    assert spec.trained is not None and spec.trained.model_dump(exclude_none=True) == {
+        "uri": TRAINED,
+        "refit": True,
+        "epochs": 6,
+    }
     # A schedule still goes by all of them.
     assert (spec.training.epochs, spec.training.early_stopping) == (9, None)
 
