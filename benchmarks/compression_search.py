@@ -111,7 +111,8 @@ def smallest(table: Line, names: list[str]) -> tuple[int, int]:
         name: Bounds(*(Bound(*each[part], ROWS[part], 1.0) for part in ("search", "validation")))
         for name, each in candidates.items()
     }
-    standings = Proof(CONFIDENCE, Bound(0.0, 0.0, ROWS["validation"], 1.0), tested).standings(BUDGET)
+    proof = Proof(CONFIDENCE, Bound(0.0, 0.0, ROWS["validation"], 1.0), tested)
+    standings = proof.of({name: (each["bytes"],) for name, each in candidates.items()}).standings(BUDGET)
     proved = [candidates[name]["bytes"] for name, standing in standings.items() if standing == "Proved"]
     return min([table["baseline"], *seen]), min([table["baseline"], *proved])
 

@@ -131,7 +131,7 @@ def choose(
     # What may not be published anyhow is not tested: it ends no sequence. Costs depend on no answer, so that the order
     # of the tests still does not.
     allowed_ones = [candidate for candidate in measured if not over[candidate.name]]
-    tried = None if proof is None else proof.of([candidate.name for candidate in allowed_ones])
+    tried = None if proof is None else proof.of({each.name: _costs(each, objective) for each in allowed_ones})
     rejections = _rejections(allowed_ones, drops, primary, max_drop, tried, lost_on_search_rows, class_drops)
     within = [candidate for candidate in allowed_ones if not rejections[candidate.name]]
     shown = {each.name: baseline_name if each is baseline else each.name for each in measured}
@@ -195,6 +195,11 @@ def _worst_class(name: str, told: Bounds | None, class_drops: ClassDrops | None)
     return ClassLoss(*worst, None) if worst else None
 
 
+def _costs(candidate: Measured, objective: CompressionObjective) -> tuple[float, ...]:
+    """What the choice goes by."""
+    return (candidate.bytes,) if objective == "Size" else (candidate.bytes, candidate.latency_microseconds)
+
+
 def _excess(candidate: Measured, limits: Limits) -> list[Excess]:
     if candidate.failure or candidate.figures is None:
         return []
@@ -213,7 +218,7 @@ def _rejections(
 ) -> dict[str, str]:
     """Why each candidate is not within the budget; an empty text where it is."""
     proves = proof is not None and proof.is_conclusive(max_drop)
-    standings = proof.standings(max_drop) if proof and proves else {}
+    standings, outdone = (proof.standings(max_drop), proof.outdone(max_drop)) if proof and proves else ({}, {})
     failed = next((name for name, standing in standings.items() if standing == "Failed"), "")
     rejections = {}
     for candidate in measured:
@@ -229,6 +234,9 @@ def _rejections(
                 why = proof.why_failed(name, primary, max_drop)
             elif standings[name] == "Untested":
                 rejections[name] = f"not tested: {failed} was safer on the search rows, and could not be proved"
+                if by := outdone.get(name):
+                    what = f"{failed} could not be proved" if by != failed else "could not be proved"
+                    rejections[name] = f"not tested: {by} is safer on the search rows and costs no more, and {what}"
                 continue
         elif proof and proof.on_too_few_rows == "Baseline":
             why = f"nothing can be proved: {proof.too_few(max_drop)}"

@@ -4,7 +4,8 @@ Fixed-sequence testing (Maurer, Hothorn and Lehmacher, 1995; Westfall and Krishe
 does not depend on the rows that test them are each tested at the full level, until the first that is not rejected. Some
 accepted candidate is over the budget only if the first in the order that is was accepted, whose chance is at most 1 -
 confidence: whatever is chosen of the accepted ones, and by whatever rule, is over the budget no more often. The order
-is that of the bounds on the search rows, the safest first; the validation rows have no part in it.
+is that of the bounds on the search rows, the safest first, but those last that cost no less than a safer one, which
+would be chosen in their place; the validation rows have no part in it.
 
 Where each class has a budget, too, a candidate passes only if all bounds hold, each at the full confidence
 (intersection-union test: Berger, 1982, Technometrics 24:295-300): one that is over some budget passes no more often
@@ -12,11 +13,11 @@ than that one bound is wrong.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from steelyard.api.compression import OnTooFewRows
+from steelyard.api.compression import BASELINE, OnTooFewRows
 from steelyard.api.compression.proof import rows_to_prove
 from steelyard.api.losses import allowed, fell, share_of, size
 from steelyard.api.metrics import Measure
@@ -53,14 +54,17 @@ class Proof:
     """The most of its recall that a class may lose."""
     alike_by_class: Mapping[str, Bound] = field(default_factory=dict)
     """As `alike`, of each class's recall."""
+    costs: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    """What each candidate costs, by its name; empty where that is not told."""
 
     def has_too_few_rows(self, budget: float) -> bool:
         """Whether not even a model that answers alike could be proved."""
         return self.alike.upper > budget + ROUNDING or self._scarcest is not None
 
-    def of(self, names: Sequence[str]) -> "Proof":
-        """The same of some candidates: what is published is one of these."""
-        return replace(self, tested={name: each for name, each in self.tested.items() if name in names})
+    def of(self, costs: Mapping[str, tuple[float, ...]]) -> "Proof":
+        """The same of some candidates, of which one is published, with what each costs: bytes, or bytes and time."""
+        tested = {name: each for name, each in self.tested.items() if name in costs}
+        return replace(self, tested=tested, costs=costs)
 
     @property
     def _scarcest(self) -> str | None:
@@ -72,9 +76,28 @@ class Proof:
         """Whether the tests say which candidates are published: there are enough rows, or fewer were enough."""
         return not self.has_too_few_rows(budget) or "Proved" in self.standings(budget).values()
 
+    def outdone(self, budget: float) -> dict[str, str]:
+        """The candidates that cost no less than a safer one, or than the baseline, and that one: they can't be chosen.
+        So they are tested last, and end the tests of no other."""
+        order = [BASELINE, *self._safest_first(budget)]
+        return {
+            name: by
+            for place, name in enumerate(order)
+            if (by := next((safer for safer in order[:place] if self._costs_no_more(safer, name)), None))
+        }
+
+    def _costs_no_more(self, one: str, other: str) -> bool:
+        if one not in self.costs or other not in self.costs:
+            return False
+        return all(here <= there for here, there in zip(self.costs[one], self.costs[other], strict=True))
+
+    def _safest_first(self, budget: float) -> list[str]:
+        return sorted(self.tested, key=lambda name: self._risk(self.tested[name], budget))
+
     def standings(self, budget: float) -> dict[str, Standing]:
         """How each candidate comes out of the tests, in the order in which they are tested."""
-        order = sorted(self.tested, key=lambda name: self._risk(self.tested[name], budget))
+        outdone = self.outdone(budget)
+        order = sorted(self._safest_first(budget), key=lambda name: name in outdone)
         standings: dict[str, Standing] = {}
         failed = False
         for name in order:

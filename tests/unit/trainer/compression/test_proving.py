@@ -73,6 +73,39 @@ def test_after_the_first_that_fails_none_is_tested() -> None:
     assert not choice.weighed[-1].is_within_budget
 
 
+def test_what_costs_no_less_than_a_safer_one_ends_no_tests() -> None:
+    tests = {
+        "Int8": bounds(0.001, 0, 0.003),
+        "Float16": bounds(0.002, 0.008, 0.02),
+        "Onnx": bounds(0.0001, 0.008, 0.02),
+        "Int4": bounds(0.003, 0, 0.005),
+    }
+    proof = Proof(0.95, ENOUGH, tests)
+    assert proof.standings(BUDGET) == {"Onnx": "Failed", "Int8": "Untested", "Float16": "Untested", "Int4": "Untested"}
+    costs = {"Baseline": (40.0,), "Float16": (20.0,), "Int8": (10.0,), "Int4": (5.0,), "Onnx": (40.0,)}
+    with_costs = proof.of(costs)
+    assert with_costs.outdone(BUDGET) == {"Onnx": "Baseline", "Float16": "Int8"}
+    assert list(with_costs.standings(BUDGET).items()) == [
+        ("Int8", "Proved"),
+        ("Int4", "Proved"),
+        ("Onnx", "Failed"),
+        ("Float16", "Untested"),
+    ]
+    # What is faster is chosen of for its time.
+    timed = {name: (cost, 1 / cost) for name, (cost,) in costs.items()}
+    assert proof.of(timed).outdone(BUDGET) == {"Onnx": "Baseline"}
+
+
+def test_why_what_costs_more_was_not_tested_is_told() -> None:
+    told = verdicts(chosen({"Int8": bounds(0.001, 0.02, 0.03), "Float16": bounds(0.002, 0, 0.001)}))
+    assert told["Float16"] == "not tested: Int8 is safer on the search rows and costs no more, and could not be proved"
+    tests = {name: bounds(search, 0.02, 0.03) for name, search in (("DynamicRange", 0.001), ("Int8", 0.002))}
+    told = verdicts(chosen({**tests, "Float16": bounds(0.003, 0, 0.001)}))
+    assert told["Float16"] == (
+        "not tested: DynamicRange is safer on the search rows and costs no more, and could not be proved"
+    )
+
+
 def test_the_order_is_that_of_the_search_rows_alone() -> None:
     tests = {"Int8": bounds(0.003, 0, 0.001), "DynamicRange": bounds(0.001, 0.02, 0.03)}
     assert Proof(0.95, ENOUGH, tests).standings(BUDGET) == {"DynamicRange": "Failed", "Int8": "Untested"}
