@@ -2,6 +2,8 @@
 manifest of its options, and runs that. Imports typer, yaml, formats, local and the api.
 """
 
+import hashlib
+import json
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,6 +16,7 @@ from steelyard.api.loading import apply_overrides, parse_training_job
 from steelyard.cli.init import job_name
 from steelyard.cli.output import OutputFormat, SetOption, WorkspaceOption, print_not_begun
 from steelyard.cli.run import run_job
+from steelyard.contract.package import REPORT_FILE
 from steelyard.contract.stages import Reason
 from steelyard.contract.version import API_VERSION
 from steelyard.formats.models import NoModelError, model_format
@@ -84,6 +87,8 @@ def compress(
         manifest = apply_overrides(manifest, overrides or [])
         job = parse_training_job(manifest, source="what these options say")
         local = LocalJob.of(job, Path.cwd() / "manifest.yaml", workspace)
+        if to is None and not force and not print_manifest:
+            _check_not_another_s(model, Path("models") / job.metadata.name)
     except SteelyardError as error:
         print_not_begun(error, output)
         raise
@@ -91,6 +96,18 @@ def compress(
         sys.stdout.write(yaml.safe_dump(manifest, sort_keys=False, allow_unicode=True))
         return
     run_job(local, force=force, output=output)
+
+
+def _check_not_another_s(model: Path, place: Path) -> None:
+    """Raises ConfigurationError where the place that a model's name leads to holds what was made of another one."""
+    try:
+        training = json.loads((place / REPORT_FILE).read_bytes())["training"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return
+    with model.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    if not isinstance(training, dict) or training.get("digest") != digest:
+        raise ConfigurationError(f"{place} holds another model; say where this one goes (--to), or --force")
 
 
 def _manifest(

@@ -16,6 +16,11 @@ _OTHERS: tuple[tuple[bytes, str], ...] = (
 )
 
 
+_MOST_DIRECTORY_BYTES = 2**20
+"""Of a zip archive's list of its files, which is read into memory as a whole."""
+_END, _END_BYTES, _MOST_COMMENT_BYTES = b"PK\x05\x06", 22, 2**16
+
+
 class NoModelError(ValueError):
     """What a file is that is not taken; the message goes on where its name ends."""
 
@@ -38,6 +43,8 @@ def model_format(path: Path) -> str:
             raise NoModelError(f"is {what}; allowed: {_ALLOWED}")
     if not head.startswith(b"PK\x03\x04"):
         raise NoModelError(f"is no model in a known format; allowed: {_ALLOWED}")
+    if _directory_bytes(path) > _MOST_DIRECTORY_BYTES:
+        raise NoModelError("is a zip archive of far too many files")
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
@@ -49,3 +56,12 @@ def model_format(path: Path) -> str:
     if any(name.endswith("data.pkl") for name in names):
         raise NoModelError(f"is a file of PyTorch, which holds a pickle, and is never loaded here; allowed: {_ALLOWED}")
     raise NoModelError(f"is a zip archive without a model's description; allowed: {_ALLOWED}")
+
+
+def _directory_bytes(path: Path) -> int:
+    """How long an archive says that its list of files is; 0 where it does not say (APPNOTE.TXT, 4.3.16)."""
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - _END_BYTES - _MOST_COMMENT_BYTES))
+        end = file.read()
+    place = end.rfind(_END)
+    return 0 if place < 0 else int.from_bytes(end[place + 12 : place + 16], "little")

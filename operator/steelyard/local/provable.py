@@ -10,7 +10,7 @@ import json
 import math
 import re
 import zlib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -21,6 +21,7 @@ from steelyard.api.metrics import METRICS, Task
 from steelyard.api.training_job import TrainingJobSpec
 from steelyard.cells.csv_text import CsvStyle, open_text, records
 from steelyard.cells.manifest import csv_style
+from steelyard.cells.missing import MISSING_NUMBERS
 from steelyard.contract.workspace import DATASET_FILE
 from steelyard.formats.gzipped import open_decompressed
 from steelyard.stores.surroundings import Surroundings
@@ -103,7 +104,8 @@ def _counted(dataset: Dataset, path: Path, most: int) -> tuple[int | None, bool]
             found = records(open_text(file, style), style)
             _, header = next(found)
             place = header.index(dataset.target)
-            return _count((cells[place] for _, cells in islice(found, most)))
+            missing = MISSING_NUMBERS.union(dataset.missing_markers)
+            return _count((cells[place] for _, cells in islice(found, most)), missing)
     if dataset.inferred_format == "Parquet":
         return _counted_frame(dataset, path)
     return None, False
@@ -123,12 +125,13 @@ def _counted_frame(dataset: Dataset, path: Path) -> tuple[int | None, bool]:
         return None, False
 
 
-def _count(targets: Iterable[str]) -> tuple[int, bool]:
+def _count(targets: Iterable[str], missing: Collection[str]) -> tuple[int, bool]:
     """(how many cells there are, whether some word is among them)."""
     rows, is_text = 0, False
     for cell in targets:
         rows += 1
-        is_text = is_text or (_LETTER.match(cell.strip()) is not None and not _is_number(cell))
+        word = cell.strip()
+        is_text = is_text or (word not in missing and _LETTER.match(word) is not None and not _is_number(word))
     return rows, is_text
 
 

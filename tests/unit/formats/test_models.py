@@ -47,3 +47,9 @@ def test_other_archives_and_folders_are_told(tmp_path: Path) -> None:
         model_format(archive(tmp_path / "a.zip", "a.csv"))
     with pytest.raises(NoModelError, match="is a folder"):
         model_format(tmp_path)
+
+
+def test_an_archive_of_very_many_files_is_not_read(tmp_path: Path) -> None:
+    many = archive(tmp_path / "net.keras", *(f"{number:0200}" for number in range(5_000)))
+    with pytest.raises(NoModelError, match="a zip archive of far too many files"):
+        model_format(many)

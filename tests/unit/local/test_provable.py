@@ -66,6 +66,11 @@ def test_nothing_is_said_where_nothing_is_to_be_proved_or_known(
     assert told(tmp_path, spec(table(tmp_path, 50))) is not None
 
 
+def test_where_no_number_is_enough_none_is_told(tmp_path: Path) -> None:
+    said = told(tmp_path, spec(table(tmp_path, 50), {"maxMetricDrop": 0}))
+    assert said is not None and "no number of rows would be enough; the two numbers" in said
+
+
 def test_a_table_is_counted_where_it_may_be_read(tmp_path: Path) -> None:
     assert "there are 268;" not in (told(tmp_path, spec(table(tmp_path, 2671))) or "")
     assert told(tmp_path, spec(table(tmp_path, 2671))) is None
@@ -81,6 +86,7 @@ def test_a_table_is_counted_where_it_may_be_read(tmp_path: Path) -> None:
 def test_a_target_of_numbers_may_be_one_to_predict(tmp_path: Path) -> None:
     assert told(tmp_path, spec(table(tmp_path, 50, "7"))) is None
     assert told(tmp_path, spec(table(tmp_path, 50, "nan"))) is None
+    assert told(tmp_path, spec(table(tmp_path, 50, "NA"))) is None
     assert told(tmp_path, spec(table(tmp_path, 50, "7"), task="Classification")) is not None
 
 

@@ -41,7 +41,8 @@ def search_reader(read: Callable[[SplitName], Labelled], dataset: PreparedDatase
     """What reads, once, the rows that say in which order candidates are tested: those that were set aside before
     anything was trained, or, where none were, those of the training set that `set_aside` deals out.
 
-    A candidate that learns does not learn them either way. A trained model that has learned them looks better there: a
+    A network that learns does not learn them either way; trees that are fitted anew learn what the model learned. A
+    trained model that has learned them looks better there: a
     format of it differs from it as on other rows, a student more; an order that is worse for it costs candidates, and
     never the promise.
 

@@ -40,14 +40,24 @@ class Judge:
     budget: float
     confidence: float | None
     """That of the proof; None where two numbers are compared."""
+    class_budget: float | None = None
+    """What each class may lose of its recall; None: any."""
+
+    @property
+    def _budgets(self) -> list[tuple[Measure, float]]:
+        labels = () if self.class_budget is None else self.classes or ()
+        return [
+            (self.primary, self.budget),
+            *((Measure("recall", label), self.class_budget or 0.0) for label in labels),
+        ]
 
     @property
     def proves(self) -> bool:
         """Whether candidates are accepted by bounds: where even an equal model's is too large, numbers are compared."""
         if self.confidence is None:
             return False
-        alike = self._bound(self.targets.validation, self.baseline.validation, self.baseline.validation)
-        return alike.upper <= self.budget + ROUNDING
+        same = self.targets.validation, self.baseline.validation, self.baseline.validation
+        return all(self._bound(measure, *same).upper <= budget + ROUNDING for measure, budget in self._budgets)
 
     def passes(self, answers: Answers, *, by_bound: bool) -> bool:
         """Whether what it loses on the search rows lets expect that it passes on the validation set.
@@ -58,15 +68,20 @@ class Judge:
         """
         if not np.isfinite(answers.search).all():
             return False
-        found = self._bound(self.targets.search, self.baseline.search, answers.search)
-        if not by_bound:
-            return found.drop <= self.budget + ROUNDING
-        nearer = math.sqrt(len(self.targets.search) / len(self.targets.validation))
-        return found.drop + nearer * (found.upper - found.drop) <= self.budget + ROUNDING
+        nearer = math.sqrt(len(self.targets.search) / len(self.targets.validation)) if by_bound else 0.0
+        for measure, budget in self._budgets:
+            found = self._bound(measure, self.targets.search, self.baseline.search, answers.search)
+            more = found.upper - found.drop
+            # Of a class with few search rows there is no bound: what it lost there has to do.
+            if not by_bound or (measure != self.primary and math.isinf(more)):
+                more = 0.0
+            if found.drop + nearer * more > budget + ROUNDING:
+                return False
+        return True
 
-    def _bound(self, targets: npt.NDArray[np.float64], before: object, after: object) -> Bound:
+    def _bound(self, measure: Measure, targets: npt.NDArray[np.float64], before: object, after: object) -> Bound:
         confidence = self.confidence or DEFAULT_CONFIDENCE
-        return bound(self.primary, targets, np.asarray(before), np.asarray(after), confidence, self.classes)
+        return bound(measure, targets, np.asarray(before), np.asarray(after), confidence, self.classes)
 
 
 @dataclass

@@ -92,7 +92,8 @@ class Choice:
     def of_refitted(self) -> "Choice":
         """The same for a model that was trained anew on more rows, of which nothing was proved."""
         proof = f"{self.proof}; of the model that it was chosen with, not of the refitted one" if self.proof else ""
-        return replace(self, chosen=replace(self.chosen, is_proved=None), proof=proof)
+        why = f"{self.why.removesuffix(f'; {self.proof}')}; {proof}" if proof else self.why
+        return replace(self, chosen=replace(self.chosen, is_proved=None), why=why, proof=proof)
 
 
 def choose(
@@ -264,12 +265,12 @@ def _why_baseline(
     objective: CompressionObjective,
     proof: Proof | None,
 ) -> str:
+    if proof is not None and not proof.is_conclusive(max_drop) and proof.on_too_few_rows == "Baseline":
+        return f"the {name} model, because nothing can be proved: {proof.too_few(max_drop)}"
     if len(measured) == 1:
         return f"the {name} model, because the manifest asks for no compression"
     if len(within) > 1:
         return f"the {name} model, because no compressed candidate within the budget has {comparative(objective)}"
-    if proof is not None and not proof.is_conclusive(max_drop) and proof.on_too_few_rows == "Baseline":
-        return f"the {name} model, because nothing can be proved: {proof.too_few(max_drop)}"
     if all(candidate.failure for candidate in measured if candidate.name != BASELINE):
         return f"the {name} model, because no compressed candidate could be made"
     if proof is None or not proof.is_conclusive(max_drop):

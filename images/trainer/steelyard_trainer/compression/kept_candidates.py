@@ -44,7 +44,7 @@ def key_of(model: str, data: str, spec: TrainingJobSpec, versions: Mapping[str, 
     Args:
         model: SHA-256 (hex) of its file: a model that was trained again has another one, even if nothing in the
             manifest changed.
-        data: the fingerprint of the prepared data.
+        data: a digest of the prepared data as models take it.
         spec: of the job, for how models are trained, with which seed.
         versions: of what makes candidates, by package.
     """

@@ -52,6 +52,8 @@ class Maker:
     tell: Tell
     progress: Progress = no_progress
     _made: dict[str, Artifact] = field(default_factory=dict)
+    _refused: dict[str, str] = field(default_factory=dict)
+    """Why something can't be made, by its recipe's digest: what begins with it is not tried again."""
 
     @classmethod
     @contextmanager
@@ -102,6 +104,8 @@ class Maker:
 
     def _apply(self, recipe: Recipe, artifact: Artifact) -> Artifact:
         """The last step of a recipe, applied to what those before it made."""
+        if why := self._refused.get(recipe.digest):
+            raise CannotBeMadeError(why)
         step = recipe.steps[-1]
         technique = technique_named(step.technique)
 
@@ -116,7 +120,8 @@ class Maker:
 
         try:
             made = self._made[recipe.digest] = self.kept.put(recipe, make)
-        except CannotBeMadeError:
+        except CannotBeMadeError as error:
+            self._refused[recipe.digest] = str(error)
             shutil.rmtree(self.kept.unfinished(recipe), ignore_errors=True)
             raise
         return made

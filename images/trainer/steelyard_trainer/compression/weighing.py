@@ -86,7 +86,7 @@ def weigh(
     compression, primary = spec.compression, spec.measure(candidates.measuring.task)
     search = candidates.search
     sure = None if compression is None or (len(candidates.recipes) == 1 and not search) else compression.sure
-    judge = None if compression is None else partial(_judge, candidates, primary, compression.max_metric_drop, sure)
+    judge = None if compression is None else partial(_judge, candidates, primary, compression)
     class_budget = (
         None if compression is None or (len(candidates.recipes) == 1 and not search) else compression.max_class_drop
     )
@@ -181,11 +181,20 @@ def lost_on_search_rows(candidates: Candidates, primary: Measure, budget: float)
     return lost
 
 
-def _judge(candidates: Candidates, primary: Measure, budget: float, sure: float | None) -> Judge:
+def _judge(candidates: Candidates, primary: Measure, compression: Compression) -> Judge:
     """What sees, once the baseline is measured, whether others will probably be accepted."""
     baseline, classes = candidates.answers(BASELINE), candidates.measuring.classes
     assert baseline is not None
-    return Judge(primary, None if classes is None else tuple(classes), _targets(candidates), baseline, budget, sure)
+    labels = None if classes is None else tuple(classes)
+    return Judge(
+        primary,
+        labels,
+        _targets(candidates),
+        baseline,
+        compression.max_metric_drop,
+        compression.sure,
+        compression.max_class_drop,
+    )
 
 
 def _targets(candidates: Candidates) -> Answers:

@@ -1,5 +1,6 @@
 """The prepared dataset as training and evaluation read it. Imports steelyard, numpy and pyarrow."""
 
+import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -173,6 +174,12 @@ class PreparedDataset:
     def has_search_rows(self) -> bool:
         """Whether rows of the training set were set aside for a search of candidates, before anything was trained."""
         return "search" in self.rows
+
+    @property
+    def as_taken(self) -> str:
+        """SHA-256 (hex) of the rows as models take them: of the cells, and of what is made of them."""
+        made = json.dumps(self.preprocessing.to_json(), sort_keys=True)
+        return hashlib.sha256(f"{self.fingerprint} {made}".encode()).hexdigest()
 
     def learned(self, *, is_refit: bool) -> tuple[SplitName, ...]:
         """The parts that the published model learns: of one that is refitted all but the test set."""

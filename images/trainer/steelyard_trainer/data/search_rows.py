@@ -67,8 +67,12 @@ def _cut(rows: int, count: int, seed: int, targets: NDArray[Any] | None) -> Indi
 
 
 def _some_of(groups: NDArray[Any], most_rows: int, seed: int) -> NDArray[Any]:
-    """Groups, by the seed, that have no more rows together."""
+    """Groups, by the seed, that have no more rows together; the smallest where each has more."""
     names, sizes = np.unique(groups, return_counts=True)
-    order = np.random.RandomState(seed).permutation(len(names))
-    picked: NDArray[Any] = names[order[np.cumsum(sizes[order]) <= most_rows]]
-    return picked
+    picked, left = list[int](), most_rows
+    for place in np.random.RandomState(seed).permutation(len(names)).tolist():
+        if sizes[place] <= left:
+            picked.append(place)
+            left -= int(sizes[place])
+    some: NDArray[Any] = names[picked or [int(sizes.argmin())]]
+    return some

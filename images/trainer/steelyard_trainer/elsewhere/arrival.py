@@ -53,6 +53,8 @@ def arrived(context: StageContext) -> TrainedFolder:
 def _check(source: Path, expected: str, where: str) -> str:
     """The SHA-256 (hex) of a model's file that is what the manifest says."""
     try:
+        if source.is_file() and (size := source.stat().st_size) > MOST_BYTES:
+            raise DataError(f"{where} is {size:,} bytes; allowed: {MOST_BYTES:,}")
         found = model_format(source)
     except FileNotFoundError:
         raise DataError(f"{where} does not exist: there is no {source}", reason=Reason.SOURCE_NOT_FOUND) from None
@@ -60,8 +62,6 @@ def _check(source: Path, expected: str, where: str) -> str:
         raise DataError(f"{where} {error}") from None
     if found != expected:
         raise ConfigurationError(f"spec.trained.format: {expected}, but {source.name} is {found}")
-    if (size := source.stat().st_size) > MOST_BYTES:
-        raise DataError(f"{where} is {size:,} bytes; allowed: {MOST_BYTES:,}")
     with source.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

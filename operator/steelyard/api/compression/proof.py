@@ -73,14 +73,12 @@ def too_few_rows(
     for budget, checked, of_class, there in checks:
         needed = rows_to_prove(budget, 1.0, compression.sure)
         if needed is None or there < needed:
-            enough = (
-                "no number of rows would be enough"
-                if needed is None
-                else f"that takes {needed:,} validation rows{of_class}"
-            )
+            enough = "no number of rows would be enough"
+            if needed is not None:
+                enough = f"that takes {needed:,} validation rows{of_class}, there are {there:,}"
             return (
                 f"not even an equal model can be proved to lose at most {allowed(checked, budget)} of {checked.name} "
-                f"with {share_of(compression.sure)}: {enough}, there are {there:,}; {follows} "
+                f"with {share_of(compression.sure)}: {enough}; {follows} "
                 "(compression.onTooFewRows)"
             )
     return None

@@ -13,6 +13,9 @@ from steelyard.api.base import Fraction, Part, Share, refuse
 from steelyard.api.forms import Form, TechniqueName
 from steelyard.api.models import Model, kinds
 
+MOST_LEAVES = 65_536
+"""Of a tree that is fitted anew."""
+
 
 class Settings(Part):
     """What a technique may be told, with defaults. A technique's class has a field `technique`: its name."""
@@ -264,7 +267,7 @@ class Refit(OnTrees):
     trees: Annotated[int, Field(ge=1, le=10000)] | None = None
     """How many trees; of gradient boosting, at most, and of several classes, of each class. Default: half of those that
     the model has."""
-    max_leaf_nodes: Annotated[int, Field(ge=2, le=65536)] | None = None
+    max_leaf_nodes: Annotated[int, Field(ge=2, le=MOST_LEAVES)] | None = None
     """The most leaves of a tree. Default: a quarter of the most that a tree of the model has."""
     learning_rate: Annotated[float, Field(gt=0, le=1)] | None = None
     """Gradient boosting: how much of each tree counts. Default: the model's own."""

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from steelyard.contract.report import DatasetReport, NetworkTraining, PublishedReport
+from steelyard.contract.report import DatasetReport, NetworkTraining, PublishedReport, TrainingElsewhere
 from steelyard.report.blocks import FEW_COLUMNS, Bullets, Folded, Section, Table, code, listed
 from steelyard.report.told import Told
 
@@ -51,6 +51,11 @@ def _set_aside(report: PublishedReport) -> list[str]:
     rows, training = report.dataset.rows, report.training
     if not (search := rows.get("search")):
         return []
+    if isinstance(training, TrainingElsewhere):
+        return [
+            f"{search:,} of {rows['train'] + search:,} training rows were set aside to steer the search; nothing that "
+            "was trained here learned from them."
+        ]
     model = "network" if isinstance(training, NetworkTraining) else "model"
     refit = ", until it was refitted" if "search" in training.parts else ""
     return [

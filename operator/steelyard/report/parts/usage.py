@@ -32,11 +32,13 @@ def _by_hand(report: PublishedReport) -> tuple[Block, ...]:
         return ()
     has_words = any(column.kind != "Number" for column in report.dataset.columns)
     numbers = 'for c in p["columns"] if c["kind"] == "Number"' if has_words else 'for c in p["columns"]'
-    # What gradient boosting compares with its thresholds must have all its digits.
-    kind = "float64" if "HistGradientBoosting" in _estimator(report) else "float32"
+    kind = "np.float32"
+    if report.serving.file == ONNX_FILE and "HistGradientBoosting" in _estimator(report):
+        # Where a row that is rounded would be on the other side of a threshold, the file takes all digits.
+        kind = 'np.float64 if session.get_inputs()[0].type == "tensor(double)" else np.float32'
     lines = [
         'p = json.load(open("preprocessing.json"))',
-        f'x = np.column_stack([(table[c["name"]] - c["mean"]) / c["scale"] {numbers}]).astype(np.{kind})',
+        f'x = np.column_stack([(table[c["name"]] - c["mean"]) / c["scale"] {numbers}]).astype({kind})',
     ]
     if report.output == STANDARDIZED_TARGET:
         lines.append('y = outputs.astype(np.float64) * p["targetScale"] + p["targetMean"]')
@@ -71,6 +73,10 @@ def _going_on(report: PublishedReport) -> str:
         "`skops.io.load` with the types in `TRUSTED_TYPES` there. It takes preprocessed rows in float64, and is no "
         "pickle: loading it runs no code of its own."
     )
+    if report.serving.runtime == "LiteRT":
+        return (
+            f"Predicting takes `{report.serving.file}` alone; `{KERAS_FILE}` is the same network in float32. {loading}"
+        )
     if report.serving.file != ONNX_FILE:
         return f"{loading} Predicting needs {_EXTRA}."
     return (

@@ -201,6 +201,24 @@ def test_a_candidate_passes_whose_bound_would_with_as_many_rows_as_prove() -> No
     assert not judged.passes(Answers(broken, same.validation), by_bound=False)
 
 
+def test_a_candidate_passes_where_every_class_would_keep_its_budget() -> None:
+    rows = 4_000
+    targets = (np.arange(rows) % 10 == 0).astype(np.int32)
+    same = np.eye(2)[targets]
+    # A tenth of the tenth is lost: 1 point of accuracy, 10 of the rare class's recall.
+    said = np.eye(2)[np.where(np.arange(rows) % 100 == 0, 0, targets)]
+    answers = Answers(targets, targets), Answers(same, same)
+
+    def passes(class_budget: float | None, *, by_bound: bool = False) -> bool:
+        judged = Judge(ACCURACY, ("a", "b"), *answers, 0.02, 0.95, class_budget)
+        assert judged.proves
+        return judged.passes(Answers(said, same), by_bound=by_bound)
+
+    assert passes(None) and passes(0.11) and not passes(0.09)
+    assert passes(0.15, by_bound=True) and not passes(0.11, by_bound=True)
+    assert not Judge(ACCURACY, ("a", "b"), *answers, 0.02, 0.95, 0.001).proves
+
+
 def test_numbers_are_compared_where_nothing_is_to_be_proved_or_too_few_rows_are_there() -> None:
     assert judge().proves
     assert not judge(rows=200).proves

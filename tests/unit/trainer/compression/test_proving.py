@@ -145,9 +145,14 @@ def test_of_a_refitted_model_nothing_is_proved() -> None:
     choice = chosen({"Int8": bounds(0.001, 0.002, 0.008)}).of_refitted()
     assert choice.chosen.is_proved is None
     assert choice.proof.endswith("; of the model that it was chosen with, not of the refitted one")
+    assert choice.why.endswith(f"; {choice.proof}") and choice.why.count("proved: ") == 1
 
 
 def test_of_too_few_rows_the_baseline_is_published_where_that_is_asked_for() -> None:
+    alone = chosen({}, FEW, "Baseline")
+    assert alone.why == (
+        "the float32 model, because nothing can be proved: at least 268 rows would be needed, there are 180"
+    )
     choice = chosen({"Int8": bounds(0.001, 0.0, 0.015)}, FEW, "Baseline")
     assert choice.chosen.measured.name == "Baseline"
     assert choice.why == (

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
@@ -254,6 +255,24 @@ def test_a_technique_that_can_not_be_applied_leaves_nothing(tmp_path: Path) -> N
         made_of(words("a", "impossible"), tmp_path)
     kept = KeptCandidates(tmp_path / "finished", "k" * 64)
     assert [path.name for path in kept.folder.iterdir()] == [words("a").digest[:16]]
+
+
+def test_what_can_not_be_made_is_not_tried_again_for_what_follows_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[str] = []
+    real = append_technique.TECHNIQUE.apply
+
+    def apply(artifact: Artifact, settings: Any, *others: Any) -> Artifact:
+        tried.append(settings.word)
+        return real(artifact, settings, *others)
+
+    monkeypatch.setattr(append_technique, "TECHNIQUE", replace(append_technique.TECHNIQUE, apply=apply))
+    with Maker.of(trained_in(tmp_path), kept_in(tmp_path)) as maker:
+        for last in ("a", "b"):
+            with pytest.raises(CannotBeMadeError, match="there is no such word"):
+                maker.make(words("impossible", last))
+    assert tried == ["impossible"]
 
 
 def test_a_technique_does_what_it_says(tmp_path: Path) -> None:

@@ -56,3 +56,15 @@ def test_whole_groups_are_set_aside_unless_a_class_would_not_be_learned() -> Non
     of_groups = (groups % 25).astype(np.int32)
     single = with_search_rows(whole, of_groups, groups, seed=0)
     assert set(of_groups[single.train]) == set(of_groups[whole.train]) and len(single.search) == 16
+
+
+def test_a_large_group_keeps_no_smaller_one_from_being_set_aside() -> None:
+    groups = np.repeat(np.arange(41), [800, *[5] * 40]).astype(np.int32)
+    rows = np.arange(1000, dtype=np.int32)
+    split = Split(rows, rows[:0], rows[:0])
+    for seed in range(5):
+        cut = with_search_rows(split, None, groups, seed)
+        assert len(cut.search) == 200 and not set(groups[cut.search]) & set(groups[cut.train])
+    # Where every group is larger than what is wanted, one of them is set aside all the same.
+    four = with_search_rows(split, None, rows // 250, 0)
+    assert len(four.search) == 250 and not set((rows // 250)[four.search]) & set((rows // 250)[four.train])

@@ -6,7 +6,7 @@ import hashlib
 import math
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from importlib.metadata import version
 from pathlib import Path
@@ -101,6 +101,8 @@ class Workbench:
     """Is told what a person should know of a candidate that is being made."""
     progress: Progress = no_progress
     """Is told how far a candidate is that takes long."""
+    learned: tuple[SplitName, ...] = ("train",)
+    """What is learned by the networks that are made of the model."""
 
     @cached_property
     def key(self) -> str:
@@ -108,7 +110,7 @@ class Workbench:
         with self.model_file.open("rb") as file:
             model = hashlib.file_digest(file, "sha256").hexdigest()
         made_by = versions({**self.packages(), "ai-edge-quantizer": version("ai-edge-quantizer")})
-        return key_of(model, self.dataset.fingerprint, self.spec, made_by)
+        return key_of(model, self.dataset.as_taken, self.spec, made_by)
 
     @property
     def preprocessing(self) -> Preprocessing:
@@ -176,4 +178,5 @@ class Workbench:
         return Candidates(kept, self._trained, recipes, measuring, self.tell, self.progress, search)
 
     def _trained(self) -> Trained:
-        return trained_network(self.model, self.model_file.parent, self.dataset, self.spec)
+        trained = trained_network(self.model, self.model_file.parent, self.dataset, self.spec)
+        return replace(trained, read_training=lambda: self.read(self.learned))

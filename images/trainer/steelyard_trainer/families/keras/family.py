@@ -43,7 +43,10 @@ class _Keras:
 
             rows, where = as_they_are(dataset), f"spec.trained.uri: {trained.name}"
             return BenchOfElsewhere(trained.model_file, workspace.finished, rows, *how, where=where)
-        return Workbench(trained.model_file, workspace.finished, dataset, *how)
+        parts = dataset.learned(is_refit=spec.is_refit and trained.folder == workspace.trained)
+        # The search rows say, of a refitted model's students too, which epoch is the best.
+        learned = tuple(part for part in parts if part != "search")
+        return Workbench(trained.model_file, workspace.finished, dataset, *how, learned)
 
     def pack(self, reports: "Reports", processes: int) -> TrialsOfPack:
         from steelyard_trainer.families.keras.pack import NetworksOfPack

@@ -89,7 +89,10 @@ def fitted(
         shown = ", ".join(str(tuple(each.shape)) for each in model.outputs)
         raise RefusedError(f"it gives {shown}; allowed: one output of the shape (None, numbers)")
     _check_outputs(int(model.outputs[0].shape[1]), classes)
-    outputs = np.asarray(model.predict(asked.reshape(-1, *shape), verbose=0))
+    try:
+        outputs = np.asarray(model.predict(asked.reshape(-1, *shape), verbose=0))
+    except Exception as error:  # noqa: BLE001 - whatever a foreign model makes of the rows
+        raise RefusedError(f"it can't answer this table's rows: {type(error).__name__}: {str(error)[:300]}") from None
     if (wrong := ~np.isfinite(outputs).all(axis=1)).any():
         raise DataError(
             f"the model's outputs are not finite numbers, on {wrong.sum():,} of {len(asked):,} rows",

@@ -47,6 +47,8 @@ def _check_weights(source: Path) -> None:
             item = group[name]
             if isinstance(item, h5py.Group):
                 look(item)
+            elif not isinstance(item, h5py.Dataset) or item.size is None:
+                raise RefusedError(f"its weights hold what is no array ({name!r:.60})")
             elif item.external or item.is_virtual:
                 raise RefusedError(f"its weights lie in another file ({name!r:.60})")
             else:

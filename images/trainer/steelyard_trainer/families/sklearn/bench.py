@@ -6,7 +6,7 @@ Imports scikit-learn, skops, ONNX, serving and the prepared data; never TensorFl
 import hashlib
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
@@ -35,7 +35,7 @@ from steelyard_trainer.elsewhere.archive import RefusedError
 from steelyard_trainer.families.sklearn.build import Estimator
 from steelyard_trainer.families.sklearn.compression import BASELINE_RECIPE, trained_estimator
 from steelyard_trainer.families.sklearn.features import LabelledRows, Table
-from steelyard_trainer.families.sklearn.from_elsewhere import fitted
+from steelyard_trainer.families.sklearn.from_elsewhere import check_answers, fitted
 from steelyard_trainer.families.sklearn.refit import most_leaves_of, trees_of
 from steelyard_trainer.families.sklearn.saving import load_estimator
 from steelyard_trainer.families.sklearn.skops_files import estimator_bytes
@@ -143,7 +143,7 @@ class EstimatorBench:
         """What is made of the model, and measured."""
         dataset = self.rows.dataset
         model = hashlib.sha256(self._skops).hexdigest()
-        key = key_of(model, dataset.fingerprint, self.spec, versions(self.packages()))
+        key = key_of(model, dataset.as_taken, self.spec, versions(self.packages()))
         measuring = Measuring(
             dataset.task,
             dataset.classes,
@@ -164,7 +164,7 @@ class EstimatorBench:
 
     def _trained(self) -> Trained:
         candidates, width = self.candidates, self.preprocessing.width
-        return trained_estimator(
+        trained = trained_estimator(
             self.estimator,
             self._skops,
             candidates.kept,
@@ -174,6 +174,8 @@ class EstimatorBench:
             self.rows.dataset,
             self.spec,
         )
+        # A refitted model has learned the search rows too: what learns from it sets some aside by itself.
+        return replace(trained, read_search=None) if "search" in self.learned else trained
 
 
 def _fitted_to(dataset: PreparedDataset, model: Estimator, context: StageContext) -> Estimator:
@@ -182,22 +184,11 @@ def _fitted_to(dataset: PreparedDataset, model: Estimator, context: StageContext
     assert trained is not None and trained.uri is not None
     try:
         made: Estimator = fitted(model, like.feature_names, dataset.classes, like.target_spelling)
-        _ask(made, len(like.feature_names), dataset.classes is not None)
+        check_answers(made, len(like.feature_names), is_classifier=dataset.classes is not None)
     except RefusedError as error:
         where = f"spec.trained.uri: {context.show(trained.uri)}"
         raise DataError(f"{where} does not fit {dataset.target!r}: {error}") from None
     return made
-
-
-def _ask(model: Estimator, width: int, is_classifier: bool) -> None:
-    """Raises RefusedError where a model whose parts do not fit each other can't answer."""
-    rows = np.zeros((2, width))
-    try:
-        answers = np.asarray(model.predict_proba(rows) if is_classifier else model.predict(rows))
-    except Exception as error:  # noqa: BLE001 - whatever a foreign file makes of it
-        raise RefusedError(f"it can't answer: {type(error).__name__}: {str(error)[:300]}") from None
-    if answers.shape[0] != 2 or (is_classifier and answers.shape[1:] != model.classes_.shape):
-        raise RefusedError(f"it answers two rows by an array of the shape {answers.shape}")
 
 
 def _plain(value: Any) -> Any:

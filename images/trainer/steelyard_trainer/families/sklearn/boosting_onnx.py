@@ -46,6 +46,8 @@ def boosting_to_onnx(
         The content of a .onnx file, the same for the same arguments. Its outputs are scikit-learn's, but for the order
         in which the trees are added up, and for the rounding of float32.
     """
+    if classes is None and (loss := getattr(estimator, "loss", "squared_error")) in ("poisson", "gamma"):
+        raise ValueError(f"its loss is {loss}, whose answers are powers of e of what the trees say")
     number: Number = np.float32 if learned is not None and float32_is_enough(estimator, learned) else np.float64
     raw = int(estimator.n_trees_per_iteration_)
     baseline = np.asarray(estimator._baseline_prediction, dtype=np.float64).reshape(1, raw)

@@ -27,6 +27,9 @@ def fitted(estimator: Any, names: Sequence[str], classes: Sequence[str] | None, 
     """
     _check_columns(estimator, names)
     estimator = made_sound(estimator)
+    if estimator.get_params().get("random_state", 0) is None:
+        # What is fitted anew is the same each time.
+        estimator.set_params(random_state=0)
     if getattr(estimator, "n_outputs_", 1) != 1 or np.ndim(getattr(estimator, "coef_", 0)) > 2:
         raise RefusedError("it says several numbers a row; allowed: one target")
     if hasattr(estimator, "feature_names_in_"):
@@ -48,6 +51,18 @@ def fitted(estimator: Any, names: Sequence[str], classes: Sequence[str] | None, 
         estimator.set_params(class_weight={place: weights.get(label, 1) for place, label in enumerate(labels)})
     estimator.classes_ = np.arange(len(classes))
     return estimator
+
+
+def check_answers(model: Any, width: int, *, is_classifier: bool) -> None:
+    """Raises RefusedError where a model whose parts do not fit each other can't answer."""
+    rows = np.zeros((2, width))
+    try:
+        answers = np.asarray(model.predict_proba(rows) if is_classifier else model.predict(rows))
+    except Exception as error:  # noqa: BLE001 - whatever a foreign file makes of it
+        raise RefusedError(f"it can't answer: {type(error).__name__}: {str(error)[:300]}") from None
+    expected = (2, len(model.classes_)) if is_classifier else (2,)
+    if answers.shape != expected and (is_classifier or answers.shape != (2, 1)):
+        raise RefusedError(f"it answers two rows by an array of the shape {answers.shape}")
 
 
 def _check_columns(estimator: Any, names: Sequence[str]) -> None:

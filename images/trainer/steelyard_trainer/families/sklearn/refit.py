@@ -16,6 +16,8 @@ def _apply(artifact: Artifact, settings: Refit, data: StepData, tell: Tell) -> A
     from steelyard_trainer.families.sklearn.tree_plan import Trees, work_of
 
     model = artifact.opened(load_estimator)
+    if not (hasattr(model, "estimators_") or hasattr(model, "_predictors")):
+        raise CannotBeMadeError(f"a {type(model).__name__} has no trees; allowed are forests and gradient boosting")
     trees, leaves = trees_of(model), most_leaves_of(model)
     fewer = settings.trees or max(1, trees // 2), settings.max_leaf_nodes or max(2, leaves // 4)
     if fewer[0] > trees or (fewer[0] == trees and fewer[1] >= leaves):
@@ -51,6 +53,9 @@ def fitted_anew(model: Any, trees: int, leaves: int, learning_rate: float | None
         leaves: the most of a tree.
         learning_rate: of gradient boosting; None: the model's own.
         rows: what it learns.
+
+    Raises:
+        CannotBeMadeError: its settings do not go with the rows.
     """
     from sklearn.base import clone
     from threadpoolctl import threadpool_limits
@@ -64,7 +69,11 @@ def fitted_anew(model: Any, trees: int, leaves: int, learning_rate: float | None
         smaller.set_params(learning_rate=learning_rate)
     # Of several threads sums may have any order, and the file other bytes.
     with threadpool_limits(1):
-        fit_precisely(smaller, rows.features, rows.targets)
+        try:
+            fit_precisely(smaller, rows.features, rows.targets)
+        except ValueError as error:
+            # Settings that a model from elsewhere has need not go with these rows.
+            raise CannotBeMadeError(f"it can't be fitted anew: {error}") from None
     if is_boosting:
         keep_trees_alone(smaller)
     return smaller

@@ -23,6 +23,8 @@ def _apply(artifact: Artifact, settings: SelectTrees, data: StepData, tell: Tell
     from steelyard_trainer.families.sklearn.saving import load_estimator, save_estimator
 
     forest = artifact.opened(load_estimator)
+    if not hasattr(forest, "estimators_"):
+        raise CannotBeMadeError(f"a {type(forest).__name__} is no forest, whose trees could be chosen")
     has = len(forest.estimators_)
     stay = settings.trees or max(1, has // 4)
     if stay >= has:
@@ -123,7 +125,12 @@ def is_out_of_bag(forest: Any, tree: Any, targets: npt.NDArray[Any]) -> npt.NDAr
     from sklearn.utils import compute_sample_weight
 
     of_classes = getattr(forest, "class_weight", None)
-    weights = None if of_classes is None else compute_sample_weight(of_classes, targets)
+    try:
+        weights = None if of_classes is None else compute_sample_weight(of_classes, targets)
+    except ValueError:
+        raise CannotBeMadeError(
+            f"with class_weight {of_classes!r} it can't be told which rows its trees have learned"
+        ) from None
     drawn = _generate_sample_indices(tree.random_state, len(targets), forest._n_samples_bootstrap, weights)
     is_out = np.ones(len(targets), np.bool_)
     is_out[drawn] = False

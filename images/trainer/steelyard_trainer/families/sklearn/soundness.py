@@ -9,16 +9,24 @@ import numpy as np
 from steelyard_trainer.elsewhere.archive import RefusedError
 
 _LEAF = -1
+_TREES = ("DecisionTreeClassifier", "DecisionTreeRegressor", "ExtraTreeClassifier", "ExtraTreeRegressor")
+_OF_CATEGORIES = "it was fitted on categories; allowed: one that was fitted on numbers"
 
 
 def made_sound(estimator: Any) -> Any:
     """The estimator, once its trees have been looked through; nearest neighbors are indexed anew, as fitting did it.
 
     Raises:
-        RefusedError: a tree leads nowhere, or splits by categories.
+        RefusedError: a tree leads nowhere, or splits by categories; or it is not fitted, or holds something else.
     """
+    if not hasattr(estimator, "n_features_in_"):
+        raise RefusedError("it is not fitted")
+    if getattr(estimator, "_preprocessor", None) is not None:
+        raise RefusedError(_OF_CATEGORIES)
     width = int(estimator.n_features_in_)
     for tree in getattr(estimator, "estimators_", ()):
+        if type(tree).__name__ not in _TREES:
+            raise RefusedError(f"a tree of it is a {type(tree).__name__}; allowed: {', '.join(_TREES)}")
         inner = tree.tree_
         if int(inner.n_features) != width:
             raise RefusedError("a tree of it takes other features than the model")
@@ -28,7 +36,7 @@ def made_sound(estimator: Any) -> Any:
             nodes = predictor.nodes
             inner_nodes = nodes["is_leaf"] == 0
             if nodes["is_categorical"][inner_nodes].any():
-                raise RefusedError("it was fitted on categories; allowed: one that was fitted on numbers")
+                raise RefusedError(_OF_CATEGORIES)
             _check(nodes["left"], nodes["right"], nodes["feature_idx"], inner_nodes, width)
     if hasattr(estimator, "_fit_X"):
         return _indexed_anew(estimator)
@@ -51,7 +59,10 @@ def _check(left: Any, right: Any, feature: Any, is_split: Any, width: int) -> No
 
 def _indexed_anew(estimator: Any) -> Any:
     """Nearest neighbors with an index that was made here, of the rows that they know."""
-    rows, answers = np.asarray(estimator._fit_X, dtype=np.float64), np.asarray(estimator._y)
+    try:
+        rows, answers = np.asarray(estimator._fit_X, dtype=np.float64), np.asarray(estimator._y)
+    except (TypeError, ValueError):
+        raise RefusedError("the rows that it knows are no matrix of numbers") from None
     labels = getattr(estimator, "classes_", None)
     if labels is not None:
         if answers.ndim != 1 or (answers < 0).any() or (answers >= len(labels)).any():

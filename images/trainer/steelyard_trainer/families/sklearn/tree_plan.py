@@ -7,6 +7,7 @@ import math
 from collections.abc import Generator
 from dataclasses import dataclass, field
 
+from steelyard.api.compression.techniques import MOST_LEAVES
 from steelyard_trainer.compression.plan import Plan, Questions, Seen, Wanted
 from steelyard_trainer.compression.recipe import Recipe, Step
 
@@ -32,7 +33,8 @@ class Trees:
             trees: by what their number is divided.
             leaves: the same.
         """
-        return Trees(max(_LEAST_TREES, int(self.trees / trees)), max(_LEAST_LEAVES, int(self.leaves / leaves)))
+        leaves_left = min(MOST_LEAVES, max(_LEAST_LEAVES, int(self.leaves / leaves)))
+        return Trees(max(_LEAST_TREES, int(self.trees / trees)), leaves_left)
 
 
 def work_of(model: Trees, rows: int) -> int:
@@ -89,5 +91,5 @@ class _Search:
         told: dict[str, float] = {"trees": model.trees, "maxLeafNodes": model.leaves}
         if self.learning_rate is not None:
             rate = min(self.learning_rate * self.model.trees / model.trees, max(_RATE, self.learning_rate))
-            told["learningRate"] = round(rate, 4)
+            told["learningRate"] = float(f"{rate:.4g}")
         return Step.of("Refit", told)

@@ -6,10 +6,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.ensemble import RandomForestRegressor
 from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.neighbors import KNeighborsRegressor
 
 from steelyard_trainer.elsewhere.archive import RefusedError
-from steelyard_trainer.families.sklearn.from_elsewhere import fitted
+from steelyard_trainer.families.sklearn.from_elsewhere import check_answers, fitted
 
 ROWS = np.random.default_rng(0).normal(size=(30, 2))
 NAMES = ("a", "b")
@@ -72,3 +74,16 @@ def test_weights_of_labels_become_those_of_their_places() -> None:
 def test_what_does_not_fit_is_told(model: Any, classes: tuple[str, ...] | None, says: str) -> None:
     with pytest.raises(RefusedError, match=says):
         fitted(model, NAMES, classes, "Values")
+
+
+def test_what_was_fitted_without_a_seed_is_fitted_anew_by_one() -> None:
+    forest = RandomForestRegressor(2).fit(ROWS, np.arange(30))
+    assert fitted(forest, NAMES, None, "Values").random_state == 0
+
+
+@pytest.mark.parametrize("model", [Ridge(), KNeighborsRegressor(2)])
+def test_a_model_of_several_numbers_does_not_fit_one(model: Any) -> None:
+    two = model.fit(ROWS, np.stack([np.arange(30), np.arange(30)], axis=1))
+    with pytest.raises(RefusedError, match=r"it answers two rows by an array of the shape \(2, 2\)"):
+        check_answers(two, 2, is_classifier=False)
+    check_answers(model.fit(ROWS, np.arange(30)), 2, is_classifier=False)

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier, RandomForestRegressor
+from sklearn.linear_model import LogisticRegression
 
 from steelyard.api.compression.techniques import Refit, SelectTrees
 from steelyard_trainer.compression.artifact import Artifact
@@ -130,3 +131,17 @@ def test_a_network_learns_nothing_from_codes_of_categories() -> None:
     boosting = HistGradientBoostingClassifier(max_iter=2, categorical_features=[0]).fit(features, LABELS)
     with pytest.raises(CannotBeMadeError, match="takes a category as one number"):
         unlearned_answers(boosting, LabelledRows(features, LABELS), 3)
+
+
+def test_what_has_no_trees_and_what_can_not_be_fitted_anew_is_told(tmp_path: Path) -> None:
+    linear = LogisticRegression().fit(FEATURES, LABELS)
+    with pytest.raises(CannotBeMadeError, match="a LogisticRegression has no trees; allowed are forests and"):
+        applied(REFIT, Refit(), linear, tmp_path)
+    with pytest.raises(CannotBeMadeError, match="a LogisticRegression is no forest"):
+        applied(SELECT, SelectTrees(), linear, tmp_path)
+    balanced = RandomForestClassifier(4, random_state=0, class_weight="balanced_subsample").fit(FEATURES, LABELS)
+    with pytest.raises(CannotBeMadeError, match="with class_weight 'balanced_subsample' it can't be told"):
+        applied(SELECT, SelectTrees(), balanced, tmp_path)
+    stubborn = RandomForestClassifier(4, random_state=0).fit(FEATURES, LABELS).set_params(max_features="half")
+    with pytest.raises(CannotBeMadeError, match=r"it can't be fitted anew: .*max_features"):
+        applied(REFIT, Refit(), stubborn, tmp_path)

@@ -4,7 +4,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from sklearn.ensemble import HistGradientBoostingRegressor, RandomForestClassifier
+from scipy.sparse import csr_matrix
+from sklearn.ensemble import HistGradientBoostingRegressor, RandomForestClassifier, RandomTreesEmbedding
 from sklearn.neighbors import KNeighborsClassifier
 
 from steelyard_trainer.elsewhere.archive import RefusedError
@@ -57,3 +58,21 @@ def test_neighbors_are_indexed_anew_and_say_the_same() -> None:
     model._y = model._y + 5
     with pytest.raises(RefusedError, match="labels that there are not"):
         made_sound(model)
+
+
+def test_trees_that_lie_elsewhere_are_refused() -> None:
+    model = HistGradientBoostingRegressor(max_iter=2, min_samples_leaf=5).fit(ROWS, ROWS[:, 0])
+    model._preprocessor = RandomTreesEmbedding(1, random_state=0).fit(ROWS)
+    with pytest.raises(RefusedError, match="it was fitted on categories; allowed"):
+        made_sound(model)
+    forest = RandomForestClassifier(2, random_state=0).fit(ROWS, LABELS)
+    forest.estimators_[1] = RandomForestClassifier(1).fit(ROWS, LABELS)
+    with pytest.raises(RefusedError, match="a tree of it is a RandomForestClassifier; allowed: DecisionTreeClassifier"):
+        made_sound(forest)
+
+
+def test_what_is_not_fitted_or_knows_no_numbers_is_told() -> None:
+    with pytest.raises(RefusedError, match="it is not fitted"):
+        made_sound(RandomForestClassifier())
+    with pytest.raises(RefusedError, match="no matrix of numbers"):
+        made_sound(KNeighborsClassifier(3).fit(csr_matrix(ROWS), LABELS))

@@ -68,6 +68,11 @@ def test_it_ends_at_the_smallest_that_there_is() -> None:
     assert names(lambda *_: True)[-1] == "2-trees-4-leaves"
 
 
+def test_no_refit_has_more_leaves_than_one_may_have() -> None:
+    assert Trees(100, 300_000).fewer(1, 4) == Trees(100, 65_536)
+    assert Trees(100, 95_000).fewer(2, 1) == Trees(50, 65_536)
+
+
 def test_a_refit_is_one_training_and_takes_as_many_comparisons() -> None:
     first, second, *_ = asked(lambda *_: False)
     assert (first.trainings, second.trainings) == ({}, {1: 50 * 50 * 8})
