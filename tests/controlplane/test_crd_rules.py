@@ -9,6 +9,12 @@ ELSEWHERE = "trained={uri: pvc://a/x.keras, format: Keras}"
 TRIAL = "trial={tuningJob: search, number: 3, metric: accuracy, goal: Maximize}"
 
 
+CROSS_FITTED = {
+    "training.workers=2": "CrossFitted trains in one process, and training.workers is 2",
+    "dataset.split={group: customer}": "CrossFitted deals rows out by chance, but split.group does it here",
+}
+
+
 # What CEL says: overrides, the field, the message.
 BY_RULE = [
     (["metadata.name=7-digits"], "metadata.name", '"7-digits" is not allowed; allowed: 1 to 40 lower-case letters'),
@@ -143,6 +149,10 @@ BY_RULE = [
             "proof Point compares two numbers and proves nothing; leave out one of the two",
         )
         for given in ("confidence: 0.9", "onTooFewRows: Baseline")
+    ),
+    *(
+        (["compression={proof: CrossFitted}", given], "spec.compression.proof", f"{says}; allowed: HeldOut, Point")
+        for given, says in CROSS_FITTED.items()
     ),
     (
         ["evaluation.require=[{metric: accuracy}]"],

@@ -179,6 +179,11 @@ BY_RULE = [
         "the search sets it for each of its jobs; leave it",
     ),
     (
+        ["objective.secondary=Size", "template.compression={proof: CrossFitted}"],
+        "spec.template.compression.proof",
+        "trials of a search are not cross-fitted; allowed: HeldOut, Point",
+    ),
+    (
         ["template.dataset={uri: pvc://data/prepared, format: Prepared, target: t}"],
         "spec.template.dataset.format",
         "the search prepares the data itself, once for all trials; allowed: CSV, Parquet",

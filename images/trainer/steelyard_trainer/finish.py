@@ -4,6 +4,7 @@ registry, which brings the libraries of the model's family only.
 
 import tempfile
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 from steelyard.api.compression import BASELINE, CompressionObjective
@@ -64,11 +65,13 @@ def finish(context: StageContext) -> Outcome:
     family = family_of(spec.kind)
     bench = family.bench(context, dataset, weighed)
     final = bench if trained is weighed else family.bench(context, dataset, trained)
+    folds = cache(lambda: family.folds(context, dataset, bench))
     choice = weigh(
         bench.candidates,
         spec,
         context.progress,
         beside=final.candidates.kept,
+        folds=folds if spec.compression is not None and spec.compression.is_cross_fitted else None,
     )
     if choice.searched is not None:
         context.notice(f"searched: {choice.searched.told}")

@@ -234,6 +234,8 @@ def _template(spec: TuningJobSpec) -> Errors:
             "template.dataset.format",
             "the search prepares the data itself, once for all trials; allowed: CSV, Parquet",
         )
+    if spec.objective.secondary and template.compression is not None and template.compression.is_cross_fitted:
+        yield refuse("template.compression.proof", "trials of a search are not cross-fitted; allowed: HeldOut, Point")
     if spec.placement == "Packed" and template.training.workers > 1:
         yield refuse(
             "placement",

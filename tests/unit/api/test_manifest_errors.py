@@ -191,7 +191,11 @@ WRONG = [
             ("maxMemoryBytes", "-5", "a whole number from 1 to 1000000000000"),
         )
     ),
-    ("compression.proof=point", "spec.compression.proof", '"point" is not allowed; allowed: HeldOut, Point'),
+    (
+        "compression.proof=point",
+        "spec.compression.proof",
+        '"point" is not allowed; allowed: HeldOut, CrossFitted, Point',
+    ),
     (
         "compression.candidates=[Int8, Int5]",
         "spec.compression.candidates[1]",

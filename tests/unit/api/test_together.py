@@ -190,6 +190,11 @@ TOGETHER = [
         for given in ("confidence: 0.9", "onTooFewRows: Baseline")
     ),
     (
+        "dataset.split.searchRows=true",
+        "spec.dataset.split.searchRows",
+        "search rows steer compression, and there is none; leave out searchRows",
+    ),
+    (
         "compression.candidates=[Auto, Int8]",
         "spec.compression.candidates",
         "Auto says itself what is tried; leave out the others, or Auto",

@@ -237,6 +237,12 @@ WRONG = [
     ),
     (
         "mlp",
+        ["objective.secondary=Size", "template.compression={proof: CrossFitted}"],
+        "template.compression.proof",
+        "trials of a search are not cross-fitted; allowed: HeldOut, Point",
+    ),
+    (
+        "mlp",
         ["placement=Packed", "template.training.workers=2"],
         "placement",
         "Packed is for models of one worker, and template.training.workers is 2; allowed: Pods, Auto",

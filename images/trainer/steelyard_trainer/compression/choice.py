@@ -180,7 +180,7 @@ def choose(
     why = f"{best.name}, because it has {pace.superlative} of the {len(within)} candidates {whose}"
     said = ""
     if tried is not None:
-        said = f"proved: {tried.told(best.name, primary)}"
+        said = f"proved{tried.of_what}: {tried.told(best.name, primary)}"
         if not proves:
             said = f"not {said}; {tried.too_few(max_drop)}"
     return Choice(chosen, "; ".join(filter(None, [why + beside, said])), tuple(weighed), confidence, said)
@@ -227,7 +227,8 @@ def _rejections(
         if candidate.failure:
             why = candidate.failure
         elif drop is None or (name != BASELINE and proof and name not in proof.tested):
-            why = "its outputs are not finite numbers"
+            is_of_folds = proof is not None and proof.folds and drop is not None
+            why = "it could not be made on every fold" if is_of_folds else "its outputs are not finite numbers"
         elif name == BASELINE:
             pass
         elif proof and proves:

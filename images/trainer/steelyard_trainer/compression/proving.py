@@ -56,6 +56,13 @@ class Proof:
     """As `alike`, of each class's recall."""
     costs: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     """What each candidate costs, by its name; empty where that is not told."""
+    folds: int = 0
+    """How many times the recipe was made again, for rows that none of it has seen; 0: the file itself is tested."""
+
+    @property
+    def of_what(self) -> str:
+        """What is proved, where it is not the file; a text to follow "proved"."""
+        return f" of the recipe, made again on {self.folds} folds, not of this file" if self.folds else ""
 
     def has_too_few_rows(self, budget: float) -> bool:
         """Whether not even a model that answers alike could be proved."""

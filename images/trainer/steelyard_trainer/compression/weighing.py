@@ -3,7 +3,7 @@ the candidates and the choice; a family's bench says what they are made of.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -24,6 +24,7 @@ from steelyard_trainer.compression.artifact import Artifact
 from steelyard_trainer.compression.auto import Judge
 from steelyard_trainer.compression.candidates import Candidates, Report, no_report
 from steelyard_trainer.compression.choice import Choice, Measured, choose
+from steelyard_trainer.compression.cross_fitting import OnFolds
 from steelyard_trainer.compression.kept_candidates import KeptCandidates
 from steelyard_trainer.compression.limits import ROUNDING, ClassDrops, Limits, told_of
 from steelyard_trainer.compression.paired import bound
@@ -68,6 +69,7 @@ def weigh(
     report: Report = no_report,
     *,
     beside: KeptCandidates | None = None,
+    folds: Callable[[], Sequence[Candidates]] | None = None,
 ) -> Choice:
     """The choice among a model's candidates that the manifest asks for, on the validation set.
 
@@ -76,6 +78,7 @@ def weigh(
         spec: the job's; its `compression` says what is tried and what may be lost.
         report: see `Candidates.measure`.
         beside: what was made of the model that is published in place of this one, and stays.
+        folds: gives what is to be made of models that are trained again on folds; None where the file itself is tested.
 
     Raises:
         DataError: the model's outputs are not finite numbers; or too few rows are to prove by, and the manifest says to
@@ -92,7 +95,7 @@ def weigh(
     )
     asked = candidates
     if compression is not None and sure is not None and (compression.on_too_few_rows or "Point") != "Point":
-        candidates = _as_rows_allow(candidates, primary, sure, compression, beside)
+        candidates = _as_rows_allow(candidates, primary, sure, compression, beside, folds)
     measured = candidates.measure(
         report,
         with_answers=sure is not None
@@ -107,7 +110,7 @@ def weigh(
     if compression is None:
         return choose(measured, primary, 0.0, spec.compression_objective, baseline_name(spec))
     budget = compression.max_metric_drop
-    proof = None if sure is None else prove(candidates, primary, sure, compression)
+    proof = None if sure is None else prove(_tested(candidates, folds), primary, sure, compression)
     if proof is not None:
         why = f"nothing can be proved: {proof.too_few(budget)}"
         measured += [Measured.failed(name, why) for name in asked.recipes if name not in candidates.recipes]
@@ -125,6 +128,11 @@ def weigh(
     return replace(choice, searched=search.outcome) if search else choice
 
 
+def _tested(candidates: Candidates, folds: Callable[[], Sequence[Candidates]] | None) -> Candidates | OnFolds:
+    """What answers the rows that prove."""
+    return candidates if folds is None else OnFolds.of(candidates, folds())
+
+
 def _learns(recipe: Recipe) -> bool:
     """Whether something is trained by it."""
     return any(step.settings.learns for step in recipe.steps)
@@ -136,6 +144,7 @@ def _as_rows_allow(
     sure: float,
     compression: Compression,
     beside: KeptCandidates | None,
+    folds: Callable[[], Sequence[Candidates]] | None,
 ) -> Candidates:
     """The candidates that are made: the baseline alone where it is already certain that nothing can be proved.
 
@@ -146,7 +155,7 @@ def _as_rows_allow(
     (baseline,) = untimed.measure(with_answers=True, beside=beside)
     if baseline.figures is None:
         return alone
-    proof, budget = prove(alone, primary, sure, compression), compression.max_metric_drop
+    proof, budget = prove(_tested(alone, folds), primary, sure, compression), compression.max_metric_drop
     if not proof.has_too_few_rows(budget):
         return candidates
     if compression.on_too_few_rows == "Fail":
@@ -197,7 +206,7 @@ def _judge(candidates: Candidates, primary: Measure, compression: Compression) -
     )
 
 
-def _targets(candidates: Candidates) -> Answers:
+def _targets(candidates: Candidates | OnFolds) -> Answers:
     """The right answers."""
     measuring = candidates.measuring
     assert measuring.read_search is not None
@@ -238,7 +247,9 @@ def class_drops(candidates: Candidates, most: float) -> ClassDrops:
     return ClassDrops(most, found)
 
 
-def prove(candidates: Candidates, primary: Measure, confidence: float, compression: Compression) -> Proof:
+def prove(
+    candidates: Candidates | OnFolds, primary: Measure, confidence: float, compression: Compression
+) -> Proof:
     """What the rows say of each finished candidate's loss; one candidate's answers at a time are in memory."""
     measuring, baseline = candidates.measuring, candidates.answers(BASELINE)
     assert baseline is not None
@@ -265,6 +276,7 @@ def prove(candidates: Candidates, primary: Measure, confidence: float, compressi
         compression.on_too_few_rows or "Point",
         math.inf if compression.max_class_drop is None else compression.max_class_drop,
         {label: each.validation for label, each in of_classes(baseline).items()},
+        folds=len(candidates.folds) if isinstance(candidates, OnFolds) else 0,
     )
 
 

@@ -198,16 +198,21 @@ def _prepare(context: StageContext, folder: Path, shard_rows: int | None) -> dic
 
 
 def _say_what_is_proved(context: StageContext, target: Target, split: Split) -> None:
-    """Tells before anything is trained that the validation set will prove nothing of a compressed model.
+    """Tells before anything is trained that the rows will prove nothing of a compressed model.
 
     Raises:
         DataError: that is so, and the manifest says to fail then.
     """
     compression = context.job.spec.compression
+    if compression is None:
+        return
+    parts: list[SplitName] = ["validation", *(["train"] if compression.is_cross_fitted else [])]
     counts = _class_counts(target, split)
-    by_label = dict(zip(target.classes or (), counts["validation"], strict=True)) if counts else None
-    doubt = too_few_rows(context.job.spec, target.task, len(split.validation), by_label)
-    if doubt is None or compression is None:
+    by_part = [counts[part] for part in parts] if counts else []
+    by_label = {label: sum(each) for label, *each in zip(target.classes or (), *by_part, strict=True)} if counts else None
+    rows = sum(len(split.parts[part]) for part in parts)
+    doubt = too_few_rows(context.job.spec, target.task, rows, by_label)
+    if doubt is None:
         return
     if compression.on_too_few_rows == "Fail":
         raise DataError(f"spec.compression: {doubt}", reason=Reason.CHECK_FAILED)

@@ -134,12 +134,16 @@ class PreparedDataset:
             )
         if spec.task not in (None, dataset.task):
             raise ConfigurationError(f"spec.task: {spec.task}, but the dataset was prepared for {dataset.task}")
-        if spec.evaluation.cross_validation is not None and (
+        of_folds = {
+            "spec.evaluation.crossValidation": spec.evaluation.cross_validation is not None,
+            "spec.compression.proof: CrossFitted": spec.compression is not None and spec.compression.is_cross_fitted,
+        }
+        if (asked := [field for field, is_given in of_folds.items() if is_given]) and (
             by := [name for name in SPLIT_BY if name in dataset.split]
         ):
             raise ConfigurationError(
-                "spec.evaluation.crossValidation: folds are dealt out by chance, but the rows of the prepared dataset "
-                f"by split.{by[0]} ({dataset.split[by[0]]!r}); leave it out"
+                f"{asked[0]}: folds are dealt out by chance, but the rows of the prepared dataset by split.{by[0]} "
+                f"({dataset.split[by[0]]!r}); leave it out"
             )
         check_task(spec, dataset.task)
         check_training(spec, dataset.rows["train"], dataset.classes)

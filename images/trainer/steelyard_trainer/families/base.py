@@ -4,7 +4,7 @@ and, for types only, what the stages share.
 A family imports its libraries when it is asked for something: the stages, and the supervisor of a gang, need none.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -12,6 +12,7 @@ from steelyard.api.training_job import TrainingJob
 from steelyard_trainer.contract import Outcome, StageContext
 
 if TYPE_CHECKING:
+    from steelyard_trainer.compression.candidates import Candidates
     from steelyard_trainer.compression.weighing import Bench
     from steelyard_trainer.data.reading import PreparedDataset
     from steelyard_trainer.reports import Reports
@@ -56,6 +57,16 @@ class Family(Protocol):
             context: the stage.
             dataset: the job's data.
             trained: the model; None, of a kind that is fitted anew: fitted here, on the training set.
+        """
+
+    def folds(self, context: StageContext, dataset: "PreparedDataset", bench: "Bench") -> "Sequence[Candidates]":
+        """Models that are trained again as the one of a bench was, each without a fold of the training and validation
+        sets: what is to be made of them, measured on the fold that each has not seen.
+
+        Args:
+            context: the stage.
+            dataset: the job's data.
+            bench: of this family.
         """
 
     def pack(self, reports: "Reports", processes: int) -> TrialsOfPack:

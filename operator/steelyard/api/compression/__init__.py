@@ -13,7 +13,7 @@ from steelyard.api.compression.candidates import learns as learns
 from steelyard.api.compression.candidates import name_of as name_of
 from steelyard.api.forms import CompressionObjective as CompressionObjective
 
-Proof = Literal["HeldOut", "Point"]
+Proof = Literal["HeldOut", "CrossFitted", "Point"]
 OnTooFewRows = Literal["Point", "Baseline", "Fail"]
 
 DEFAULT_CONFIDENCE = 0.95
@@ -63,8 +63,10 @@ class Compression(Part):
     limit."""
     proof: Proof | None = None
     """How it is shown that no more is lost: HeldOut, by an upper bound of the loss on the validation set, with
-    compression.confidence; Point, by comparing two numbers, which is wrong about as often as right where the loss is
-    near the budget. Default: HeldOut."""
+    compression.confidence; CrossFitted, by that of models and candidates that are made anew, in the same way, five
+    times, each without a fifth of the training and validation sets, on that fifth: on more rows, in five times the
+    time, and it proves the recipe, not the file; Point, by comparing two numbers, which is wrong about as often as
+    right where the loss is near the budget. Default: HeldOut."""
     confidence: Annotated[float, Field(gt=0.5, lt=1)] | None = None
     """How sure the proof is: at most 1 - confidence of the models that are said to be proved lose more than
     maxMetricDrop on new rows. Default: 0.95. Not with proof Point."""
@@ -123,6 +125,11 @@ class Compression(Part):
             if self.proof == "Point" and value is not None:
                 raise refuse(name, "proof Point compares two numbers and proves nothing; leave out one of the two")
         return self
+
+    @property
+    def is_cross_fitted(self) -> bool:
+        """Whether networks are made again on folds to prove their recipe."""
+        return self.proof == "CrossFitted"
 
     @model_validator(mode="after")
     def _each_once(self) -> Self:

@@ -35,9 +35,9 @@ def rows_to_prove(budget: float, worst: float, confidence: float) -> int | None:
 
 def most_rows_needed(spec: TrainingJobSpec) -> int | None:
     """How many validation rows are enough for `too_few_rows` to say nothing; None where it says nothing anyhow, or
-    no number is enough."""
+    no number is enough. With CrossFitted all rows prove but the test set's: prepare has counted them."""
     compression = spec.compression
-    if compression is None or compression.sure is None or not spec.compresses:
+    if compression is None or compression.sure is None or compression.is_cross_fitted or not spec.compresses:
         return None
     if spec.evaluation.measure not in (None, Measure("accuracy")):
         return None
@@ -54,7 +54,7 @@ def too_few_rows(
     Args:
         spec: the job's.
         task: what the model does.
-        rows: those of the validation set.
+        rows: those that prove: of the validation set, with CrossFitted those of the training set beside them.
         class_rows: the same by label; None where they are not known.
     """
     compression, measure = spec.compression, spec.measure(task)
@@ -70,12 +70,13 @@ def too_few_rows(
         "Baseline": "the model without compression will be published",
         "Fail": "the job will fail",
     }[compression.on_too_few_rows or "Point"]
+    rows_are = "training and validation" if compression.is_cross_fitted else "validation"
     for budget, checked, of_class, there in checks:
         needed = rows_to_prove(budget, 1.0, compression.sure)
         if needed is None or there < needed:
             enough = "no number of rows would be enough"
             if needed is not None:
-                enough = f"that takes {needed:,} validation rows{of_class}, there are {there:,}"
+                enough = f"that takes {needed:,} {rows_are} rows{of_class}, there are {there:,}"
             return (
                 f"not even an equal model can be proved to lose at most {allowed(checked, budget)} of {checked.name} "
                 f"with {share_of(compression.sure)}: {enough}; {follows} "

@@ -12,7 +12,7 @@ from steelyard.api.metrics import Task
 from steelyard.api.models import Model, kinds, plurals
 from steelyard.api.models.capabilities import Capabilities, Family, Features, ModelKind
 from steelyard.api.training import Training
-from steelyard.api.trial import Trained
+from steelyard.api.trial import Trained, Trial
 
 FIELDS_OF_EPOCHS = (
     *("epochs", "batch_size", "optimizer", "learning_rate_schedule", "early_stopping", "label_smoothing", "checkpoint"),
@@ -63,11 +63,17 @@ class Spec(Protocol):
         """See TrainingJobSpec."""
         ...
 
+    @property
+    def trial(self) -> Trial | None:
+        """See TrainingJobSpec."""
+        ...
+
 
 def check_capabilities(spec: Spec) -> None:
     """Refuses what the model's kind does not have. Raises PydanticCustomError."""
     _check_training(spec)
     _check_folds(spec)
+    _check_proof(spec)
     _check_candidates(spec)
 
 
@@ -117,6 +123,28 @@ def _check_folds(spec: Spec) -> None:
         raise refuse(
             "evaluation.crossValidation",
             "folds are dealt out by chance, but the rows by split.{by}; leave out one of the two",
+            by=spec.dataset.split.by[0],
+        )
+
+
+def _check_proof(spec: Spec) -> None:
+    if spec.compression is None or not spec.compression.is_cross_fitted:
+        return
+    field = "compression.proof"
+    if spec.trained is not None and spec.trained.format is not None:
+        raise refuse(field, "a model from elsewhere is not trained again on folds; allowed: HeldOut, Point")
+    if spec.training.workers > 1:
+        raise refuse(
+            field,
+            "CrossFitted trains in one process, and training.workers is {workers}; allowed: HeldOut, Point",
+            workers=spec.training.workers,
+        )
+    if spec.trial is not None:
+        raise refuse(field, "trials of a search are not cross-fitted; allowed: HeldOut, Point")
+    if spec.dataset.split.by is not None:
+        raise refuse(
+            field,
+            "CrossFitted deals rows out by chance, but split.{by} does it here; allowed: HeldOut, Point",
             by=spec.dataset.split.by[0],
         )
 

@@ -93,6 +93,9 @@ def guarded(rules: Iterable[Rule], model: str = "self.model") -> list[Rule]:
     ]
 
 
+_IS_NOT_CROSS_FITTED = (
+    "!has(self.compression) || !has(self.compression.proof) || self.compression.proof != 'CrossFitted'"
+)
 _WITH_FOLDS = kinds(lambda can: can.has_folds)
 
 OF_MODELS = [
@@ -124,6 +127,33 @@ OF_MODELS = [
             f"folds are dealt out by chance, but the rows by split.{by}; leave out one of the two",
             "evaluation.crossValidation",
             "_check_folds",
+        )
+        for by in SPLIT_BY
+    ),
+    Rule(
+        f"!{IS_FROM_ELSEWHERE} || {_IS_NOT_CROSS_FITTED}",
+        "a model from elsewhere is not trained again on folds; allowed: HeldOut, Point",
+        "compression.proof",
+        "_check_proof",
+    ),
+    Rule(
+        f"self.training.workers == 1 || {_IS_NOT_CROSS_FITTED}",
+        "CrossFitted trains in one process, and training.workers is {self.training.workers}; allowed: HeldOut, Point",
+        "compression.proof",
+        "_check_proof",
+    ),
+    Rule(
+        f"!has(self.trial) || {_IS_NOT_CROSS_FITTED}",
+        "trials of a search are not cross-fitted; allowed: HeldOut, Point",
+        "compression.proof",
+        "_check_proof",
+    ),
+    *(
+        Rule(
+            f"!has(self.dataset.split.{by}) || {_IS_NOT_CROSS_FITTED}",
+            f"CrossFitted deals rows out by chance, but split.{by} does it here; allowed: HeldOut, Point",
+            "compression.proof",
+            "_check_proof",
         )
         for by in SPLIT_BY
     ),

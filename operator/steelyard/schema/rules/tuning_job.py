@@ -232,6 +232,13 @@ _SPEC = [
         "_template",
     ),
     Rule(
+        "!has(self.objective.secondary) || !has(self.template.compression) || !has(self.template.compression.proof) || "
+        "self.template.compression.proof != 'CrossFitted'",
+        "trials of a search are not cross-fitted; allowed: HeldOut, Point",
+        "template.compression.proof",
+        "_template",
+    ),
+    Rule(
         "self.placement != 'Packed' || self.template.training.workers == 1",
         "Packed is for models of one worker, and template.training.workers is {self.template.training.workers}; "
         "allowed: Pods, Auto",

@@ -2,13 +2,14 @@
 supervises others needs neither.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from steelyard_trainer.contract import Outcome, StageContext
 from steelyard_trainer.families.base import Family, TrialsOfPack
 
 if TYPE_CHECKING:
+    from steelyard_trainer.compression.candidates import Candidates
     from steelyard_trainer.compression.weighing import Bench
     from steelyard_trainer.data.reading import PreparedDataset
     from steelyard_trainer.reports import Reports
@@ -47,6 +48,13 @@ class _Keras:
         # The search rows say, of a refitted model's students too, which epoch is the best.
         learned = tuple(part for part in parts if part != "search")
         return Workbench(trained.model_file, workspace.finished, dataset, *how, learned)
+
+    def folds(self, context: StageContext, dataset: "PreparedDataset", bench: "Bench") -> "Sequence[Candidates]":
+        from steelyard_trainer.families.keras.bench import Workbench
+        from steelyard_trainer.families.keras.cross_fitting import candidates_of_folds
+
+        assert isinstance(bench, Workbench)
+        return candidates_of_folds(context, dataset, bench)
 
     def pack(self, reports: "Reports", processes: int) -> TrialsOfPack:
         from steelyard_trainer.families.keras.pack import NetworksOfPack

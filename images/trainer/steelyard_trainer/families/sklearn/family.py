@@ -2,12 +2,14 @@
 TensorFlow.
 """
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from steelyard_trainer.contract import Outcome, StageContext
 from steelyard_trainer.families.base import Family, TrialsOfPack
 
 if TYPE_CHECKING:
+    from steelyard_trainer.compression.candidates import Candidates
     from steelyard_trainer.compression.weighing import Bench
     from steelyard_trainer.data.reading import PreparedDataset
     from steelyard_trainer.reports import Reports
@@ -26,6 +28,13 @@ class _Sklearn:
         from steelyard_trainer.families.sklearn.bench import EstimatorBench
 
         return EstimatorBench.of(context, dataset, trained.folder if trained else None)
+
+    def folds(self, context: StageContext, dataset: "PreparedDataset", bench: "Bench") -> "Sequence[Candidates]":
+        from steelyard_trainer.families.sklearn.bench import EstimatorBench
+        from steelyard_trainer.families.sklearn.cross_fitting import candidates_of_folds
+
+        assert isinstance(bench, EstimatorBench)
+        return candidates_of_folds(context, dataset, bench)
 
     def pack(self, reports: "Reports", processes: int) -> TrialsOfPack:
         from steelyard_trainer.families.sklearn.pack import EstimatorsOfPack
