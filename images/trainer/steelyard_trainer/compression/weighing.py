@@ -247,9 +247,7 @@ def class_drops(candidates: Candidates, most: float) -> ClassDrops:
     return ClassDrops(most, found)
 
 
-def prove(
-    candidates: Candidates | OnFolds, primary: Measure, confidence: float, compression: Compression
-) -> Proof:
+def prove(candidates: Candidates | OnFolds, primary: Measure, confidence: float, compression: Compression) -> Proof:
     """What the rows say of each finished candidate's loss; one candidate's answers at a time are in memory."""
     measuring, baseline = candidates.measuring, candidates.answers(BASELINE)
     assert baseline is not None

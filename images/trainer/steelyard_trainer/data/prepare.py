@@ -206,12 +206,11 @@ def _say_what_is_proved(context: StageContext, target: Target, split: Split) -> 
     compression = context.job.spec.compression
     if compression is None:
         return
-    parts: list[SplitName] = ["validation", *(["train"] if compression.is_cross_fitted else [])]
-    counts = _class_counts(target, split)
-    by_part = [counts[part] for part in parts] if counts else []
-    by_label = {label: sum(each) for label, *each in zip(target.classes or (), *by_part, strict=True)} if counts else None
-    rows = sum(len(split.parts[part]) for part in parts)
-    doubt = too_few_rows(context.job.spec, target.task, rows, by_label)
+    parts: tuple[SplitName, ...] = ("validation", "train") if compression.is_cross_fitted else ("validation",)
+    counts = _class_counts(target, split) or {part: [] for part in parts}
+    of_labels = zip(target.classes or (), *(counts[part] for part in parts), strict=True)
+    by_label = {label: sum(each) for label, *each in of_labels}
+    doubt = too_few_rows(context.job.spec, target.task, sum(len(split.parts[part]) for part in parts), by_label)
     if doubt is None:
         return
     if compression.on_too_few_rows == "Fail":

@@ -31,7 +31,7 @@ class Answered(Candidates):
     asked: list[bool] = field(default_factory=list)
 
     def measure(self, *_: Any, with_answers: bool = False, **__: Any) -> list[Measured]:
-        self.asked.append(with_answers and not self.measuring.with_latency and self.recipes == RECIPES)
+        self.asked.append(with_answers and not self.measuring.costs and self.recipes == RECIPES)
         return []
 
     def answers(self, name: str) -> Answers | None:
