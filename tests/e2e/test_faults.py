@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,13 +15,15 @@ from under_way import LONG_EPOCHS, long_job
 pytestmark = pytest.mark.usefixtures("operator")
 
 
-def workers(namespace: Kubectl, name: str) -> dict[int, dict[str, Any]]:
-    """The living pods of a training, by worker."""
+def workers(
+    namespace: Kubectl, name: str, phases: Collection[str] = ("Pending", "Running")
+) -> dict[int, dict[str, Any]]:
+    """The pods of a training that are in one of these phases, those that live, by worker."""
     pods = namespace.list("pods", f"steelyard.dev/job={name},steelyard.dev/stage=train")
     return {
         int(pod["metadata"]["labels"]["batch.kubernetes.io/job-completion-index"]): pod
         for pod in pods
-        if pod["status"]["phase"] in ("Pending", "Running") and "deletionTimestamp" not in pod["metadata"]
+        if pod["status"]["phase"] in phases and "deletionTimestamp" not in pod["metadata"]
     }
 
 
@@ -60,9 +62,9 @@ def uid(pod: dict[str, Any]) -> str:
 
 
 def replaced(namespace: Kubectl, name: str, worker: int, old: str) -> bool:
-    """Whether another pod runs in a worker's place."""
-    pod = workers(namespace, name).get(worker)
-    return pod is not None and uid(pod) != old and pod["status"]["phase"] == "Running"
+    """Whether another pod runs in a worker's place, or ran, as it may have trained to the end before one looks."""
+    pod = workers(namespace, name, ("Running", "Succeeded")).get(worker)
+    return pod is not None and uid(pod) != old
 
 
 def goes_on(namespace: Kubectl, name: str) -> None:
