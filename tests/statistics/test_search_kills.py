@@ -1,5 +1,5 @@
-"""A search of candidates whose process is killed at a random moment: it makes nothing twice, and chooses the same. In CI
-the kill of tests/local/test_auto_search.py stands for these."""
+"""A search of candidates whose process is killed at a random moment: it makes nothing twice, and chooses the same.
+In CI the kill of tests/local/test_auto_search.py stands for these."""
 
 import random
 import signal
