@@ -46,7 +46,7 @@ def finished(stage: FinishStage) -> dict[str, int]:
 
 def choice_of(stage: FinishStage) -> dict[str, Any]:
     choice = report_of(stage.folder / "model")["choice"]
-    of_each = {each["name"]: (each["bytes"], each["metrics"], each["verdict"]) for each in choice["candidates"]}
+    of_each = {each["name"]: (each["bytes"], each["validation"], each["withinBudget"]) for each in choice["candidates"]}
     return {name: choice[name] for name in ("chosen", "bytes", "searched")} | of_each
 
 
