@@ -16,23 +16,8 @@ compared with."""
 AUTO: Literal["Auto"] = "Auto"
 """A search in place of a list: what is made next depends on what was seen of those before."""
 
-CandidateName = Literal[
-    "Baseline",
-    "Auto",
-    "DynamicRange",
-    "Float16",
-    "Int8",
-    "Int4",
-    "Distill",
-    "QuantizationAware",
-    "Prune",
-    "Onnx",
-    "Refit",
-    "SelectTrees",
-    "DistillMlp",
-]
+CandidateName = Literal["Baseline", "Auto", TechniqueName]
 """What may be listed by its name alone: each but the first two is the technique's recipe, with its defaults."""
-assert get_args(CandidateName) == (BASELINE, AUTO, *get_args(TechniqueName))
 
 TAKEN_NAMES = (*get_args(CandidateName), "None", "float32", "skops")
 """Names that say something else already where people read."""
