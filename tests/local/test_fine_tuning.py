@@ -43,17 +43,19 @@ def made(trained: Path, finished: Path, *steps: Step, tells: list[str] | None = 
         return maker.make(Recipe(steps))
 
 
-def four_bit_weights(file: Path) -> list[tuple[np.ndarray, np.ndarray]]:
+def few_bit_weights(file: Path, bits: int) -> list[tuple[np.ndarray, np.ndarray]]:
     """The whole numbers (outputs, inputs) and scales (outputs,) of each layer in a .tflite file."""
     model: Any = flatbuffer_utils.read_model_from_bytearray(file.read_bytes())
     (graph,) = model.subgraphs
     found = []
     for operator in graph.operators:
         tensor = graph.tensors[operator.inputs[1]] if len(operator.inputs) > 1 else None
-        if tensor is not None and tensor.type == schema.TensorType.INT4:
+        if tensor is not None and tensor.type == {4: schema.TensorType.INT4, 2: schema.TensorType.INT2}[bits]:
             packed = np.array(model.buffers[tensor.buffer].data, np.uint8)
-            halves = np.stack([packed & 15, packed >> 4], 1).ravel()[: int(np.prod(tensor.shape))].astype(np.int8)
-            found.append((np.where(halves > 7, halves - 16, halves).reshape(tensor.shape), tensor.quantization.scale))
+            parts = np.stack([packed >> at & 2**bits - 1 for at in range(0, 8, bits)], 1).ravel().astype(np.int8)
+            numbers = parts[: int(np.prod(tensor.shape))].reshape(tensor.shape)
+            signed = np.where(numbers >= 2 ** (bits - 1), numbers - 2**bits, numbers)
+            found.append((signed, tensor.quantization.scale))
     return found
 
 
@@ -107,17 +109,19 @@ def test_the_gradients_of_the_grid_move_the_weights_that_are_kept() -> None:
     assert layer.kernel.numpy() == pytest.approx(before - 0.5 * gradient, rel=1e-4)
 
 
-def test_weights_that_were_learned_in_4_bits_take_16_values_a_channel_and_answer(trained: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("bits", [4, 2])
+def test_weights_that_were_learned_in_few_bits_are_written_as_such(bits: int, trained: Path, tmp_path: Path) -> None:
     tells: list[str] = []
-    learned = Step.of("QuantizationAware", {"epochs": 5})
+    learned = Step.of("QuantizationAware", {"epochs": 5, "bits": bits})
+    levels = 2 ** (bits - 1) - 1
     network = made(trained, tmp_path, learned, tells=tells)
-    assert tells == ["a network with 4-bit weights is fine-tuned to answer as the trained network"]
+    assert tells == [f"a network with {bits}-bit weights is fine-tuned to answer as the trained network"]
     for kernel in kernels_of(network):
-        assert max(len(np.unique(channel.round(6))) for channel in kernel.T) <= 15
+        assert max(len(np.unique(channel.round(6))) for channel in kernel.T) <= 2 * levels + 1
     assert [kernel.shape for kernel in kernels_of(network)] == [(WIDTH, 2 * WIDTH), (2 * WIDTH, len(CLASSES))]
-    written = made(trained, tmp_path, learned, Step.of("Int4"))
-    for kernel, (values, scales) in zip(kernels_of(network), four_bit_weights(written.file), strict=True):
-        assert scales == pytest.approx(np.abs(kernel).max(0) / 7, rel=1e-6)
+    written = made(trained, tmp_path, learned, Step.of(f"Int{bits}"))
+    for kernel, (values, scales) in zip(kernels_of(network), few_bit_weights(written.file, bits), strict=True):
+        assert scales == pytest.approx(np.abs(kernel).max(0) / levels, rel=1e-6)
         assert values.T * scales == pytest.approx(kernel, abs=1e-6), "nothing is lost"
 
 

@@ -12,6 +12,7 @@ TechniqueName = Literal[
     "Float16",
     "Int8",
     "Int4",
+    "Int2",
     "Distill",
     "QuantizationAware",
     "Prune",

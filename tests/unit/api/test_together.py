@@ -223,6 +223,20 @@ TOGETHER = [
         "spec.compression.candidates[0].name",
         "Int8 has a meaning of its own; take another name",
     ),
+    *(
+        (
+            f"compression.candidates=[Int8, {candidate}]",
+            "spec.compression.candidates[1]",
+            "Int2 writes weights that were learned in 2 bits; list a candidate of several steps, with "
+            "{technique: QuantizationAware, bits: 2} right before it",
+        )
+        for candidate in (
+            "Int2",
+            "{name: a, steps: [{technique: Int2}]}",
+            "{name: a, steps: [{technique: QuantizationAware}, {technique: Int2}]}",
+            "{name: a, steps: [{technique: Distill}, {technique: Int2}]}",
+        )
+    ),
     (
         "compression.candidates=[{name: two words, steps: [{technique: Int8}]}]",
         "spec.compression.candidates[0].name",

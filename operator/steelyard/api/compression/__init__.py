@@ -9,6 +9,7 @@ from steelyard.api.compression.candidates import AUTO as AUTO
 from steelyard.api.compression.candidates import BASELINE as BASELINE
 from steelyard.api.compression.candidates import Candidate as Candidate
 from steelyard.api.compression.candidates import CandidateRecipe as CandidateRecipe
+from steelyard.api.compression.candidates import lacks_learning
 from steelyard.api.compression.candidates import learns as learns
 from steelyard.api.compression.candidates import name_of as name_of
 from steelyard.api.forms import CompressionObjective as CompressionObjective
@@ -29,7 +30,8 @@ class Compression(Part):
     candidates: Annotated[list[Candidate], Field(min_length=1, max_length=16)] | None = None
     """What is tried: Baseline (the model as it was trained, always weighed: float32 in LiteRT, or skops);
     of networks DynamicRange (8-bit weights), Float16 (16-bit weights), Int8 (8-bit weights and activations),
-    Int4 (4-bit weights of dense layers, 8-bit weights of convolutions), Distill (a narrower network, taught by the
+    Int4 (4-bit weights of dense layers, 8-bit weights of convolutions), Int2 (2-bit weights that were learned as such,
+    a step of a recipe), Distill (a narrower network, taught by the
     trained one), QuantizationAware (weights learned in few bits), Prune (zeros); of scikit-learn's models Onnx
     (float32), of forests and gradient boosting Refit (fitted anew with fewer trees and leaves), of forests SelectTrees
     (some of the trees), of both and nearest neighbors DistillMlp (an mlp that learns from the trained model). Each is
@@ -130,6 +132,17 @@ class Compression(Part):
     def is_cross_fitted(self) -> bool:
         """Whether networks are made again on folds to prove their recipe."""
         return self.proof == "CrossFitted"
+
+    @model_validator(mode="after")
+    def _learns_the_2_bits_that_it_writes(self) -> Self:
+        for number, candidate in enumerate(self.candidates or []):
+            if lacks_learning(candidate):
+                raise refuse(
+                    f"candidates[{number}]",
+                    "Int2 writes weights that were learned in 2 bits; list a candidate of several steps, with "
+                    "{technique: QuantizationAware, bits: 2} right before it",
+                )
+        return self
 
     @model_validator(mode="after")
     def _each_once(self) -> Self:

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, TypeAlias, get_args
 from pydantic import Discriminator, Field, Tag, model_validator
 
 from steelyard.api.base import Part, refuse
-from steelyard.api.compression.techniques import TECHNIQUES, TechniqueSettings
+from steelyard.api.compression.techniques import TECHNIQUES, Int2, QuantizationAware, TechniqueSettings
 from steelyard.api.forms import TechniqueName
 
 BASELINE: Literal["Baseline"] = "Baseline"
@@ -67,6 +67,17 @@ def learns(candidate: Candidate) -> bool:
     if isinstance(candidate, CandidateRecipe):
         return any(step.learns for step in candidate.steps)
     return candidate == AUTO or (candidate in TECHNIQUES and TECHNIQUES[candidate].learns)
+
+
+def lacks_learning(candidate: Candidate) -> bool:
+    """Whether it writes weights of 2 bits that were not learned as such."""
+    if not isinstance(candidate, CandidateRecipe):
+        return candidate == Int2.technique_name()
+    before = [None, *candidate.steps]
+    return any(
+        isinstance(step, Int2) and not (isinstance(earlier, QuantizationAware) and earlier.bits == 2)
+        for earlier, step in zip(before, candidate.steps, strict=False)
+    )
 
 
 def name_of(candidate: Candidate) -> str:

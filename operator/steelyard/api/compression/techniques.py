@@ -101,6 +101,17 @@ class Int4(OfNetworks):
     Float32; Int8 is the fastest."""
 
 
+class Int2(OfNetworks):
+    """2-bit weights of dense layers, each -1, 0 or 1 times its output's scale, as QuantizationAware learned them with
+    bits 2 in the step before; activations are quantized as they come. It is published only if it answers as the network
+    does (the runtime's kernels of few bits are young)."""
+
+    technique: Literal["Int2"] = "Int2"
+    """Int2"""
+    convolutions: Literal["Float32", "Int8", "Int4"] = "Int8"
+    """What the weights of convolutions are: as of Int4. None has 2 bits, which the runtime answers wrongly."""
+
+
 class OnNetworks(Settings):
     """A technique that trains a network, which goes on to the next step. The search rows (dataset.split.searchRows) say
     which epoch is the best, and are not learned."""
@@ -193,7 +204,7 @@ class QuantizationAware(FineTuning):
     """Passes over the training set, at most. Default: a third of training.epochs, or as many as 3,000 steps take where
     these are fewer."""
     bits: Literal[4, 2] = 4
-    """Bits of a dense layer's weight."""
+    """Bits of a dense layer's weight: 4 for Int4, 2 for Int2."""
     convolutions: Literal["Float32", "Int4"] = "Float32"
     """What the weights of convolutions are learned as: Int4 where they are written so; 8 bits need no learning."""
 
@@ -286,7 +297,18 @@ class SelectTrees(OnTrees):
 
 
 TechniqueSettings: TypeAlias = (
-    DynamicRange | Float16 | Int8 | Int4 | Distill | QuantizationAware | Prune | Onnx | Refit | SelectTrees | DistillMlp
+    DynamicRange
+    | Float16
+    | Int8
+    | Int4
+    | Int2
+    | Distill
+    | QuantizationAware
+    | Prune
+    | Onnx
+    | Refit
+    | SelectTrees
+    | DistillMlp
 )
 """All of them. Each class is named as its technique is in manifests."""
 

@@ -62,6 +62,8 @@ NOT_IN_CEL = {
             "{candidate} is not made of {models}; allowed: {allowed}",
             "{technique} can't follow {before}; {allowed}",
             "{name} has a meaning of its own; take another name",
+            "Int2 writes weights that were learned in 2 bits; list a candidate of several steps, with "
+            "{technique: QuantizationAware, bits: 2} right before it",
             "1 is the trained network's own width; allowed is less, or fewerLayers with it",
             "Auto says itself what is tried; leave out the others, or Auto",
             "of {kind} nothing pays that a search would train; allowed: {allowed}",

@@ -14,6 +14,7 @@ TECHNIQUES: dict[str, str] = {
     "Float16": "steelyard_trainer.compression.techniques.float16",
     "Int8": "steelyard_trainer.compression.techniques.int8",
     "Int4": "steelyard_trainer.compression.techniques.int4",
+    "Int2": "steelyard_trainer.compression.techniques.int2",
     "Distill": "steelyard_trainer.families.keras.distill",
     "QuantizationAware": "steelyard_trainer.families.keras.quantization_aware",
     "Prune": "steelyard_trainer.families.keras.prune",
