@@ -5,7 +5,9 @@ does not depend on the rows that test them are each tested at the full level, un
 accepted candidate is over the budget only if the first in the order that is was accepted, whose chance is at most 1 -
 confidence: whatever is chosen of the accepted ones, and by whatever rule, is over the budget no more often. The order
 is that of the bounds on the search rows, the safest first, but those last that cost no less than a safer one, which
-would be chosen in their place; the validation rows have no part in it.
+would be chosen in their place; the validation rows have no part in it. What is gained on the search rows counts as
+nothing there: they say which epoch of a student is its best, and so flatter it. A student of few rows that differ is
+tested before one of many, however much the latter gained.
 
 Where each class has a budget, too, a candidate passes only if all bounds hold, each at the full confidence
 (intersection-union test: Berger, 1982, Technometrics 24:295-300): one that is over some budget passes no more often
@@ -116,8 +118,9 @@ class Proof:
 
     def _risk(self, found: Bounds, budget: float) -> tuple[float, float]:
         """What says which candidate is safer: by how much the search rows' bounds are over their budgets at worst."""
-        classes = (each.search.upper - self.max_class_drop for each in found.classes.values())
-        return max(found.search.upper - budget, *classes, -math.inf), found.search.upper
+        classes = (_without_gain(each.search) - self.max_class_drop for each in found.classes.values())
+        most = _without_gain(found.search)
+        return max(most - budget, *classes, -math.inf), most
 
     def _failed_class(self, found: Bounds) -> str | None:
         """The class that may have lost the most, where that is more than its budget."""
@@ -164,6 +167,11 @@ class Proof:
             told, most = self._told(found.classes[failed].validation, recall), allowed(recall, self.max_class_drop)
             return f"{told}: more than the {most} that a class may lose"
         return f"{self._told(found.validation, measure)}: more than the {allowed(measure, budget)} that may be lost"
+
+
+def _without_gain(found: Bound) -> float:
+    """The bound, where what was gained is counted as nothing."""
+    return found.upper - min(found.drop, 0.0)
 
 
 def worst_class(found: Bounds) -> str | None:
