@@ -1,10 +1,21 @@
-"""`python -m steelyard_trainer prepare|train|finish|pack`: one stage, as the environment says."""
+"""`python -m steelyard_trainer prepare|train|finish|pack`: one stage, as the environment says.
+
+`supervise -- COMMAND` runs a program of a user's own in the stage train. `install-supervisor FOLDER` and
+`wait-for-peers` are for a pod's initContainers before such a program.
+"""
 
 import os
 import signal
 import sys
+from pathlib import Path
+from typing import NoReturn
 
 from steelyard.contract.stages import ExitCode
+
+USAGE = (
+    "usage: python -m steelyard_trainer prepare|train|finish|pack, supervise -- COMMAND [ARGUMENT ...], "
+    "install-supervisor FOLDER, or wait-for-peers"
+)
 
 
 def main() -> None:
@@ -12,28 +23,52 @@ def main() -> None:
     # First of all: the imports take long enough for SIGTERM to come meanwhile, and the first process of a container is
     # not ended by a signal that it does not handle.
     signal.signal(signal.SIGTERM, lambda _signal, _frame: os._exit(ExitCode.TRY_AGAIN))
-    from steelyard_trainer.contract import StageContext, die_with_parent, run_stage
+    from steelyard_trainer.process import die_with_parent
 
     die_with_parent()
     match sys.argv[1:]:
-        case ["prepare"]:
+        case ["supervise", *arguments]:
+            from steelyard_trainer.gang.__main__ import main as supervise
+
+            supervise(arguments)
+        case ["install-supervisor", folder]:
+            from steelyard_trainer.gang.install import install
+            from steelyard_trainer.process import run_process
+
+            run_process("train", lambda: install(Path(folder)))
+        case ["wait-for-peers"]:
+            from steelyard_trainer.contract import run_stage
+            from steelyard_trainer.gang.barrier import wait_for_peers
+
+            run_stage("train", lambda _stage: wait_for_peers(), lambda stage: stage)
+        case [stage]:
+            _run(stage)
+        case _:
+            sys.exit(USAGE)
+
+
+def _run(stage: str) -> NoReturn:
+    from steelyard_trainer.contract import StageContext, run_stage
+
+    match stage:
+        case "prepare":
             from steelyard_trainer.data.prepare import prepare
 
             run_stage("prepare", prepare, StageContext.from_environment)
-        case ["train"]:
+        case "train":
             from steelyard_trainer.train import train
 
             run_stage("train", train, StageContext.from_environment)
-        case ["finish"]:
+        case "finish":
             from steelyard_trainer.finish import finish
 
             run_stage("finish", finish, StageContext.from_environment)
-        case ["pack"]:
+        case "pack":
             from steelyard_trainer.pack import PackContext, pack
 
             run_stage("pack", pack, PackContext.from_environment)
         case _:
-            sys.exit("usage: python -m steelyard_trainer prepare|train|finish|pack")
+            sys.exit(USAGE)
 
 
 if __name__ == "__main__":

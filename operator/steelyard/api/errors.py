@@ -14,18 +14,13 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from steelyard.api.fields import Node, Schema, schema_of
+from steelyard.contract.errors import StageError
 from steelyard.contract.stages import ExitCode, Reason
 from steelyard.texts.own_lines import own_lines
 
 
-class SteelyardError(Exception):
-    """A failure that is explained to the user in one message, without a traceback."""
-
-    def __init__(self, message: str, *, reason: str, exit_code: int) -> None:
-        super().__init__(message)
-        self.message = message
-        self.reason = reason
-        self.exit_code = int(exit_code)
+class SteelyardError(StageError):
+    """A failure that is explained to the user in one message, without a traceback, in a notebook neither."""
 
     def _render_traceback_(self) -> list[str]:
         """What IPython shows, in place of all the source that the error came through."""

@@ -137,6 +137,9 @@ class Env(StrEnum):
     PACK_ROUNDS = "STEELYARD_PACK_ROUNDS"
     """pack: a folder in which further files like the pack's appear, 1.json, 2.json ..., complete or absent; where it is
     set, the process stays for them until its runner ends it. A cluster's packs end with their only file."""
+    RUN_POLICY = "STEELYARD_RUN_POLICY"
+    """How often and how long a supervisor tries, for a program that is not ours, as a JSON object with spec.runPolicy's
+    backoffLimit, disruptionLimit and gangTimeoutSeconds. Our own reads the manifest."""
     THREADS = "STEELYARD_THREADS"
     """Threads of one operation of the model's library; part of what makes a run repeatable. Default: the CPUs of the
     process."""

@@ -53,6 +53,16 @@ class Workspace:
         return self.root / "attempts"
 
     @property
+    def barrier_file(self) -> Path:
+        """Says under which key the workers of a program of the user's own began together: complete or absent."""
+        return self.root / "barrier.json"
+
+    @property
+    def contained_file(self) -> Path:
+        """Says that a program of the user's own was done, and under which key: complete or absent."""
+        return self.root / "contained.json"
+
+    @property
     def prepared(self) -> Path:
         """The prepared dataset: complete or absent."""
         return self.root / "prepared"

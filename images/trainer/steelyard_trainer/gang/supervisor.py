@@ -3,15 +3,14 @@
 A framework's start-up may hang, beyond any signal but SIGKILL, when a peer is missing; and when a peer is lost all
 workers must start again. So this process makes sure of the peers first (coordinator, channel) and restarts its child in
 place, with growing pauses, for as long as runPolicy allows: it leaves its pod, which Kubernetes would replace again and
-again, only when that is spent. What the child is says a `Program`. Imports the gang's parts and the contract.
+again, only when that is spent. What the child is says a `Program`: a worker of our own, or any program of a user's.
+Imports the gang's parts and what is pure of the contract: it runs in images that have no Python.
 """
 
-import json
 import os
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 import uuid
@@ -20,13 +19,16 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from steelyard.api.errors import SteelyardError
+from steelyard.contract.errors import StageError
 from steelyard.contract.stages import EndKind, Env, ExitCode, Reason, Result
 from steelyard.texts.figures import times
-from steelyard_trainer.contract import Outcome, StageContext
 from steelyard_trainer.gang.channel import send, serve
 from steelyard_trainer.gang.coordinator import HEARTBEAT_SECONDS, Coordinator, Heartbeat, Orders, Phase
+from steelyard_trainer.gang.descendants import die_with_starter, end_descendants, reap_orphans
+from steelyard_trainer.gang.ends import cannot_start, result_of
+from steelyard_trainer.gang.member import Member
 from steelyard_trainer.gang.memory import OutOfMemoryWatch, own_group
+from steelyard_trainer.process import Outcome
 
 LEAVE_SECONDS = 20.0
 """How long the child may take to write a checkpoint after SIGTERM."""
@@ -41,8 +43,8 @@ class Program:
 
     name: str
     """What to call it where a person reads, such as "the TensorFlow process"."""
-    arguments: Sequence[str]
-    """Of the Python interpreter."""
+    command: Sequence[str]
+    """The program and its arguments."""
     environment: Callable[[Mapping[str, str], Sequence[str]], dict[str, str]]
     """Its variables, from this process's and the hosts of all workers in their order: the addresses from which they
     were heard of, as a name may not lead anywhere yet, or still to the pod that was there before."""
@@ -53,13 +55,20 @@ class Program:
     """Exit codes with which it may end where another worker was lost, beside 75."""
     for_less_memory: str = ""
     """What a user may do that it needs less, such as "lower spec.training.batchSize"."""
+    checkpoint_signal: signal.Signals | None = None
+    """Asks it for a checkpoint soon, where it knows how; it is ignored until it listens."""
+    last_seconds: float = 0.0
+    """How long it may go on by itself when worker 0 is done, before it is asked to end."""
+    is_ours: bool = True
+    """Whether it ends when this process does and starts no others; any other program is killed then, and with it what
+    it has started."""
 
 
 @dataclass
 class Supervisor:
     """One worker's supervisor. In supervisor 0 lives the gang's coordinator."""
 
-    context: StageContext
+    member: Member
     program: Program
     _generation: int = 0
     _phase: Phase = "waiting"
@@ -75,10 +84,8 @@ class Supervisor:
     _incarnation: str = field(default_factory=lambda: uuid.uuid4().hex)
 
     def __post_init__(self) -> None:
-        self._supervisors = [address for address in os.environ.get(Env.SUPERVISORS, "").split(",") if address]
-        self._workers = max(1, len(self._supervisors))
-        self._is_chief = self.context.worker == 0
-        self._coordinator = Coordinator(self._workers)
+        self._is_chief = self.member.worker == 0
+        self._coordinator = Coordinator(self.member.workers)
         self._is_leaving = False
         self._wants_checkpoint = False
         # Not in the workspace: where that is lost, the child must be able to say so.
@@ -88,14 +95,15 @@ class Supervisor:
         """Trains this worker's part, through as many restarts as runPolicy allows; returns when the whole gang is done.
 
         Raises:
-            SteelyardError: what the child ended with, where another attempt would end the same way (exit codes 10, 65,
-                78); WorkersNotReady, RetriesExhausted, Interrupted and AttemptSuperseded (75); BackoffLimitExceeded and
-                OutOfMemory (1).
+            StageError: what the child ended with, where another attempt would end the same way (exit codes 10, 65,
+                78); the command can't be started (78); WorkersNotReady, RetriesExhausted, Interrupted and
+                AttemptSuperseded (75); BackoffLimitExceeded and OutOfMemory (1).
         """
         signal.signal(signal.SIGTERM, self._on_sigterm)
-        # The child inherits this, so that asking it for a checkpoint before it can listen does not end it.
-        signal.signal(signal.SIGUSR1, signal.SIG_IGN)
-        if self._is_chief and self._workers > 1:
+        if self.program.checkpoint_signal is not None:
+            # The child inherits this, so that asking it before it can listen does not end it.
+            signal.signal(self.program.checkpoint_signal, signal.SIG_IGN)
+        if self._is_chief and self.member.workers > 1:
             self._listen()
         try:
             while True:
@@ -112,11 +120,11 @@ class Supervisor:
             shutil.rmtree(self._child_result_file.parent, ignore_errors=True)
 
     def _listen(self) -> None:
-        address = self._supervisors[0]
+        address = self.member.supervisors[0]
         try:
-            serve(address, self.context.key, self._receive)
+            serve(address, self.member.key, self._receive)
         except OSError as error:
-            raise SteelyardError(
+            raise StageError(
                 f"can't listen on {address}: {error.strerror}",
                 reason=Reason.WORKERS_NOT_READY,
                 exit_code=ExitCode.TRY_AGAIN,
@@ -136,18 +144,18 @@ class Supervisor:
         if is_paused:
             return None
         beat = Heartbeat(
-            self.context.worker, self._incarnation, self._generation, self._phase, is_leaving=self._is_leaving
+            self.member.worker, self._incarnation, self._generation, self._phase, is_leaving=self._is_leaving
         )
-        if self._workers == 1:
+        if self.member.workers == 1:
             return self._receive(beat)
-        return send(self._supervisors[0], self.context.key, beat)
+        return send(self.member.supervisors[0], self.member.key, beat)
 
     def _obey(self, orders: Orders) -> Outcome | None:
         """Follows the orders; returns the outcome once the training is done."""
         if self._is_chief and self._phase == "done":
             return self._outcome_when_told()
         if orders.finished:
-            self._kill_child()
+            self._let_child_end()
             return Outcome("worker 0 finished the training", {})
         if orders.generation > self._generation:
             if self._phase != "waiting":
@@ -170,7 +178,7 @@ class Supervisor:
         return None
 
     def _outcome_when_told(self) -> Outcome | None:
-        everybody = len(self._told) >= self._workers
+        everybody = len(self._told) >= self.member.workers
         if not everybody and time.monotonic() - self._waiting_since < TELL_SECONDS:
             return None
         assert self._result is not None
@@ -184,36 +192,52 @@ class Supervisor:
             Env.PARENT_PID: str(os.getpid()),
             Env.RESULT_FILE: str(self._child_result_file),
         }
-        if self.context.attempt is not None:
-            environment[Env.ATTEMPT] = str(self.context.attempt.number)
+        if self.member.attempt is not None:
+            environment[Env.ATTEMPT] = str(self.member.attempt)
         self._child_result_file.unlink(missing_ok=True)
         self._memory = OutOfMemoryWatch(own_group())
-        # In this process's group, so that whoever ends the group ends both.
-        self._child = subprocess.Popen(
-            [sys.executable, *self.program.arguments],
-            env={str(name): value for name, value in environment.items()},
-            stdin=subprocess.DEVNULL,
-        )
+        try:
+            # In this process's group, so that whoever ends the group ends both.
+            self._child = subprocess.Popen(
+                self.program.command,
+                env={str(name): value for name, value in environment.items()},
+                stdin=subprocess.DEVNULL,
+                # One system call, which was looked up before: no lock of another thread is needed.
+                preexec_fn=None if self.program.is_ours else die_with_starter,  # noqa: PLW1509
+            )
+        except OSError as error:
+            raise StageError(
+                cannot_start(self.program.command[0], error),
+                reason=Reason.INVALID_CONFIGURATION,
+                exit_code=ExitCode.CONFIGURATION,
+            ) from None
         self._starts += 1
         self._phase = "running"
 
     def _look_after_child(self) -> None:
         """When the child has ended: done, ended for good, or to be started again in the next generation."""
-        if self._child is None or (code := self._child.poll()) is None:
+        if self._child is None:
+            return
+        if not self.program.is_ours:
+            reap_orphans(self._child.pid)
+        if (code := self._child.poll()) is None:
             return
         self._child = None
-        self._result = self._read_child_result(code)
+        self._end_what_it_started()
+        self._result = result_of(self._child_result_file, code, self.program.name, self.member.key)
         kind = EndKind.of(code)
         if kind is EndKind.DONE:
             self._phase = "done"
             self._waiting_since = time.monotonic()
             return
         if kind is EndKind.PERMANENT or self._result.reason == Reason.ATTEMPT_SUPERSEDED:
-            raise SteelyardError(self._result.message, reason=self._result.reason, exit_code=code)
+            raise StageError(self._result.message, reason=self._result.reason, exit_code=code)
         advice = self.program.for_less_memory
-        if code == -signal.SIGKILL and self._memory and (what := self._memory.explain(self.program.name)) is not None:
-            raise SteelyardError(
-                f"worker {self.context.worker}: {what}; give it more" + f", or {advice}" * bool(advice),
+        # A shell tells of a child that was killed so by the exit code.
+        was_killed = code in (-signal.SIGKILL, 128 + signal.SIGKILL)
+        if was_killed and self._memory and (what := self._memory.explain(self.program.name)) is not None:
+            raise StageError(
+                f"worker {self.member.worker}: {what}; give it more" + f", or {advice}" * bool(advice),
                 reason=Reason.OUT_OF_MEMORY,
                 exit_code=1,
             )
@@ -223,17 +247,10 @@ class Supervisor:
             return
         self._generation += 1
         self._wait_again()
-        if kind is EndKind.INTERRUPTED or (code in self.program.ends_by_a_lost_peer and self._workers > 1):
+        if kind is EndKind.INTERRUPTED or (code in self.program.ends_by_a_lost_peer and self.member.workers > 1):
             self._count_disruption(self._result.message)
         else:
             self._count_crash(self._result.message)
-
-    def _read_child_result(self, code: int) -> Result:
-        try:
-            return Result.from_json(json.loads(self._child_result_file.read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError):
-            how = f"by {signal.Signals(-code).name}" if code < 0 else f"with exit code {code}"
-            return Result("train", self.context.key, Reason.CRASHED, f"{self.program.name} was ended {how}")
 
     def _wait_again(self) -> None:
         self._phase = "waiting"
@@ -241,9 +258,9 @@ class Supervisor:
 
     def _count_crash(self, message: str) -> None:
         self._crashes += 1
-        limit = self.context.job.spec.run_policy.backoff_limit
+        limit = self.member.limits.backoff_limit
         if self._crashes > limit:
-            raise SteelyardError(
+            raise StageError(
                 f"the training crashed {times(self._crashes)} (spec.runPolicy.backoffLimit is {limit}); last: "
                 f"{message}",
                 reason=Reason.BACKOFF_LIMIT_EXCEEDED,
@@ -253,9 +270,9 @@ class Supervisor:
 
     def _count_disruption(self, message: str) -> None:
         self._disruptions += 1
-        limit = self.context.job.spec.run_policy.disruption_limit
+        limit = self.member.limits.disruption_limit
         if self._disruptions > limit:
-            raise SteelyardError(
+            raise StageError(
                 f"the training was interrupted {times(self._disruptions)} (spec.runPolicy.disruptionLimit is {limit}); "
                 f"last: {message}",
                 reason=Reason.RETRIES_EXHAUSTED,
@@ -268,30 +285,22 @@ class Supervisor:
         pause = 0.0 if times == 1 else min(LONGEST_PAUSE_SECONDS, 2.0 ** (times - 2))
         self._paused_until = time.monotonic() + pause
         self._waiting_since = self._paused_until
-        self.context.notice(f"{message}; starts again from the last checkpoint", "Restarted")
+        self.member.notice(f"{message}; starts again from the last checkpoint", "Restarted")
 
     def _give_up_if_alone(self, orders: Orders | None) -> None:
         """After the gang's time-out without a common start."""
         waited = time.monotonic() - self._waiting_since
-        limit = self.context.job.spec.run_policy.gang_timeout_seconds
-        if self._phase == "running" or waited < limit:
+        if self._phase == "running" or waited < self.member.limits.gang_timeout_seconds:
             return
-        missing = orders.missing if orders is not None else (0,)
-        names = ", ".join(f"worker {worker} ({self._supervisors[worker]})" for worker in missing)
-        raise SteelyardError(
-            f"not all of the {self._workers} workers were ready within {limit} s (spec.runPolicy.gangTimeoutSeconds); "
-            f"no answer from {names or 'none'}",
-            reason=Reason.WORKERS_NOT_READY,
-            exit_code=ExitCode.TRY_AGAIN,
-        )
+        raise self.member.not_ready(orders.missing if orders is not None else (0,))
 
     def _on_sigterm(self, _signal: int, _frame: object) -> None:
         self._is_leaving = True
 
     def _ask_for_checkpoint(self) -> None:
         """Worker 0, when another worker is about to leave: all would go on from the last checkpoint that is there."""
-        if self._wants_checkpoint and self._child is not None:
-            self._child.send_signal(signal.SIGUSR1)
+        if self._wants_checkpoint and self._child is not None and self.program.checkpoint_signal is not None:
+            self._child.send_signal(self.program.checkpoint_signal)
         self._wants_checkpoint = False
 
     def _leave_if_asked(self) -> None:
@@ -305,14 +314,29 @@ class Supervisor:
                 self._child.wait(LEAVE_SECONDS)
             except subprocess.TimeoutExpired:
                 self._kill_child()
-        raise SteelyardError(
+        raise StageError(
             "the training was asked to end; it goes on from its checkpoint when it is started again",
             reason=Reason.INTERRUPTED,
             exit_code=ExitCode.TRY_AGAIN,
         )
+
+    def _let_child_end(self) -> None:
+        """When worker 0 is done: by itself, else when it is asked to, else it is killed."""
+        if self._child is not None and self.program.last_seconds:
+            with suppress(subprocess.TimeoutExpired):
+                self._child.wait(self.program.last_seconds)
+            self._child.terminate()
+            with suppress(subprocess.TimeoutExpired):
+                self._child.wait(TELL_SECONDS)
+        self._kill_child()
 
     def _kill_child(self) -> None:
         if self._child is not None:
             self._child.kill()
             self._child.wait()
             self._child = None
+            self._end_what_it_started()
+
+    def _end_what_it_started(self) -> None:
+        if not self.program.is_ours:
+            end_descendants()

@@ -8,16 +8,18 @@ from pathlib import Path
 
 import pytest
 
-from steelyard.api.errors import ConfigurationError
 from steelyard.api.loading import parse_training_job
 from steelyard.api.models import FAMILIES, KINDS, Model
 from steelyard.api.models.convolutional import Convolutional
-from steelyard.contract.stages import Env
+from steelyard.contract.errors import StageError
+from steelyard.contract.stages import Env, ExitCode
 from steelyard.contract.workspace import Workspace
 from steelyard_trainer.contract import StageContext
 from steelyard_trainer.families.base import Family
-from steelyard_trainer.families.keras.program import cluster_of, program_of, quiet_and_alone
+from steelyard_trainer.families.keras.program import member_of, program_of, quiet_and_alone
 from steelyard_trainer.families.registry import family_named, family_of
+from steelyard_trainer.gang.member import cluster_of
+from steelyard_trainer.gang.supervisor import Program
 
 ASKED = [name for name, member in vars(Family).items() if inspect.isfunction(member) and not name.startswith("_")]
 
@@ -78,16 +80,20 @@ def context(tmp_path: Path, worker: int = 0) -> StageContext:
     return StageContext("train", parse_training_job(manifest), Workspace(tmp_path), tmp_path, "k", worker)
 
 
+def program(given: StageContext) -> Program:
+    return program_of(given, member_of(given))
+
+
 def test_a_process_is_told_of_its_peers_where_there_are_any(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(Env.SUPERVISORS, "a:1,b:1")
     monkeypatch.setenv(Env.WORKERS, "a:2,b:2")
-    own = program_of(context(tmp_path, worker=1)).environment({"TF_CONFIG": "another's"}, ["10.0.0.1", "10.0.0.2"])
+    own = program(context(tmp_path, worker=1)).environment({"TF_CONFIG": "another's"}, ["10.0.0.1", "10.0.0.2"])
     assert json.loads(own["TF_CONFIG"]) == {
         "cluster": {"worker": ["10.0.0.1:2", "10.0.0.2:2"]},
         "task": {"type": "worker", "index": 1},
     }
     monkeypatch.delenv(Env.SUPERVISORS)
-    assert "TF_CONFIG" not in program_of(context(tmp_path)).environment({"TF_CONFIG": "another's"}, [""])
+    assert "TF_CONFIG" not in program(context(tmp_path)).environment({"TF_CONFIG": "another's"}, [""])
 
 
 @pytest.mark.parametrize("given", ["", "a:2", "a:2,"])
@@ -97,5 +103,6 @@ def test_addresses_that_are_missing_are_said_at_the_start(
     monkeypatch.setenv(Env.SUPERVISORS, "a:1,b:1")
     monkeypatch.setenv(Env.WORKERS, given)
     message = f"STEELYARD_WORKERS is '{given}'; allowed: host:port of each of the 2 workers of STEELYARD_SUPERVISORS"
-    with pytest.raises(ConfigurationError, match=message):
-        program_of(context(tmp_path))
+    with pytest.raises(StageError, match=message) as told:
+        member_of(context(tmp_path))
+    assert told.value.exit_code == ExitCode.CONFIGURATION

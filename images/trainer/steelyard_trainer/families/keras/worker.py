@@ -32,12 +32,12 @@ from steelyard_trainer.families.keras.epoch_metrics import EpochMetrics
 from steelyard_trainer.families.keras.loop import Loop, Validation
 from steelyard_trainer.families.keras.networks import TrainingNetwork, serving_network, training_network
 from steelyard_trainer.families.keras.optimizers import build_optimizer
-from steelyard_trainer.families.keras.program import CLUSTER
 from steelyard_trainer.families.keras.repeatable import make_repeatable
 from steelyard_trainer.families.keras.row_weights import row_weights
 from steelyard_trainer.families.keras.step import Stepper
 from steelyard_trainer.families.keras.stopping import Progression
 from steelyard_trainer.families.keras.trial_steps import TrialSteps
+from steelyard_trainer.gang.member import CLUSTER
 from steelyard_trainer.trained import leave_document
 
 LOST_PEER_ERRORS = (

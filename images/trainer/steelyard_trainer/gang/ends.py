@@ -1,0 +1,69 @@
+"""What is said of how a program ended, or why it did not start. Imports what is pure of the contract only."""
+
+import errno
+import json
+import shutil
+import signal
+from pathlib import Path
+
+from steelyard.contract.stages import ExitCode, Reason, Result
+
+TEXT_LIMIT = 1000
+"""Characters of a text that a program left in place of a result document."""
+
+_REASONS = {
+    ExitCode.DONE: Reason.SUCCEEDED,
+    ExitCode.GATE_FAILED: Reason.GATE_FAILED,
+    ExitCode.DATA: Reason.INVALID_DATA,
+    ExitCode.TRY_AGAIN: Reason.INTERRUPTED,
+    ExitCode.CONFIGURATION: Reason.INVALID_CONFIGURATION,
+}
+
+
+def result_of(file: Path, code: int, name: str, key: str) -> Result:
+    """How a program ended.
+
+    Args:
+        file: where it may have left a result document, or a text that says why it ended.
+        code: its exit code; below 0 it is the number of the signal that killed it.
+        name: what to call it.
+        key: the stage's.
+    """
+    try:
+        left = file.read_text(encoding="utf-8", errors="replace").strip()
+    except OSError:
+        left = ""
+    try:
+        return Result.from_json(json.loads(left))
+    except (ValueError, TypeError):
+        reason = _REASONS.get(ExitCode(code), Reason.CRASHED) if code in _REASONS else Reason.CRASHED
+        return Result("train", key, reason, f"{name} {_how(code)}{': ' * bool(left)}{left[-TEXT_LIMIT:]}")
+
+
+def cannot_start(program: str, error: OSError) -> str:
+    """Why a program can't be started, in a user's words.
+
+    Args:
+        program: as the command has it.
+        error: what the system says.
+    """
+    found = shutil.which(program)
+    if error.errno == errno.ENOENT and found:
+        why = "it is there, but the interpreter that its first line names, or its dynamic linker, is not"
+    elif error.errno == errno.ENOENT:
+        why = "there is no such program; allowed: one of the image, by its path or found by PATH"
+    elif error.errno == errno.EACCES:
+        why = "it is not a file that may be executed by this user (chmod +x when the image is built)"
+    elif error.errno == errno.ENOEXEC:
+        why = "it is no program of this kind of machine, nor a script whose first line names its interpreter (#!)"
+    else:
+        why = str(error.strerror)
+    return f"{program!r} can't be started: {why}"
+
+
+def _how(code: int) -> str:
+    if code == ExitCode.DONE:
+        return "ended"
+    if code < 0:
+        return f"was ended by {signal.Signals(-code).name}"
+    return f"was ended with exit code {code}"
