@@ -201,8 +201,10 @@ class QuantizationAware(FineTuning):
     technique: Literal["QuantizationAware"] = "QuantizationAware"
     """QuantizationAware"""
     epochs: Annotated[int, Field(ge=1, le=100000)] | None = None
-    """Passes over the training set, at most. Default: a third of training.epochs, or as many as 3,000 steps take where
+    """Passes over the training set, at most. Default: a third of training.epochs, or as many as 6,000 steps take where
     these are fewer."""
+    learning_rate: Annotated[float, Field(gt=0, le=100)] | None = None
+    """Step size in the beginning. Default: twice that of training.optimizer."""
     bits: Literal[4, 2] = 4
     """Bits of a dense layer's weight: 4 for Int4, 2 for Int2."""
     convolutions: Literal["Float32", "Int4"] = "Float32"

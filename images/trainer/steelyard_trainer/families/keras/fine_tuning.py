@@ -13,7 +13,7 @@ from steelyard.api.compression.techniques import FineTuning
 from steelyard_trainer.compression.artifact import Artifact
 from steelyard_trainer.compression.techniques.base import CannotBeMadeError, StepData, Tell
 from steelyard_trainer.families.keras.keras_file import write_keras
-from steelyard_trainer.families.keras.lessons import Course, LessonRows, TaughtBatches, learn
+from steelyard_trainer.families.keras.lessons import LEAST_STEPS, Course, LessonRows, TaughtBatches, learn
 from steelyard_trainer.families.keras.networks import TrainingNetwork
 from steelyard_trainer.families.keras.step import WeightRule
 from steelyard_trainer.families.keras.teacher import Teacher, opened, taught
@@ -39,6 +39,8 @@ def fine_tune(
     tell: Tell,
     *,
     times_epochs: float,
+    times_rate: float = 1.0,
+    least_steps: int = LEAST_STEPS,
     ends_early: bool,
     name: str,
 ) -> Artifact:
@@ -51,6 +53,8 @@ def fine_tune(
         rule: makes the rule from the layers, the optimizer and the number of all steps.
         tell: is told that it begins.
         times_epochs: what the job's epochs are multiplied by, where the settings do not say how many there are.
+        times_rate: what the job's learning rate is multiplied by, where they do not say it.
+        least_steps: how many steps these epochs have at least.
         ends_early: whether the best epoch counts; else the last one does.
         name: of the network, in what is told and in progress lines.
 
@@ -76,7 +80,8 @@ def fine_tune(
         how_trained.training,
         len(rows.learned.targets),
         times_epochs=times_epochs,
-        times_rate=1,
+        times_rate=times_rate,
+        least_steps=least_steps,
         epochs=settings.epochs,
         learning_rate=settings.learning_rate,
         ends_early=ends_early,

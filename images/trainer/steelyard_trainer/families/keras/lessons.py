@@ -32,16 +32,17 @@ steps, 17 after 1,500 and 6 after 3,000; those of a wide network of dense layers
 gained nor lost after 1,500. It ends early where more do no good (`benchmarks/compression.py`)."""
 
 
-def epochs_of(training: Training, rows: int, times: float) -> int:
+def epochs_of(training: Training, rows: int, times: float, least_steps: int = LEAST_STEPS) -> int:
     """How many epochs a network learns, at most, where the settings of a technique do not say.
 
     Args:
         training: the job's.
         rows: that it learns.
-        times: what the job's epochs are multiplied by; there are more where they have fewer than LEAST_STEPS steps.
+        times: what the job's epochs are multiplied by; there are more where they have too few steps.
+        least_steps: how many are enough.
     """
     steps = math.ceil(rows / (training.batch_size * training.workers))
-    return max(1, round(training.epochs * times), math.ceil(LEAST_STEPS / steps))
+    return max(1, round(training.epochs * times), math.ceil(least_steps / steps))
 
 
 @dataclass(frozen=True)
@@ -134,6 +135,7 @@ class Course:
         *,
         times_epochs: float,
         times_rate: float,
+        least_steps: int = LEAST_STEPS,
         epochs: int | None,
         learning_rate: float | None,
         ends_early: bool = True,
@@ -146,12 +148,13 @@ class Course:
             rows: that are learned.
             times_epochs: what its epochs are multiplied by, where `epochs` is not given; see `epochs_of`.
             times_rate: what its learning rate is multiplied by, where `learning_rate` is not given.
+            least_steps: see `epochs_of`.
             epochs: at most.
             learning_rate: the step size.
             ends_early: whether it ends when a fifth of the epochs (at least five) have not made it better.
             falls: whether the learning rate falls to 0, along half a cosine; else it goes as the job's does.
         """
-        epochs = epochs or epochs_of(training, rows, times_epochs)
+        epochs = epochs or epochs_of(training, rows, times_epochs, least_steps)
         rate = learning_rate or min(100.0, training.optimizer.learning_rate * times_rate)
         update = {
             "workers": 1,

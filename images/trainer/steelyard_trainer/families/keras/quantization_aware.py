@@ -14,8 +14,10 @@ from steelyard_trainer.compression.techniques.base import StepData, Technique, T
 if TYPE_CHECKING:
     import keras
 
-TIMES_EPOCHS = 1 / 3
-"""The job's, where the settings do not say how many there are."""
+TIMES_EPOCHS, TIMES_RATE, LEAST_STEPS = 1 / 3, 2, 6_000
+"""The job's epochs and learning rate, where the settings do not say them. Weights move from point to point of the grid,
+which takes large steps, and many: of narrow students of three tasks half as many left a third more of what is lost
+(`benchmarks/four_bits.py`)."""
 _CONVOLUTION_BITS = 4
 
 
@@ -35,7 +37,18 @@ def _apply(artifact: Artifact, settings: QuantizationAware, data: StepData, tell
         return Grid([(layer.kernel, bits) for layer in layers if (bits := bits_of(layer)) is not None])
 
     name = f"a network with {settings.bits}-bit weights"
-    return fine_tune(artifact, settings, data, rule, tell, times_epochs=TIMES_EPOCHS, ends_early=True, name=name)
+    return fine_tune(
+        artifact,
+        settings,
+        data,
+        rule,
+        tell,
+        times_epochs=TIMES_EPOCHS,
+        times_rate=TIMES_RATE,
+        least_steps=LEAST_STEPS,
+        ends_early=True,
+        name=name,
+    )
 
 
 TECHNIQUE = Technique(QuantizationAware, _apply)

@@ -15,13 +15,17 @@ from steelyard_trainer.compression.plan import Plan
 from steelyard_trainer.compression.techniques.base import CannotBeMadeError
 from steelyard_trainer.data.shape import Shape
 from steelyard_trainer.families.keras import distill, quantization_aware
-from steelyard_trainer.families.keras.lessons import epochs_of
+from steelyard_trainer.families.keras.lessons import LEAST_STEPS, epochs_of
 from steelyard_trainer.families.keras.networks import training_network
 
 _BLOCK = 32
 _MOST_OF_THE_WORK = 1 / 3
 """Of all that may be spent, one training takes no more for its many steps; though as much as the job's epochs say."""
-_TIMES_EPOCHS = {"Distill": distill.TIMES_EPOCHS, "QuantizationAware": quantization_aware.TIMES_EPOCHS}
+_HOW_LONG = {
+    "Distill": (distill.TIMES_EPOCHS, LEAST_STEPS),
+    "QuantizationAware": (quantization_aware.TIMES_EPOCHS, quantization_aware.LEAST_STEPS),
+}
+"""What the job's epochs are multiplied by, and how many steps they have at least."""
 
 
 def plan_of(spec: TrainingJobSpec, shape: Shape, rows: int, most_work: float) -> Plan:
@@ -62,9 +66,10 @@ def space_of(spec: TrainingJobSpec, shape: Shape, rows: int, most_work: float) -
     own_work = rows * training.epochs * own.weights
 
     def training_of(technique: str, weights: int) -> tuple[Mapping[str, Any], int]:
-        times = _TIMES_EPOCHS[technique]
+        times, least_steps = _HOW_LONG[technique]
         # The fewer rows are learned, the more epochs there are: a fifth at most is set aside.
-        fewest, epochs = max(1, round(training.epochs * times)), epochs_of(training, rows * 4 // 5, times)
+        fewest = max(1, round(training.epochs * times))
+        epochs = epochs_of(training, rows * 4 // 5, times, least_steps)
         most = max(fewest, int(_MOST_OF_THE_WORK * most_work * own_work / (rows * weights)))
         return ({}, rows * epochs * weights) if epochs <= most else ({"epochs": most}, rows * most * weights)
 
