@@ -43,6 +43,7 @@ BAD: dict[str, tuple[dict[str, Any], str, str]] = {
     "bad-model": (simulated(exit_code="10", fail_stage="finish"), "GateFailed", "Evaluated"),
     "no-document": (simulated(exit_code="65", message="killed"), "InvalidData", "Prepared"),
     "no-result": (simulated(message="all is well"), "Crashed", "Prepared"),
+    "stalls": (simulated(exit_code="70", fail_stage="train"), "Stalled", "Trained"),
     "crashes": (simulated(exit_code="1", fail_stage="prepare"), "BackoffLimitExceeded", "Prepared"),
 }
 """Jobs that fail: the template, the reason, and the condition that becomes False."""
@@ -210,7 +211,9 @@ def test_a_job_fails_with_the_reason_that_its_stage_gave(namespace: Kubectl, nam
     TrainingJobStatus.model_validate(job["status"])
 
 
-@pytest.mark.parametrize(("name", "pods"), [("bad-data", 1), ("bad-model", 4), ("no-result", 1), ("crashes", 2)])
+@pytest.mark.parametrize(
+    ("name", "pods"), [("bad-data", 1), ("bad-model", 4), ("no-result", 1), ("stalls", 2), ("crashes", 2)]
+)
 def test_only_a_crash_is_tried_again(namespace: Kubectl, name: str, pods: int) -> None:
     ended(namespace, name)
     found = namespace.list("pod", f"steelyard.dev/job={name}")

@@ -82,9 +82,10 @@ class TrainStage:
         only: list[int] | None = None,
         addresses: list[str] | None = None,
         command: Sequence[str] = (sys.executable,),
+        name: str = "train",
     ) -> list[subprocess.Popen[bytes]]:
-        """Starts the workers, or only some of them, with this in place of the interpreter."""
-        stage = self._stage("train")
+        """Starts the stage's workers, or only some of them, with this in place of the interpreter."""
+        stage = self._stage(name)
         addresses = addresses or self.addresses()
         tensorflow, supervisors = addresses[: stage.workers], addresses[stage.workers :]
         running = []

@@ -8,9 +8,12 @@ import os
 import signal
 import sys
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from steelyard.contract.stages import ExitCode
+
+if TYPE_CHECKING:
+    from steelyard_trainer.contract import Outcome, StageContext
 
 USAGE = (
     "usage: python -m steelyard_trainer prepare|train|finish|pack, supervise -- COMMAND [ARGUMENT ...], "
@@ -52,23 +55,41 @@ def _run(stage: str) -> NoReturn:
 
     match stage:
         case "prepare":
-            from steelyard_trainer.data.prepare import prepare
-
-            run_stage("prepare", prepare, StageContext.from_environment)
+            run_stage("prepare", _prepare, StageContext.from_environment)
         case "train":
             from steelyard_trainer.train import train
 
             run_stage("train", train, StageContext.from_environment)
         case "finish":
-            from steelyard_trainer.finish import finish
-
-            run_stage("finish", finish, StageContext.from_environment)
+            run_stage("finish", _finish, StageContext.from_environment)
         case "pack":
             from steelyard_trainer.pack import PackContext, pack
 
             run_stage("pack", pack, PackContext.from_environment)
         case _:
             sys.exit(USAGE)
+
+
+def _prepare(context: "StageContext") -> "Outcome":
+    from steelyard_trainer.alone import watch
+    from steelyard_trainer.gang import pulse
+
+    watch(context)
+    from steelyard_trainer.data.prepare import prepare
+
+    pulse.beat()
+    return prepare(context)
+
+
+def _finish(context: "StageContext") -> "Outcome":
+    from steelyard_trainer.alone import watch
+    from steelyard_trainer.gang import pulse
+
+    watch(context)
+    from steelyard_trainer.finish import finish
+
+    pulse.beat()
+    return finish(context)
 
 
 if __name__ == "__main__":

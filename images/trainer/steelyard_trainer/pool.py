@@ -1,4 +1,5 @@
-"""Processes that work off pieces of work: each takes the next when it is free. Imports the contract only.
+"""Processes that work off pieces of work: each takes the next when it is free. Imports the contract and the gang's
+watch only.
 
 How they come about is a subclass's: forked (families.sklearn.pool), or started anew (families.keras.pack), as
 TensorFlow can't be forked.
@@ -17,10 +18,12 @@ from typing import ClassVar, Generic, Protocol, TypeVar
 
 from steelyard.api.errors import SteelyardError
 from steelyard.contract.stages import ExitCode, Reason
+from steelyard_trainer.gang.stall import StallWatch, no_progress, write_stack
 
 Piece = TypeVar("Piece")
 Answer = TypeVar("Answer")
 
+_LOOK_SECONDS = 0.5
 READY = "ready"
 """What a process says that was started without a piece of work in it, once it could begin with one."""
 
@@ -41,6 +44,10 @@ LATE = Failure("it took too long")
 
 class Process(Protocol):
     """What a pool needs to know of a process; that of multiprocessing is one."""
+
+    @property
+    def pid(self) -> int | None:
+        """Its number."""
 
     @property
     def exitcode(self) -> int | None:
@@ -75,10 +82,26 @@ class Worker:
     """When it is given up, by the monotonic clock."""
     is_late: bool = False
     """Whether it was; then it is ended."""
+    watch: StallWatch | None = None
+    """Sees whether it goes on, where somebody wants to know."""
+    stall_seconds: float = math.inf
+    """After how long without a beat of it it has stalled."""
+    stalled: str = ""
+    """Why it was ended, where it has."""
 
     def begin(self) -> None:
         """Its time for the piece runs from now on."""
         self.ends_at = time.monotonic() + self.seconds
+        if self.watch is not None:
+            self.watch.restart(time.monotonic(), is_started=True)
+
+    def end_if_stalled(self) -> None:
+        """Looks whether it goes on with its piece; ends it where it does not, and keeps where it was."""
+        if self.watch is None or not self.is_ready or self.watch.look(time.monotonic()) < self.stall_seconds:
+            return
+        where = write_stack(self.watch, self.process.pid or 0, "a process of the pack")
+        self.stalled = no_progress(self.stall_seconds, where)
+        self.process.kill()
 
 
 @dataclass
@@ -90,6 +113,9 @@ class Pool(ABC, Generic[Piece, Answer]):
     """Is asked before a piece is begun; one that is not wanted any more is passed over."""
     seconds: Callable[[Piece], float] = lambda _piece: math.inf
     """Is asked then, too: how long the piece may take. One that takes longer has the answer LATE."""
+    stall_seconds: Callable[[Piece], float] = lambda _piece: math.inf
+    """Is asked then, too: after how long without progress a process has stalled with the piece. The answer is a Failure
+    that says where it was."""
     keeps_processes: ClassVar[bool] = False
     """Whether processes stay for the pieces of another call."""
     workers: list[Worker] = field(init=False, default_factory=list)
@@ -110,8 +136,7 @@ class Pool(ABC, Generic[Piece, Answer]):
         """The pieces' answers, as they come. A process that dies fails its piece; another takes its place."""
         waiting = iter(range(len(pieces)))
         for worker in [worker for worker in self.workers if not worker.process.is_alive()]:
-            worker.connection.close()
-            self.workers.remove(worker)
+            self._forget(worker)
         missing = min(self.processes, len(pieces)) - len(self.workers)
         self.workers += [self.start() for _ in range(missing)]
         try:
@@ -128,7 +153,7 @@ class Pool(ABC, Generic[Piece, Answer]):
                         continue
                     # One that is late may seem to live for a moment longer, also where its answer came just then.
                     is_last = isinstance(answer, Failure) and answer.is_last
-                    if worker.is_late or is_last or not worker.process.is_alive():
+                    if worker.is_late or worker.stalled or is_last or not worker.process.is_alive():
                         self._give(self._replace(worker), pieces, waiting)
                     else:
                         self._give(worker, pieces, waiting)
@@ -141,24 +166,32 @@ class Pool(ABC, Generic[Piece, Answer]):
         for worker in [worker for worker in self.workers if worker.piece is not None or not only_busy]:
             worker.process.kill()
             worker.process.join()
-            worker.connection.close()
-            self.workers.remove(worker)
+            self._forget(worker)
+
+    def _forget(self, worker: Worker) -> None:
+        worker.connection.close()
+        if worker.watch is not None:
+            worker.watch.end()
+        self.workers.remove(worker)
 
     def _wait(self, busy: Sequence[Worker]) -> list[object]:
         """The connections with something to read. Ends those whose time is up."""
         soonest = min(worker.ends_at for worker in busy)
         patience = None if soonest == math.inf else max(0.0, soonest - time.monotonic())
+        if any(worker.stall_seconds < math.inf for worker in busy):
+            patience = _LOOK_SECONDS if patience is None else min(patience, _LOOK_SECONDS)
         ready: list[object] = list(wait([worker.connection for worker in busy], patience))
-        for worker in busy:
-            if worker.connection not in ready and worker.ends_at <= time.monotonic():
+        for worker in [worker for worker in busy if worker.connection not in ready]:
+            if worker.ends_at <= time.monotonic():
                 worker.is_late = True
                 worker.process.kill()
+            else:
+                worker.end_if_stalled()
         return ready
 
     def _replace(self, worker: Worker) -> Worker:
         worker.process.join()
-        worker.connection.close()
-        self.workers.remove(worker)
+        self._forget(worker)
         self.workers.append(new := self.start())
         return new
 
@@ -167,6 +200,7 @@ class Pool(ABC, Generic[Piece, Answer]):
         if worker.piece is None:
             return
         worker.seconds = self.seconds(pieces[worker.piece])
+        worker.stall_seconds = self.stall_seconds(pieces[worker.piece])
         if worker.is_ready:
             worker.begin()
         # Where it is dead already, that is found when its answer is waited for.
@@ -181,6 +215,8 @@ class Pool(ABC, Generic[Piece, Answer]):
             worker.process.join()
             if worker.is_late:
                 return LATE
+            if worker.stalled:
+                return Failure(f"{Reason.STALLED}: {worker.stalled}")
             code = worker.process.exitcode or 0
             if (explained := self.explain(code)) is not None:
                 return Failure(explained)

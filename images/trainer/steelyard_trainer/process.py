@@ -19,6 +19,7 @@ from typing import Any, NoReturn
 
 from steelyard.contract.errors import StageError
 from steelyard.contract.stages import RESULT_LIMIT_BYTES, Env, ExitCode, Reason, Result
+from steelyard_trainer.gang import pulse
 
 
 @dataclass(frozen=True)
@@ -153,5 +154,6 @@ def _end_crashed(stage: str, key: str, error: BaseException) -> NoReturn:
 
 
 def print_event(line: dict[str, Any]) -> None:
-    """Prints a line of JSON for whoever follows the stage."""
+    """Prints a line of JSON for whoever follows the stage; who can say something goes on."""
+    pulse.beat()
     print(json.dumps(line), flush=True)

@@ -22,6 +22,10 @@ class RunPolicy(Part):
     """Seconds after which a job that still runs is ended and fails; left out, there is no limit."""
     gang_timeout_seconds: Annotated[int, Field(ge=1, le=86400)] = 300
     """Seconds within which all workers must answer each other, else the job fails with reason WorkersNotReady."""
+    stall_timeout_seconds: Annotated[int, Field(ge=10, le=86400)] | None = None
+    """Seconds without a step, epoch or progress line after which a stage has stalled: where its workers are is written
+    to their logs, and it starts again, counted against backoffLimit; then the job fails with reason Stalled. Longer
+    than the longest step, the first one included. A scikit-learn model's fit is one step. Left out, nobody watches."""
     start_timeout_seconds: Annotated[int, Field(ge=0, le=2**31 - 1)] = 600
     """On a cluster: seconds for which a stage may wait for what may still appear or free itself (a claim, a Secret,
     quota, room on a node, the image), before the job fails with reason StartTimeout. 0: for ever."""

@@ -23,6 +23,7 @@ from steelyard.local.job import LocalJob
 from steelyard.local.provable import too_few_rows_of
 from steelyard.local.source import sources_digest
 from steelyard.local.tuning.job import LocalSearch
+from steelyard.planning.notes import stall_notes
 from steelyard.search.manifest import load_manifest
 
 SET_ASIDE = (
@@ -54,7 +55,7 @@ def plan(
     records = state.stages if state else {}
     decisions = decide(stages, records, files_present(job, records))
     doubt = too_few_rows_of(job.job.spec, job.surroundings, read_table=False)
-    notes = [f"too few rows: {doubt}"] if doubt else []
+    notes = [*stall_notes(job.job.spec), *([f"too few rows: {doubt}"] if doubt else [])]
     if output is OutputFormat.JSON:
         print_json(
             {
@@ -79,6 +80,8 @@ def plan(
         )
         return
     lines = [f"job        {stages.job_name}", f"workspace  {job.workspace.root}"]
+    if (seconds := job.job.spec.run_policy.stall_timeout_seconds) is not None:
+        lines.append(f"stalls     after {seconds:,} s without progress a stage starts again")
     lines += [f"note       {note}" for note in notes]
     for decision in decisions:
         stage = decision.stage

@@ -13,6 +13,7 @@ from steelyard.local.source import Finding, sources_findings
 from steelyard.local.targets import publish_problems
 from steelyard.local.tuning.job import LocalSearch
 from steelyard.local.tuning.suggestions import load_prior
+from steelyard.planning.notes import stall_notes
 from steelyard.search.manifest import load_manifest
 
 
@@ -79,13 +80,14 @@ def _check(job: LocalJob, holder: str = "spec.") -> list[str]:
     """
     dataset = job.job.spec.dataset
     findings = sources_findings(dataset, job.surroundings)
-    spec, notes = job.job.spec, []
+    spec = job.job.spec
+    notes = stall_notes(spec)
     if not findings and (doubt := too_few_rows_of(spec, job.surroundings, read_table=True)):
         assert spec.compression is not None
         if spec.compression.on_too_few_rows == "Fail":
             findings = [Finding(Problem("spec.compression", doubt), ExitCode.DATA)]
         else:
-            notes = [f"too few rows: {doubt}"]
+            notes.append(f"too few rows: {doubt}")
     targets = publish_problems(job)
     if (fault := model_fault(job)) is not None:
         path, _, message = fault.message.partition(": ")

@@ -14,7 +14,13 @@ _Model = TypeVar("_Model", bound=BaseModel)
 
 _DATA = {Reason.INVALID_DATA, Reason.CHECK_FAILED, Reason.SOURCE_NOT_FOUND}
 _TRY_AGAIN = {Reason.RETRIES_EXHAUSTED, Reason.WORKERS_NOT_READY}
-_COUNTED = {Reason.BACKOFF_LIMIT_EXCEEDED, Reason.DEADLINE_EXCEEDED, Reason.OUT_OF_MEMORY, Reason.CRASHED}
+_COUNTED = {
+    Reason.BACKOFF_LIMIT_EXCEEDED,
+    Reason.DEADLINE_EXCEEDED,
+    Reason.OUT_OF_MEMORY,
+    Reason.CRASHED,
+    Reason.STALLED,
+}
 
 
 def exit_code_of(reason: str) -> int:

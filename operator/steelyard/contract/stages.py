@@ -24,13 +24,15 @@ class ExitCode(IntEnum):
     """The model was not good enough; permanent."""
     DATA = 65
     """The data is bad; permanent."""
+    SPENT = 70
+    """It stalled, and its supervisor has started it again as often as runPolicy.backoffLimit allows; permanent."""
     TRY_AGAIN = 75
     """A worker or the storage was lost, or SIGTERM came; limited by runPolicy.disruptionLimit."""
     CONFIGURATION = 78
     """The manifest or the machine's set-up is bad; permanent."""
 
 
-_PERMANENT = frozenset({ExitCode.GATE_FAILED, ExitCode.DATA, ExitCode.CONFIGURATION})
+_PERMANENT = frozenset({ExitCode.GATE_FAILED, ExitCode.DATA, ExitCode.SPENT, ExitCode.CONFIGURATION})
 
 
 class EndKind(Enum):
@@ -80,6 +82,7 @@ class Reason(StrEnum):
     DEADLINE_EXCEEDED = "DeadlineExceeded"
     INTERRUPTED = "Interrupted"
     CRASHED = "Crashed"
+    STALLED = "Stalled"
     MODEL_NOT_INTACT = "ModelNotIntact"
     OUT_OF_MEMORY = "OutOfMemory"
     ATTEMPT_SUPERSEDED = "AttemptSuperseded"
@@ -126,6 +129,9 @@ class Env(StrEnum):
     ATTEMPT = "STEELYARD_ATTEMPT"
     """The number of the attempt that a supervisor took in the workspace, for the process that it starts; no runner sets
     it. A process with an older number than the workspace's writes nothing more."""
+    PULSE = "STEELYARD_PULSE"
+    """A folder in which whoever watches a process wants to see that it goes on (runPolicy.stallTimeoutSeconds); no
+    runner sets it."""
     SEARCH_FILE = "STEELYARD_SEARCH_FILE"
     """finish of a search's best job: a JSON file with the search and its log (search/log.py: SearchDocument), to be
     published with the model; unset elsewhere."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from steelyard.api.run_policy import RunPolicy
 from steelyard.contract.stages import EndKind, ExitCode, Reason, Result
-from steelyard.texts.figures import times
+from steelyard.texts.figures import ended_early, times
 
 LONGEST_PAUSE_SECONDS = 30.0
 
@@ -101,7 +101,9 @@ def judge(stage: str, ends: Sequence[ProcessEnd], before: Attempts, policy: RunP
     """
     if permanent := next((end for end in ends if end.kind is EndKind.PERMANENT), None):
         reason = permanent_reason(permanent.exit_code, permanent.result)
-        return Failed(reason, permanent.describe(), permanent.exit_code, permanent.worker)
+        # What a supervisor has counted ends as what the runner counts.
+        code = 1 if permanent.exit_code == ExitCode.SPENT else permanent.exit_code
+        return Failed(reason, permanent.describe(), code, permanent.worker)
     for end in ends:
         if end.exit_code > 0 and end.result is not None and end.result.reason in _FINAL_REASONS:
             return Failed(end.result.reason, end.describe(), end.exit_code, end.worker)
@@ -114,7 +116,14 @@ def judge(stage: str, ends: Sequence[ProcessEnd], before: Attempts, policy: RunP
     if crashed is not None:
         before.crashes += 1
         what = f"worker {crashed.worker} of {stage} crashed: {crashed.describe()}"
-        if before.crashes > policy.backoff_limit:
+        is_too_often = before.crashes > policy.backoff_limit
+        pause = min(LONGEST_PAUSE_SECONDS, 2.0 ** (before.crashes - 1))
+        if crashed.result is not None and crashed.result.reason == Reason.STALLED:
+            if is_too_often:
+                message = f"{crashed.describe()}; {ended_early(before.crashes)}"
+                return Failed(Reason.STALLED, message, 1, crashed.worker)
+            return Again(Reason.STALLED, crashed.describe(), pause)
+        if is_too_often:
             return Failed(
                 Reason.BACKOFF_LIMIT_EXCEEDED,
                 f"{stage} crashed {times(before.crashes)} and runPolicy.backoffLimit is {policy.backoff_limit}; last, "
@@ -122,7 +131,7 @@ def judge(stage: str, ends: Sequence[ProcessEnd], before: Attempts, policy: RunP
                 1,
                 crashed.worker,
             )
-        return Again(Reason.CRASHED, what, min(LONGEST_PAUSE_SECONDS, 2.0 ** (before.crashes - 1)))
+        return Again(Reason.CRASHED, what, pause)
     assert disrupted is not None
     before.disruptions += 1
     reason = disrupted.result.reason if disrupted.result else Reason.WORKER_LOST
@@ -141,6 +150,7 @@ _FINAL_REASONS = frozenset({Reason.WORKERS_NOT_READY, Reason.RETRIES_EXHAUSTED, 
 _PERMANENT_REASONS: dict[int, str] = {
     ExitCode.GATE_FAILED: Reason.GATE_FAILED,
     ExitCode.DATA: Reason.INVALID_DATA,
+    ExitCode.SPENT: Reason.STALLED,
     ExitCode.CONFIGURATION: Reason.INVALID_CONFIGURATION,
 }
 

@@ -28,6 +28,11 @@ def counted(count: int, noun: str) -> str:
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
+def ended_early(count: int) -> str:
+    """How often a stage ended before it was done, where that is too often."""
+    return f"it ended early {times(count)}, more often than spec.runPolicy.backoffLimit allows"
+
+
 def times(count: int) -> str:
     """How often: once, 2 times."""
     return "once" if count == 1 else f"{count:,} times"

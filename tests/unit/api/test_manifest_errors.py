@@ -50,7 +50,7 @@ WRONG = [
         "spec.runPolicy.epochs",
         "there is no such field; did you mean spec.training.epochs or spec.trained.epochs? "
         "allowed: suspend, backoffLimit, disruptionLimit, activeDeadlineSeconds, gangTimeoutSeconds, "
-        "startTimeoutSeconds, ttlSecondsAfterFinished",
+        "stallTimeoutSeconds, startTimeoutSeconds, ttlSecondsAfterFinished",
     ),
     ("metadata.owner=me", "metadata.owner", "there is no such field; allowed: name, namespace, labels, annotations"),
     (

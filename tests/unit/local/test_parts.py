@@ -132,6 +132,17 @@ def test_verdicts() -> None:
     assert isinstance(disrupted, Again) and disrupted.reason == "WorkerLost"
 
 
+def test_a_stall_is_counted_as_a_crash_and_named_as_what_it_is() -> None:
+    attempts = Attempts()
+    again = verdict(end(1, "Stalled"), attempts=attempts, backoffLimit=1)
+    assert isinstance(again, Again) and (again.reason, again.message) == (Reason.STALLED, "said Stalled")
+    too_often = "said Stalled; it ended early 2 times, more often than spec.runPolicy.backoffLimit allows"
+    assert verdict(end(1, "Stalled"), attempts=attempts, backoffLimit=1) == Failed(Reason.STALLED, too_often, 1, 0)
+    # A supervisor that has started it again as often as it may itself.
+    spent = verdict(end(0, worker=1), end(ExitCode.SPENT, "Stalled"), backoffLimit=3)
+    assert spent == Failed(Reason.STALLED, "said Stalled", 1, 0)
+
+
 @given(st.integers(0, 100))
 def test_a_crash_is_forgiven_as_often_as_the_limit_says(limit: int) -> None:
     attempts = Attempts()

@@ -6,13 +6,16 @@ import multiprocessing
 import os
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from typing import ClassVar
 
 import pytest
 
+from steelyard.contract.stages import Env
+from steelyard_trainer.gang import pulse
+from steelyard_trainer.gang.stall import StallWatch
 from steelyard_trainer.pool import LATE, READY, Failure, Pool, Worker
 
 SECONDS_OF_START = 0.4
@@ -44,16 +47,22 @@ def die_at_start(_connection: Connection) -> None:
 @dataclass
 class Started(Pool[object, int]):
     keeps_processes: ClassVar[bool] = True
-    target: object = serve
+    target: Callable[[Connection], None] = serve
     starts: int = field(init=False, default=0)
 
     def start(self) -> Worker:
         self.starts += 1
         ours, theirs = multiprocessing.Pipe()
-        process = multiprocessing.get_context("fork").Process(target=self.target, args=(theirs,), daemon=True)
+        watch = StallWatch()
+        process = multiprocessing.get_context("fork").Process(target=self._serve, args=(theirs, watch), daemon=True)
         process.start()
         theirs.close()
-        return Worker(process, ours, is_ready=False)
+        return Worker(process, ours, is_ready=False, watch=watch)
+
+    def _serve(self, connection: Connection, watch: StallWatch) -> None:
+        os.environ[Env.PULSE] = str(watch.folder)
+        pulse.begin()
+        self.target(connection)
 
     def message(self, pieces: Sequence[object], index: int) -> object:
         return pieces[index]
@@ -96,6 +105,18 @@ def test_the_start_of_a_process_is_no_part_of_a_pieces_time() -> None:
     answers = [answer for _, answer in pool.run([0.0, SECONDS_OF_START * 100, 0.01])]
     pool.close()
     assert isinstance(answers[0], int) and answers[1] is LATE and isinstance(answers[2], int)
+
+
+def test_a_process_that_stalls_fails_its_piece_with_where_it_was() -> None:
+    pool = Started(1, stall_seconds=lambda piece: 0.3 if piece == SECONDS_OF_START * 100 else math.inf)
+    first, stalled, last = pool.run([SECONDS_OF_START * 2, SECONDS_OF_START * 100, 0.01])
+    folders = [worker.watch.folder for worker in pool.workers if worker.watch is not None]
+    pool.close()
+    assert isinstance(first[1], int) and isinstance(last[1], int)
+    assert isinstance(stalled[1], Failure)
+    assert stalled[1].reason.startswith("Stalled: no step, epoch or progress line for 0 s (spec.runPolicy.stallTimeout")
+    assert "; its main thread was in trainer/test_pool.py:" in stalled[1].reason
+    assert folders and not any(folder.exists() for folder in folders)
 
 
 def test_a_process_that_never_begins_fails_each_piece_and_no_more() -> None:

@@ -26,6 +26,8 @@ class Limits:
     backoff_limit: int
     disruption_limit: int
     gang_timeout_seconds: float
+    stall_timeout_seconds: float | None = None
+    """None: nobody watches."""
 
     @classmethod
     def from_environment(cls) -> "Limits":
@@ -33,11 +35,17 @@ class Limits:
         given = os.environ.get(Env.RUN_POLICY, "")
         try:
             policy = json.loads(given)
-            return cls(int(policy["backoffLimit"]), int(policy["disruptionLimit"]), float(policy["gangTimeoutSeconds"]))
-        except (ValueError, TypeError, KeyError):
+            stall = policy.get("stallTimeoutSeconds")
+            return cls(
+                int(policy["backoffLimit"]),
+                int(policy["disruptionLimit"]),
+                float(policy["gangTimeoutSeconds"]),
+                None if stall is None else float(stall),
+            )
+        except (ValueError, TypeError, KeyError, AttributeError):
             raise _misconfigured(
                 f"{Env.RUN_POLICY} is {given!r}; allowed: a JSON object with the numbers backoffLimit, "
-                "disruptionLimit and gangTimeoutSeconds"
+                "disruptionLimit, gangTimeoutSeconds and, where stalls are watched for, stallTimeoutSeconds"
             ) from None
 
 

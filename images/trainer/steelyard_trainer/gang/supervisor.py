@@ -7,6 +7,7 @@ again, only when that is spent. What the child is says a `Program`: a worker of 
 Imports the gang's parts and what is pure of the contract: it runs in images that have no Python.
 """
 
+import math
 import os
 import shutil
 import signal
@@ -16,18 +17,20 @@ import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from steelyard.contract.errors import StageError
 from steelyard.contract.stages import EndKind, Env, ExitCode, Reason, Result
-from steelyard.texts.figures import times
+from steelyard.texts.figures import ended_early, times
 from steelyard_trainer.gang.channel import send, serve
 from steelyard_trainer.gang.coordinator import HEARTBEAT_SECONDS, Coordinator, Heartbeat, Orders, Phase
 from steelyard_trainer.gang.descendants import die_with_starter, end_descendants, reap_orphans
 from steelyard_trainer.gang.ends import cannot_start, result_of
 from steelyard_trainer.gang.member import Member
 from steelyard_trainer.gang.memory import OutOfMemoryWatch, own_group
+from steelyard_trainer.gang.relay import relay
+from steelyard_trainer.gang.stall import NO_STACK, StallWatch, forbid_stack_signal, write_stack
 from steelyard_trainer.process import Outcome
 
 LEAVE_SECONDS = 20.0
@@ -85,11 +88,15 @@ class Supervisor:
 
     def __post_init__(self) -> None:
         self._is_chief = self.member.worker == 0
-        self._coordinator = Coordinator(self.member.workers)
+        # Not in the workspace: where that is lost, the child must be able to say so.
+        folder = Path(tempfile.mkdtemp(prefix="steelyard-"))
+        self._child_result_file = folder / "result.json"
+        limit = self.member.limits.stall_timeout_seconds
+        self._stall = None if limit is None else StallWatch(folder)
+        self._where = ""
+        self._coordinator = Coordinator(self.member.workers, math.inf if limit is None else limit)
         self._is_leaving = False
         self._wants_checkpoint = False
-        # Not in the workspace: where that is lost, the child must be able to say so.
-        self._child_result_file = Path(tempfile.mkdtemp(prefix="steelyard-")) / "result.json"
 
     def run(self) -> Outcome:
         """Trains this worker's part, through as many restarts as runPolicy allows; returns when the whole gang is done.
@@ -97,12 +104,13 @@ class Supervisor:
         Raises:
             StageError: what the child ended with, where another attempt would end the same way (exit codes 10, 65,
                 78); the command can't be started (78); WorkersNotReady, RetriesExhausted, Interrupted and
-                AttemptSuperseded (75); BackoffLimitExceeded and OutOfMemory (1).
+                AttemptSuperseded (75); BackoffLimitExceeded and OutOfMemory (1); Stalled (70).
         """
         signal.signal(signal.SIGTERM, self._on_sigterm)
         if self.program.checkpoint_signal is not None:
             # The child inherits this, so that asking it before it can listen does not end it.
             signal.signal(self.program.checkpoint_signal, signal.SIG_IGN)
+        forbid_stack_signal()
         if self._is_chief and self.member.workers > 1:
             self._listen()
         try:
@@ -146,6 +154,9 @@ class Supervisor:
         beat = Heartbeat(
             self.member.worker, self._incarnation, self._generation, self._phase, is_leaving=self._is_leaving
         )
+        if self._stall is not None and self._phase == "running":
+            idle = self._stall.look(time.monotonic())
+            beat = replace(beat, steps=self._stall.steps, idle_seconds=idle, where=self._where)
         if self.member.workers == 1:
             return self._receive(beat)
         return send(self.member.supervisors[0], self.member.key, beat)
@@ -161,11 +172,22 @@ class Supervisor:
             if self._phase != "waiting":
                 self._kill_child()
                 self._wait_again()
-                self._count_disruption("another worker was lost")
+                if orders.stalled:
+                    self._count_stall(orders.stalled)
+                else:
+                    self._count_disruption("another worker was lost")
             self._generation = orders.generation
         elif orders.start and self._phase == "waiting" and orders.generation == self._generation:
             self._start_child(orders.hosts)
+        elif orders.tell_where:
+            self._find_out_where()
         return None
+
+    def _find_out_where(self) -> None:
+        """Of a child that has stalled; a program of a user's is not asked, as it may mean something else by a signal."""
+        if self._stall is not None and self._child is not None and not self._where:
+            who = f"worker {self.member.worker}"
+            self._where = write_stack(self._stall, self._child.pid, who) if self.program.is_ours else NO_STACK
 
     def _outcome_without_chief(self) -> Outcome | None:
         """Worker 0 does not answer: it may have left because all is done."""
@@ -192,16 +214,23 @@ class Supervisor:
             Env.PARENT_PID: str(os.getpid()),
             Env.RESULT_FILE: str(self._child_result_file),
         }
+        if self._stall is not None:
+            environment[Env.PULSE] = str(self._stall.folder)
+            self._stall.restart(time.monotonic())
+            self._where = ""
         if self.member.attempt is not None:
             environment[Env.ATTEMPT] = str(self.member.attempt)
         self._child_result_file.unlink(missing_ok=True)
         self._memory = OutOfMemoryWatch(own_group())
+        # One of ours tells by its pulse.
+        is_listened_to = self._stall is not None and not self.program.is_ours
         try:
             # In this process's group, so that whoever ends the group ends both.
             self._child = subprocess.Popen(
                 self.program.command,
                 env={str(name): value for name, value in environment.items()},
                 stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE if is_listened_to else None,
                 # One system call, which was looked up before: no lock of another thread is needed.
                 preexec_fn=None if self.program.is_ours else die_with_starter,  # noqa: PLW1509
             )
@@ -211,6 +240,8 @@ class Supervisor:
                 reason=Reason.INVALID_CONFIGURATION,
                 exit_code=ExitCode.CONFIGURATION,
             ) from None
+        if self._stall is not None and self._child.stdout is not None:
+            relay(self._child.stdout, self._stall.beat)
         self._starts += 1
         self._phase = "running"
 
@@ -268,6 +299,15 @@ class Supervisor:
             )
         self._pause(self._crashes, message)
 
+    def _count_stall(self, message: str) -> None:
+        """All workers count it, and worker 0 tells of it: each knows what is said."""
+        self._crashes += 1
+        if self._crashes > self.member.limits.backoff_limit:
+            raise StageError(
+                f"{message}; {ended_early(self._crashes)}", reason=Reason.STALLED, exit_code=ExitCode.SPENT
+            )
+        self._pause(self._crashes, message, Reason.STALLED if self._is_chief else None)
+
     def _count_disruption(self, message: str) -> None:
         self._disruptions += 1
         limit = self.member.limits.disruption_limit
@@ -280,12 +320,14 @@ class Supervisor:
             )
         self._pause(self._disruptions, message)
 
-    def _pause(self, times: int, message: str) -> None:
-        """Growing pauses, none before the first restart: a lost process is the common case and can go on at once."""
+    def _pause(self, times: int, message: str, reason: str | None = "Restarted") -> None:
+        """Growing pauses, none before the first restart: a lost process is the common case and can go on at once. Tells
+        of it where there is a reason."""
         pause = 0.0 if times == 1 else min(LONGEST_PAUSE_SECONDS, 2.0 ** (times - 2))
         self._paused_until = time.monotonic() + pause
         self._waiting_since = self._paused_until
-        self.member.notice(f"{message}; starts again from the last checkpoint", "Restarted")
+        if reason is not None:
+            self.member.notice(f"{message}; starts again from the last checkpoint", reason)
 
     def _give_up_if_alone(self, orders: Orders | None) -> None:
         """After the gang's time-out without a common start."""

@@ -7,6 +7,7 @@ from steelyard.contract.stages import EndKind, ExitCode, Reason, Result
 from steelyard.controller.names import RESULT_FILE
 from steelyard.controller.observation import Pod, StageJob
 from steelyard.planning.verdicts import permanent_reason
+from steelyard.texts.figures import ended_early
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,8 @@ def _failure(job: StageJob, key: str, pods: Sequence[Pod]) -> Broken:
         return Broken(job.reason or Reason.BACKOFF_LIMIT_EXCEEDED, f"{job.name} failed: {job.message or job.reason}")
     if last.result is not None and last.result.reason == Reason.OUT_OF_MEMORY:
         return Broken(Reason.OUT_OF_MEMORY, f"{_who(job, last)}: {last.result.message}")
+    if last.result is not None and last.result.reason == Reason.STALLED:
+        return Broken(Reason.STALLED, f"{last.result.message}; {ended_early(max(job.failed, 1))}")
     if last.is_out_of_memory:
         field = f"spec.template.resources.{job.stage}.limits.memory"
         message = f"{_who(job, last)} was killed as it used more memory than its limit; raise {field}"

@@ -85,6 +85,19 @@ def test_crashes_end_with_the_words_of_the_last_one() -> None:
     assert found.message.endswith("the last")
 
 
+def test_a_stall_is_named_as_what_it_is() -> None:
+    pods = [
+        ended("a", 1, 9, result=result(TRAIN, "Crashed", "first")),
+        ended("b", 1, 1, result=result(TRAIN, "Stalled", "hung")),
+    ]
+    found = ending_of(stage_job("train", "Failed", failed=2), TRAIN.key, pods)
+    assert found == Broken(
+        "Stalled", "hung; it ended early 2 times, more often than spec.runPolicy.backoffLimit allows"
+    )
+    spent = ended("a", ExitCode.SPENT, result=result(TRAIN, "Stalled", "hung too often"))
+    assert ending_of(stage_job("train", "Failed"), TRAIN.key, [spent]) == Broken("Stalled", "hung too often")
+
+
 def test_a_crash_without_a_word_is_told_by_its_code() -> None:
     found = ending_of(stage_job("prepare", "Failed"), PREPARE.key, [ended("a", 1)])
     assert isinstance(found, Broken)

@@ -15,8 +15,11 @@ def main() -> None:
 
     die_with_parent()
     from steelyard_trainer.families.keras.lean import import_keras
+    from steelyard_trainer.gang import pulse
 
+    pulse.begin()
     import_keras()
+    pulse.beat()
     match sys.argv[1:]:
         case ["train"]:
             from steelyard_trainer.families.keras.worker import train

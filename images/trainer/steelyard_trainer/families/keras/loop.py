@@ -25,6 +25,7 @@ from steelyard_trainer.families.keras.epoch_metrics import EpochMetrics
 from steelyard_trainer.families.keras.step import Stepper
 from steelyard_trainer.families.keras.stopping import Progression
 from steelyard_trainer.families.keras.trial_steps import TrialSteps, shown
+from steelyard_trainer.gang import pulse
 
 
 @dataclass(frozen=True)
@@ -119,7 +120,9 @@ class Loop:
     def _train_epoch(self) -> None:
         first = self.state.step
         for batch in self.batches.epoch(self.state.epoch, first):
+            pulse.step()
             figures = self.stepper.train(batch).numpy()
+            pulse.step()
             self._add({"loss": figures[0], self.metric: figures[1]}, batch.step_weight)
             self.state.step += 1
             # The last step's checkpoint waits until the epoch has been evaluated.

@@ -28,6 +28,7 @@ from steelyard_trainer.contract import StageContext, print_event
 from steelyard_trainer.families.keras.program import TENSORFLOW_PROCESS, quiet_and_alone
 from steelyard_trainer.files import write_atomically
 from steelyard_trainer.gang.memory import OutOfMemoryWatch, own_group
+from steelyard_trainer.gang.stall import StallWatch
 from steelyard_trainer.gang.supervisor import LEAVE_SECONDS
 from steelyard_trainer.pool import Failure, Pool, Worker
 from steelyard_trainer.reports import Reports
@@ -63,6 +64,12 @@ class PackedTrial(StageContext):
         seconds = self.job.spec.run_policy.active_deadline_seconds
         return math.inf if seconds is None else float(seconds)
 
+    @property
+    def stall_seconds(self) -> float:
+        """Without progress, after which it has stalled."""
+        seconds = self.job.spec.run_policy.stall_timeout_seconds
+        return math.inf if seconds is None else float(seconds)
+
 
 @dataclass
 class NetworksOfPack:
@@ -73,7 +80,7 @@ class NetworksOfPack:
     _pool: "_Pool" = field(init=False)
 
     def __post_init__(self) -> None:
-        self._pool = _Pool(self.processes, seconds=self._begin)
+        self._pool = _Pool(self.processes, seconds=self._begin, stall_seconds=lambda trial: trial.stall_seconds)
         self._pool.end_with_sigterm(self._forget_beginnings)
 
     def work_off(self, jobs: Mapping[int, TrainingJob], workspaces: Mapping[int, Path]) -> None:
@@ -135,6 +142,10 @@ class _Started:
     process: "subprocess.Popen[bytes]"
 
     @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    @property
     def exitcode(self) -> int | None:
         return self.process.poll()
 
@@ -163,6 +174,8 @@ class _Pool(Pool[PackedTrial, TrialReport]):
         ours, theirs = Pipe()
         environment = {name: value for name, value in quiet_and_alone(os.environ).items() if name != Env.RESULT_FILE}
         environment[Env.PARENT_PID] = str(os.getpid())
+        watch = StallWatch()
+        environment[Env.PULSE] = str(watch.folder)
         # In this process's group, so that whoever ends the group ends all.
         process = subprocess.Popen(
             [sys.executable, "-m", "steelyard_trainer.families.keras", "pack", str(theirs.fileno())],
@@ -172,7 +185,7 @@ class _Pool(Pool[PackedTrial, TrialReport]):
         )
         # So that the end of the process is the end of the pipe.
         theirs.close()
-        return Worker(_Started(process), ours, is_ready=False)
+        return Worker(_Started(process), ours, is_ready=False, watch=watch)
 
     def message(self, pieces: Sequence[PackedTrial], index: int) -> object:
         return pieces[index]

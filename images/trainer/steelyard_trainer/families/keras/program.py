@@ -26,7 +26,12 @@ def member_of(context: StageContext) -> Member:
     """Which worker this is. Raises StageError (78) where a variable of the contract is missing."""
     policy = context.job.spec.run_policy
     return Member.from_environment(
-        Limits(policy.backoff_limit, policy.disruption_limit, policy.gang_timeout_seconds),
+        Limits(
+            policy.backoff_limit,
+            policy.disruption_limit,
+            policy.gang_timeout_seconds,
+            policy.stall_timeout_seconds,
+        ),
         worker=context.worker,
         key=context.key,
         attempt=None if context.attempt is None else context.attempt.number,

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from steelyard_trainer.families.keras.batches import Batch
 from steelyard_trainer.families.keras.networks import TrainingNetwork
+from steelyard_trainer.gang import pulse
 
 EVALUATION_BATCH = 1024
 
@@ -106,6 +107,7 @@ class Stepper:
                 figures, told = self._evaluate_and_tell(features[part], targets[part])
                 sums += figures.numpy()
                 outputs[part] = told.numpy()
+            pulse.beat()
         sums = self.sum(sums)
         loss, metric = sums / rows
         return float(loss), float(metric), float(self._penalty())
@@ -114,7 +116,9 @@ class Stepper:
         """The sum over all workers of an array that has the same shape on each."""
         if self._strategy is None:
             return values
+        pulse.step()
         total: NDArray[Any] = self._sum(tf.constant(values)).numpy()
+        pulse.step()
         return total
 
     @property

@@ -37,6 +37,7 @@ from steelyard_trainer.families.keras.row_weights import row_weights
 from steelyard_trainer.families.keras.step import Stepper
 from steelyard_trainer.families.keras.stopping import Progression
 from steelyard_trainer.families.keras.trial_steps import TrialSteps
+from steelyard_trainer.gang import pulse
 from steelyard_trainer.gang.member import CLUSTER
 from steelyard_trainer.trained import leave_document
 
@@ -59,6 +60,7 @@ def train(context: StageContext) -> Outcome:
             75); the model is not good enough (10), where no stage follows that judges it.
     """
     strategy = connect()
+    pulse.beat()
     requests = Requests.listen(context.worker)
     try:
         return train_on(context, PreparedDataset.of(context), strategy, requests)
@@ -121,6 +123,7 @@ def train_on(
 ) -> Outcome:
     """Trains, or goes on training, this worker's part of a job on its dataset. Raises as `train` does."""
     loop, network, shape = build(context, dataset, strategy, requests)
+    pulse.beat()
     if loop.resume():
         context.notice(f"goes on from the checkpoint after step {loop.steps_done}", "Resumed")
     progression = loop.run()

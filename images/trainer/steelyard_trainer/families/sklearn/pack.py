@@ -45,7 +45,7 @@ class EstimatorsOfPack:
         trials = [trial for number, job in jobs.items() if (trial := self._trial(number, job)) is not None]
         pieces = pieces_of(trials)
         pool: ForkedPool[Piece, PieceAnswer] = ForkedPool(
-            self.processes, self._is_wanted, self._seconds_left, work=self._work
+            self.processes, self._is_wanted, self._seconds_left, _stall_seconds, work=self._work
         )
         for piece, answer in pool.run(pieces):
             answers = [(piece, answer)]
@@ -100,3 +100,7 @@ class EstimatorsOfPack:
             self._seconds[number] = self._seconds.get(number, 0.0) + answer.seconds[number]
             if len(scores) == max(1, trial.folds):
                 self.reports.finish(report_of(trial, scores, self._seconds[number]))
+
+
+def _stall_seconds(piece: Piece) -> float:
+    return min(trial.stall_seconds for trial in piece.trials)

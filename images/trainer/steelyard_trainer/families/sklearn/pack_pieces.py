@@ -54,6 +54,12 @@ class PackedTrial:
         return math.inf if seconds is None else float(seconds)
 
     @property
+    def stall_seconds(self) -> float:
+        """Without progress, after which it has stalled."""
+        seconds = self.spec.run_policy.stall_timeout_seconds
+        return math.inf if seconds is None else float(seconds)
+
+    @property
     def is_one_piece(self) -> bool:
         """Whether it is worked off as it would be alone."""
         trial = self.spec.trial

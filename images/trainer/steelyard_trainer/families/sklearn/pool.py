@@ -14,6 +14,8 @@ from threadpoolctl import threadpool_limits
 
 from steelyard.contract.stages import Env
 from steelyard_trainer.contract import die_with_parent
+from steelyard_trainer.gang import pulse
+from steelyard_trainer.gang.stall import StallWatch
 from steelyard_trainer.pool import Answer, Failure, Piece, Pool, Worker, answer_of
 
 _fork = multiprocessing.get_context("fork")
@@ -37,23 +39,26 @@ class ForkedPool(Pool[Piece, Answer]):
     def start(self) -> Worker:
         """Forks."""
         ours, theirs = _fork.Pipe()
-        process = _fork.Process(target=self._serve, args=(theirs, os.getpid()), daemon=True)
+        watch = StallWatch()
+        process = _fork.Process(target=self._serve, args=(theirs, os.getpid(), watch), daemon=True)
         process.start()
         # So that the end of the process is the end of the pipe.
         theirs.close()
-        return Worker(process, ours)
+        return Worker(process, ours, watch=watch)
 
     def message(self, pieces: Sequence[Piece], index: int) -> object:
         """Its place among them."""
         del pieces
         return index
 
-    def _serve(self, connection: Connection, parent: int) -> None:
+    def _serve(self, connection: Connection, parent: int, watch: StallWatch) -> None:
         """The life of a process: ends when the pipe does, or with its parent."""
         # The parent tells what SIGTERM makes of the pack.
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         os.environ[Env.PARENT_PID] = str(parent)
         die_with_parent()
+        os.environ[Env.PULSE] = str(watch.folder)
+        pulse.begin()
         # As many processes as there are CPUs for: threads within them would wait for each other.
         with threadpool_limits(1):
             while True:
