@@ -184,7 +184,7 @@ class Supervisor:
         return None
 
     def _find_out_where(self) -> None:
-        """Of a child that has stalled; a program of a user's is not asked, as it may mean something else by a signal."""
+        """Asks a child that has stalled; no program of a user's, which may mean something else by a signal."""
         if self._stall is not None and self._child is not None and not self._where:
             who = f"worker {self.member.worker}"
             self._where = write_stack(self._stall, self._child.pid, who) if self.program.is_ours else NO_STACK

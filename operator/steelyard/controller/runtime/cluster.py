@@ -4,16 +4,16 @@ No state, no decision: each function is one or two requests. Imports kube, the a
 """
 
 import hashlib
-import json
 from datetime import datetime
 from typing import Any
 
-from steelyard.contract.stages import Progress, Reason, StageName
+from steelyard.contract.stages import Reason, StageName
 from steelyard.controller.events import Event
 from steelyard.controller.names import CONTAINER, JOB_LABEL, STAGE_LABEL
 from steelyard.controller.observation import Pod, StageJob, controller_uid, text_of
 from steelyard.controller.policies.endings import Broken
 from steelyard.controller.policies.waiting import Wait
+from steelyard.controller.runtime.log_tail import LogTail
 from steelyard.kube import Api, ApiError, Requester, path_of
 from steelyard.kube.errors import Object
 
@@ -231,22 +231,11 @@ async def words_about(api: Requester, namespace: str, uid: str) -> Wait | None:
     return Wait(events[-1].get("reason") or "Warning", events[-1].get("message") or "") if events else None
 
 
-async def newest_progress(api: Api, namespace: str, pod: Pod) -> Progress | None:
-    """The newest line of progress in a worker's log; None where there is none yet. Raises as `Api.text` does."""
+async def log_tail(api: Api, namespace: str, pod: Pod) -> LogTail:
+    """What the last lines of a worker's log tell. Raises as `Api.text` does."""
     query = {"container": CONTAINER, "tailLines": str(_LOG_LINES), "timestamps": "true"}
     text = await api.text(path_of("pods", namespace, pod.name, "log"), query=query, timeout=LOG_TIMEOUT_SECONDS)
-    for line in reversed(text.splitlines()):
-        _, _, words = line.partition(" ")
-        try:
-            document = json.loads(words)
-        except (ValueError, RecursionError):
-            continue
-        if isinstance(document, dict) and document.pop("event", None) == "progress":
-            try:
-                return Progress(**document)
-            except TypeError:
-                continue
-    return None
+    return LogTail.of(line.partition(" ")[2] for line in text.splitlines())
 
 
 async def post_event(api: Requester, body: Object, event: Event, now: datetime) -> None:

@@ -8,7 +8,7 @@ parts.
 
 from datetime import datetime
 
-from steelyard.contract.stages import StageName
+from steelyard.contract.stages import Reason, StageName
 from steelyard.controller.events import Event
 from steelyard.controller.policies import endings
 from steelyard.controller.policies.base import CHECK_AGAIN_SECONDS, GO, Phase, RemakeMissing, verdicts
@@ -79,6 +79,7 @@ def _advance(decision: Decision, seen: Observation, stage: Stage, is_held: bool)
             decision.before.append(ResumeJob(job))
         elif seen.sample is not None:
             draft.show_progress(stage.name, seen.sample)
+        decision.events += [Event(Reason.STALLED, told, is_warning=True) for told in seen.stalls]
         return stage
     if seen.pods is None:
         decision.needs_pods = True

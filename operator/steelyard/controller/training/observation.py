@@ -32,6 +32,8 @@ class Observation:
     """What Events say of pods that are lacking."""
     sample: Progress | None = None
     """The newest progress that a log shows."""
+    stalls: tuple[str, ...] = ()
+    """Why its workers were started again, where they had stalled, and nobody was told of it."""
     obstacle: Wait | None = None
     """What kept the last action from being carried out, and may pass."""
     defect: Broken | None = None

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from steelyard.contract.stages import Progress
 from steelyard.controller.events import Event
 from steelyard.controller.names import TUNING_LABEL
 from steelyard.controller.observation import Pod, StageJob, controller_uid, time_of
@@ -22,6 +21,7 @@ from steelyard.controller.runtime import cluster
 from steelyard.controller.runtime.cache import Bodies, Key
 from steelyard.controller.runtime.cluster import NotNowError, ObstacleError
 from steelyard.controller.runtime.draft import is_terminal
+from steelyard.controller.runtime.log_tail import LogTail
 from steelyard.controller.runtime.prometheus import Metrics
 from steelyard.controller.runtime.reconcile import JobReconciler, Memory, now
 from steelyard.controller.settings import Settings
@@ -56,6 +56,8 @@ class _Memory(Memory[Admitted]):
     """How often that failed since it last went well."""
     next_sample: float = 0.0
     """By the monotonic clock."""
+    stalls: set[str] = field(default_factory=set)
+    """Those that an Event was posted of."""
 
 
 @dataclass
@@ -165,8 +167,10 @@ class Reconciler(JobReconciler[_Memory]):
         assert seen.pods is not None
         workers = next(stage.workers for stage in seen.plan.stages if stage.name == job.stage)
         if all_run(seen.pods, workers):
-            sample = await self._sample(job, seen.pods, known)
-            return replace(seen, sample=sample)
+            tail = await self._sample(job, seen.pods, known)
+            untold = tuple(told for told in tail.stalls if told not in known.stalls)
+            known.stalls = {*known.stalls, *untold}
+            return replace(seen, sample=tail.progress, stalls=untold)
         if not seen.pods and (found := await cluster.find_stage_job(self.api, job)) is None:
             # A watch that was interrupted may have missed that the Job was removed.
             self.cache.stage_jobs.drop(job)
@@ -185,27 +189,27 @@ class Reconciler(JobReconciler[_Memory]):
         pending = next((pod for pod in seen.pods if pod.phase == "Pending"), None)
         return await cluster.words_about(self.api, job.namespace, pending.uid if pending else job.uid)
 
-    async def _sample(self, job: StageJob, pods: Any, known: _Memory) -> Progress | None:
-        """The newest progress of worker 0; none where its log can't be read, which is no error."""
+    async def _sample(self, job: StageJob, pods: Any, known: _Memory) -> LogTail:
+        """What the log of worker 0 tells; nothing where it can't be read, which is no error."""
         chief: Pod | None = next((pod for pod in pods if pod.worker == 0 and pod.phase == "Running"), None)
         if chief is None:
-            return None
+            return LogTail()
         now = time.monotonic()
         if chief.uid != known.chief:  # What another pod's node could not give says nothing of this one's.
             known.chief, known.failed_samples, known.next_sample = chief.uid, 0, now
         if now < known.next_sample:
-            return None
+            return LogTail()
         try:
             async with self._sampling:
-                sample = await cluster.newest_progress(self.logs, job.namespace, chief)
+                tail = await cluster.log_tail(self.logs, job.namespace, chief)
         except (ApiError, ConnectionFailedError) as error:
             known.failed_samples += 1
             known.next_sample = now + self._check_interval() * min(2**known.failed_samples, 60)
             self.metrics.progress_samples_failed.inc()
             logger.debug("no progress could be read from %s: %s", chief.name, error)
-            return None
+            return LogTail()
         known.failed_samples = 0
-        return sample
+        return tail
 
     # --- carrying out -------------------------------------------------------------------------------------------------
 

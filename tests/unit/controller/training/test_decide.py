@@ -122,6 +122,12 @@ def test_progress_is_shown_with_its_best_figure() -> None:
     assert decided(JOB, status, stage_job("train"), sample=sample).draft.changes() == {}
 
 
+def test_a_gang_that_was_started_again_as_it_had_stalled_is_told_of() -> None:
+    decision = decided(JOB, begun(JOB, "prepare", "train"), stage_job("train"), stalls=("worker 1 stalled: ...",))
+    assert decision.events == [Event("Stalled", "worker 1 stalled: ...", is_warning=True)]
+    assert decision.draft.changes() == {}
+
+
 def test_progress_of_another_stage_is_passed_over() -> None:
     sample = Progress("prepare", 7, 10, "rows")
     assert decided(JOB, begun(JOB, "prepare", "train"), stage_job("train"), sample=sample).draft.changes() == {}
