@@ -7,22 +7,22 @@ import sys
 from pathlib import Path
 
 import pytest
+from supervise_support import LIMITS, Workers
 from training_support import TrainStage, tensorflow_process, training_job, wait
 
 from steelyard.contract.stages import ExitCode, Reason
 
 SUPERVISOR = """
-from dataclasses import replace
+import sys
 from steelyard_trainer.contract import StageContext, run_stage
+from steelyard_trainer.gang.member import Limits, Member
 from steelyard_trainer.gang.supervisor import Program, Supervisor
 
 def work(context):
-    spec = context.job.spec
     # Less than a manifest may say.
-    policy = spec.run_policy.model_copy(update={"stall_timeout_seconds": 3})
-    job = context.job.model_copy(update={"spec": spec.model_copy(update={"run_policy": policy})})
-    program = Program("the program", (PROGRAM,), lambda own, _hosts: dict(own), lambda: None)
-    return Supervisor(replace(context, job=job), program).run()
+    limits = Limits(context.job.spec.run_policy.backoff_limit, 100, 300, stall_timeout_seconds=3)
+    program = Program("the program", (sys.executable, PROGRAM), lambda own, _hosts: dict(own), lambda: None)
+    return Supervisor(Member.from_environment(limits), program).run()
 
 run_stage("train", work, StageContext.from_environment)
 """
@@ -125,11 +125,35 @@ def test_a_gang_that_stalls_too_often_fails_for_good(tmp_path):
     assert result.message.endswith("; it ended early once, more often than spec.runPolicy.backoffLimit allows")
 
 
+# It tells of its progress until it hangs; the second time it is done.
+PROGRAM = """
+for step in 1 2 3; do
+    echo '{"event": "progress", "stage": "train", "done": 1, "total": 9, "unit": "steps"}'
+    sleep 1
+done
+mkdir first 2> /dev/null && sleep 600
+echo its last words
+"""
+
+
+def test_a_program_of_a_users_own_is_heard_by_its_lines(tmp_path):
+    workers = Workers(tmp_path, workers=1, limits={**LIMITS, "stallTimeoutSeconds": 3})
+    (supervisor,) = workers.start(["sh", "-c", PROGRAM])
+    assert wait([supervisor]) == [0]
+    assert workers.result().summary == {"restarts": 1}
+    log = workers.log()
+    assert log.count('"event": "progress"') == 6
+    assert log.rstrip().endswith("its last words")
+    assert (
+        "worker 0 stalled: no step, epoch or progress line for 3 s (spec.runPolicy.stallTimeoutSeconds); where" in log
+    )
+
+
 ALONE = """
 import os, signal, sys, time
+from steelyard_trainer.alone import watch
 from steelyard_trainer.contract import Outcome, StageContext, run_stage
 from steelyard_trainer.gang import pulse
-from steelyard_trainer.gang.alone import watch
 
 def work(context):
     watch(context)

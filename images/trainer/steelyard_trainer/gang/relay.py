@@ -2,30 +2,33 @@
 pulse. Standard library only.
 """
 
-import io
 import json
+import os
 import sys
 import threading
 from collections.abc import Callable
+from typing import IO
 
 _LONGEST_LINE_BYTES = 65536
 """No line of progress is that long."""
 
 
-def relay(output: "io.BufferedReader[io.RawIOBase]", beat: Callable[[], None]) -> None:
+def relay(output: IO[bytes], beat: Callable[[], None]) -> threading.Thread:
     """Writes all that comes to standard output, in a thread that ends with the output.
 
     Args:
         output: a program's standard output.
         beat: is called at each line of progress.
     """
-    threading.Thread(target=_relay, args=(output, beat), daemon=True).start()
+    thread = threading.Thread(target=_relay, args=(output, beat), daemon=True)
+    thread.start()
+    return thread
 
 
-def _relay(output: "io.BufferedReader[io.RawIOBase]", beat: Callable[[], None]) -> None:
+def _relay(output: IO[bytes], beat: Callable[[], None]) -> None:
     rest = b""
     with output:
-        while chunk := output.read1(_LONGEST_LINE_BYTES):
+        while chunk := os.read(output.fileno(), _LONGEST_LINE_BYTES):
             sys.stdout.buffer.write(chunk)
             sys.stdout.buffer.flush()
             *lines, rest = (rest + chunk).split(b"\n")

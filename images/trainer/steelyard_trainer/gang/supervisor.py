@@ -13,6 +13,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import threading
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
@@ -94,6 +95,7 @@ class Supervisor:
         limit = self.member.limits.stall_timeout_seconds
         self._stall = None if limit is None else StallWatch(folder)
         self._where = ""
+        self._relay: threading.Thread | None = None
         self._coordinator = Coordinator(self.member.workers, math.inf if limit is None else limit)
         self._is_leaving = False
         self._wants_checkpoint = False
@@ -110,7 +112,8 @@ class Supervisor:
         if self.program.checkpoint_signal is not None:
             # The child inherits this, so that asking it before it can listen does not end it.
             signal.signal(self.program.checkpoint_signal, signal.SIG_IGN)
-        forbid_stack_signal()
+        if self._stall is not None and self.program.is_ours:
+            forbid_stack_signal()
         if self._is_chief and self.member.workers > 1:
             self._listen()
         try:
@@ -241,7 +244,7 @@ class Supervisor:
                 exit_code=ExitCode.CONFIGURATION,
             ) from None
         if self._stall is not None and self._child.stdout is not None:
-            relay(self._child.stdout, self._stall.beat)
+            self._relay = relay(self._child.stdout, self._stall.beat)
         self._starts += 1
         self._phase = "running"
 
@@ -382,3 +385,6 @@ class Supervisor:
     def _end_what_it_started(self) -> None:
         if not self.program.is_ours:
             end_descendants()
+        if self._relay is not None:
+            # So that its last words come out before this process's.
+            self._relay.join(TELL_SECONDS)
