@@ -30,7 +30,7 @@ WORKER = """
 import os, signal, time
 from pathlib import Path
 from steelyard_trainer.contract import Outcome, StageContext, run_stage
-from steelyard_trainer.gang import pulse
+from steelyard_trainer import pulse
 
 folder, index, begun = Path(os.environ["STEELYARD_WORKSPACE"]), os.environ["STEELYARD_WORKER_INDEX"], time.time()
 
@@ -153,7 +153,7 @@ ALONE = """
 import os, signal, sys, time
 from steelyard_trainer.alone import watch
 from steelyard_trainer.contract import Outcome, StageContext, run_stage
-from steelyard_trainer.gang import pulse
+from steelyard_trainer import pulse
 
 def work(context):
     watch(context)

@@ -71,8 +71,8 @@ def _run(stage: str) -> NoReturn:
 
 
 def _prepare(context: "StageContext") -> "Outcome":
+    from steelyard_trainer import pulse
     from steelyard_trainer.alone import watch
-    from steelyard_trainer.gang import pulse
 
     watch(context)
     from steelyard_trainer.data.prepare import prepare
@@ -82,8 +82,8 @@ def _prepare(context: "StageContext") -> "Outcome":
 
 
 def _finish(context: "StageContext") -> "Outcome":
+    from steelyard_trainer import pulse
     from steelyard_trainer.alone import watch
-    from steelyard_trainer.gang import pulse
 
     watch(context)
     from steelyard_trainer.finish import finish

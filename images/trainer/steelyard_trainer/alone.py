@@ -11,8 +11,8 @@ from contextlib import suppress
 from typing import NoReturn
 
 from steelyard.contract.stages import Env, Reason, Result
+from steelyard_trainer import pulse
 from steelyard_trainer.contract import StageContext
-from steelyard_trainer.gang import pulse
 from steelyard_trainer.gang.stall import StallWatch, forbid_stack_signal, no_progress, write_stack
 from steelyard_trainer.process import die_with_parent, end
 

@@ -19,7 +19,7 @@ from typing import Any, NoReturn
 
 from steelyard.contract.errors import StageError
 from steelyard.contract.stages import RESULT_LIMIT_BYTES, Env, ExitCode, Reason, Result
-from steelyard_trainer.gang import pulse
+from steelyard_trainer import pulse
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from typing import ClassVar
 import pytest
 
 from steelyard.contract.stages import Env
-from steelyard_trainer.gang import pulse
+from steelyard_trainer import pulse
 from steelyard_trainer.gang.stall import StallWatch
 from steelyard_trainer.pool import LATE, READY, Failure, Pool, Worker
 

@@ -19,7 +19,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from steelyard_trainer.gang.pulse import COUNTERS_BYTES, COUNTERS_FILE, STACK_FILE, STACK_SIGNAL
+from steelyard_trainer.pulse import COUNTERS_BYTES, COUNTERS_FILE, STACK_FILE, STACK_SIGNAL
 
 FIELD = "spec.runPolicy.stallTimeoutSeconds"
 LONGEST_LOOK_SECONDS = 5.0

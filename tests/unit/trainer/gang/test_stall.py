@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from steelyard.contract.stages import Env
-from steelyard_trainer.gang import pulse
+from steelyard_trainer import pulse
 from steelyard_trainer.gang.stall import (
     LONGEST_LOOK_SECONDS,
     MOST_LINES,

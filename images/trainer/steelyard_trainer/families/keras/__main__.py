@@ -14,8 +14,8 @@ def main() -> None:
     from steelyard_trainer.contract import StageContext, die_with_parent, run_stage
 
     die_with_parent()
+    from steelyard_trainer import pulse
     from steelyard_trainer.families.keras.lean import import_keras
-    from steelyard_trainer.gang import pulse
 
     pulse.begin()
     import_keras()

@@ -19,13 +19,13 @@ from steelyard.api.metrics import Measure, unique
 from steelyard.api.training import Training
 from steelyard.contract.stages import ExitCode, Reason
 from steelyard.contract.step_values import single
+from steelyard_trainer import pulse
 from steelyard_trainer.families.keras.batches import Batches, share
 from steelyard_trainer.families.keras.checkpoints import Checkpoint, Checkpoints, TrainingState
 from steelyard_trainer.families.keras.epoch_metrics import EpochMetrics
 from steelyard_trainer.families.keras.step import Stepper
 from steelyard_trainer.families.keras.stopping import Progression
 from steelyard_trainer.families.keras.trial_steps import TrialSteps, shown
-from steelyard_trainer.gang import pulse
 
 
 @dataclass(frozen=True)

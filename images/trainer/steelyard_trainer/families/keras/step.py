@@ -14,9 +14,9 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from steelyard_trainer import pulse
 from steelyard_trainer.families.keras.batches import Batch
 from steelyard_trainer.families.keras.networks import TrainingNetwork
-from steelyard_trainer.gang import pulse
 
 EVALUATION_BATCH = 1024
 

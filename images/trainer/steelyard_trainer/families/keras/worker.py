@@ -23,6 +23,7 @@ from steelyard.contract.summaries import TrainSummary
 from steelyard.contract.trial_report import TrialReport, short_error
 from steelyard.search.best import leaves_model
 from steelyard.texts.figures import counted
+from steelyard_trainer import pulse
 from steelyard_trainer.contract import Outcome, StageContext
 from steelyard_trainer.data.reading import Examples, PreparedDataset
 from steelyard_trainer.data.shape import Shape
@@ -37,7 +38,6 @@ from steelyard_trainer.families.keras.row_weights import row_weights
 from steelyard_trainer.families.keras.step import Stepper
 from steelyard_trainer.families.keras.stopping import Progression
 from steelyard_trainer.families.keras.trial_steps import TrialSteps
-from steelyard_trainer.gang import pulse
 from steelyard_trainer.gang.member import CLUSTER
 from steelyard_trainer.trained import leave_document
 

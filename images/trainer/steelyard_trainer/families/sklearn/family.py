@@ -20,8 +20,8 @@ class _Sklearn:
     """Models of scikit-learn. What the methods do: `families.base.Family`."""
 
     def train(self, context: StageContext) -> Outcome:
+        from steelyard_trainer import pulse
         from steelyard_trainer.alone import watch
-        from steelyard_trainer.gang import pulse
 
         watch(context)
         from steelyard_trainer.families.sklearn.train import train_estimator

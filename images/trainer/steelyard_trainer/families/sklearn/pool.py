@@ -13,8 +13,8 @@ from multiprocessing.connection import Connection
 from threadpoolctl import threadpool_limits
 
 from steelyard.contract.stages import Env
+from steelyard_trainer import pulse
 from steelyard_trainer.contract import die_with_parent
-from steelyard_trainer.gang import pulse
 from steelyard_trainer.gang.stall import StallWatch
 from steelyard_trainer.pool import Answer, Failure, Piece, Pool, Worker, answer_of
 
