@@ -64,8 +64,10 @@ class _Search:
         yield Wanted("Onnx", Recipe.of("Onnx"))
         best = self.model
         # A forest's leaves are many, most of them of noise; boosting's are few, and fewer trees may count more.
-        for trees, leaves in ((2, 4), (1, 2), (2, 1)) if self.learning_rate is None else ((2, 1), (1, 2)):
-            best = yield from self._down(best, trees, leaves)
+        for trees, leaves in ((2, 4), (1, 4), (1, 2), (2, 1)) if self.learning_rate is None else ((2, 1), (1, 2)):
+            # Where half the trees lose too much, all of them may still do with a quarter of the leaves.
+            if (trees, leaves) != (1, 4) or best == self.model:
+                best = yield from self._down(best, trees, leaves)
         if (yield from self._passes(between := best.fewer(_MIDDLE, 1))):
             best = between
         yield from self._passes(best.fewer(1, _MIDDLE))

@@ -44,8 +44,8 @@ def test_the_model_itself_is_where_the_search_of_each_alone_begins() -> None:
     assert names(lambda _trees, leaves: leaves >= 500) == [
         "Onnx",
         "50-trees-250-leaves",
-        "100-trees-500-leaves",
         "100-trees-250-leaves",
+        "100-trees-500-leaves",
         "50-trees-500-leaves",
         "25-trees-500-leaves",
         "12-trees-500-leaves",
@@ -57,6 +57,7 @@ def test_the_model_itself_is_where_the_search_of_each_alone_begins() -> None:
     assert names(lambda *_: False) == [
         "Onnx",
         "50-trees-250-leaves",
+        "100-trees-250-leaves",
         "100-trees-500-leaves",
         "50-trees-1000-leaves",
         "70-trees-1000-leaves",
