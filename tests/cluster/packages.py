@@ -20,6 +20,7 @@ COMMANDS = {
     "debootstrap": "debootstrap",
     "buildah": "buildah",
     "shellcheck": "shellcheck",
+    "musl-gcc": "musl-tools",
 }
 """Command -> package."""
 PLUGINS = Path("/usr/lib/cni")

@@ -46,6 +46,7 @@ class Barrier:
     passed_file: Path
     """Says under which key the gang passed: complete or absent."""
     _is_open: bool = False
+    _heard: set[int] = field(default_factory=set)
     _told: set[int] = field(default_factory=set)
     _silent_since: dict[int, float] = field(default_factory=dict)
     _incarnation: str = field(default_factory=lambda: uuid.uuid4().hex)
@@ -84,6 +85,7 @@ class Barrier:
 
     def _receive(self, beat: Heartbeat) -> Orders:
         orders = self._coordinator.receive(beat, time.monotonic())
+        self._heard.add(beat.worker)
         if self._is_open:
             self._told.add(beat.worker)
         return replace(orders, start=self._is_open)
@@ -122,9 +124,9 @@ class Barrier:
         partial.rename(self.passed_file)
 
     def _wait_until_told(self) -> None:
+        """Who waits in it hears that it is open; who is past it does not ask."""
         until = time.monotonic() + TELL_SECONDS
-        others = self.member.workers - 1
-        while len(self._told) < others and time.monotonic() < until:
+        while self._heard - self._told and time.monotonic() < until:
             time.sleep(HEARTBEAT_SECONDS / 2)
 
 

@@ -17,6 +17,7 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 from steelyard_trainer.pulse import COUNTERS_BYTES, COUNTERS_FILE, STACK_FILE, STACK_SIGNAL
@@ -147,16 +148,14 @@ def _short(file: str) -> str:
 
 def _is_users(file: str) -> bool:
     """Whether a file is no library's: not below what this process, which has nothing of the user's, imports from."""
-    return file.startswith("/") and not any(file.startswith(root) for root in _LIBRARIES)
+    return file.startswith("/") and not any(file.startswith(root) for root in _library_roots())
 
 
+@cache  # And not at the import: the static supervisor, which asks for no stack, has no such places.
 def _library_roots() -> tuple[str, ...]:
     places = [sysconfig.get_path("stdlib"), sysconfig.get_path("purelib"), *sys.path]
     own = [Path(place) for place in places if Path(place).is_dir() and Path(place).resolve() != Path.cwd()]
     return tuple({f"{root}/" for place in own for root in (place, place.resolve())})
-
-
-_LIBRARIES = _library_roots()
 
 
 @dataclass(frozen=True)
