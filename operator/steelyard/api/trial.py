@@ -15,7 +15,7 @@ from steelyard.api.place_fields import check_place
 from steelyard.contract.log_values import MOST_NUMBER
 
 SecondaryObjective = Literal["Size", "Latency"]
-ModelFormat = Literal["Keras", "Skops"]
+ModelFormat = Literal["Keras", "SavedModel", "Skops"]
 """In which a model from elsewhere lies."""
 MOST_REPORTS = 64
 """Steps of one trial whose values are kept."""
@@ -89,8 +89,8 @@ class Trained(Part):
     """The folder `trained` of that job's workspace: pvc://CLAIM/PATH; locally a path, too. Only scikit-learn's models
     that are refitted do without. With format: the model's file."""
     format: ModelFormat | None = None
-    """Keras, Skops: uri is a .keras or a skops file, of a model that was trained elsewhere; spec.model is left out
-    then, and the job prepares its dataset itself. Left out: uri is of another job."""
+    """Keras, SavedModel, Skops: uri is a .keras file, a folder, a skops file of a model that was trained elsewhere;
+    spec.model is left out then, and the job prepares its dataset itself. Left out: uri is of another job."""
     refit: bool = False
     """False: the model is taken as it is. True: only the choice of the compression is made with it, on its own
     validation set (without uri: with one that is trained for it, of scikit-learn's models); then the model is trained

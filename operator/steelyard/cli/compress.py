@@ -1,8 +1,7 @@
 """`steelyard compress`: a model that was trained elsewhere, made small and published with the evidence. It makes a
-manifest of its options, and runs that. Imports typer, yaml, formats, local and the api.
+manifest of its options, and runs that. Imports typer, yaml, stores, local and the api.
 """
 
-import hashlib
 import json
 import sys
 from pathlib import Path
@@ -11,16 +10,15 @@ from typing import Annotated, Any
 import typer
 import yaml
 
-from steelyard.api.errors import ConfigurationError, DataError, SteelyardError
+from steelyard.api.errors import ConfigurationError, SteelyardError
 from steelyard.api.loading import apply_overrides, parse_training_job
 from steelyard.cli.init import job_name
 from steelyard.cli.output import OutputFormat, SetOption, WorkspaceOption, print_not_begun
 from steelyard.cli.run import run_job
 from steelyard.contract.package import REPORT_FILE
-from steelyard.contract.stages import Reason
 from steelyard.contract.version import API_VERSION
-from steelyard.formats.models import NoModelError, model_format
 from steelyard.local.job import LocalJob
+from steelyard.stores.foreign_models import foreign_model
 
 _SPLIT = {"test": 0.2, "validation": 0.5}
 """Nothing is trained: most rows are there to prove by; the rest calibrates, and orders the candidates."""
@@ -28,7 +26,11 @@ _SPLIT = {"test": 0.2, "validation": 0.5}
 
 def compress(
     model: Annotated[
-        Path, typer.Argument(metavar="MODEL", help="The model, trained elsewhere: a .keras file, or a skops file.")
+        Path,
+        typer.Argument(
+            metavar="MODEL",
+            help="The model, trained elsewhere: a .keras file, a SavedModel's folder, or a skops file.",
+        ),
     ],
     data: Annotated[
         str,
@@ -76,7 +78,8 @@ def compress(
     It can be interrupted and goes on, as `steelyard run`.
     """
     try:
-        manifest = _manifest(model, data, target, max_drop, exclude or [], to)
+        found = foreign_model(model, f"the model {model}")
+        manifest = _manifest(model, found.format, data, target, max_drop, exclude or [], to)
         spec = manifest["spec"]
         if metric is not None:
             spec["evaluation"] = {"metric": metric}
@@ -88,7 +91,7 @@ def compress(
         job = parse_training_job(manifest, source="what these options say")
         local = LocalJob.of(job, Path.cwd() / "manifest.yaml", workspace)
         if to is None and not force and not print_manifest:
-            _check_not_another_s(model, Path("models") / job.metadata.name)
+            _check_not_another_s(found.digest, Path("models") / job.metadata.name)
     except SteelyardError as error:
         print_not_begun(error, output)
         raise
@@ -98,31 +101,21 @@ def compress(
     run_job(local, force=force, output=output)
 
 
-def _check_not_another_s(model: Path, place: Path) -> None:
+def _check_not_another_s(digest: str, place: Path) -> None:
     """Raises ConfigurationError where the place that a model's name leads to holds what was made of another one."""
     try:
         training = json.loads((place / REPORT_FILE).read_bytes())["training"]
     except (OSError, ValueError, KeyError, TypeError):
         return
-    with model.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
     if not isinstance(training, dict) or training.get("digest") != digest:
         raise ConfigurationError(f"{place} holds another model; say where this one goes (--to), or --force")
 
 
 def _manifest(
-    model: Path, data: str, target: str, max_drop: float, exclude: list[str], to: str | None
+    model: Path, found: str, data: str, target: str, max_drop: float, exclude: list[str], to: str | None
 ) -> dict[str, Any]:
-    """The manifest that the options make. Raises DataError where the file is no model."""
-    try:
-        found = model_format(model)
-    except FileNotFoundError:
-        raise DataError(f"the model {model} does not exist", reason=Reason.SOURCE_NOT_FOUND) from None
-    except NoModelError as error:
-        raise DataError(f"{model} {error}") from None
-    except OSError as error:
-        raise ConfigurationError(f"the model {model} can't be read: {error.strerror}") from None
-    name = job_name(model.stem)
+    """The manifest that the options make, of a model in the format that was found."""
+    name = job_name(model.resolve().stem)
     dataset: dict[str, Any] = {"uri": data, "target": target, "split": dict(_SPLIT)}
     if exclude:
         dataset["exclude"] = exclude

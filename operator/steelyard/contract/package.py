@@ -52,6 +52,9 @@ RUNTIME_FILES: Mapping[str, RuntimeFiles] = {
     "Skops": RuntimeFiles(SKOPS_FILE),
 }
 """By the runtime's name in steelyard.json; `steelyard.serving.runtimes` has how each is loaded."""
+WITHOUT_NETWORK = ("SavedModel",)
+"""Formats of models from elsewhere of which no `model.keras` is published: they have no layers that could go on
+learning, and whoever made them has them."""
 _EVIDENCE_FILES = frozenset((PREPROCESSING_FILE, REPORT_FILE, CARD_FILE))
 _SERVED_FILES = frozenset(files.file for files in RUNTIME_FILES.values())
 KNOWN_FILES = frozenset((*_SERVED_FILES, *_EVIDENCE_FILES, PAGE_FILE, SEARCH_PAGE_FILE, SEARCH_FILE, SUMS_FILE)).union(
@@ -72,15 +75,18 @@ STANDARDIZED_TARGET = "standardizedTarget"
 """An `output`: the number, to be multiplied by preprocessing.json's `targetScale`, plus `targetMean`, in float64."""
 
 
-def files_of(runtime: str | None, format_version: int = FORMAT_VERSION) -> frozenset[str]:
+def files_of(runtime: str | None, format_version: int = FORMAT_VERSION, came_as: str | None = None) -> frozenset[str]:
     """What every model is published with that a runtime serves.
 
     Args:
         runtime: its name in steelyard.json; None, or one that is not known here: only what all models have.
         format_version: of its steelyard.json.
+        came_as: the format of a model from elsewhere.
     """
     files = RUNTIME_FILES.get(runtime or "")
     of_the_model = frozenset((files.file, *files.beside)) if files else frozenset[str]()
+    if came_as in WITHOUT_NETWORK:
+        of_the_model -= {KERAS_FILE}
     return of_the_model | _EVIDENCE_FILES | ({PAGE_FILE} if format_version >= 3 else set[str]())
 
 

@@ -141,9 +141,9 @@ class TrainingElsewhere(Document):
     parts: list[str] = []
     """Of the data that it was trained on here: none."""
     format: str
-    """In which it came: Keras, Skops."""
+    """In which it came: Keras, SavedModel, Skops."""
     digest: str
-    """SHA-256 (hex) of the file that came."""
+    """SHA-256 (hex) of what came."""
     weights: int | None = absent()
     """How many it has, where it is a network."""
     estimator: str | None = absent()

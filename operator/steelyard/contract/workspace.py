@@ -7,6 +7,8 @@ DATASET_FILE = "dataset.json"
 PREPROCESSING_FILE = "preprocessing.json"
 MODEL_FILE = "model.keras"
 ESTIMATOR_FILE = "estimator.skops"
+GRAPH_FILE = "graph.pb"
+"""A SavedModel from elsewhere, of which nothing is left but what it computes."""
 TRAINING_FILE = "training.json"
 
 

@@ -1,39 +1,19 @@
-"""A model from elsewhere, as far as it can be judged without loading it. Imports formats, planning and the job."""
+"""A model from elsewhere, as far as it can be judged without loading it. Imports stores, planning and the job."""
 
-import hashlib
-
-from steelyard.api.errors import ConfigurationError, DataError, SteelyardError
-from steelyard.contract.stages import Reason
+from steelyard.api.errors import SteelyardError
 from steelyard.contract.version import package_version
-from steelyard.formats.models import NoModelError, model_format
 from steelyard.local.decisions import with_file
 from steelyard.local.job import LocalJob
 from steelyard.planning import Plan, plan
+from steelyard.stores.foreign_models import foreign_model
 
 
 def model_digest(job: LocalJob) -> str | None:
-    """The SHA-256 (hex) of the file of a job's model from elsewhere; None where it has none.
-
-    Raises:
-        DataError: the file is not there, or no model.
-        ConfigurationError: its format is another one than the manifest's.
-    """
+    """The SHA-256 (hex) of a job's model from elsewhere; None where it has none. Raises as `foreign_model`."""
     trained = job.job.spec.trained
     if trained is None or trained.format is None or trained.uri is None:
         return None
-    path = job.resolve(trained.uri)
-    try:
-        found = model_format(path)
-        if found != trained.format:
-            raise ConfigurationError(f"spec.trained.format: {trained.format}, but {path} is {found}")
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except FileNotFoundError:
-        raise DataError(
-            f"spec.trained.uri: {trained.uri} does not exist: there is no file {path}", reason=Reason.SOURCE_NOT_FOUND
-        ) from None
-    except NoModelError as error:
-        raise DataError(f"spec.trained.uri: {path} {error}") from None
+    return foreign_model(job.resolve(trained.uri), f"spec.trained.uri: {trained.uri}", trained.format).digest
 
 
 def planned(job: LocalJob, source_digest: str) -> Plan:

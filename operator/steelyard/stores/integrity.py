@@ -8,7 +8,7 @@ from pathlib import Path
 
 from steelyard.api.errors import ConfigurationError, DataError
 from steelyard.contract.package import REPORT_FILE, SUMS_FILE, files_of, is_published_model
-from steelyard.contract.report import PublishedReport
+from steelyard.contract.report import PublishedReport, TrainingElsewhere
 from steelyard.contract.stages import Reason
 
 _SUM_LINE = re.compile(rb"([0-9a-f]{64})  ([A-Za-z0-9._-]+)\n")
@@ -89,7 +89,8 @@ def _needed_files(folder: Path) -> Collection[str]:
         report = PublishedReport.read(folder)
     except (OSError, ValueError):
         return files_of(None, 1)
-    return {*files_of(report.serving.runtime, report.format_version), report.serving.file}
+    came_as = report.training.format if isinstance(report.training, TrainingElsewhere) else None
+    return {*files_of(report.serving.runtime, report.format_version, came_as), report.serving.file}
 
 
 def _parse_sums(content: bytes, needed: Collection[str]) -> tuple[dict[str, str], list[FileProblem]]:

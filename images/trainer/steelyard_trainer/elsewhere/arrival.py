@@ -2,31 +2,28 @@
 process with limits. Imports formats, the contract and the files of the stages.
 """
 
-import hashlib
 import json
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from steelyard.api.errors import ConfigurationError, DataError
-from steelyard.contract.stages import Reason
-from steelyard.contract.workspace import ESTIMATOR_FILE, MODEL_FILE, TRAINING_FILE
-from steelyard.formats.models import NoModelError, model_format
+from steelyard.contract.workspace import ESTIMATOR_FILE, GRAPH_FILE, MODEL_FILE, TRAINING_FILE
+from steelyard.formats.saved_models import kept_files
+from steelyard.stores.foreign_models import foreign_model
 from steelyard_trainer.contract import StageContext
 from steelyard_trainer.elsewhere.confined import run_confined
 from steelyard_trainer.files import write_atomically
 from steelyard_trainer.trained import TrainedFolder
 
-MOST_BYTES = 2**30
-"""Of a model's file."""
 PROGRAMS: Mapping[str, tuple[str, str]] = {
     "Keras": ("steelyard_trainer.families.keras.taking_in", MODEL_FILE),
+    "SavedModel": ("steelyard_trainer.families.keras.taking_in_graph", GRAPH_FILE),
     "Skops": ("steelyard_trainer.families.sklearn.taking_in", ESTIMATOR_FILE),
 }
 """By format: what reads it for the first time, and the file that this leaves."""
 _SOURCE = "from-elsewhere.keras"
-"""With the ending by which Keras tells its format."""
+"""With the ending by which Keras tells its format; of a SavedModel a folder."""
 
 
 def arrived(context: StageContext) -> TrainedFolder:
@@ -42,7 +39,7 @@ def arrived(context: StageContext) -> TrainedFolder:
     assert trained is not None and trained.uri is not None and trained.format is not None
     where = f"spec.trained.uri: {context.show(trained.uri)}"
     source, folder = context.resolve(trained.uri), context.workspace.trained
-    digest = _check(source, trained.format, where)
+    digest = foreign_model(source, where, trained.format).digest
     document = _read(folder / TRAINING_FILE)
     if document.get("digest") != digest or not (folder / PROGRAMS[trained.format][1]).is_file():
         context.check_attempt()
@@ -50,27 +47,11 @@ def arrived(context: StageContext) -> TrainedFolder:
     return TrainedFolder(folder, document, context.show(trained.uri))
 
 
-def _check(source: Path, expected: str, where: str) -> str:
-    """The SHA-256 (hex) of a model's file that is what the manifest says."""
-    try:
-        if source.is_file() and (size := source.stat().st_size) > MOST_BYTES:
-            raise DataError(f"{where} is {size:,} bytes; allowed: {MOST_BYTES:,}")
-        found = model_format(source)
-    except FileNotFoundError:
-        raise DataError(f"{where} does not exist: there is no {source}", reason=Reason.SOURCE_NOT_FOUND) from None
-    except NoModelError as error:
-        raise DataError(f"{where} {error}") from None
-    if found != expected:
-        raise ConfigurationError(f"spec.trained.format: {expected}, but {source.name} is {found}")
-    with source.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def _take_in(context: StageContext, source: Path, folder: Path, digest: str, where: str) -> dict[str, Any]:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     copy = folder / _SOURCE
-    shutil.copyfile(source, copy)
+    _copy(source, copy)
     assert context.job.spec.trained is not None and context.job.spec.trained.format is not None
     name = context.job.spec.trained.format
     context.notice("the model from elsewhere is read in a process of its own, with limits")
@@ -79,11 +60,26 @@ def _take_in(context: StageContext, source: Path, folder: Path, digest: str, whe
         context.notice(
             "that process had a network: this system gives it none to do without (namespaces of users)", "NotCutOff"
         )
-    copy.unlink()
+    _remove(copy)
     document = {"format": name, "digest": digest, **found}
     context.check_attempt()
     write_atomically(folder / TRAINING_FILE, json.dumps(document, indent=2))
     return document
+
+
+def _copy(source: Path, copy: Path) -> None:
+    """Copies a file, or of a folder what is read of it."""
+    files = kept_files(source).items() if source.is_dir() else [("", source)]
+    for name, path in files:
+        (copy / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, copy / name)
+
+
+def _remove(copy: Path) -> None:
+    if copy.is_dir():
+        shutil.rmtree(copy)
+    else:
+        copy.unlink()
 
 
 def _read(path: Path) -> dict[str, Any]:

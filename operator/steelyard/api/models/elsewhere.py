@@ -38,6 +38,12 @@ class KerasFromElsewhere(ModelFromElsewhere):
     )
 
 
+class SavedModelFromElsewhere(ModelFromElsewhere):
+    """A TensorFlow SavedModel: what it computes, without layers that could go on learning."""
+
+    capabilities = KerasFromElsewhere.capabilities
+
+
 class SkopsFromElsewhere(ModelFromElsewhere):
     """A skops file with one of scikit-learn's models that the product has."""
 
@@ -46,5 +52,9 @@ class SkopsFromElsewhere(ModelFromElsewhere):
     )
 
 
-OF_FORMAT: Mapping[ModelFormat, ModelKind] = {"Keras": KerasFromElsewhere(), "Skops": SkopsFromElsewhere()}
+OF_FORMAT: Mapping[ModelFormat, ModelKind] = {
+    "Keras": KerasFromElsewhere(),
+    "SavedModel": SavedModelFromElsewhere(),
+    "Skops": SkopsFromElsewhere(),
+}
 """Every format of a model from elsewhere."""

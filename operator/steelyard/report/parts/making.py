@@ -14,6 +14,10 @@ TRAINED_ELSEWHERE = (
 """What is said of a model from elsewhere wherever its figures are."""
 
 
+_CAME_AS = {"SavedModel": "SavedModel's folder"}
+"""Where it was no file."""
+
+
 def making(told: Told) -> Section:
     """The training in a sentence, the versions, and the manifest in full."""
     report = told.report
@@ -26,7 +30,7 @@ def making(told: Told) -> Section:
     elif isinstance(training, TrainingElsewhere):
         what = f"`{training.estimator}`" if training.estimator else counted(training.weights or 0, "weight")
         how = (
-            f"Came as a file of {training.format} with {what}, SHA-256 "
+            f"Came as a {_CAME_AS.get(training.format, f'file of {training.format}')} with {what}, SHA-256 "
             f"`{training.digest}`. {TRAINED_ELSEWHERE[0].upper()}{TRAINED_ELSEWHERE[1:]}. Here it was judged, and "
             "compressed where that is said above: only what was fitted anew (Refit) has learned rows of this job, "
             "those of its training set."

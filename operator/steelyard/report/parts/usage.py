@@ -1,7 +1,7 @@
 """How one predicts with the model, with Steelyard and without."""
 
-from steelyard.contract.package import KERAS_FILE, ONNX_FILE, SKOPS_FILE, STANDARDIZED_TARGET
-from steelyard.contract.report import NetworkTraining, PublishedReport
+from steelyard.contract.package import KERAS_FILE, ONNX_FILE, SKOPS_FILE, STANDARDIZED_TARGET, WITHOUT_NETWORK
+from steelyard.contract.report import NetworkTraining, PublishedReport, TrainingElsewhere
 from steelyard.report.blocks import FEW_COLUMNS, Block, Code, Section, Text, listed
 from steelyard.report.told import Told
 
@@ -64,6 +64,11 @@ def _estimator(report: PublishedReport) -> str:
 
 def _going_on(report: PublishedReport) -> str:
     """What else can be done with the files."""
+    if isinstance(report.training, TrainingElsewhere) and report.training.format in WITHOUT_NETWORK:
+        return (
+            f"Predicting takes `{report.serving.file}` alone. The {report.training.format} that it was made of is not "
+            "published again: who trains on goes on with that."
+        )
     if not (estimator := _estimator(report)):
         gives = ", and gives the standardized target" if report.task == "Regression" else ""
         return f"`{KERAS_FILE}` is the float32 model for `keras.saving.load_model`; it takes preprocessed rows{gives}."

@@ -40,10 +40,12 @@ class _Keras:
 
         how = (spec, context.check_attempt, context.notice, progress)
         if spec.is_from_elsewhere:
+            from steelyard_trainer.elsewhere.arrival import PROGRAMS
             from steelyard_trainer.families.keras.from_elsewhere import BenchOfElsewhere, as_they_are
 
             rows, where = as_they_are(dataset), f"spec.trained.uri: {trained.name}"
-            return BenchOfElsewhere(trained.model_file, workspace.finished, rows, *how, where=where)
+            file = trained.folder / PROGRAMS[trained.training["format"]][1]
+            return BenchOfElsewhere(file, workspace.finished, rows, *how, where=where, came=trained.training)
         parts = dataset.learned(is_refit=spec.is_refit and trained.folder == workspace.trained)
         # The search rows say, of a refitted model's students too, which epoch is the best.
         learned = tuple(part for part in parts if part != "search")

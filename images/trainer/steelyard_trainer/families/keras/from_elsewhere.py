@@ -3,9 +3,11 @@ product's own networks give. Imports TensorFlow, Keras and the bench of networks
 """
 
 import math
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -13,14 +15,17 @@ import numpy as np
 import numpy.typing as npt
 
 from steelyard.api.errors import DataError
+from steelyard.contract.package import WITHOUT_NETWORK
 from steelyard.contract.report import TrainingElsewhere
 from steelyard.contract.stages import Reason
 from steelyard.serving.interface import TargetUnit
+from steelyard_trainer.compression.artifact import Artifact
 from steelyard_trainer.data.reading import PreparedDataset
 from steelyard_trainer.data.words import listed
 from steelyard_trainer.elsewhere.archive import RefusedError
 from steelyard_trainer.elsewhere.keras_archive import check_archive
 from steelyard_trainer.families.keras.bench import Workbench
+from steelyard_trainer.families.keras.frozen_graph import graph_model
 
 _ROWS_ASKED = 1000
 """By which it is told what the outputs are."""
@@ -158,14 +163,15 @@ class BenchOfElsewhere(Workbench):
 
     where: str = field(kw_only=True)
     """What it is called in errors."""
+    came: Mapping[str, Any] = field(kw_only=True)
+    """What was found when it was read for the first time: training.json."""
 
     @cached_property
     def model(self) -> keras.Model:
         """The network, made to fit the table. Raises DataError where it does not."""
         dataset, preprocessing = self.dataset, self.dataset.preprocessing
         try:
-            check_archive(self.model_file)
-            model = keras.saving.load_model(self.model_file, compile=False, safe_mode=True)
+            model = self._loaded()
             asked = dataset.read("train").features[:_ROWS_ASKED]
             names = preprocessing.feature_names
             made, added = fitted(model, names, dataset.classes, preprocessing.target_unit, asked)
@@ -176,6 +182,24 @@ class BenchOfElsewhere(Workbench):
         if (labels := dataset.classes) is not None and list(labels) != [str(index) for index in range(len(labels))]:
             self.tell(f"of the model from elsewhere: its outputs are taken for, in this order: {listed(labels, 20)}")
         return made
+
+    def _loaded(self) -> keras.Model:
+        """The network as it came. Raises RefusedError."""
+        if self._has_layers:
+            check_archive(self.model_file)
+            return keras.saving.load_model(self.model_file, compile=False, safe_mode=True)
+        return graph_model(self.model_file.read_bytes(), self.came)
+
+    @property
+    def _has_layers(self) -> bool:
+        return self.came["format"] not in WITHOUT_NETWORK
+
+    def write(self, folder: Path, chosen: Artifact, baseline: Artifact) -> None:
+        """Writes what is published: of a graph, which has no layers to go on with, the chosen candidate alone."""
+        if self._has_layers:
+            super().write(folder, chosen, baseline)
+        else:
+            shutil.copytree(chosen.folder, folder, dirs_exist_ok=True)
 
     def training(self, document: Mapping[str, Any]) -> TrainingElsewhere:
         """What steelyard.json says of the training: that it was elsewhere."""

@@ -13,7 +13,7 @@ from steelyard_trainer.elsewhere.archive import MOST_EXPANDED_BYTES, RefusedErro
 from steelyard_trainer.elsewhere.confined import confine, finish, refuse
 from steelyard_trainer.elsewhere.keras_archive import WEIGHTS, check_archive
 
-_ROWS = 256
+ROWS = 256
 """That it must be able to answer at once."""
 
 
@@ -74,8 +74,6 @@ def _take(source: Path, folder: Path) -> dict[str, Any]:
     import keras
     import numpy as np
 
-    from steelyard_trainer.compression.artifact import Artifact
-    from steelyard_trainer.compression.techniques.litert_converter import converted
     from steelyard_trainer.families.keras.from_elsewhere import input_shape
     from steelyard_trainer.families.keras.keras_file import write_keras
 
@@ -88,15 +86,41 @@ def _take(source: Path, folder: Path) -> dict[str, Any]:
             f"Keras {keras.__version__} can't load it: {type(error).__name__}: {str(error)[:400]}"
         ) from None
     shape = input_shape(model)
-    model(np.zeros((_ROWS, *shape), np.float32), training=False)
+    model(np.zeros((ROWS, *shape), np.float32), training=False)
+    network = converts(model, folder)
+    write_keras(model, folder / MODEL_FILE)
+    return {"weights": int(model.count_params()), **network}
+
+
+def converts(model: Any, folder: Path) -> dict[str, Any]:
+    """Makes a LiteRT file of a network.
+
+    Args:
+        model: a Keras model.
+        folder: where files may lie meanwhile.
+
+    Returns:
+        What a search of its formats goes by: `takesBlocks`, whether the number of inputs of every dense layer is a
+        multiple of 32, and `hasConvolutions`.
+
+    Raises:
+        RefusedError: it can't be made.
+    """
+    from steelyard_trainer.compression.artifact import Artifact
+    from steelyard_trainer.compression.litert_file import weights
+    from steelyard_trainer.compression.techniques.litert_converter import converted
+
     try:
-        converted(Artifact.in_memory(folder, "Keras", model), folder, lambda _converter: None)
+        layers = weights(converted(Artifact.in_memory(folder, "Keras", model), folder, lambda _converter: None))
     except MemoryError:
         raise
     except Exception as error:  # noqa: BLE001 - the converter's errors have no class in common
         raise RefusedError(f"LiteRT can't be made of it: {type(error).__name__}: {str(error)[:400]}") from None
-    write_keras(model, folder / MODEL_FILE)
-    return {"weights": int(model.count_params())}
+    inputs = [shape[-1] for layer, shape, _ in layers if layer == "FULLY_CONNECTED"]
+    return {
+        "takesBlocks": bool(inputs) and all(each % 32 == 0 for each in inputs),
+        "hasConvolutions": any(layer != "FULLY_CONNECTED" for layer, _, _ in layers),
+    }
 
 
 if __name__ == "__main__":

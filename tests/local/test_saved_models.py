@@ -1,0 +1,139 @@
+"""SavedModels from elsewhere, for real: what is taken of them, and what is refused before TensorFlow loads them."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from tensorflow.core.protobuf import saved_model_pb2
+
+from steelyard_trainer.compression.artifact import Artifact
+from steelyard_trainer.compression.techniques.litert_converter import converted
+from steelyard_trainer.elsewhere.archive import RefusedError
+from steelyard_trainer.elsewhere.saved_model import Signature, check_saved_model
+from steelyard_trainer.families.keras.frozen_graph import frozen, graph_model, weights_of
+
+ROWS = np.random.default_rng(0).normal(size=(9, 16)).astype(np.float32)
+
+
+class Plain(tf.Module):  # type: ignore[misc]
+    """A model that no library of layers made."""
+
+    def __init__(self, ask: Callable[[Any], Any] = tf.identity) -> None:
+        super().__init__()
+        self.weights = tf.Variable(np.arange(48, dtype=np.float32).reshape(16, 3) / 48)
+        self._ask = ask
+
+    @tf.function(input_signature=[tf.TensorSpec((None, 16), tf.float32, name="row")])  # type: ignore[untyped-decorator]
+    def __call__(self, rows: Any) -> dict[str, Any]:
+        """Logits, of what is made of the rows."""
+        return {"logits": tf.matmul(self._ask(rows), self.weights)}
+
+
+def saved(folder: Path, model: Any, **signatures: Any) -> Path:
+    """A SavedModel of a module."""
+    tf.saved_model.save(model, str(folder), signatures=signatures or model.__call__)
+    return folder
+
+
+def test_what_is_left_of_a_model_answers_as_it_did_and_is_converted(tmp_path: Path) -> None:
+    image = keras.Sequential(
+        [keras.Input((4, 4, 1)), keras.layers.Conv2D(3, 3), keras.layers.BatchNormalization(), keras.layers.Flatten()]
+    )
+    image.add(keras.layers.Dense(2, "softmax"))
+    image.export(tmp_path / "image", format="tf_saved_model", verbose=False)
+    plain = Plain()
+    for folder, rows, said, weights in (
+        (saved(tmp_path / "plain", plain), ROWS, plain(ROWS)["logits"], 48),
+        (tmp_path / "image", ROWS.reshape(-1, 4, 4, 1), image(ROWS.reshape(-1, 4, 4, 1)), None),
+    ):
+        content, document = frozen(folder, check_saved_model(folder))
+        model = graph_model(content, document)
+        assert np.allclose(model(rows), said, atol=1e-6)
+        assert weights_of(model) == weights or weights is None
+        assert converted(Artifact.in_memory(tmp_path, "Keras", model), folder, lambda _: None)[4:8] == b"TFL3"
+
+
+def reading(_rows: Any) -> Any:
+    """Of a file, which a graph may do."""
+    return tf.zeros((1, 16)) + tf.strings.to_number(tf.io.read_file("/etc/hostname"), tf.float32) * 0
+
+
+def in_python(rows: Any) -> Any:
+    """What Python is asked."""
+    return tf.ensure_shape(tf.numpy_function(lambda given: given, [rows], tf.float32), (None, 16))
+
+
+@pytest.mark.parametrize(("ask", "says"), [(reading, "ReadFile, StringToNumber"), (in_python, "PyFunc")])
+def test_an_operator_that_is_not_listed_is_refused_before_it_is_loaded(tmp_path: Path, ask: Any, says: str) -> None:
+    folder = saved(tmp_path / "net", Plain(ask))
+    with pytest.raises(RefusedError, match=f"has the operators? .*{says}, which .* known to be harmless; allowed: Abs"):
+        check_saved_model(folder)
+
+
+def test_a_graph_whose_operators_were_changed_later_is_refused(tmp_path: Path) -> None:
+    folder = saved(tmp_path / "net", Plain())
+    content, document = frozen(folder, check_saved_model(folder))
+    with pytest.raises(RefusedError, match="has the operator CatMul, which is not known"):
+        graph_model(content.replace(b"MatMul", b"CatMul"), document)
+
+
+def test_signatures_that_do_not_fit_are_named_with_their_shapes(tmp_path: Path) -> None:
+    one, two = tf.TensorSpec((None, 4), tf.float32, name="a"), tf.TensorSpec((None, 2), tf.int64, name="b")
+
+    class Two(tf.Module):  # type: ignore[misc]
+        ask = tf.function(lambda self, a, b: {"sum": a[:, :2] + tf.cast(b, tf.float32)}, input_signature=[one, two])
+        whole = tf.function(lambda self, a: {"same": a}, input_signature=[tf.TensorSpec((1, 4), name="a")])
+
+    both = Two()
+    with pytest.raises(RefusedError, match=r"'serving_default' does not fit; .*a float32 \(None, 4\), b int64 \(None, 2"):
+        check_saved_model(saved(tmp_path / "two", both, serving_default=both.ask))
+    with pytest.raises(RefusedError, match=r"serving_default takes a float32 \(1, 4\) and gives same float32 \(1, 4\)"):
+        check_saved_model(saved(tmp_path / "fixed", both, serving_default=both.whole))
+    with pytest.raises(RefusedError, match="no signature 'serving_default', and not one alone"):
+        check_saved_model(saved(tmp_path / "other", both, left=both.whole, right=both.ask))
+
+
+def changed(folder: Path, change: Callable[[Any], None]) -> Path:
+    """The same SavedModel with another description."""
+    model = saved_model_pb2.SavedModel.FromString((folder / "saved_model.pb").read_bytes())
+    change(model.meta_graphs[0])
+    (folder / "saved_model.pb").write_bytes(model.SerializeToString())
+    return folder
+
+
+def enlarge(graph: Any) -> None:
+    """Has a variable say that it is larger than any memory."""
+    node = next(each for each in graph.object_graph_def.nodes if each.WhichOneof("kind") == "variable")
+    node.variable.shape.dim[0].size = 2**40
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda graph: graph.ClearField("object_graph_def"), "saved by TensorFlow 1"),
+        (lambda graph: graph.asset_file_def.add(filename="words.txt"), "reads other files"),
+        (lambda graph: graph.object_graph_def.nodes[0].resource.SetInParent(), "an object of the kind resource"),
+        (lambda graph: setattr(graph.object_graph_def.nodes[0], "registered_name", "a>B"), "loaded by code of its own"),
+        (enlarge, "its variables take 13,194,139,533,312 bytes; allowed: 1,073,741,824"),
+        (lambda graph: graph.graph_def.ClearField("library"), "damaged: its function .* is not there"),
+    ],
+)
+def test_what_loading_would_run_or_not_bear_is_refused(tmp_path: Path, change: Any, says: str) -> None:
+    with pytest.raises(RefusedError, match=says):
+        check_saved_model(changed(saved(tmp_path / "net", Plain()), change))
+
+
+def test_one_that_is_not_whole_is_told(tmp_path: Path) -> None:
+    folder = saved(tmp_path / "net", Plain())
+    data = folder / "variables/variables.data-00000-of-00001"
+    data.write_bytes(data.read_bytes()[:100])
+    with pytest.raises(RefusedError, match="can't load it, it may be damaged or not whole"):
+        frozen(folder, Signature("serving_default", (16,), 3))
+    graph = folder / "saved_model.pb"
+    graph.write_bytes(graph.read_bytes()[:3000])
+    with pytest.raises(RefusedError, match="damaged or not whole: saved_model.pb"):
+        check_saved_model(folder)
