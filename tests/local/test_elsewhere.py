@@ -114,6 +114,57 @@ def test_it_is_not_done_again_but_for_another_file(folder: Path, published: Path
     assert command(folder, "plan", "job.yaml").stdout.count("skipped, the job is finished") == 2
 
 
+STEPS = [
+    {"technique": "Distill", "width": 0.5, "epochs": 100, "learningRate": 0.02},
+    {"technique": "QuantizationAware", "epochs": 3},
+    {"technique": "Int4"},
+]
+
+
+def wide() -> keras.Model:
+    """The same answers from more weights, which leaves room for a student."""
+    narrow = solved()
+    weights, bias = narrow.get_layer("logits").get_weights()
+    spread = np.random.default_rng(0).normal(size=(13, 64))
+    first, last = keras.layers.Dense(64, use_bias=False), keras.layers.Dense(3)
+    network = keras.Sequential([keras.Input((13,)), narrow.layers[0], first, last])
+    first.set_weights([spread])
+    last.set_weights([np.linalg.pinv(spread) @ weights, bias])
+    return network
+
+
+@pytest.fixture(scope="module")
+def from_saved_model(folder: Path) -> Path:
+    """What was made of a SavedModel: a form of it, and a student that went on learning in 4 bits."""
+    wide().export(folder / "wide", format="tf_saved_model", verbose=False)
+    listed = json.dumps(["DynamicRange", {"name": "student", "steps": STEPS}, "QuantizationAware"])
+    options = ["--set", f"compression.candidates={listed}", "--set", "dataset.split={test: 0.2, validation: 0.3}"]
+    ran = command(folder, "compress", "wide", "--data", "wine.csv", "--target", "target", *options, "-o", "small")
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    return folder / "small"
+
+
+def test_a_saved_model_is_published_with_its_student_and_without_a_network(
+    folder: Path, from_saved_model: Path
+) -> None:
+    report = PublishedReport.parse(json.loads((from_saved_model / "steelyard.json").read_text()))
+    assert isinstance(report.training, TrainingElsewhere)
+    assert (report.training.format, report.training.weights) == ("SavedModel", 13 * 64 + 64 * 3 + 3 + 2 * 13)
+    baseline, form, student, learning = report.choice.candidates
+    assert baseline.bytes is not None and student.bytes is not None and form.failure is None
+    assert student.bytes < baseline.bytes and student.validation is not None
+    assert student.validation["accuracy"].value >= 0.9 and student.made is not None and student.made.work
+    assert learning.failure is not None and "a student of it does (Distill before this step)" in learning.failure
+    assert command(folder, "verify", "small").returncode == 0 and not (from_saved_model / "model.keras").exists()
+    assert "Came as a SavedModel's folder" in (from_saved_model / "README.md").read_text()
+
+
+def test_what_a_saved_model_is_made_into_predicts_raw_rows(from_saved_model: Path) -> None:
+    rows = WINE.drop(columns="target")
+    own = [LABELS[index] for index in wide()(rows.to_numpy(np.float32)).numpy().argmax(1)]
+    assert np.mean(np.array(list(steelyard.load(from_saved_model).predict(rows))) == own) >= 0.9
+
+
 @pytest.fixture(scope="module")
 def forest(folder: Path) -> Path:
     """What was made of a forest of scikit-learn, fitted on words."""

@@ -29,6 +29,12 @@ def test_it_has_what_its_format_can_do_and_no_model_of_its_own() -> None:
     assert "model" not in given.model_dump(by_alias=True, exclude_unset=True)
 
 
+def test_a_saved_model_has_what_a_network_has_and_both_may_be_searched() -> None:
+    for given in ("Keras", "SavedModel"):
+        searched = spec(trained={"uri": "net", "format": given}, compression={"candidates": ["Auto"]})
+        assert searched.capabilities.family.name == "keras" and searched.sets_rows_aside
+
+
 def test_a_model_of_scikit_learn_has_its_own_candidates() -> None:
     given = spec(trained={"uri": "a.skops", "format": "Skops"}, compression={})
     assert given.capabilities.family.name == "sklearn" and given.candidates == ["Onnx"]

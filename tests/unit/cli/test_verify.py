@@ -117,6 +117,15 @@ def test_a_model_of_before_the_page_needs_none(model: Path) -> None:
     assert problems(model) == []
 
 
+def test_what_came_as_a_saved_model_has_no_network_beside_it(model: Path) -> None:
+    document = json.loads((model / REPORT_FILE).read_text())
+    training = {"parts": [], "format": "SavedModel", "digest": "0", "weights": 3}
+    (model / REPORT_FILE).write_text(json.dumps({**document, "training": training}))
+    (model / "model.keras").unlink()
+    (model / SUMS_FILE).write_bytes(sums_of(model))
+    assert problems(model) == []
+
+
 def test_what_is_published_may_be_replaced() -> None:
     for runtime in RUNTIME_FILES:
         assert files_of(runtime) | {SUMS_FILE, *OF_A_SEARCH} <= KNOWN_FILES

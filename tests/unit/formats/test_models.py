@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from steelyard.formats.models import NoModelError, model_format
+from steelyard.formats.models import digest_of, model_format, size_of
+from steelyard.formats.saved_models import MOST_FILES, NoModelError
 
 
 def archive(path: Path, *names: str) -> Path:
@@ -45,7 +46,10 @@ def test_other_archives_and_folders_are_told(tmp_path: Path) -> None:
         model_format(archive(tmp_path / "net.pt", "net/data.pkl", "net/version"))
     with pytest.raises(NoModelError, match="without a model's description"):
         model_format(archive(tmp_path / "a.zip", "a.csv"))
-    with pytest.raises(NoModelError, match="is a folder"):
+    with pytest.raises(NoModelError, match=r"is a folder without a saved_model\.pb; allowed: a \.keras file"):
+        model_format(tmp_path)
+    (tmp_path / "saved_model.pbtxt").write_text("")
+    with pytest.raises(NoModelError, match="is a SavedModel in text"):
         model_format(tmp_path)
 
 
@@ -53,3 +57,37 @@ def test_an_archive_of_very_many_files_is_not_read(tmp_path: Path) -> None:
     many = archive(tmp_path / "net.keras", *(f"{number:0200}" for number in range(5_000)))
     with pytest.raises(NoModelError, match="a zip archive of far too many files"):
         model_format(many)
+
+
+def saved_model(folder: Path) -> Path:
+    """A folder that is laid out as a SavedModel, with files beside it that are not read."""
+    names = ("saved_model.pb", "variables/variables.index", "variables/variables.data-00000-of-00001")
+    for name in (*names, "fingerprint.pb", "assets/words.txt", "assets.extra/requests"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(name)
+    return folder
+
+
+def test_a_saved_model_is_the_files_that_are_read_of_it(tmp_path: Path) -> None:
+    folder = saved_model(tmp_path / "net")
+    assert (model_format(folder), size_of(folder)) == ("SavedModel", 14 + 25 + 39)
+    digest = digest_of(folder)
+    (folder / "assets/words.txt").write_text("others")
+    assert digest_of(folder) == digest
+    (folder / "variables/variables.index").write_text("others")
+    assert digest_of(folder) != digest
+
+
+def test_a_saved_model_that_is_not_whole_linked_or_far_too_many_files_is_told(tmp_path: Path) -> None:
+    folder = saved_model(tmp_path / "net")
+    data = folder / "variables/variables.data-00000-of-00001"
+    data.unlink()
+    with pytest.raises(NoModelError, match="is a SavedModel that is not whole: its folder variables lacks the index"):
+        model_format(folder)
+    data.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(NoModelError, match=r"whose variables/variables\.data-00000-of-00001 is a link"):
+        model_format(folder)
+    for number in range(MOST_FILES):
+        (folder / f"assets/{number}").touch()
+    with pytest.raises(NoModelError, match="of more than 1,000 files"):
+        model_format(folder)

@@ -66,6 +66,8 @@ class Space:
     """Of a technique (Distill, QuantizationAware) and a network's weights: what it is to be told of how long it trains,
     and the most that this takes."""
     objective: CompressionObjective
+    own_learns: bool = True
+    """Whether the trained network itself can go on learning; its students always can."""
 
 
 _Came: TypeAlias = Literal["passes", "fails", "no room", "not tried"]
@@ -139,6 +141,8 @@ class _Search:
 
     def _learned(self, net: Net) -> _Tries:
         """A network that goes on learning in 4 bits, in its formats."""
+        if net == TRAINED and not self.space.own_learns:
+            return "not tried"
         if self._is_for_latency or net not in self.least or self.least[net] >= self.best * _WORTH:
             return "not tried"
         return (yield from self._formats(net, is_learned=True))

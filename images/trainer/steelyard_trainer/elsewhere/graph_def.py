@@ -25,7 +25,8 @@ OPERATORS = frozenset(_OPERATORS.split())
 _OF_VARIABLES = frozenset(
     {"DisableCopyOnRead", "PartitionedCall", "ReadVariableOp", "ResourceGather", "StatefulPartitionedCall"}
 )
-"""What calls a function of the same file, which is looked at, too, and what reads a variable, until it is a constant."""
+"""What calls a function of the same file, which is looked at, too, and what reads a variable, which becomes a
+constant."""
 _CALLS = frozenset({"PartitionedCall", "StatefulPartitionedCall"})
 MOST_NAMED = 20
 

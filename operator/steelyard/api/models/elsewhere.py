@@ -35,6 +35,7 @@ class KerasFromElsewhere(ModelFromElsewhere):
         replace(KERAS, noun=NOUN, plural=PLURAL),
         candidates=("DynamicRange", "Float16", "Int8"),
         compression_objective="Size",
+        is_searched=True,
     )
 
 

@@ -32,8 +32,8 @@ def making(told: Told) -> Section:
         how = (
             f"Came as a {_CAME_AS.get(training.format, f'file of {training.format}')} with {what}, SHA-256 "
             f"`{training.digest}`. {TRAINED_ELSEWHERE[0].upper()}{TRAINED_ELSEWHERE[1:]}. Here it was judged, and "
-            "compressed where that is said above: only what was fitted anew (Refit) has learned rows of this job, "
-            "those of its training set."
+            "compressed where that is said above: only what was fitted anew (Refit) or taught (Distill) has learned "
+            "rows of this job, those of its training set."
         )
     else:
         settings = listed(f"{name}={value!r}" for name, value in training.parameters.items())

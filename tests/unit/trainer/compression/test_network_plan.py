@@ -31,6 +31,7 @@ class Family:
     objective: CompressionObjective = "Size"
     no_room: tuple[str, ...] = ()
     convolutions: bool = False
+    own_learns: bool = True
     overhead: int = 1_000
     asked: list[Wanted] = field(default_factory=list)
     ended: str = ""
@@ -39,7 +40,9 @@ class Family:
         own = size_of(1.0, 0)
         assert own is not None
         times = {"Distill": 6, "QuantizationAware": 1}
-        space = Space(self.size, lambda name, weights: ({"epochs": 7}, times[name] * weights), self.objective)
+        space = Space(
+            self.size, lambda name, weights: ({"epochs": 7}, times[name] * weights), self.objective, self.own_learns
+        )
         asking = questions(space, Seen(passes=True, bytes=4 * own.weights + self.overhead))
         self.ended = self.answer(asking)
         return [wanted.name for wanted in self.asked]
@@ -118,6 +121,16 @@ def test_where_no_student_passes_the_trained_network_learns_in_4_bits() -> None:
     names = Family(lambda name: "width" not in name and name != "Int4" and "blocks" not in name).search()
     assert widths(names)[:3] == ["0.25", "0.5", "0.7071"]
     assert "qat-Int4" in names
+
+
+def test_what_can_not_go_on_learning_itself_is_left_out() -> None:
+    family = Family(lambda name: "width" not in name and name != "Int4" and "blocks" not in name, own_learns=False)
+    assert "qat-Int4" not in family.search()
+    fails = ("Int4", "width-0.125")
+    others = Family(
+        lambda name: "qat" in name or not (name.endswith(fails) or name.startswith(fails)), own_learns=False
+    )
+    assert "width-0.25-qat-Int4" in others.search()
 
 
 def test_fewer_layers_are_tried_at_the_narrowest_width() -> None:

@@ -35,6 +35,7 @@ class HowTrained:
     """How the model was trained: what a technique that trains goes by where its settings say nothing."""
 
     model: Model
+    """Whose students it has."""
     training: Training
     row_weights: Callable[[NDArray[Any]], NDArray[np.float32]]
     """How much each row counts, of the targets of all rows that are learned: both shape (rows,)."""
@@ -43,6 +44,9 @@ class HowTrained:
     answers: Callable[[Artifact, Labelled], NDArray[np.float64]] | None = None
     """What a model says of the rows that it learned, shape (rows, outputs), where it can be told as if it had not
     learned them; for a network that learns from it. Raises CannotBeMadeError where none can. None: it is a network."""
+    is_elsewhere: bool = False
+    """Whether it was trained elsewhere: `model` and `training` are its students', and features are as the table has
+    them, neither shifted nor scaled."""
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ import tensorflow as tf
 
 from steelyard.api.errors import ConfigurationError
 from steelyard.api.metrics import Measure
+from steelyard.api.models import Model
 from steelyard.api.training_job import TrainingJobSpec
 from steelyard.contract.package import KERAS_FILE
 from steelyard.contract.report import NetworkTraining, TrainingElsewhere
@@ -33,16 +34,19 @@ from steelyard_trainer.compression.techniques.base import HowTrained, Progress, 
 from steelyard_trainer.data.reading import Examples, PreparedDataset
 from steelyard_trainer.data.shape import Shape
 from steelyard_trainer.data.splitting import SplitName
+from steelyard_trainer.families.keras.frozen_graph import weights_of
 from steelyard_trainer.families.keras.keras_file import write_keras
 from steelyard_trainer.families.keras.row_weights import row_weights
-from steelyard_trainer.families.keras.search_space import plan_of
+from steelyard_trainer.families.keras.search_space import Came, plan_of
 from steelyard_trainer.publishing.package import versions
 
 BASELINE_RECIPE = Recipe.of("LiteRT")
 """A network as it is published without compression."""
 
 
-def trained_network(model: keras.Model, folder: Path, dataset: PreparedDataset, spec: TrainingJobSpec) -> Trained:
+def trained_network(
+    model: keras.Model, folder: Path, dataset: PreparedDataset, spec: TrainingJobSpec, students: Model | None = None
+) -> Trained:
     """A network, for those who make something of it.
 
     Args:
@@ -50,18 +54,17 @@ def trained_network(model: keras.Model, folder: Path, dataset: PreparedDataset, 
         folder: where its file lies; it is not read.
         dataset: what it was trained on.
         spec: of the job that makes something of it.
+        students: of a model from elsewhere: the kind of network that its students are.
     """
     preprocessing, class_weights = dataset.preprocessing, spec.training.class_weights
     shape = Shape.of(preprocessing)
-    how_trained = None
-    # Of a model from elsewhere nobody knows how: what goes on training as it was trained can't be applied.
-    if not spec.is_from_elsewhere:
-        how_trained = HowTrained(
-            spec.model,
-            spec.training,
-            lambda targets: row_weights(targets, dataset.classes, class_weights),
-            shape.categories,
-        )
+    how_trained = HowTrained(
+        students or spec.model,
+        spec.training,
+        lambda targets: row_weights(targets, dataset.classes, class_weights),
+        shape.categories,
+        is_elsewhere=students is not None,
+    )
     return Trained(
         Artifact.in_memory(folder, "Keras", model),
         shape.width,
@@ -130,11 +133,15 @@ class Workbench:
         return model
 
     @property
-    def own_work(self) -> int | None:
-        """What was trained to make the model, at most: rows x epochs x weights; None where it was not trained here."""
-        if self.spec.is_from_elsewhere:
-            return None
-        return self.dataset.rows["train"] * self.spec.training.epochs * int(self.model.count_params())
+    def own_work(self) -> int:
+        """What was trained to make the model, at most: rows x epochs x weights; of one from elsewhere, what it would
+        be."""
+        return self.dataset.rows["train"] * self.spec.training.epochs * weights_of(self.model)
+
+    @property
+    def came_as(self) -> Came | None:
+        """What a search knows of a model from elsewhere; None of one that was trained here."""
+        return None
 
     def read(self, splits: Sequence[SplitName]) -> Examples:
         """The rows of some parts, as the model takes them."""
@@ -174,9 +181,10 @@ class Workbench:
         measuring = measuring_on(self.dataset, measures, self.spec.training.seed, costs_asked(self.spec))
         recipes = recipes_of(self.spec, BASELINE_RECIPE)
         shape, rows = Shape.of(self.preprocessing), self.dataset.rows["train"]
-        search = Search.of(self.spec, partial(plan_of, self.spec, shape, rows), self.tell)
+        search = Search.of(self.spec, partial(plan_of, self.spec, shape, rows, came=self.came_as), self.tell)
         return Candidates(kept, self._trained, recipes, measuring, self.tell, self.progress, search)
 
     def _trained(self) -> Trained:
-        trained = trained_network(self.model, self.model_file.parent, self.dataset, self.spec)
+        students = self.came_as.students if self.came_as else None
+        trained = trained_network(self.model, self.model_file.parent, self.dataset, self.spec, students)
         return replace(trained, read_training=lambda: self.read(self.learned))

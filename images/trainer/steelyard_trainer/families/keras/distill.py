@@ -22,26 +22,30 @@ _NOISE = 0.1
 
 def _apply(artifact: Artifact, settings: Distill, data: StepData, tell: Tell) -> Artifact:
     from steelyard_trainer.data.shape import Shape
+    from steelyard_trainer.families.keras.frozen_graph import weights_of
     from steelyard_trainer.families.keras.keras_file import write_keras
     from steelyard_trainer.families.keras.lessons import Course, LessonRows, TaughtBatches, learn
     from steelyard_trainer.families.keras.narrowing import begin_as
-    from steelyard_trainer.families.keras.networks import serving_network, training_network
+    from steelyard_trainer.families.keras.networks import Scaling, serving_network, training_network
     from steelyard_trainer.families.keras.teacher import Teacher, taught
 
     if (how_trained := data.how_trained) is None:
         raise CannotBeMadeError("it is not known which kind of network was trained")
-    student, training = student_of(how_trained.model, settings), how_trained.training
+    is_elsewhere, training = how_trained.is_elsewhere, how_trained.training
+    student = student_of(how_trained.model, settings, is_elsewhere=is_elsewhere)
     shape = Shape(data.width, data.classes, how_trained.categories)
-    network = training_network(student, shape, training.seed)
+    rows = LessonRows.of(data, how_trained)
+    # What came from elsewhere takes features as the table has them, and so must what is published in its place.
+    scaling = Scaling.of(rows.learned.features) if is_elsewhere else None
+    network = training_network(student, shape, training.seed, scaling)
     teacher = Teacher.of(artifact, data.classes)
-    weights, most = network.model.count_params(), teacher.model.count_params()
+    weights, most = network.model.count_params(), weights_of(teacher.model)
     if weights >= most:
         raise CannotBeMadeError(
             f"a student is smaller than its teacher, but it would have {weights:,} weights to {most:,}"
         )
     if settings.start == "Pruned":
         begin_as(network.model, teacher.model)
-    rows = LessonRows.of(data, how_trained)
     learned, noise = len(rows.learned.targets), settings.noise
     if noise is None:
         noise = _NOISE if learned < SMALL_SET_ROWS else 0.0
@@ -67,14 +71,28 @@ def _apply(artifact: Artifact, settings: Distill, data: StepData, tell: Tell) ->
         taught(data.classes is not None, settings.temperature, settings.mixing),
     )
     made = Artifact(data.into, "Keras", work)
-    write_keras(serving_network(student, shape, network, name="student"), made.file)
+    write_keras(serving_network(student, shape, network, "student", scaling), made.file)
     return made
 
 
-def student_of(model: Model, settings: Distill) -> Model:
-    """The student's kind and settings. Raises CannotBeMadeError where the model has none so small."""
+def student_of(model: Model, settings: Distill, *, is_elsewhere: bool = False) -> Model:
+    """The student's kind and settings.
+
+    Args:
+        model: the trained one, or of one from elsewhere the one that stands for it.
+        settings: of the technique.
+        is_elsewhere: whether it does.
+
+    Raises:
+        CannotBeMadeError: the model has none so small, or not with the first weights that are asked for.
+    """
+    if is_elsewhere and settings.start == "Pruned":
+        raise CannotBeMadeError(
+            "Distill.start: Pruned takes the units of a network of the same kind, which a model from elsewhere has "
+            "none of; leave start out"
+        )
     if settings.model is not None:
-        return _own(settings.model, model)
+        return settings.model if is_elsewhere else _own(settings.model, model)
     student: Model | None = model
     for _ in range(settings.fewer_layers):
         student = student and student.shallower()

@@ -63,6 +63,11 @@ def fine_tune(
     """
     if (how_trained := data.how_trained) is None:
         raise CannotBeMadeError("it is not known how the network was trained")
+    if how_trained.is_elsewhere and artifact == data.trained:
+        raise CannotBeMadeError(
+            "a model from elsewhere does not go on learning: how it was trained is not known; a student of it does "
+            "(Distill before this step)"
+        )
     tell(f"{name} is fine-tuned to answer as the trained network")
     # What learned from a model of another library is its own teacher.
     teaches = data.trained if data.trained.runtime == "Keras" else artifact

@@ -20,12 +20,15 @@ from steelyard.contract.report import TrainingElsewhere
 from steelyard.contract.stages import Reason
 from steelyard.serving.interface import TargetUnit
 from steelyard_trainer.compression.artifact import Artifact
+from steelyard_trainer.compression.network_plan import Size
 from steelyard_trainer.data.reading import PreparedDataset
+from steelyard_trainer.data.shape import Shape
 from steelyard_trainer.data.words import listed
 from steelyard_trainer.elsewhere.archive import RefusedError
 from steelyard_trainer.elsewhere.keras_archive import check_archive
 from steelyard_trainer.families.keras.bench import Workbench
 from steelyard_trainer.families.keras.frozen_graph import graph_model
+from steelyard_trainer.families.keras.search_space import Came, stand_in
 
 _ROWS_ASKED = 1000
 """By which it is told what the outputs are."""
@@ -189,6 +192,14 @@ class BenchOfElsewhere(Workbench):
             check_archive(self.model_file)
             return keras.saving.load_model(self.model_file, compile=False, safe_mode=True)
         return graph_model(self.model_file.read_bytes(), self.came)
+
+    @cached_property
+    def came_as(self) -> Came:
+        """What a search knows of it, and what its students are."""
+        weights, shape = max(1, int(self.came["weights"])), Shape.of(self.preprocessing)
+        # A document of an earlier version does not tell the last two.
+        takes_blocks, has_convolutions = (bool(self.came.get(name)) for name in ("takesBlocks", "hasConvolutions"))
+        return Came(Size(weights, takes_blocks, has_convolutions), stand_in(weights, shape.width, shape.outputs))
 
     @property
     def _has_layers(self) -> bool:

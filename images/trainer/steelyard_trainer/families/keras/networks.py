@@ -7,9 +7,11 @@ computed in float64, beside the network. Both have the same weights.
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Self
 
 import keras
+import numpy as np
+from numpy.typing import NDArray
 
 from steelyard.api.models import Model
 from steelyard.api.models.convolutional import Convolutional
@@ -34,22 +36,44 @@ class TrainingNetwork:
         return self.model([features, mask] if self.takes_row_mask else features, training=training)
 
 
-def training_network(spec: Model, shape: Shape, seed: int) -> TrainingNetwork:
+@dataclass(frozen=True)
+class Scaling:
+    """What a network itself makes of features that nobody has scaled: mean 0 and deviation 1."""
+
+    mean: NDArray[np.float64]
+    variance: NDArray[np.float64]
+    """Shape (width,), above 0."""
+
+    @classmethod
+    def of(cls, features: NDArray[Any]) -> Self:
+        """By what rows have, shape (rows, width). What is the same in all of them is only shifted."""
+        variance = features.var(axis=0, dtype=np.float64)
+        return cls(features.mean(axis=0, dtype=np.float64), np.where(variance > 0, variance, 1.0))
+
+    def __call__(self, features: Any) -> Any:
+        """The scaled features."""
+        by = {"mean": self.mean.tolist(), "variance": self.variance.tolist()}
+        return keras.layers.Normalization(**by, name="scaled")(features)
+
+
+def training_network(spec: Model, shape: Shape, seed: int, scaling: Scaling | None = None) -> TrainingNetwork:
     """The network to train; its first weights are a function of the seed alone."""
     features = keras.Input((shape.width,), name="features")
     mask = keras.Input((), dtype="bool", name="row_mask")
-    outputs, normalizes = _outputs(features, spec, shape, seed, mask)
+    outputs, normalizes = _outputs(scaling(features) if scaling else features, spec, shape, seed, mask)
     return TrainingNetwork(keras.Model([features, mask] if normalizes else features, outputs), normalizes)
 
 
-def serving_network(spec: Model, shape: Shape, trained: TrainingNetwork, name: str | None = None) -> keras.Model:
+def serving_network(
+    spec: Model, shape: Shape, trained: TrainingNetwork, name: str | None = None, scaling: Scaling | None = None
+) -> keras.Model:
     """The network to publish, of plain Keras layers, with the trained one's weights.
 
     Features (rows, width) float32 give probabilities (rows, classes), or the standardized target (rows, 1). Without a
     name its file depends on how many networks the process made.
     """
     features = keras.Input((shape.width,), name="features")
-    outputs, _ = _outputs(features, spec, shape, seed=0, mask=None)
+    outputs, _ = _outputs(scaling(features) if scaling else features, spec, shape, seed=0, mask=None)
     if shape.classes:
         outputs = keras.layers.Softmax(name="probabilities")(outputs)
     model = keras.Model(features, outputs, name=name)

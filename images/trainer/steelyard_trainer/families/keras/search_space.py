@@ -2,13 +2,16 @@
 networks and the family's networks.
 """
 
+import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 import keras
 
 from steelyard.api.compression.techniques import Distill
+from steelyard.api.models import Model
 from steelyard.api.training_job import TrainingJobSpec
 from steelyard_trainer.compression.network_plan import Size, Space, questions
 from steelyard_trainer.compression.plan import Plan
@@ -19,6 +22,7 @@ from steelyard_trainer.families.keras.lessons import LEAST_STEPS, epochs_of
 from steelyard_trainer.families.keras.networks import training_network
 
 _BLOCK = 32
+_MOST_UNITS = 1024
 _MOST_OF_THE_WORK = 1 / 3
 """Of all that may be spent, one training takes no more for its many steps; though as much as the job's epochs say."""
 _HOW_LONG = {
@@ -28,15 +32,40 @@ _HOW_LONG = {
 """What the job's epochs are multiplied by, and how many steps they have at least."""
 
 
-def plan_of(spec: TrainingJobSpec, shape: Shape, rows: int, most_work: float) -> Plan:
+@dataclass(frozen=True)
+class Came:
+    """A network from elsewhere, as far as a search must know it."""
+
+    size: Size
+    students: Model
+    """Whose narrower ones are its students."""
+
+
+def stand_in(weights: int, width: int, outputs: int) -> Model:
+    """What stands for a network of an unknown kind: an mlp with about as many weights, and half as many units in its
+    second hidden layer as in its first.
+
+    Args:
+        weights: that the network has; so many are not exceeded where there is any such mlp.
+        width: features of a row.
+        outputs: of the network.
+    """
+    # units x (width + 1) + units / 2 x (units + 1) + outputs x (units / 2 + 1) = weights
+    half = (width + 1.5 + outputs / 2) / 2
+    units = 2 * (math.sqrt(half**2 + max(0, weights - outputs) / 2) - half)
+    first = min(_MOST_UNITS, max(2, int(units) // 2 * 2))
+    return Model.model_validate({"mlp": {"hiddenUnits": [first, first // 2]}})
+
+
+def plan_of(spec: TrainingJobSpec, shape: Shape, rows: int, most_work: float, came: Came | None = None) -> Plan:
     """How a job's network is searched. See `space_of`."""
-    space = space_of(spec, shape, rows, most_work)
+    space = space_of(spec, shape, rows, most_work, came)
     own = space.size_of(1.0, 0)
     assert own is not None
     return Plan(lambda baseline: questions(space, baseline), rows * spec.training.epochs * own.weights)
 
 
-def space_of(spec: TrainingJobSpec, shape: Shape, rows: int, most_work: float) -> Space:
+def space_of(spec: TrainingJobSpec, shape: Shape, rows: int, most_work: float, came: Came | None = None) -> Space:
     """The networks that there are.
 
     Args:
@@ -44,12 +73,15 @@ def space_of(spec: TrainingJobSpec, shape: Shape, rows: int, most_work: float) -
         shape: of what the network takes and gives.
         rows: of the training set.
         most_work: what the search may spend, in times the job's own training.
+        came: where the network was trained elsewhere.
     """
     training = spec.training
 
     @cache
     def size_of(width: float, fewer_layers: int) -> Size | None:
-        model = spec.model
+        if came and width == 1 and not fewer_layers:
+            return came.size
+        model = came.students if came else spec.model
         if width < 1 or fewer_layers:
             try:
                 model = distill.student_of(model, Distill.model_validate({"width": width, "fewerLayers": fewer_layers}))
@@ -73,4 +105,4 @@ def space_of(spec: TrainingJobSpec, shape: Shape, rows: int, most_work: float) -
         most = max(fewest, int(_MOST_OF_THE_WORK * most_work * own_work / (rows * weights)))
         return ({}, rows * epochs * weights) if epochs <= most else ({"epochs": most}, rows * most * weights)
 
-    return Space(size_of, training_of, spec.compression_objective)
+    return Space(size_of, training_of, spec.compression_objective, own_learns=came is None)
