@@ -10,11 +10,17 @@ import pytest
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
+from steelyard.api.loading import parse_training_job
 from steelyard_trainer.compression.artifact import Artifact
+from steelyard_trainer.compression.network_plan import Size
+from steelyard_trainer.compression.plan import Seen
 from steelyard_trainer.compression.techniques.litert_converter import converted
+from steelyard_trainer.data.shape import Shape
 from steelyard_trainer.elsewhere.archive import RefusedError
 from steelyard_trainer.elsewhere.saved_model import Signature, check_saved_model
 from steelyard_trainer.families.keras.frozen_graph import frozen, graph_model, weights_of
+from steelyard_trainer.families.keras.networks import training_network
+from steelyard_trainer.families.keras.search_space import Came, plan_of, stand_in
 
 ROWS = np.random.default_rng(0).normal(size=(9, 16)).astype(np.float32)
 
@@ -107,6 +113,15 @@ def changed(folder: Path, change: Callable[[Any], None]) -> Path:
     return folder
 
 
+def test_one_of_several_graphs_is_refused_as_it_would_be_run_while_it_is_loaded(tmp_path: Path) -> None:
+    folder = saved(tmp_path / "net", Plain())
+    model = saved_model_pb2.SavedModel.FromString((folder / "saved_model.pb").read_bytes())
+    model.meta_graphs.add().meta_info_def.tags.append("train")
+    (folder / "saved_model.pb").write_bytes(model.SerializeToString())
+    with pytest.raises(RefusedError, match=r"has 2 graphs; allowed: one, .* tags: \['serve'\] and \['train'\]"):
+        check_saved_model(folder)
+
+
 def enlarge(graph: Any) -> None:
     """Has a variable say that it is larger than any memory."""
     node = next(each for each in graph.object_graph_def.nodes if each.WhichOneof("kind") == "variable")
@@ -139,3 +154,34 @@ def test_one_that_is_not_whole_is_told(tmp_path: Path) -> None:
     graph.write_bytes(graph.read_bytes()[:3000])
     with pytest.raises(RefusedError, match="damaged or not whole: saved_model"):
         check_saved_model(folder)
+
+
+def test_what_stands_for_a_network_has_about_as_many_weights_and_a_search_goes_by_it() -> None:
+    for weights in (500, 20_000):
+        standing = training_network(stand_in(weights, 16, 3), Shape(16, 3), 0).model.count_params()
+        assert 0.85 * weights < standing <= weights
+    job = {
+        "apiVersion": "steelyard.dev/v1alpha1",
+        "kind": "TrainingJob",
+        "metadata": {"name": "a"},
+        "spec": {
+            "dataset": {"uri": "a.csv", "target": "t"},
+            "trained": {"uri": "net", "format": "SavedModel"},
+            "compression": {"candidates": ["Auto"]},
+        },
+    }
+    spec, came = parse_training_job(job).spec, Came(Size(20_000, takes_blocks=True), stand_in(20_000, 16, 3))
+    plan = plan_of(spec, Shape(16, 3), 1_000, 3.0, came)
+    assert plan.own_work == 1_000 * spec.training.epochs * 20_000
+    asking, asked = plan.ask(Seen(passes=True, bytes=82_000)), list[str]()
+    wanted = next(asking)
+    try:
+        while True:
+            asked.append(wanted.name)
+            # Of the network itself no form in 4 bits passes, and no student.
+            passes = wanted.name in ("DynamicRange", "Float16", "Int8")
+            wanted = asking.send(Seen(passes, 20_000 if passes else 9_000))
+    except StopIteration:
+        pass
+    assert asked[:5] == ["DynamicRange", "Float16", "Int8", "Int4", "Int4-blocks"]
+    assert any(name.startswith("width-0.25") for name in asked) and not any(name.startswith("qat") for name in asked)

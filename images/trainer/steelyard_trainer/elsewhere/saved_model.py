@@ -54,10 +54,11 @@ def _read(path: Path) -> Any:
         model.ParseFromString(path.read_bytes())
     except (DecodeError, RecursionError) as error:
         raise RefusedError(f"it is damaged or not whole: {GRAPH_FILE}: {error}") from None
-    graphs = [each for each in model.meta_graphs if "serve" in each.meta_info_def.tags]
-    if len(graphs) != 1:
-        tags = " and ".join(str(list(each.meta_info_def.tags)) for each in model.meta_graphs) or "none"
-        raise RefusedError(f"it has {len(graphs)} graphs with the tag 'serve', one is needed; its graphs' tags: {tags}")
+    graphs = model.meta_graphs
+    # Where there are several, TensorFlow loads it as TensorFlow 1 did, which runs what the file says.
+    if len(graphs) != 1 or "serve" not in graphs[0].meta_info_def.tags:
+        tags = " and ".join(str(list(each.meta_info_def.tags)) for each in graphs) or "none"
+        raise RefusedError(f"it has {len(graphs)} graphs; allowed: one, with the tag 'serve'; its graphs' tags: {tags}")
     if not graphs[0].HasField("object_graph_def"):
         raise RefusedError("it was saved by TensorFlow 1; load it in TensorFlow 2, and save it again")
     return graphs[0]
