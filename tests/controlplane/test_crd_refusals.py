@@ -43,6 +43,7 @@ BY_SCHEMA = [
     (["dataset.split.seed=4294967296"], "spec.dataset.split.seed", "should be less than or equal to 4294967295"),
     (["dataset.checks.minRows=1000000000001"], "spec.dataset.checks.minRows", "less than or equal to 1000000000000"),
     (["runPolicy.backoffLimit=-1"], "spec.runPolicy.backoffLimit", "should be greater than or equal to 0"),
+    (["runPolicy.stallTimeoutSeconds=9"], "spec.runPolicy.stallTimeoutSeconds", "greater than or equal to 10"),
     (["runPolicy.activeDeadlineSeconds=0"], "spec.runPolicy.activeDeadlineSeconds", "greater than or equal to 1"),
     (["template.securityContext={runAsUser: -1}"], "spec.template.securityContext.runAsUser", "than or equal to 0"),
     # bounds of texts, lists and maps

@@ -144,23 +144,34 @@ def test_one_after_the_other_each_is_as_it_is_alone(wine: Path, tmp_path: Path) 
     assert {event["trial"] for event in pack.events() if event.get("unit") == "epochs"} == {0, 1, 3, 4, 5}
 
 
-def test_a_killed_and_a_late_trial_cost_only_themselves(wine: Path, tmp_path: Path) -> None:
+def test_a_killed_a_late_and_a_stalled_trial_cost_only_themselves(wine: Path, tmp_path: Path) -> None:
     long = {"epochs": 100000, "checkpoint": {"everySeconds": 1000}}
     late = network(wine, 1, training=long)
     late["spec"]["runPolicy"] = {"activeDeadlineSeconds": 4}
-    pack = pack_of(tmp_path / "pack", [network(wine, 0, training=long), late, network(wine, 2, training={"epochs": 2})])
+    stalled = network(wine, 3, training=long)
+    stalled["spec"]["runPolicy"] = {"stallTimeoutSeconds": 10}
+    short = [network(wine, number, training={"epochs": 2}) for number in (2, 4)]
+    pack = pack_of(tmp_path / "pack", [network(wine, 0, training=long), late, short[0], stalled, short[1]])
     process = pack.start()
     try:
         wait_until(lambda: any(event.get("unit") == "epochs" for event in pack.events()), process, pack)
         (child,) = psutil.Process(process.pid).children()
         child.kill()
+        wait_until(
+            lambda: any(event.get("unit") == "epochs" and event["trial"] == 3 for event in pack.events()), process, pack
+        )
+        (child,) = psutil.Process(process.pid).children()
+        child.send_signal(signal.SIGSTOP)
         assert process.wait(GENEROUS_SECONDS) == ExitCode.DONE
     finally:
         process.kill()
     reports = pack.reports()
+    assert reports[3].reason.startswith(
+        "Stalled: no step, epoch or progress line for 10 s (spec.runPolicy.stallTimeout"
+    )
     assert reports[0].reason == "the process that worked on it was killed by signal 9 (OutOfMemory?)"
     assert reports[1].reason == "DeadlineExceeded: it still ran after 4 s (trialDeadlineSeconds)"
-    assert [reports[number].state for number in range(3)] == ["Failed", "Failed", "Complete"]
+    assert [reports[number].state for number in range(5)] == ["Failed", "Failed", "Complete", "Failed", "Complete"]
     # Its four seconds are the trial's own: TensorFlow's start is not counted.
     assert any(event.get("unit") == "epochs" and event["trial"] == 1 for event in pack.events())
 

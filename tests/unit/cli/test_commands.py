@@ -178,6 +178,18 @@ def test_what_a_search_of_candidates_may_cost_is_said_before_it_runs(
     assert "own training" not in steelyard(monkeypatch, capsys, command, manifest)[1]
 
 
+@pytest.mark.parametrize("command", ["plan", "validate"])
+def test_when_a_stage_has_stalled_is_said_before_it_runs(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], manifest: Path, command: str
+) -> None:
+    for model, is_one_step in (("{mlp: {}}", False), ("{randomForest: {}}", True)):
+        given = ["--set", f"model={model}", "--set", "runPolicy.stallTimeoutSeconds=60"]
+        code, output, errors = steelyard(monkeypatch, capsys, command, manifest, *given)
+        assert code == 0, errors
+        assert ("a fit that takes longer than 60 s counts as stalled" in output) == is_one_step
+        assert ("after 60 s without progress a stage starts again" in output) == (command == "plan")
+
+
 def test_plan_shows_the_stages_and_writes_nothing(
     manifest: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
