@@ -212,7 +212,7 @@ def test_a_job_fails_with_the_reason_that_its_stage_gave(namespace: Kubectl, nam
 
 
 @pytest.mark.parametrize(
-    ("name", "pods"), [("bad-data", 1), ("bad-model", 4), ("no-result", 1), ("stalls", 2), ("crashes", 2)]
+    ("name", "pods"), [("bad-data", 1), ("bad-model", 4), ("no-result", 1), ("stalls", 3), ("crashes", 2)]
 )
 def test_only_a_crash_is_tried_again(namespace: Kubectl, name: str, pods: int) -> None:
     ended(namespace, name)

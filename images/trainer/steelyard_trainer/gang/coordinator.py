@@ -119,8 +119,7 @@ class Coordinator:
 
     def _end_if_stalled(self, now: float) -> None:
         """Asks all where they are, then ends the generation; not where one goes on, for which the others may wait."""
-        beats = [beat for beat, _ in self._heard.values() if beat.generation == self._generation]
-        running = [beat for beat in beats if beat.phase == "running"]
+        running = [beat for beat, _ in self._heard.values() if beat.phase == "running"]
         if not running or any(beat.idle_seconds < self._stall_seconds for beat in running):
             self._asked_where_at = None
         elif self._asked_where_at is None:
