@@ -3,11 +3,14 @@
 import json
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import psutil
 import pytest
-from supervise_support import LIMITS, Workers, ended, wait_until
+from process_support import memory_group
+from supervise_support import BY_PYTHON, LIMITS, Workers, ended, wait_until
 
 from steelyard.contract.stages import ExitCode, Reason
 
@@ -85,6 +88,17 @@ def test_sigterm_is_passed_on_and_ends_with_try_again(tmp_path: Path) -> None:
     assert workers.result().reason == Reason.INTERRUPTED
 
 
+def test_memory_that_is_used_up_is_told_from_a_crash(tmp_path: Path) -> None:
+    """Also where a shell stands between, which tells of it by its exit code."""
+    with memory_group(100) as group:
+        join = ["sh", "-c", f'echo $$ > {group}/cgroup.procs; exec "$0" "$@"', *BY_PYTHON]
+        workers = Workers(tmp_path, join, workers=1)
+        assert ended(workers.start(["sh", "-c", "tail /dev/zero; exit $?"])) == [1]
+    assert workers.result().reason == Reason.OUT_OF_MEMORY
+    assert "worker 0: the memory of 100 MiB that it may use was used up" in workers.result().message
+    assert workers.result().message.endswith("the kernel killed the program sh; give it more")
+
+
 def test_the_program_ends_when_its_supervisor_is_killed(tmp_path: Path) -> None:
     (supervisor,) = Workers(tmp_path, workers=1).start(["sh", "-c", "echo $$ > pid; exec sleep 60"])
     program = said_pid(tmp_path, "pid")
@@ -119,3 +133,22 @@ def test_a_command_that_cannot_be_started_is_said_and_not_tried_again(
     assert ended(workers.start([program])) == [ExitCode.CONFIGURATION]
     assert f"'{program}' can't be started: " in workers.result().message
     assert message in workers.result().message
+
+
+def run_of_ours(workers: Workers, worker: int, *arguments: str) -> "subprocess.Popen[bytes]":
+    """What an initContainer of the trainer's image runs."""
+    return subprocess.Popen([sys.executable, "-m", "steelyard_trainer", *arguments], env=workers.environment(worker))
+
+
+def test_the_barrier_where_no_supervisor_stands_before_a_program(tmp_path: Path) -> None:
+    workers = Workers(tmp_path, limits={**LIMITS, "gangTimeoutSeconds": 1})
+    assert ended([run_of_ours(workers, 1, "wait-for-peers")]) == [ExitCode.TRY_AGAIN]
+    assert workers.result(1).reason == Reason.WORKERS_NOT_READY
+    assert workers.result(1).message.endswith(f"no answer from worker 0 (127.0.0.1:{workers.ports[2]})")
+    workers.limits = LIMITS
+    assert ended([run_of_ours(workers, worker, "wait-for-peers") for worker in (0, 1)]) == [0, 0]
+    # Its pod was replaced, and worker 0 is past it.
+    assert ended([run_of_ours(workers, 1, "wait-for-peers")]) == [0]
+    # Here is no image of the trainer's.
+    assert ended([run_of_ours(workers, 0, "install-supervisor", str(tmp_path))]) == [ExitCode.CONFIGURATION]
+    assert "there is no /opt/steelyard/supervise in this image" in workers.result().message
