@@ -27,7 +27,7 @@ PROGRAMS = {
         IMAGES / "trainer" / "steelyard_trainer",
     ],
 }
-PACKAGE_OF = {"yaml": "pyyaml", "sklearn": "scikit-learn", "tensorflow": "tensorflow-cpu"}
+PACKAGE_OF = {"yaml": "pyyaml", "sklearn": "scikit-learn", "tensorflow": "tensorflow-cpu", "google": "protobuf"}
 """Where a package is not called as its module is."""
 
 
