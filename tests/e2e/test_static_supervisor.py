@@ -1,6 +1,6 @@
 """The static supervisor as the trainer's image has it, in a root that has nothing but a program, and in one with musl.
 
-Needs no cluster: a root of its own with namespaces, as a container has them, in which it is process 1.
+Beside the cluster: in a root of its own with namespaces, as a container has them, where it is process 1.
 """
 
 import json
@@ -14,6 +14,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from cluster.real import RealCluster
 from repository_support import ROOT
 from static_support import compiled
 from supervise_support import Workers, ended, wait_until
@@ -25,7 +26,7 @@ MUSL = Path("/lib/ld-musl-x86_64.so.1")
 
 
 @pytest.fixture(scope="module")
-def supervise(machine_before: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:  # noqa: ARG001
+def supervise(own_cluster: RealCluster, tmp_path_factory: pytest.TempPathFactory) -> Path:  # noqa: ARG001
     """The file out of the image's archive, which is built where it is missing."""
     archive = subprocess.run(
         [ROOT / "images" / "build", "trainer"], check=True, stdout=subprocess.PIPE, text=True
