@@ -18,6 +18,8 @@ from cluster import cache
 from cluster.binaries import go
 
 PAUSE = "steelyard.test/pause:1"
+OWN_PROGRAM = "steelyard.test/own-program:1"
+"""Nothing but a static program and the model that it leaves (own_program/main.go). It names no user: root, as most."""
 BASE = "steelyard.test/base:1"
 """Debian bookworm with Python 3.11."""
 _BASE_PACKAGES = "python3,python3-venv,ca-certificates"
@@ -36,6 +38,31 @@ def pause_archive() -> Path:
                 layer = write_layer(program.parent, folder / "layer.tar")
                 write_archive(archive, PAUSE, [layer], {"Entrypoint": ["/pause"], "User": "65535:65535"})
     return archive
+
+
+def own_program_archive() -> Path:
+    """The archive of OWN_PROGRAM; built where it is missing, or another source's."""
+    source = Path(__file__).parent / "own_program" / "main.go"
+    archive = cache.images_folder() / f"own-program-{_digest(source)[:16]}.tar"
+    with cache.locked("images"):
+        if not archive.exists():
+            with _temporary_folder() as folder:
+                root = folder / "root"
+                program = root / "own"
+                go("build", "-trimpath", "-ldflags", "-s -w", "-o", str(program), str(source), folder=folder)
+                (root / "model.skops").write_bytes(_ridge_on_diabetes())
+                layer = write_layer(root, folder / "layer.tar")
+                write_archive(archive, OWN_PROGRAM, [layer], {"Entrypoint": ["/own"]})
+    return archive
+
+
+def _ridge_on_diabetes() -> bytes:
+    """A model of scikit-learn, as skops: the one that OWN_PROGRAM leaves."""
+    import skops.io
+    from sklearn.datasets import load_diabetes
+    from sklearn.linear_model import Ridge
+
+    return bytes(skops.io.dumps(Ridge(alpha=0.1).fit(*load_diabetes(return_X_y=True))))
 
 
 def base_archive() -> Path:

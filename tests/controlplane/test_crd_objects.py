@@ -110,7 +110,7 @@ def test_a_crd_is_applied_from_nothing_in_both_ways(
     try:
         found = admin.wait_for("crd", f"{kind}.{group}", _is_established)
         kept = found["metadata"].get("annotations", {}).get("kubectl.kubernetes.io/last-applied-configuration", "")
-        assert len(kept.encode()) < 200_000
+        assert len(kept.encode()) < 225_000
         assert bool(kept) is (way == "--server-side=false")
         reasons = {each["type"]: each["status"] for each in found["status"]["conditions"]}
         assert reasons.get("NonStructuralSchema", "False") == "False"

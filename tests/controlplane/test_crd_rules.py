@@ -6,6 +6,7 @@ from crd_support import MODELS, local_problems, manifest, refusals
 
 PREPARED = "dataset={uri: pvc://data/prepared, format: Prepared, target: t}"
 ELSEWHERE = "trained={uri: pvc://a/x.keras, format: Keras}"
+OWN = "image: a"
 TRIAL = "trial={tuningJob: search, number: 3, metric: accuracy, goal: Maximize}"
 
 
@@ -355,6 +356,26 @@ BY_RULE = [
         "spec.trial.label",
         "a label goes with one of the metrics rocAuc, averagePrecision, precision, recall, f1; leave it out",
     ),
+    # a program of the user's own
+    *(
+        ([f"model={{container: {{{container}, model: {{format: Keras}}}}}}", *more], f"spec.{field}", message)
+        for container, more, field, message in (
+            ("command: [a]", [], "model.container.image", "a cluster runs the command in an image, and none is named"),
+            (f"{OWN}, env: {{RANK: a}}", [], "model.container.env", "RANK is set by Steelyard"),
+            (f"{OWN}, env: {{STEELYARD_A: a}}", [], "model.container.env", "STEELYARD_A is set by Steelyard"),
+            (f"{OWN}, env: {{a b: a}}", [], "model.container.env", "'a b' is no variable's name"),
+            (OWN, ["training.epochs=3"], "training.epochs", "epochs does nothing for models of containers"),
+            (OWN, ["training.classWeights={}"], "training.classWeights", "container does not weigh classes"),
+            (OWN, ["compression={proof: CrossFitted}"], "compression.proof", "is not trained again on folds"),
+            (OWN, [PREPARED, "trained={uri: pvc://a/x}"], "trained", "a container trains its model itself"),
+            (OWN, ["publish=[]", TRIAL], "trial", "a container trains its model itself, for this job alone"),
+        )
+    ),
+    (
+        ["model={container: {image: a, model: {format: Keras, path: ../m}}}"],
+        "spec.model.container.model.path",
+        "'../m' leaves the folder that STEELYARD_MODEL_DIR names",
+    ),
     # scikit-learn's models and networks
     (["model={ridge: {}}", "training.workers=2"], "spec.training.workers", "fitted in one process; allowed: 1"),
     *(
@@ -405,7 +426,7 @@ BY_RULE = [
     (
         ["template.volumes=[{mountPath: /m, source: {secret: a, claim: b}}]"],
         "spec.template.volumes[0].source",
-        "exactly one of secret, configMap, claim is allowed, but secret and claim are given",
+        "exactly one of secret, configMap, claim, emptyDir is allowed, but secret and claim are given",
     ),
     (
         ["template.labels={a: b, steelyard.dev/job: c}"],

@@ -9,7 +9,7 @@ from typing import Protocol
 
 import pytest
 from cluster import cache, packages
-from cluster.images import base_archive, pause_archive
+from cluster.images import base_archive, own_program_archive, pause_archive
 from cluster.kubectl import Kubectl, fresh_namespace
 from cluster.leftovers import machine_settings
 from cluster.real import RealCluster, end_abandoned
@@ -79,7 +79,7 @@ def cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
         return
     request.getfixturevalue("machine_before")
     built = subprocess.run([_ROOT / "images" / "build"], check=True, stdout=subprocess.PIPE, text=True).stdout
-    archives = [pause_archive(), base_archive(), *map(Path, built.split())]
+    archives = [pause_archive(), base_archive(), own_program_archive(), *map(Path, built.split())]
     end_abandoned()
     # Beside the unpacked images, which are linked, not copied, where the file system is the same.
     folder = cache.run_folder(f"tests-{os.getpid()}")

@@ -1,7 +1,7 @@
 """`python -m steelyard_trainer prepare|train|finish|pack`: one stage, as the environment says.
 
-`supervise -- COMMAND` runs a program of a user's own in the stage train. `install-supervisor FOLDER` and
-`wait-for-peers` are for a pod's initContainers before such a program.
+`supervise -- COMMAND` runs a program of a user's own in the stage train. `begin-program`,
+`install-supervisor FOLDER` and `wait-for-peers` are for a pod's initContainers before such a program.
 """
 
 import os
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 USAGE = (
     "usage: python -m steelyard_trainer prepare|train|finish|pack, supervise -- COMMAND [ARGUMENT ...], "
-    "install-supervisor FOLDER, or wait-for-peers"
+    "begin-program, install-supervisor FOLDER, or wait-for-peers"
 )
 
 
@@ -66,6 +66,10 @@ def _run(stage: str) -> NoReturn:
             from steelyard_trainer.pack import PackContext, pack
 
             run_stage("pack", pack, PackContext.from_environment)
+        case "begin-program":
+            from steelyard_trainer.container.program import begin_program
+
+            run_stage("train", begin_program, StageContext.from_environment)
         case _:
             sys.exit(USAGE)
 

@@ -12,13 +12,14 @@ from steelyard.api.losses import allowed, fell
 from steelyard.api.training_job import TrainingJobSpec
 from steelyard.contract.report import BeforeReport, HeadroomReport
 from steelyard.contract.summaries import CandidateSummary
-from steelyard.report.parts.making import TRAINED_ELSEWHERE
+from steelyard.report.parts.making import TRAINED_BY_PROGRAM, TRAINED_ELSEWHERE
 from steelyard.stores.registry import store_at
 from steelyard_trainer.begin import begin
 from steelyard_trainer.compression.artifact import Artifact
 from steelyard_trainer.compression.choice import Choice
 from steelyard_trainer.compression.limits import ROUNDING
 from steelyard_trainer.compression.weighing import Bench, baseline_name, check_refitted, weigh
+from steelyard_trainer.container.left import taken_in
 from steelyard_trainer.contract import Outcome, StageContext
 from steelyard_trainer.data.reading import PreparedDataset
 from steelyard_trainer.elsewhere.arrival import arrived
@@ -58,7 +59,7 @@ def finish(context: StageContext) -> Outcome:
     primary = spec.measure(dataset.task)
 
     other = _other(context, dataset)
-    trained = TrainedFolder.own(context) if spec.has_train else other
+    trained = _own(context) if spec.has_train else other
     assert trained is not None
     # A refitted model has seen the validation set: the one that it was found by is weighed in its place.
     weighed = None if other is None and spec.is_refit and spec.capabilities.is_fitted_anew else other or trained
@@ -163,6 +164,15 @@ def _other(context: StageContext, dataset: PreparedDataset) -> TrainedFolder | N
         return TrainedFolder.named(context, dataset)
     found = arrived(context)
     context.notice(TRAINED_ELSEWHERE, "TrainedElsewhere")
+    return found
+
+
+def _own(context: StageContext) -> TrainedFolder:
+    """What the job's own stage train left."""
+    if context.job.spec.container is None:
+        return TrainedFolder.own(context)
+    found = taken_in(context)
+    context.notice(TRAINED_BY_PROGRAM, "TrainedByProgram")
     return found
 
 

@@ -31,6 +31,8 @@ class TrainedFolder:
     """training.json."""
     name: str = "this job"
     """Whose model it is, for people."""
+    field: str = "spec.trained.uri"
+    """What of the manifest names it, where it is no job's own."""
 
     @property
     def trial(self) -> int | None:

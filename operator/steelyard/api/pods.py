@@ -140,6 +140,13 @@ class EnvVar(Part):
         return self
 
 
+class EmptyDir(Part):
+    """An empty folder that goes with its pod."""
+
+    size_limit: Quantity | None = None
+    """How much it may hold, such as 1Gi. Default: no limit but the node's."""
+
+
 class VolumeSource(ExactlyOneOf):
     """What is mounted: exactly one kind."""
 
@@ -149,10 +156,12 @@ class VolumeSource(ExactlyOneOf):
     """The name of a ConfigMap; each key becomes a file."""
     claim: ClaimName | None = None
     """The name of a claim, mounted read-only."""
+    empty_dir: EmptyDir | None = None
+    """An empty folder that the pod may write to: for a program that writes beside its own files."""
 
 
 class MountedVolume(Part):
-    """Files that are mounted into the pods, read-only."""
+    """Files that are mounted into the pods, read-only; or an empty folder to write to."""
 
     # RE2 looks neither ahead nor back: a part is anything but empty, '.' and '..'.
     mount_path: Annotated[str, Field(pattern=r"^(/([^:/.][^:/]*|\.[^:/.][^:/]*|\.\.[^:/]+))+/?$", max_length=1024)]
@@ -216,7 +225,7 @@ class PodTemplate(Part):
     env: Annotated[list[EnvVar], Field(max_length=64)] = []
     """Further environment variables."""
     volumes: Annotated[list[MountedVolume], Field(max_length=16)] = []
-    """Files of Secrets, ConfigMaps and claims."""
+    """Files of Secrets, ConfigMaps and claims, and empty folders."""
     security_context: PodSecurity | None = None
     """Who the processes are."""
     termination_grace_period_seconds: Annotated[int, Field(ge=1, le=3600)] = 60

@@ -1,5 +1,6 @@
 """`spec.runPolicy`: how long to wait, how often to try again. Imports the api only."""
 
+import json
 from typing import Annotated
 
 from pydantic import Field
@@ -33,3 +34,15 @@ class RunPolicy(Part):
     """On a cluster: seconds after its end, Complete or Failed, after which the job is removed, with all that it owns:
     its Jobs and pods, and the workspace that was made for it; not what it published. Left out, it stays. May be set and
     changed at any time, after the end too."""
+
+    @property
+    def limits(self) -> str:
+        """What the supervisor of a program of the user's own goes by, as JSON: Env.RUN_POLICY."""
+        values = {
+            "backoffLimit": self.backoff_limit,
+            "disruptionLimit": self.disruption_limit,
+            "gangTimeoutSeconds": self.gang_timeout_seconds,
+        }
+        if self.stall_timeout_seconds is not None:
+            values["stallTimeoutSeconds"] = self.stall_timeout_seconds
+        return json.dumps(values, separators=(",", ":"))

@@ -21,6 +21,7 @@ from steelyard.api.metrics import (
 )
 from steelyard.api.models import KINDS, Model
 from steelyard.api.models.capabilities import Capabilities, Features, ModelKind
+from steelyard.api.models.container import OF_LEFT_FORMAT, Container
 from steelyard.api.models.elsewhere import OF_FORMAT
 from steelyard.api.models.rules import check_capabilities, check_features, check_model
 from steelyard.api.places import claim_uri
@@ -106,7 +107,12 @@ class TrainingJobSpec(Part):
         """What kind of model the job has, trained here or elsewhere."""
         if self.trained is not None and self.trained.format is not None:
             return OF_FORMAT[self.trained.format]
-        return self.model.given
+        return self.model.given if self.container is None else OF_LEFT_FORMAT[self.container.model.format]
+
+    @property
+    def container(self) -> Container | None:
+        """The program of the user's own that trains the model; None where Steelyard trains it, or nobody here."""
+        return None if self.own_model is None else self.own_model.container
 
     @property
     def capabilities(self) -> Capabilities:
@@ -115,8 +121,9 @@ class TrainingJobSpec(Part):
 
     @property
     def is_from_elsewhere(self) -> bool:
-        """Whether the model is one that was trained elsewhere."""
-        return self.own_model is None
+        """Whether the model comes as a file that no code of Steelyard's has trained: from elsewhere, or of a program of
+        the user's own."""
+        return self.own_model is None or self.container is not None
 
     @property
     def has_train(self) -> bool:
@@ -127,7 +134,7 @@ class TrainingJobSpec(Part):
     def has_finish(self) -> bool:
         """Whether something is compressed or published, or another job's model judged; where not, worker 0 judges the
         model right where it trained."""
-        return not self.only_prepare and (self.publish != [] or self.trained is not None)
+        return not self.only_prepare and (self.publish != [] or self.is_from_elsewhere or self.trained is not None)
 
     @property
     def is_refit(self) -> bool:

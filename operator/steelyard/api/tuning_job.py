@@ -128,8 +128,12 @@ class TuningJobSpec(Part):
 
     @model_validator(mode="after")
     def _trains_what_it_searches(self) -> Self:
-        if self.template.is_from_elsewhere:
+        if self.template.own_model is None:
             raise refuse("template.trained", "the search sets it for each of its jobs; leave it out")
+        if self.template.container is not None:
+            raise refuse(
+                "template.model.container", "a search has no containers yet; allowed: the other kinds of models"
+            )
         return self
 
     @property

@@ -34,7 +34,9 @@ def starting(can: Capabilities) -> str:
 
 def slow_starts(can: Capabilities) -> dict[StageName, str]:
     """The same by stage."""
-    return {stage: starting(can) for stage in _STAGES_WITH_A_MODEL if starting(can)}
+    # What has no epochs is not trained by the library.
+    stages = [stage for stage in _STAGES_WITH_A_MODEL if stage != "train" or can.has_epochs]
+    return {stage: starting(can) for stage in stages if starting(can)}
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from steelyard.cli.output import (
 )
 from steelyard.cli.tuning_plan import plan_search
 from steelyard.local.claims import parse_claims
+from steelyard.local.container import container_notes, program_fault, program_of
 from steelyard.local.decisions import Decision, decide, files_present
 from steelyard.local.elsewhere import planned
 from steelyard.local.job import LocalJob
@@ -55,7 +56,7 @@ def plan(
     records = state.stages if state else {}
     decisions = decide(stages, records, files_present(job, records))
     doubt = too_few_rows_of(job.job.spec, job.surroundings, read_table=False)
-    notes = [*stall_notes(job.job.spec), *([f"too few rows: {doubt}"] if doubt else [])]
+    notes = [*container_notes(job), *stall_notes(job.job.spec), *([f"too few rows: {doubt}"] if doubt else [])]
     if output is OutputFormat.JSON:
         print_json(
             {
@@ -90,12 +91,19 @@ def plan(
             f"{stage.name}: {'runs' if decision.is_needed else 'skipped'}, {decision.why}",
             f"  processes  {stage.workers} x python {shlex.join(stage.arguments)}",
             f"  result     {_result_of(decision, job)}",
+            *_program_of(decision, job),
             *_search_of(decision, job),
             f"  key        {stage.key[:16]}",
         ]
         if stage.name == "prepare" and job.job.spec.sets_rows_aside:
             lines.append(f"  set aside  {SET_ASIDE}")
     Console().print("\n".join(lines), markup=False, highlight=False, soft_wrap=True)
+
+
+def _program_of(decision: Decision, job: LocalJob) -> list[str]:
+    """What each process of a program of one's own runs."""
+    program = program_of(job) if decision.stage.name == "train" and program_fault(job) is None else None
+    return [f"  program    {shlex.join(program.command)}"] if program else []
 
 
 def _search_of(decision: Decision, job: LocalJob) -> list[str]:
@@ -111,6 +119,9 @@ def _result_of(decision: Decision, job: LocalJob) -> str:
         case "prepare":
             return str(job.workspace.prepared)
         case "train":
-            return str(job.workspace.model_file)
+            container = job.job.spec.container
+            return str(
+                job.workspace.model_file if container is None else job.workspace.program.model / container.model.name
+            )
         case "finish":
             return ", ".join(str(folder) for folder in job.publish_folders) or "judged, published nowhere"

@@ -6,6 +6,7 @@ from steelyard.api.tuning_job import TuningJob
 from steelyard.cli.output import ClaimOption, ManifestArgument, OutputFormat, OutputOption, SetOption, print_json
 from steelyard.contract.stages import ExitCode, Reason
 from steelyard.local.claims import parse_claims
+from steelyard.local.container import container_notes, program_fault
 from steelyard.local.elsewhere import model_fault
 from steelyard.local.job import LocalJob
 from steelyard.local.provable import too_few_rows_of
@@ -89,7 +90,11 @@ def _check(job: LocalJob, holder: str = "spec.") -> list[str]:
         else:
             notes.append(f"too few rows: {doubt}")
     targets = publish_problems(job)
-    if (fault := model_fault(job)) is not None:
+    notes = [*container_notes(job), *notes]
+    container = spec.container
+    # What a cluster can run is valid.
+    program = program_fault(job) if container is not None and container.image is None else None
+    for fault in filter(None, (model_fault(job), program)):
         path, _, message = fault.message.partition(": ")
         findings.append(Finding(Problem(path, message), ExitCode(fault.exit_code)))
     problems = [finding.problem for finding in findings] + targets

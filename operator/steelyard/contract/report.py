@@ -135,8 +135,20 @@ class EstimatorTraining(Document):
     cross_validation: CrossValidationReport | None = absent()
 
 
+class ProgramReport(Document):
+    """A program of the user's own that trained the model."""
+
+    image: str | None = absent()
+    """In which it ran; None on a machine without images."""
+    command: list[str] | None = absent()
+    """None where the image alone says it."""
+    workers: int
+    metrics: dict[str, float] = {}
+    """What it told of itself."""
+
+
 class TrainingElsewhere(Document):
-    """A model that was trained elsewhere: on what and how is not known."""
+    """A model that no code of Steelyard's has trained: on what and how is not known."""
 
     parts: list[str] = []
     """Of the data that it was trained on here: none."""
@@ -148,6 +160,8 @@ class TrainingElsewhere(Document):
     """How many it has, where it is a network."""
     estimator: str | None = absent()
     """Its class, where it is a model of scikit-learn."""
+    program: ProgramReport | None = absent()
+    """What trained it, where this job ran that."""
 
 
 TrainingReport: TypeAlias = NetworkTraining | EstimatorTraining | TrainingElsewhere

@@ -146,6 +146,16 @@ class Env(StrEnum):
     RUN_POLICY = "STEELYARD_RUN_POLICY"
     """How often and how long a supervisor tries, for a program that is not ours, as a JSON object with spec.runPolicy's
     backoffLimit, disruptionLimit and gangTimeoutSeconds. Our own reads the manifest."""
+    DATA_DIR = "STEELYARD_DATA_DIR"
+    """For a program of the user's own, as are the next four: the prepared dataset."""
+    CHECKPOINT_DIR = "STEELYARD_CHECKPOINT_DIR"
+    """Where it leaves what it goes on from when it is started again."""
+    MODEL_DIR = "STEELYARD_MODEL_DIR"
+    """Where its model goes."""
+    METRICS_FILE = "STEELYARD_METRICS_FILE"
+    """Where it may leave figures: a JSON object of numbers by name."""
+    SEED = "STEELYARD_SEED"
+    """`spec.training.seed`."""
     THREADS = "STEELYARD_THREADS"
     """Threads of one operation of the model's library; part of what makes a run repeatable. Default: the CPUs of the
     process."""

@@ -1,7 +1,10 @@
-"""Where everything lies in a job's workspace, the folder that its stages and workers share. Standard library only."""
+"""Where everything lies in a job's workspace, the folder that its stages and workers share. Imports the contract's
+variables only."""
 
 from dataclasses import dataclass
 from pathlib import Path
+
+from steelyard.contract.stages import Env
 
 DATASET_FILE = "dataset.json"
 PREPROCESSING_FILE = "preprocessing.json"
@@ -10,6 +13,48 @@ ESTIMATOR_FILE = "estimator.skops"
 GRAPH_FILE = "graph.pb"
 """A SavedModel from elsewhere, of which nothing is left but what it computes."""
 TRAINING_FILE = "training.json"
+
+
+@dataclass(frozen=True)
+class ProgramFolder:
+    """Where a program of the user's own (`spec.model.container`) writes."""
+
+    root: Path
+
+    @property
+    def checkpoints(self) -> Path:
+        """Its checkpoints, in whatever form."""
+        return self.root / "checkpoints"
+
+    @property
+    def model(self) -> Path:
+        """Its model."""
+        return self.root / "model"
+
+    @property
+    def metrics_file(self) -> Path:
+        """Figures that it tells of itself."""
+        return self.root / "metrics.json"
+
+    @property
+    def key_file(self) -> Path:
+        """The key of the stage whose program wrote here."""
+        return self.root / "key"
+
+    def variables(self, data: Path, seed: int) -> dict[str, str]:
+        """The variables that tell it so; `data`: the folder of the prepared dataset."""
+        return {
+            Env.DATA_DIR.value: str(data),
+            Env.CHECKPOINT_DIR.value: str(self.checkpoints),
+            Env.MODEL_DIR.value: str(self.model),
+            Env.METRICS_FILE.value: str(self.metrics_file),
+            Env.SEED.value: str(seed),
+        }
+
+    @property
+    def taken(self) -> Path:
+        """The model as it was written anew by what read it first."""
+        return self.root / "taken"
 
 
 @dataclass(frozen=True)
@@ -88,6 +133,11 @@ class Workspace:
     def checkpoints(self) -> Path:
         """One folder per checkpoint, complete or absent."""
         return self.trained / "checkpoints"
+
+    @property
+    def program(self) -> ProgramFolder:
+        """Where a program of the user's own writes."""
+        return ProgramFolder(self.trained / "program")
 
     @property
     def model_file(self) -> Path:

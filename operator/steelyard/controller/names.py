@@ -23,6 +23,9 @@ TRIALS_ANNOTATION = "steelyard.dev/trials"
 TENSORFLOW_PORT = 2222
 SUPERVISOR_PORT = 2223
 
+BEFORE_PROGRAMS = ("folders", "supervisor", "peers")
+"""Containers of the trainer's image that run before a program of the user's own."""
+
 WORKSPACE_FOLDER = "/steelyard/workspace"
 CLAIMS_FOLDER = "/steelyard/claims"
 SPEC_FOLDER = "/steelyard/spec"

@@ -10,10 +10,11 @@ from datetime import UTC, datetime
 from typing import Any, Literal, TypeAlias
 
 from steelyard.contract.stages import EndKind, Result, StageName
-from steelyard.controller.names import CONTAINER, JOB_LABEL, STAGE_LABEL
+from steelyard.controller.names import BEFORE_PROGRAMS, CONTAINER, JOB_LABEL, STAGE_LABEL
 
 _LONGEST_REASON = 256
 """What the status has room for."""
+_LONGEST_WORDS = 600
 _INDEX_LABEL = "batch.kubernetes.io/job-completion-index"
 
 
@@ -106,6 +107,9 @@ class Pod:
     waiting_message: str
     is_out_of_memory: bool
     """Whether the kernel killed the container for its memory limit."""
+    last_words: str = ""
+    """What the kubelet kept of a program that left no document: what it, or the system that could not start it, said
+    last."""
 
     @property
     def was_interrupted(self) -> bool:
@@ -122,6 +126,7 @@ class Pod:
         disrupted = conditions.get("DisruptionTarget", {})
         container = _container_state(status)
         terminated = container.get("terminated") or {}
+        result, said = _result_of(terminated.get("message", "")), terminated.get("message", "")
         waiting_reason, waiting_message = _what_it_waits_for(conditions, container)
         return cls(
             name=metadata["name"],
@@ -129,7 +134,7 @@ class Pod:
             worker=_index_of(metadata.get("labels") or {}),
             phase=status.get("phase", "Pending"),
             exit_code=terminated.get("exitCode"),
-            result=_result_of(terminated.get("message", "")),
+            result=result,
             finished_at=time_of(terminated.get("finishedAt")),
             deleted_at=time_of(metadata.get("deletionTimestamp")),
             is_disrupted=disrupted.get("status") == "True",
@@ -137,6 +142,7 @@ class Pod:
             waiting_reason=waiting_reason,
             waiting_message=waiting_message,
             is_out_of_memory=terminated.get("reason") == "OOMKilled",
+            last_words="" if result is not None else " ".join(said.split())[-_LONGEST_WORDS:],
         )
 
 
@@ -183,9 +189,19 @@ def _index_of(labels: dict[str, str]) -> int:
 
 
 def _container_state(status: dict[str, Any]) -> dict[str, Any]:
+    """How the trainer stands, or what runs in its place; before it has begun, one of those before it that has failed,
+    or waits for something."""
+    state: dict[str, Any]
+    for container in status.get("initContainerStatuses") or ():
+        state = container.get("state") or {}
+        has_failed = (state.get("terminated") or {}).get("exitCode", 0) != 0
+        if container["name"] not in BEFORE_PROGRAMS:
+            continue
+        if has_failed or (state.get("waiting") or {}).get("reason", "") not in _ON_ITS_WAY:
+            return state
     for container in status.get("containerStatuses") or ():
         if container["name"] == CONTAINER:
-            state: dict[str, Any] = container.get("state") or {}
+            state = container.get("state") or {}
             return state
     return {}
 

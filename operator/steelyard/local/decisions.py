@@ -71,17 +71,22 @@ def with_search(plan: Plan, document: Path) -> Plan:
     return with_file(plan, "search", hashlib.sha256(document.read_bytes()).hexdigest())
 
 
-def with_file(plan: Plan, name: str, digest: str) -> Plan:
-    """The plan with a last stage that depends on a file too.
+def with_file(plan: Plan, name: str, digest: str, first: StageName | None = None) -> Plan:
+    """The plan with a stage that depends on a file too, and those after it.
 
     Args:
         plan: the job's.
         name: what the file is called among the stage's inputs.
         digest: of its content.
+        first: the stage; None: the last one.
     """
-    *before, last = plan.stages
-    key = hashlib.sha256(f"{last.key} {digest}".encode()).hexdigest()
-    return replace(plan, stages=(*before, replace(last, key=key, inputs=last.inputs | {name: digest})))
+    begin = len(plan.stages) - 1 if first is None else [stage.name for stage in plan.stages].index(first)
+    stages = list(plan.stages)
+    for index in range(begin, len(stages)):
+        stage = stages[index]
+        inputs = stage.inputs | {name: digest} if index == begin else stage.inputs
+        stages[index] = replace(stage, key=hashlib.sha256(f"{stage.key} {digest}".encode()).hexdigest(), inputs=inputs)
+    return replace(plan, stages=tuple(stages))
 
 
 def _is_up_to_date(stage: Stage, record: StageRecord | None, present: bool) -> bool:
@@ -99,7 +104,10 @@ def files_present(job: LocalJob, records: Mapping[StageName, StageRecord]) -> di
     """Whether the files that each stage made are still there and its own."""
     result = records["finish"].result if "finish" in records else None
     digest = (ModelSummary.told(result.summary).digest or "") if result is not None else None
-    models = (job.workspace.model_file, job.workspace.estimator_file)
+    container, workspace = job.job.spec.container, job.workspace
+    models = [workspace.model_file, workspace.estimator_file]
+    if container is not None:
+        models = [workspace.program.model / container.model.name]
     return {
         "prepare": _key_in(job.workspace.dataset_file) == _key_of(records, "prepare"),
         "train": _key_in(job.workspace.training_file) == _key_of(records, "train")

@@ -17,6 +17,7 @@ from steelyard.api.errors import ConfigurationError, SteelyardError
 from steelyard.contract.events import Report, RunEnded, StageEnded, StageRetried, StageSkipped, StageStarted
 from steelyard.contract.stages import Env, ExitCode, Notice, Progress, Reason, Result, StageName
 from steelyard.local.beginning import failures_reported, make_workspace
+from steelyard.local.container import container_notes, program_of
 from steelyard.local.decisions import Decision, decide, files_present, with_search
 from steelyard.local.elsewhere import planned
 from steelyard.local.files import write_json
@@ -100,6 +101,7 @@ class LocalRunner:
     def _run(self, force: bool) -> RunEnded:
         spec = self.job.job.spec
         check_publish_targets(self.job)
+        program_of(self.job)
         digest, self._state.source = sources_digest(spec.dataset, self.job.surroundings, self._state.source)
         stages = planned(self.job, digest)
         if self.search is not None:
@@ -114,6 +116,8 @@ class LocalRunner:
             check_trainer_is_installed(self.launch)
             self._forget(decisions, force)
             write_json(self.job.workspace.spec_file, self.job.job.to_manifest())
+            for told in container_notes(self.job):
+                self.report(Notice(needed[0].stage.name, told, "ImageNotUsed"))
             for told in replaced_models(self.job):
                 self.report(Notice(needed[-1].stage.name, told, "Replaces"))
         else:

@@ -53,6 +53,9 @@ class StageRun:
         addresses = free_addresses(2 * stage.workers) if stage.workers > 1 else []
         for index in range(stage.workers):
             self.result_file(index).unlink(missing_ok=True)
+        if stage.name == "train":
+            # It is needed again, whatever an earlier program has said.
+            self.job.workspace.contained_file.unlink(missing_ok=True)
         for index in range(stage.workers):
             own = worker_environment(
                 stage, index, workers=addresses[: stage.workers], supervisors=addresses[stage.workers :]

@@ -4,6 +4,7 @@ The CRD says the same at `kubectl apply`; `steelyard submit` and the operator sa
 """
 
 from steelyard.api.errors import Problem
+from steelyard.api.models.container import NO_IMAGE
 from steelyard.api.places import LOST_TARGET, NO_TARGET, UNSEEN_FILE, UNSEEN_SOURCE, mounted_claim, scheme_of
 from steelyard.api.training_job import TrainingJobSpec
 from steelyard.api.tuning_job import TuningJobSpec
@@ -25,6 +26,8 @@ def cluster_problems(spec: TrainingJobSpec) -> list[Problem]:
     trained = spec.trained.uri if spec.trained is not None else None
     if trained is not None and not (_is_seen(trained) and scheme_of(trained).writes):
         problems.append(Problem("spec.trained.uri", f"'{trained}' {UNSEEN_FILE}"))
+    if spec.container is not None and spec.container.image is None:
+        problems.append(Problem("spec.model.container.image", NO_IMAGE))
     return problems
 
 

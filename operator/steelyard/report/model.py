@@ -76,7 +76,8 @@ def _origin(report: PublishedReport) -> str:
     spec = report.manifest.get("spec", {})
     model = code(next(iter(spec.get("model", {})), "a model"))
     if isinstance(report.training, TrainingElsewhere):
-        return f"A model that was trained elsewhere, judged on rows of {code(spec['dataset']['uri'])}."
+        by = "elsewhere" if report.training.program is None else "by a program of the user's own"
+        return f"A model that was trained {by}, judged on rows of {code(spec['dataset']['uri'])}."
     rows = sum(report.dataset.rows.get(part, 0) for part in report.training.parts)
     # What a search prepared once for all its trials is of the data that it was given.
     source = report.search.dataset if report.search else spec["dataset"]["uri"]

@@ -20,13 +20,14 @@ class ForeignModel:
     """SHA-256 (hex), as `formats.models.digest_of` says."""
 
 
-def foreign_model(path: Path, where: str, expected: str | None = None) -> ForeignModel:
+def foreign_model(path: Path, where: str, expected: str | None = None, holder: str = "spec.trained") -> ForeignModel:
     """What lies at a place.
 
     Args:
         path: the file or the folder.
         where: what it is called, with the field that names it.
         expected: the format that the manifest says; None: any that is known.
+        holder: the part of the manifest that says so.
 
     Raises:
         DataError: it is not there, too large, or no model.
@@ -36,7 +37,7 @@ def foreign_model(path: Path, where: str, expected: str | None = None) -> Foreig
     try:
         found, size = model_format(path), size_of(path)
         if expected not in (None, found):
-            raise ConfigurationError(f"spec.trained.format: {expected}, but {path.name} is {found}")
+            raise ConfigurationError(f"{holder}.format: {expected}, but {path.name} is {found}")
         if size > MOST_BYTES:
             raise DataError(f"{where} is {size:,} bytes; allowed: {MOST_BYTES:,}")
         return ForeignModel(found, digest_of(path))

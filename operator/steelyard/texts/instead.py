@@ -46,7 +46,7 @@ _OTHER_MODELS += ("gaussianprocess", "lda", "qda", "glm", "poisson", "lightfm", 
 _OTHER_MODELS += ("linearregression", "ols", "lm", "sgd", "stacking", "voting", "kmeans", "pca", "tabnet", "automl")
 MODELS = (
     "mlp, linear, cnn, resNet8, dsCnn and wideAndDeep (networks), gradientBoosting, randomForest, ridge, lasso, "
-    "elasticNet (regression), logisticRegression (classification) and nearestNeighbors"
+    "elasticNet (regression), logisticRegression (classification), nearestNeighbors and container"
 )
 
 _OF_A_SPEC: tuple[str, ...] = ("dataset", "model", "task", "training", "evaluation", "compression", "publish")
@@ -109,7 +109,8 @@ def instead_of_kind(kind: object) -> str:
     if kind not in _OTHER_JOBS:
         return ""
     return (
-        f"a {kind} runs a container of yours. Steelyard trains models of its own on a table, and needs no code: "
+        f"a {kind} runs a container of yours; here it is the model.container of a TrainingJob "
+        "(docs/container-contract.md). Steelyard trains models of its own, too, and needs no code: "
         "`steelyard init TABLE.csv` writes a TrainingJob"
     )
 
@@ -124,8 +125,9 @@ def instead_of_field(path: str) -> str:
         )
     if name in _FRAMEWORKS:
         return (
-            "a network is model: {mlp: {hiddenUnits: [64]}}; code and models of your own are not trained; one of Keras "
-            "or scikit-learn that is trained already is made small by `steelyard compress`"
+            "a network is model: {mlp: {hiddenUnits: [64]}}; a training program of your own is model: {container: "
+            "{command: [python, train.py], model: {format: Keras}}} (docs/container-contract.md); a model of Keras or "
+            "scikit-learn that is trained already is made small by `steelyard compress`"
         )
     if instead := _instead_of_model(name):
         return instead

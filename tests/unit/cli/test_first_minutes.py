@@ -247,7 +247,7 @@ def said(*arguments: str) -> tuple[int, str]:
         ("dataset.uri=photo.png", "images are not read"),
         ("dataset.uri=rows.jsonl", "pandas: DataFrame.to_parquet"),
         ("model.keras.path=net.keras", "a network is model: {mlp: {hiddenUnits: [64]}}"),
-        ("model.pytorch.file=3", "models of your own are not trained"),
+        ("model.pytorch.file=3", "a training program of your own is model: {container: "),
         ("model.xgboost.depth=3", "boosted trees are model: {gradientBoosting: {}}"),
         ("model.LGBMClassifier={}", "boosted trees are model: {gradientBoosting: {}}"),
         ("model.hist_gradient_boosting={}", "boosted trees are model: {gradientBoosting: {}}"),

@@ -94,6 +94,18 @@ def test_a_pod_that_is_just_made_has_no_facts() -> None:
     assert not found.was_interrupted and found.waiting_reason == ""
 
 
+def test_what_runs_before_a_program_tells_why_the_pod_has_failed() -> None:
+    document = json.dumps({"stage": "train", "key": "k", "reason": "NotWritable", "message": "m", "summary": {}})
+    own = [{"name": "mesh-init", "state": terminated("x", 1)}, {"name": "folders", "state": terminated(document, 78)}]
+    found = Pod.of(pod_body({"waiting": {"reason": "PodInitializing"}}, initContainerStatuses=own, phase="Failed"))
+    assert found.exit_code == 78 and found.result is not None and found.result.reason == "NotWritable"
+    own = [{"name": "supervisor", "state": {"waiting": {"reason": "ErrImagePull", "message": "no such image"}}}]
+    assert Pod.of(pod_body(None, initContainerStatuses=own)).waiting_reason == "ErrImagePull"
+    own = [{"name": "folders", "state": terminated("{}")}]
+    found = Pod.of(pod_body(terminated("Killed\nsegmentation fault", 139), initContainerStatuses=own))
+    assert (found.exit_code, found.last_words) == (139, "Killed segmentation fault")
+
+
 GOOD = {"stage": "train", "key": "k", "reason": "Succeeded", "message": "m", "summary": {}}
 
 

@@ -16,7 +16,16 @@ MANIFESTS = sorted(EXAMPLES.glob("*/training-job.yaml"))
 
 def test_there_are_examples() -> None:
     names = {path.parent.name for path in MANIFESTS}
-    assert names == {"diabetes", "digits", "digits-auto", "digits-cnn", "digits-forest", "digits-small", "wine"}
+    assert names == {
+        "diabetes",
+        "digits",
+        "digits-auto",
+        "digits-cnn",
+        "digits-forest",
+        "digits-small",
+        "own-container",
+        "wine",
+    }
 
 
 @pytest.mark.parametrize("path", MANIFESTS, ids=lambda path: path.parent.name)

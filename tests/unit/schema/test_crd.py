@@ -21,7 +21,7 @@ def test_the_files_are_up_to_date(folder: Path) -> None:
 
 def test_every_crd_is_small_enough_for_kubectl_apply(monkeypatch: pytest.MonkeyPatch) -> None:
     """With room for what is to come: the real bound is that of an object's annotations."""
-    assert LIMIT_BYTES == 200_000
+    assert LIMIT_BYTES == 225_000
     assert max(stored_bytes(yaml.safe_load(text)) for text in files().values()) <= LIMIT_BYTES
     monkeypatch.setattr("steelyard.schema.crd.LIMIT_BYTES", 1000)
     with pytest.raises(ValueError, match=r"trainingjobs.* has .* bytes; .* kubectl apply at most 1,000 are allowed"):

@@ -5,6 +5,7 @@ process with limits. Imports formats, the contract and the files of the stages.
 import json
 import shutil
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,45 +27,64 @@ _SOURCE = "from-elsewhere.keras"
 """With the ending by which Keras tells its format; of a SavedModel a folder."""
 
 
-def arrived(context: StageContext) -> TrainedFolder:
-    """The model that `spec.trained` names, in the workspace's folder `trained`; what arrived before stays.
+@dataclass(frozen=True)
+class Arrival:
+    """A model that no code of Steelyard's has trained, and how it is taken in."""
 
-    Raises:
-        DataError: it is not there, too large, no model of the format, or not taken (see docs/security.md).
-        ConfigurationError: its format is another one.
-        SteelyardError: another process was started in this one's place (AttemptSuperseded).
-        OSError: it can't be read or copied.
-    """
+    source: Path
+    """Its file or folder."""
+    format: str
+    """What the manifest says that it is: one of PROGRAMS."""
+    field: str
+    """What of the manifest names it."""
+    name: str
+    """What to call it."""
+    folder: Path
+    """Where it lies when it was taken in."""
+    noun: str = "the model from elsewhere"
+
+    def take_in(self, context: StageContext) -> TrainedFolder:
+        """Takes it in; what arrived before stays.
+
+        Raises:
+            DataError: it is not there, too large, no model of the format, or not taken (see docs/security.md).
+            ConfigurationError: its format is another one.
+            SteelyardError: another process was started in this one's place (AttemptSuperseded).
+            OSError: it can't be read or copied.
+        """
+        where = f"{self.field}: {self.name}"
+        digest = foreign_model(self.source, where, self.format, self.field.removesuffix(".uri")).digest
+        document = _read(self.folder / TRAINING_FILE)
+        if document.get("digest") != digest or not (self.folder / PROGRAMS[self.format][1]).is_file():
+            context.check_attempt()
+            document = self._read_first(context, digest, where)
+        return TrainedFolder(self.folder, document, self.name, self.field)
+
+    def _read_first(self, context: StageContext, digest: str, where: str) -> dict[str, Any]:
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.folder.mkdir(parents=True)
+        copy = self.folder / _SOURCE
+        _copy(self.source, copy)
+        context.notice(f"{self.noun} is read in a process of its own, with limits")
+        found = run_confined(PROGRAMS[self.format][0], [str(copy)], self.folder, where)
+        if found.pop("network", True):
+            context.notice(
+                "that process had a network: this system gives it none to do without (namespaces of users)",
+                "NotCutOff",
+            )
+        _remove(copy)
+        document = {"format": self.format, "digest": digest, **found}
+        context.check_attempt()
+        write_atomically(self.folder / TRAINING_FILE, json.dumps(document, indent=2))
+        return document
+
+
+def arrived(context: StageContext) -> TrainedFolder:
+    """The model that `spec.trained` names, in the workspace's folder `trained`. Raises as `Arrival.take_in`."""
     trained = context.job.spec.trained
     assert trained is not None and trained.uri is not None and trained.format is not None
-    where = f"spec.trained.uri: {context.show(trained.uri)}"
-    source, folder = context.resolve(trained.uri), context.workspace.trained
-    digest = foreign_model(source, where, trained.format).digest
-    document = _read(folder / TRAINING_FILE)
-    if document.get("digest") != digest or not (folder / PROGRAMS[trained.format][1]).is_file():
-        context.check_attempt()
-        document = _take_in(context, source, folder, digest, where)
-    return TrainedFolder(folder, document, context.show(trained.uri))
-
-
-def _take_in(context: StageContext, source: Path, folder: Path, digest: str, where: str) -> dict[str, Any]:
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    copy = folder / _SOURCE
-    _copy(source, copy)
-    assert context.job.spec.trained is not None and context.job.spec.trained.format is not None
-    name = context.job.spec.trained.format
-    context.notice("the model from elsewhere is read in a process of its own, with limits")
-    found = run_confined(PROGRAMS[name][0], [str(copy)], folder, where)
-    if found.pop("network", True):
-        context.notice(
-            "that process had a network: this system gives it none to do without (namespaces of users)", "NotCutOff"
-        )
-    _remove(copy)
-    document = {"format": name, "digest": digest, **found}
-    context.check_attempt()
-    write_atomically(folder / TRAINING_FILE, json.dumps(document, indent=2))
-    return document
+    source, shown = context.resolve(trained.uri), context.show(trained.uri)
+    return Arrival(source, trained.format, "spec.trained.uri", shown, context.workspace.trained).take_in(context)
 
 
 def _copy(source: Path, copy: Path) -> None:

@@ -173,8 +173,9 @@ class Distill(OnNetworks):
             raise refuse("model", "it says all of the student; leave out width and fewerLayers, or leave out model")
         if self.start == "Pruned":
             raise refuse("start", "Pruned takes the units of a narrower network of the same kind; leave out model")
-        if self.model.capabilities.family.trained_as not in self.takes:
-            allowed = ", ".join(kinds(lambda other: other.family.trained_as in self.takes))
+        can = self.model.capabilities
+        if not (can.has_epochs and can.family.trained_as in self.takes):
+            allowed = ", ".join(kinds(lambda other: other.has_epochs and other.family.trained_as in self.takes))
             raise refuse("model", "{kind} is no network; allowed: {allowed}", kind=self.model.kind, allowed=allowed)
         return self
 

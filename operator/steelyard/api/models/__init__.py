@@ -5,6 +5,7 @@ from typing import Self, get_args
 
 from steelyard.api.base import ExactlyOneOf
 from steelyard.api.models.capabilities import Capabilities, Family, ModelKind
+from steelyard.api.models.container import Container
 from steelyard.api.models.convolutional import Cnn, DsCnn, ResNet8
 from steelyard.api.models.networks import Linear, Mlp
 from steelyard.api.models.sklearn import (
@@ -48,6 +49,8 @@ class Model(ExactlyOneOf):
     """scikit-learn: k nearest neighbors."""
     gradient_boosting: GradientBoosting | None = None
     """scikit-learn: gradient boosting of decision trees, with histograms."""
+    container: Container | None = None
+    """A program of your own, in any language, that trains the model."""
 
     @property
     def given(self) -> ModelKind:

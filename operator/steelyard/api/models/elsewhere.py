@@ -4,6 +4,7 @@ What goes with one is read from its capabilities, as of every kind of model. Imp
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import ClassVar
 
 from steelyard.api.models.capabilities import Capabilities, Features, ModelKind
 from steelyard.api.models.networks import KERAS
@@ -16,13 +17,15 @@ NOUN, PLURAL = "model from elsewhere", "models from elsewhere"
 class ModelFromElsewhere(ModelKind):
     """What is the same of all: it takes the table's columns as they are, and nothing of it is trained here."""
 
+    noun: ClassVar[str] = f"a {NOUN}"
+
     def misfit(self, features: Features) -> tuple[str, str] | None:
         """Text has no number that such a model would know it by. See ModelKind."""
         if not features.categories:
             return None
         words = ", ".join(f"'{name}'" for name in features.inputs if name in features.categories)
         return "exclude", (
-            f"a {NOUN} takes columns of numbers, as they are and in the table's order; {words} "
+            f"{self.noun} takes columns of numbers, as they are and in the table's order; {words} "
             f"{'holds' if len(features.categories) == 1 else 'hold'} categories: exclude it, or write numbers in its "
             "place, those that the model has learned"
         )

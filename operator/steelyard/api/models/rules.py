@@ -44,6 +44,11 @@ class Spec(Protocol):
         ...
 
     @property
+    def is_from_elsewhere(self) -> bool:
+        """See TrainingJobSpec."""
+        ...
+
+    @property
     def training(self) -> Training:
         """See TrainingJobSpec."""
         ...
@@ -71,10 +76,20 @@ class Spec(Protocol):
 
 def check_capabilities(spec: Spec) -> None:
     """Refuses what the model's kind does not have. Raises PydanticCustomError."""
+    _check_container(spec)
     _check_training(spec)
     _check_folds(spec)
     _check_proof(spec)
     _check_candidates(spec)
+
+
+def _check_container(spec: Spec) -> None:
+    """A container's model is what its program leaves, once."""
+    if spec.own_model is None or spec.own_model.container is None:
+        return
+    for field, is_given in (("trained", spec.trained), ("trial", spec.trial)):
+        if is_given is not None:
+            raise refuse(field, "a container trains its model itself, for this job alone; leave out {part}", part=field)
 
 
 def _check_training(spec: Spec) -> None:
@@ -131,8 +146,12 @@ def _check_proof(spec: Spec) -> None:
     if spec.compression is None or not spec.compression.is_cross_fitted:
         return
     field = "compression.proof"
-    if spec.trained is not None and spec.trained.format is not None:
-        raise refuse(field, "a model from elsewhere is not trained again on folds; allowed: HeldOut, Point")
+    if spec.is_from_elsewhere:
+        raise refuse(
+            field,
+            "a {model} is not trained again on folds; allowed: HeldOut, Point",
+            model=spec.capabilities.family.noun,
+        )
     if spec.training.workers > 1:
         raise refuse(
             field,
@@ -150,7 +169,8 @@ def _check_proof(spec: Spec) -> None:
 
 
 def _check_candidates(spec: Spec) -> None:
-    can, kind = spec.capabilities, None if spec.own_model is None else spec.own_model.kind
+    can = spec.capabilities
+    kind = spec.own_model.kind if spec.own_model is not None and not spec.is_from_elsewhere else None
     family = can.family
     own = (*((AUTO,) if can.is_searched else ()), *techniques_that_take(family.trained_as, kind))
     for index, candidate in enumerate((spec.compression and spec.compression.candidates) or []):
@@ -202,7 +222,7 @@ def check_features(spec: Spec, features: Features) -> None:
     """Refuses a model that can't take a table's features, and a student of it. Raises PydanticCustomError."""
     if (misfit := spec.kind.misfit(features)) is not None:
         field, problem = misfit
-        holder = f"model.{spec.own_model.kind}" if spec.own_model else "dataset"
+        holder = f"model.{spec.own_model.kind}" if spec.own_model and not spec.is_from_elsewhere else "dataset"
         raise refuse(f"{holder}.{field}", "{problem}", problem=problem)
     for path, student in _students(spec).items():
         if (misfit := student.given.misfit(features)) is not None:

@@ -8,6 +8,7 @@ from steelyard.controller.names import RESULT_FILE
 from steelyard.controller.observation import Pod, StageJob
 from steelyard.planning.verdicts import permanent_reason
 from steelyard.texts.figures import ended_early
+from steelyard.texts.images import with_ways_out
 
 
 @dataclass(frozen=True)
@@ -32,19 +33,22 @@ class Lost:
     message: str
 
 
-def ending_of(job: StageJob, key: str, pods: Sequence[Pod]) -> Done | Broken | Lost:
+def ending_of(job: StageJob, key: str, pods: Sequence[Pod], *, own_program: bool = False) -> Done | Broken | Lost:
     """What a finished Job means.
 
     Args:
         job: the Job, Complete or Failed.
         key: the stage's key; a document under another key is not this stage's.
         pods: its pods.
+        own_program: whether a program of the user's own ran in them: of its exit code 0 no document need tell.
     """
     if job.outcome == "Failed":
-        return _failure(job, key, pods)
+        return _failure(job, key, pods, own_program=own_program)
     chief = next((pod for pod in pods if pod.worker == 0 and pod.exit_code == ExitCode.DONE), None)
     if chief is None:
         return Lost(f"the pods of {job.name} were gone before the result was read")
+    if own_program and chief.result is None:
+        return Done(Result(job.stage, key, Reason.SUCCEEDED, "the program ended with exit code 0"))
     if not _is_of_stage(chief, job.stage, key):
         # Another run would end the same way.
         message = f"{_who(job, chief)} ended with exit code 0, but left no result of this stage in {RESULT_FILE}"
@@ -53,12 +57,12 @@ def ending_of(job: StageJob, key: str, pods: Sequence[Pod]) -> Done | Broken | L
     return Done(chief.result)
 
 
-def _failure(job: StageJob, key: str, pods: Sequence[Pod]) -> Broken:
+def _failure(job: StageJob, key: str, pods: Sequence[Pod], *, own_program: bool) -> Broken:
     failed = [pod for pod in pods if pod.exit_code not in (None, ExitCode.DONE)]
     for pod in failed:
         if pod.exit_code is not None and EndKind.of(pod.exit_code) is EndKind.PERMANENT:
             result = pod.result if _is_of_stage(pod, job.stage, key) else None
-            unsaid = f"{_who(job, pod)} ended with exit code {pod.exit_code} and left no result"
+            unsaid = f"{_who(job, pod)} ended with exit code {pod.exit_code} and left no result{_said(pod)}"
             return Broken(permanent_reason(pod.exit_code, result), result.message if result else unsaid)
     crashed = [pod for pod in failed if not pod.was_interrupted]
     last = max(crashed, key=lambda pod: (pod.finished_at is not None, pod.finished_at, pod.name), default=None)
@@ -72,11 +76,17 @@ def _failure(job: StageJob, key: str, pods: Sequence[Pod]) -> Broken:
         field = f"spec.template.resources.{job.stage}.limits.memory"
         message = f"{_who(job, last)} was killed as it used more memory than its limit; raise {field}"
         return Broken(Reason.OUT_OF_MEMORY, message)
-    what = last.result.message if last.result else f"it ended with exit code {last.exit_code} and left no result"
+    unsaid = f"it ended with exit code {last.exit_code} and left no result{_said(last)}"
+    what = last.result.message if last.result else unsaid
+    what = with_ways_out(what) if own_program else what
     return Broken(
         Reason.BACKOFF_LIMIT_EXCEEDED,
         f"{_who(job, last)} crashed, the last of {max(job.failed, 1)} crashes (spec.runPolicy.backoffLimit): {what}",
     )
+
+
+def _said(pod: Pod) -> str:
+    return f"; its last words: {pod.last_words}" if pod.last_words else ""
 
 
 def _is_of_stage(pod: Pod, stage: str, key: str) -> bool:

@@ -65,6 +65,9 @@ class WaitingCase(Protocol):
     def pods(self) -> Sequence[Pod] | None:
         """Those that it has; None where nobody looked."""
 
+    def told(self, wait: Wait) -> Wait:
+        """What it waits for, with what a person may do about it."""
+
     @property
     def words(self) -> Wait | None:
         """What Events say of pods that are lacking."""
@@ -91,7 +94,7 @@ def judge(case: WaitingCase) -> Verdict:
         return GO
     wait = wait_of(pods, case.workers, case.words)
     if wait is not None:
-        return _wait(case, wait)
+        return _wait(case, case.told(wait))
     if all_run(pods, case.workers):
         case.draft.stop_waiting()
     return GO

@@ -20,6 +20,7 @@ from steelyard.controller.names import (
     workspace_claim_name,
 )
 from steelyard.controller.training.pods import JobContext, pod_template
+from steelyard.controller.training.program_pods import is_own_program
 from steelyard.planning import Stage
 
 DEFAULT_STORAGE = "10Gi"
@@ -103,7 +104,7 @@ def stage_job(context: JobContext, stage: Stage) -> dict[str, Any]:
         "completionMode": "Indexed" if stage.workers > 1 else "NonIndexed",
         "backoffLimit": policy.backoff_limit,
         "podReplacementPolicy": "Failed",
-        "podFailurePolicy": {"rules": failure_rules()},
+        "podFailurePolicy": {"rules": failure_rules(of_all=is_own_program(context.job.spec, stage.name))},
         "template": pod_template(context, stage),
     }
     metadata = _metadata(context, stage_job_name(context.name, stage.name), stage.name)
@@ -112,12 +113,16 @@ def stage_job(context: JobContext, stage: Stage) -> dict[str, Any]:
     return {"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": spec}
 
 
-def failure_rules() -> list[dict[str, Any]]:
-    """The contract's exit codes in the Job controller's words; what matches no rule counts against backoffLimit."""
+def failure_rules(*, of_all: bool = False) -> list[dict[str, Any]]:
+    """The contract's exit codes in the Job controller's words; what matches no rule counts against backoffLimit.
+
+    Args:
+        of_all: whether those of any container count, as where others of ours run before a program of the user's.
+    """
     permanent = [int(code) for code in ExitCode if EndKind.of(code) is EndKind.PERMANENT]
 
     def exits_with(codes: list[int]) -> dict[str, Any]:
-        return {"containerName": CONTAINER, "operator": "In", "values": codes}
+        return {**({} if of_all else {"containerName": CONTAINER}), "operator": "In", "values": codes}
 
     return [
         {"action": "FailJob", "onExitCodes": exits_with(sorted(permanent))},

@@ -16,6 +16,7 @@ from steelyard.controller.training.actions import Decision, DeleteJob, MakeChild
 from steelyard.controller.training.draft import StatusDraft
 from steelyard.controller.training.observation import Observation
 from steelyard.controller.training.policies import POLICIES, StageCase
+from steelyard.controller.training.program_pods import is_own_program
 from steelyard.planning import Stage
 
 
@@ -84,7 +85,8 @@ def _advance(decision: Decision, seen: Observation, stage: Stage, is_held: bool)
     if seen.pods is None:
         decision.needs_pods = True
         return stage
-    match endings.ending_of(job, stage.key, seen.pods):
+    own_program = is_own_program(seen.job.spec, stage.name)
+    match endings.ending_of(job, stage.key, seen.pods, own_program=own_program):
         case endings.Done(result):
             draft.finish_stage(stage, result, seen.job)
             stages = seen.plan.stages

@@ -35,6 +35,7 @@ from steelyard.controller.names import (
     workspace_claim_name,
 )
 from steelyard.controller.settings import Settings
+from steelyard.controller.training.program_pods import is_own_program, with_program
 from steelyard.planning import Stage, stages_of, worker_environment
 from steelyard.planning.clusters import claims_of
 
@@ -106,6 +107,9 @@ def pod_template(context: JobContext, stage: Stage) -> dict[str, Any]:
         ],
         **_placement(context),
     }
+    if is_own_program(context.job.spec, stage.name):
+        own = with_program(context.job.spec, stage, spec["containers"][0], mounts.workspace, mounts.claims)
+        spec |= {**own, "volumes": [*mounts.volumes, *own.get("volumes", [])]}
     if stage.workers > 1:
         # With the Job's completion index this gives each worker its DNS name.
         spec["subdomain"] = stage_job_name(context.name, stage.name)
@@ -312,7 +316,8 @@ class _Mounts:
                 mount_claim(volume.source.claim, volume.mount_path, read_only=True)
             else:
                 volumes.append({"name": f"volume-{index}", **_volume_source(volume)})
-                mounts.append(_mount(f"volume-{index}", volume.mount_path, read_only=True))
+                is_written = volume.source.empty_dir is not None
+                mounts.append(_mount(f"volume-{index}", volume.mount_path, read_only=not is_written))
         volumes += [
             {"name": f"claim-{index}", "persistentVolumeClaim": {"claimName": claim}}
             for index, claim in enumerate(claims)
@@ -354,6 +359,9 @@ def _mount(volume: str, path: str, *, read_only: bool = False) -> dict[str, Any]
 
 
 def _volume_source(volume: MountedVolume) -> dict[str, Any]:
+    if volume.source.empty_dir is not None:
+        limit = volume.source.empty_dir.size_limit
+        return {"emptyDir": {} if limit is None else {"sizeLimit": limit}}
     if volume.source.secret is not None:
         return {"secret": {"secretName": volume.source.secret}}
     return {"configMap": {"name": volume.source.config_map}}

@@ -12,7 +12,9 @@ from steelyard.controller.policies.base import Phase, Policies
 from steelyard.controller.policies.waiting import Wait
 from steelyard.controller.training.draft import StatusDraft
 from steelyard.controller.training.observation import Observation
+from steelyard.controller.training.program_pods import is_own_program
 from steelyard.planning import Stage
+from steelyard.texts.images import ways_out
 
 
 @dataclass(slots=True)
@@ -47,6 +49,13 @@ class StageCase:
         job = self._job
         is_at_work = job is not None and job.outcome == "Running" and not job.is_going and not job.is_suspended
         return self.seen.pods if is_at_work else None
+
+    def told(self, wait: Wait) -> Wait:
+        """With what to do about an image of the user's own."""
+        if not is_own_program(self.seen.job.spec, self.running):
+            return wait
+        way = ways_out(f"{wait.reason}: {wait.message}")
+        return Wait(wait.reason, f"{wait.message}; {way}") if way else wait
 
     @property
     def words(self) -> Wait | None:

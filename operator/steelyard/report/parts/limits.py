@@ -2,16 +2,16 @@
 
 from steelyard.contract.report import TrainingElsewhere
 from steelyard.report.blocks import Bullets, Section, code
-from steelyard.report.parts.making import TRAINED_ELSEWHERE
+from steelyard.report.parts.making import unknown_rows
 from steelyard.report.told import Told
 
 
 def limits(told: Told) -> Section:
     """What one must not conclude from the figures."""
     dataset = told.report.dataset
-    elsewhere = isinstance(told.report.training, TrainingElsewhere)
+    training = told.report.training
     items = [
-        *([f"{TRAINED_ELSEWHERE[0].upper()}{TRAINED_ELSEWHERE[1:]}."] if elsewhere else []),
+        *([unknown_rows(training)] if isinstance(training, TrainingElsewhere) else []),
         "The test rows come from the same source as the training rows. Rows from another time, place or population "
         "were not tested.",
         "Fairness towards groups of people, robustness against manipulated rows, and calibration of the outputs were "

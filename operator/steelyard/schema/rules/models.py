@@ -7,10 +7,13 @@ from dataclasses import replace
 from steelyard.api.dataset import SPLIT_BY
 from steelyard.api.models import FAMILIES, KINDS, kinds, plurals
 from steelyard.api.models.capabilities import Capabilities, Family
+from steelyard.api.models.container import GIVEN_VARIABLES, NO_IMAGE, VARIABLE_PATTERN
+from steelyard.api.models.container import NOUN as OF_CONTAINER
 from steelyard.api.models.elsewhere import NOUN, OF_FORMAT
 from steelyard.api.models.rules import FIELDS_OF_EPOCHS
+from steelyard.api.pods import OWN_VARIABLES
 from steelyard.api.training import Checkpoint, Optimizer, Training
-from steelyard.schema.cel import Rule
+from steelyard.schema.cel import Rule, literal_list
 from steelyard.schema.rules.trial import IS_FROM_ELSEWHERE
 
 _OPTIONAL_OF_OPTIMIZER = [info.alias for info in Optimizer.model_fields.values() if info.default is None]
@@ -137,6 +140,21 @@ OF_MODELS = [
         "_check_proof",
     ),
     Rule(
+        f"!has(self.model.container) || {_IS_NOT_CROSS_FITTED}",
+        f"a {OF_CONTAINER} is not trained again on folds; allowed: HeldOut, Point",
+        "compression.proof",
+        "_check_proof",
+    ),
+    *(
+        Rule(
+            f"!has(self.model.container) || !has(self.{field})",
+            f"a container trains its model itself, for this job alone; leave out {field}",
+            field,
+            "_check_container",
+        )
+        for field in ("trained", "trial")
+    ),
+    Rule(
         f"self.training.workers == 1 || {_IS_NOT_CROSS_FITTED}",
         "CrossFitted trains in one process, and training.workers is {self.training.workers}; allowed: HeldOut, Point",
         "compression.proof",
@@ -165,5 +183,41 @@ OF_MODELS = [
             "check_model",
         )
         for kind in kinds(lambda can: can.only_task)
+    ),
+]
+
+_OWN = f"self.env.filter(name, name.startsWith('{OWN_VARIABLES}') || name in {literal_list(GIVEN_VARIABLES)})"
+_UNKNOWN = f"self.env.filter(name, !name.matches('{VARIABLE_PATTERN}'))"
+
+CONTAINER = [
+    Rule("has(self.image)", NO_IMAGE, "image", "cluster_problems"),
+    Rule(
+        f"{_UNKNOWN}.size() == 0",
+        f"'{{{_UNKNOWN}[0]}}' is no variable's name; allowed: letters, digits and '_'",
+        "env",
+        "_leaves_the_contract_s_variables",
+    ),
+    Rule(
+        "has(self.image) || has(self.command)",
+        "nothing says what is run: give command, with which a run on this machine starts it, and image, which a "
+        "cluster needs",
+        "command",
+        "_can_be_run",
+    ),
+    Rule(
+        f"{_OWN}.size() == 0",
+        f"{{{_OWN}[0]}} is set by Steelyard (docs/container-contract.md); allowed: any but STEELYARD_..., "
+        + ", ".join(GIVEN_VARIABLES),
+        "env",
+        "_leaves_the_contract_s_variables",
+    ),
+]
+
+LEFT_MODEL = [
+    Rule(
+        "!has(self.path) || !self.path.matches('^/|(^|/)[.][.](/|$)')",
+        "'{self.path}' leaves the folder that STEELYARD_MODEL_DIR names; allowed: a path in it, such as model.keras",
+        "path",
+        "_stays_in_its_folder",
     ),
 ]

@@ -5,6 +5,7 @@ words wherever CEL can say them; `NOT_IN_CEL` holds the rest. Imports the rules 
 """
 
 from steelyard.schema.rules.dataset import CELLS, DATASET, MARKS, MISSING_VALUES, SPLIT
+from steelyard.schema.rules.models import CONTAINER, LEFT_MODEL
 from steelyard.schema.rules.networks import CNN, DS_CNN, RES_NET_8, WIDE_AND_DEEP
 from steelyard.schema.rules.parts import (
     CLASS_WEIGHTS,
@@ -36,6 +37,8 @@ RULES = {
     "ResNet8": RES_NET_8,
     "DsCnn": DS_CNN,
     "WideAndDeep": WIDE_AND_DEEP,
+    "Container": CONTAINER,
+    "LeftModel": LEFT_MODEL,
     "Compression": COMPRESSION,
     "Evaluation": [LABEL],
     "Trial": [LABEL],

@@ -220,6 +220,12 @@ _SPEC = [
         )
     ),
     Rule(
+        "!has(self.template.model) || !has(self.template.model.container)",
+        "a search has no containers yet; allowed: the other kinds of models",
+        "template.model.container",
+        "_trains_what_it_searches",
+    ),
+    Rule(
         "!has(self.template.runPolicy.ttlSecondsAfterFinished)",
         "the search's jobs go with it; give spec.runPolicy.ttlSecondsAfterFinished, and leave this out",
         "template.runPolicy.ttlSecondsAfterFinished",

@@ -43,7 +43,7 @@ class _Keras:
             from steelyard_trainer.elsewhere.arrival import PROGRAMS
             from steelyard_trainer.families.keras.from_elsewhere import BenchOfElsewhere, as_they_are
 
-            rows, where = as_they_are(dataset), f"spec.trained.uri: {trained.name}"
+            rows, where = as_they_are(dataset), f"{trained.field}: {trained.name}"
             file = trained.folder / PROGRAMS[trained.training["format"]][1]
             return BenchOfElsewhere(file, workspace.finished, rows, *how, where=where, came=trained.training)
         parts = dataset.learned(is_refit=spec.is_refit and trained.folder == workspace.trained)

@@ -214,4 +214,5 @@ class BenchOfElsewhere(Workbench):
 
     def training(self, document: Mapping[str, Any]) -> TrainingElsewhere:
         """What steelyard.json says of the training: that it was elsewhere."""
-        return TrainingElsewhere(format=document["format"], digest=document["digest"], weights=document["weights"])
+        named = {name: document[name] for name in ("format", "digest", "weights")}
+        return TrainingElsewhere(**named, program=document.get("program"))

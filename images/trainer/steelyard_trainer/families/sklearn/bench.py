@@ -42,6 +42,7 @@ from steelyard_trainer.families.sklearn.skops_files import estimator_bytes
 from steelyard_trainer.families.sklearn.tree_plan import Trees, tree_plan
 from steelyard_trainer.families.sklearn.trial import Rows, fit_on
 from steelyard_trainer.publishing.package import versions
+from steelyard_trainer.trained import TrainedFolder
 
 
 @dataclass(frozen=True)
@@ -61,22 +62,22 @@ class EstimatorBench:
     """What the model has learned, and what is fitted in its place learns."""
 
     @classmethod
-    def of(cls, context: StageContext, dataset: PreparedDataset, folder: Path | None) -> "EstimatorBench":
+    def of(cls, context: StageContext, dataset: PreparedDataset, trained: TrainedFolder | None) -> "EstimatorBench":
         """The bench of a job.
 
         Args:
             context: the job's.
             dataset: its data.
-            folder: holds the fitted model, as the stage train leaves it; None: one is fitted here on the training set.
+            trained: the fitted model; None: one is fitted here on the training set.
 
         Raises:
             DataError: the folder's model is damaged.
             ConfigurationError: the settings do not go with the rows.
         """
-        spec, rows = context.job.spec, Rows(dataset)
+        spec, rows, folder = context.job.spec, Rows(dataset), trained.folder if trained else None
         model = fit_on(rows.part("train"), spec, rows) if folder is None else load_estimator(folder / ESTIMATOR_FILE)
-        if spec.is_from_elsewhere:
-            model = _fitted_to(dataset, model, context)
+        if spec.is_from_elsewhere and trained is not None:
+            model = _fitted_to(dataset, model, f"{trained.field}: {trained.name}")
         is_refitted = spec.is_refit and folder == context.workspace.trained
         learned = dataset.learned(is_refit=is_refitted)
         return cls(model, spec, rows, context.workspace.finished, context.check_attempt, context.notice, learned)
@@ -118,7 +119,7 @@ class EstimatorBench:
         """
         if self.spec.is_from_elsewhere:
             named = {name: document[name] for name in ("format", "digest", "estimator")}
-            return TrainingElsewhere(**named)
+            return TrainingElsewhere(**named, program=document.get("program"))
         iterations, folds = getattr(self.estimator, "n_iter_", None), document.get("crossValidation")
         return EstimatorTraining(
             estimator=type(self.estimator).__name__,
@@ -178,15 +179,13 @@ class EstimatorBench:
         return replace(trained, read_search=None) if "search" in self.learned else trained
 
 
-def _fitted_to(dataset: PreparedDataset, model: Estimator, context: StageContext) -> Estimator:
-    """A model from elsewhere, where it fits the table. Raises DataError where it does not."""
-    like, trained = dataset.preprocessing, context.job.spec.trained
-    assert trained is not None and trained.uri is not None
+def _fitted_to(dataset: PreparedDataset, model: Estimator, where: str) -> Estimator:
+    """A model from elsewhere, called `where`, if it fits the table. Raises DataError where it does not."""
+    like = dataset.preprocessing
     try:
         made: Estimator = fitted(model, like.feature_names, dataset.classes, like.target_spelling)
         check_answers(made, len(like.feature_names), is_classifier=dataset.classes is not None)
     except RefusedError as error:
-        where = f"spec.trained.uri: {context.show(trained.uri)}"
         raise DataError(f"{where} does not fit {dataset.target!r}: {error}") from None
     return made
 

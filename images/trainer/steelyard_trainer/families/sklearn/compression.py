@@ -59,7 +59,7 @@ def trained_estimator(
     artifact = Artifact.in_memory(lies.folder, "Skops", estimator)
     classes = None if measuring.classes is None else len(measuring.classes)
     read_search = partial(read, "search") if dataset.has_search_rows else None
-    taught = None if spec.own_model is None else how_trained(spec, measuring.classes)
+    taught = None if spec.is_from_elsewhere else how_trained(spec, measuring.classes)
     return Trained(artifact, width, classes, measuring.unit, partial(read, "train"), taught, read_search)
 
 

@@ -33,7 +33,7 @@ class _Sklearn:
     def bench(self, context: StageContext, dataset: "PreparedDataset", trained: "TrainedFolder | None") -> "Bench":
         from steelyard_trainer.families.sklearn.bench import EstimatorBench
 
-        return EstimatorBench.of(context, dataset, trained.folder if trained else None)
+        return EstimatorBench.of(context, dataset, trained)
 
     def folds(self, context: StageContext, dataset: "PreparedDataset", bench: "Bench") -> "Sequence[Candidates]":
         from steelyard_trainer.families.sklearn.bench import EstimatorBench
