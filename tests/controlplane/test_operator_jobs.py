@@ -22,6 +22,7 @@ ONE_STAGE: dict[str, Any] = {
     "training": {"workers": 1},
     "publish": [],
 }
+OWN_IMAGE: dict[str, Any] = {"image": "own:1", "model": {"format": "Skops"}}
 GOOD = {
     "whole": {},
     "compressed": {"compression": {}},
@@ -34,6 +35,8 @@ GOOD = {
         "trained": {"uri": "pvc://data/net.keras", "format": "Keras"},
         "compression": {},
     },
+    "container": {"model": {"container": {**OWN_IMAGE, "command": ["/own"]}}, "training": {"workers": 2}},
+    "entrypoint-of-an-image": {"model": {"container": OWN_IMAGE}, "training": {"workers": 2}},
 }
 """Jobs that go well, by what their spec says."""
 
@@ -102,6 +105,8 @@ def children(namespace: Kubectl, job: dict[str, Any], kind: str) -> list[dict[st
         ("one-stage", ["train"], ["Trained", "Evaluated"]),
         ("prepared", ["train", "finish"], ["Trained", "Evaluated", "Published"]),
         ("elsewhere", ["prepare", "finish"], ["Prepared", "Evaluated", "Compressed", "Published"]),
+        ("container", ["prepare", "train", "finish"], ["Prepared", "Trained", "Evaluated", "Published"]),
+        ("entrypoint-of-an-image", ["prepare", "train", "finish"], ["Prepared", "Trained", "Evaluated", "Published"]),
     ],
 )
 def test_a_job_completes_with_the_stages_that_it_needs(
@@ -223,7 +228,7 @@ def test_only_a_crash_is_tried_again(namespace: Kubectl, name: str, pods: int) -
 def test_the_words_of_a_failure_are_those_of_who_knows(namespace: Kubectl) -> None:
     messages = {name: condition(ended(namespace, name), "Failed")["message"] for name in BAD}
     assert messages["bad-data"] == "simulated"
-    assert messages["no-document"] == "prepare ended with exit code 65 and left no result"
+    assert messages["no-document"] == "prepare ended with exit code 65 and left no result; its last words: killed"
     assert messages["no-result"].startswith("prepare ended with exit code 0, but left no result of this stage")
     assert messages["crashes"].startswith("prepare crashed, the last of 2 crashes (spec.runPolicy.backoffLimit)")
 

@@ -10,7 +10,13 @@ from examples_support import run_example
 
 
 @pytest.mark.parametrize(
-    ("name", "metric", "least"), [("diabetes", "r2", 0.35), ("wine", "accuracy", 0.9), ("digits-cnn", "accuracy", 0.96)]
+    ("name", "metric", "least"),
+    [
+        ("diabetes", "r2", 0.35),
+        ("wine", "accuracy", 0.9),
+        ("digits-cnn", "accuracy", 0.96),
+        ("own-container", "accuracy", 0.93),
+    ],
 )
 def test_the_smaller_examples_do_their_job(tmp_path: Path, name: str, metric: str, least: float) -> None:
     report = run_example(name, tmp_path)
