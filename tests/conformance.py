@@ -1,6 +1,8 @@
 """Runs a conformance case on this machine, and compares two outcomes of it. Imports the api and the table of cases."""
 
+import hashlib
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -14,7 +16,7 @@ from local_results import keep, recall
 
 from steelyard.api.status import ModelStatus
 from steelyard.api.training_job import TrainingJob
-from steelyard.contract.package import REPORT_FILE
+from steelyard.contract.package import LITERT_FILE, REPORT_FILE
 
 GENEROUS_SECONDS = 300
 
@@ -35,12 +37,15 @@ def run_locally(case: Case, folder: Path) -> tuple[Outcome, int]:
     manifest.write_text(json.dumps(case.manifest))
     named = [claim for claim in CLAIM_FILES if f"pvc://{claim}/" in manifest.read_text()]
     options = [part for claim in named for part in ("--claim", f"{claim}={claims / claim}")]
+    # As many threads of each worker as on a cluster.
+    cpus = sorted(os.sched_getaffinity(0))[: case.spec["training"].get("workers", 1)] if case.is_same_file else None
     done = subprocess.run(
         [sys.executable, "-m", "steelyard.cli.main", "run", str(manifest), *options, "-o", "json"],
         capture_output=True,
         text=True,
         timeout=GENEROUS_SECONDS,
         check=False,
+        preexec_fn=(lambda: os.sched_setaffinity(0, cpus)) if cpus else None,
     )
     ended = json.loads(done.stdout.splitlines()[-1])
     state_file = folder / ".steelyard" / case.name / "state.json"
@@ -48,12 +53,14 @@ def run_locally(case: Case, folder: Path) -> tuple[Outcome, int]:
         conditions = conditions_of(json.loads(state_file.read_bytes())["conditions"])
     else:
         conditions = {"Failed": ("True", ended["reason"])}
-    published = claims / MODELS_CLAIM / case.name / REPORT_FILE
+    model = claims / MODELS_CLAIM / case.name
+    published = model / REPORT_FILE
     outcome = Outcome(
         conditions,
         ended["message"].replace(f"{claims}/", "pvc://"),
         _model_of(json.loads(json.dumps(ended["summary"]).replace(f"{claims}/", "pvc://"))),
         json.loads(published.read_bytes()) if published.exists() else None,
+        digest_of_model(model),
         has_begun=state_file.exists(),
     )
     return outcome, done.returncode
@@ -90,8 +97,16 @@ def _model_of(summary: Mapping[str, Any]) -> dict[str, Any]:
 _MODEL_FIELDS = [field.alias or name for name, field in ModelStatus.model_fields.items()]
 
 
-def assert_equal_outcomes(one: Outcome, other: Outcome) -> None:
-    """Raises AssertionError where two runs of one manifest differ in more than the time that something took."""
+def digest_of_model(folder: Path) -> str | None:
+    """SHA-256 (hex) of the file of a published network that the runtime loads; None where there is none."""
+    file = folder / LITERT_FILE
+    return hashlib.sha256(file.read_bytes()).hexdigest() if file.exists() else None
+
+
+def assert_equal_outcomes(case: Case, one: Outcome, other: Outcome) -> None:
+    """Raises AssertionError where two runs of a case differ in more than the time that something took."""
+    if case.is_same_file:
+        assert one.model_digest == other.model_digest is not None
     assert one.conditions == other.conditions
     _assert_equal(one.model, other.model, "status.model")
     _assert_equal(_comparable(one.report), _comparable(other.report), REPORT_FILE)

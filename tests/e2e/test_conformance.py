@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from cluster.kubectl import Kubectl
-from conformance import assert_equal_outcomes, conditions_of, recall_outcome, run_locally
+from conformance import assert_equal_outcomes, conditions_of, digest_of_model, recall_outcome, run_locally
 from conformance_cases import CASES, Case, Outcome
 from test_digits import steelyard
 from training_jobs import condition, is_over
@@ -40,7 +40,7 @@ def test_a_job_ends_as_any_must(
     outcome = outcome_of(job, conformance_jobs, tmp_path / "model")
     case.check(outcome)
     if case.name in local_outcomes:
-        assert_equal_outcomes(outcome, local_outcomes[case.name])
+        assert_equal_outcomes(case, outcome, local_outcomes[case.name])
 
 
 def outcome_of(job: dict[str, Any], namespace: Kubectl, folder: Path) -> Outcome:
@@ -54,4 +54,4 @@ def outcome_of(job: dict[str, Any], namespace: Kubectl, folder: Path) -> Outcome
         steelyard("fetch", name, str(folder), where, KUBECONFIG=str(namespace.kubeconfig))
         report = json.loads((folder / REPORT_FILE).read_bytes())
     message = end["message"].replace("/steelyard/claims/", "pvc://")
-    return Outcome(conditions_of(status["conditions"]), message, model, report)
+    return Outcome(conditions_of(status["conditions"]), message, model, report, digest_of_model(folder))

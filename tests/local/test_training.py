@@ -49,7 +49,8 @@ def weights(stage: TrainStage) -> list[np.ndarray]:
 def test_two_workers_give_the_history_of_one_with_the_double_batch(tmp_path, model, settings):
     # 1,257 training rows: the last global batch of 54 has 15, so that worker 1 has nothing but padding in it. Where a
     # student is asked for, a fifth is set aside for it.
-    spec = {"compression": {"candidates": ["Distill"]}} if model == BUSY_MLP else {}
+    student = {"name": "student", "steps": [{"technique": "Distill", "epochs": 1}]}
+    spec = {"compression": {"candidates": [student]}} if model == BUSY_MLP else {}
     settings = {"epochs": 3, "spec": spec, **settings}
     one = TrainStage.prepared(tmp_path / "one", training_job(model=model, batchSize=54, **settings))
     two = TrainStage.prepared(tmp_path / "two", training_job(model=model, batchSize=27, workers=2, **settings))

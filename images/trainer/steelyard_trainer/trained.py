@@ -120,6 +120,21 @@ def leave_document(context: StageContext, outcome: Outcome, dataset: "PreparedDa
     write_atomically(context.workspace.training_file, json.dumps({**own, **outcome.summary, **more}, indent=2))
 
 
+def candidates_are_made(context: StageContext) -> bool:
+    """Whether the workers have trained what is trained of the candidates, under this key."""
+    try:
+        document = json.loads(context.workspace.candidates_file.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return False
+    return isinstance(document, dict) and document.get("key") == context.key
+
+
+def leave_candidates(context: StageContext) -> None:
+    """Says that they have. Raises as `leave_document` does."""
+    context.check_attempt()
+    write_atomically(context.workspace.candidates_file, json.dumps({"key": context.key}))
+
+
 def _name_of(training: Mapping[str, Any], place: str) -> str:
     number = _trial_of(training)
     return place if number is None else f"trial {number}"

@@ -149,10 +149,22 @@ class TrainingJobSpec(Part):
         return list(self.compression.candidates or self.capabilities.candidates)
 
     @property
+    def trains_candidates(self) -> bool:
+        """Whether several workers train the model, and go on in the stage train with what is trained of its candidates;
+        else one process does that, in the stage finish."""
+        is_own = self.has_train and not self.is_from_elsewhere and not self.is_refit
+        return is_own and self.has_finish and self.training.workers > 1 and self.has_candidates_that_learn
+
+    @property
+    def has_candidates_that_learn(self) -> bool:
+        """Whether something is trained to make one of the candidates."""
+        return any(map(learns, self.candidates))
+
+    @property
     def sets_rows_aside(self) -> bool:
         """Whether search rows, which steer the search of a smaller model, are taken out of the training set."""
         given = self.dataset.split.search_rows
-        return any(map(learns, self.candidates)) if given is None else given
+        return self.has_candidates_that_learn if given is None else given
 
     @property
     def compresses(self) -> bool:

@@ -2,6 +2,7 @@
 the api."""
 
 import shlex
+from collections.abc import Sequence
 
 from rich.console import Console
 
@@ -93,6 +94,7 @@ def plan(
             f"  result     {_result_of(decision, job)}",
             *_program_of(decision, job),
             *_search_of(decision, job),
+            *_students_of(decision, decisions, job),
             f"  key        {stage.key[:16]}",
         ]
         if stage.name == "prepare" and job.job.spec.sets_rows_aside:
@@ -111,6 +113,20 @@ def _search_of(decision: Decision, job: LocalJob) -> list[str]:
     compression = job.job.spec.compression
     is_searched = decision.stage.name == "finish" and compression is not None and compression.search_costs
     return [f"  search     {compression.search_costs}"] if is_searched and compression else []
+
+
+def _students_of(decision: Decision, decisions: Sequence[Decision], job: LocalJob) -> list[str]:
+    """Of several workers: how many of them train what is trained of the candidates, where this stage does."""
+    spec = job.job.spec
+    if spec.training.workers == 1 or not spec.has_candidates_that_learn or not decision.is_needed:
+        return []
+    together = spec.trains_candidates and any(each.stage.name == "train" and each.is_needed for each in decisions)
+    match decision.stage.name:
+        case "train" if together:
+            return [f"  students   trained by the {spec.training.workers} workers, too"]
+        case "finish" if not together:
+            return ["  students   those that are not made yet are trained by one worker"]
+    return []
 
 
 def _result_of(decision: Decision, job: LocalJob) -> str:

@@ -16,7 +16,7 @@ from steelyard.local.source import sources_digest
 from steelyard.local.tuning.job import LocalSearch
 from steelyard.local.tuning.state import SearchState, inputs_of, why_anew
 from steelyard.local.tuning.suggestions import load_prior
-from steelyard.planning.notes import stall_notes
+from steelyard.planning.notes import stall_notes, student_notes
 from steelyard.report.blocks import Section, Table
 from steelyard.search.log import Values
 from steelyard.tuning.asking import Asker
@@ -41,8 +41,10 @@ def plan_search(search: LocalSearch, output: OutputFormat) -> None:
             break
         trials.append(values)
     size = asker.space.combinations
-    doubt = too_few_rows_of(search.template.job.spec, search.template.surroundings, read_table=False)
-    notes = [*stall_notes(search.template.job.spec), *([f"too few rows: {doubt}"] if doubt else [])]
+    template = search.template.job.spec
+    doubt = too_few_rows_of(template, search.template.surroundings, read_table=False)
+    notes = [*stall_notes(template), *student_notes(template, is_of_search=True)]
+    notes += [f"too few rows: {doubt}"] if doubt else []
     if output is OutputFormat.JSON:
         print_json(
             {

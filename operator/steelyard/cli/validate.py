@@ -14,7 +14,7 @@ from steelyard.local.source import Finding, sources_findings
 from steelyard.local.targets import publish_problems
 from steelyard.local.tuning.job import LocalSearch
 from steelyard.local.tuning.suggestions import load_prior
-from steelyard.planning.notes import stall_notes
+from steelyard.planning.notes import stall_notes, student_notes
 from steelyard.search.manifest import load_manifest
 
 
@@ -52,13 +52,15 @@ def validate(
                 }
             )
         raise
+    spec = job.job.spec
+    notes += student_notes(spec, is_of_search=isinstance(manifest, TuningJob))
     if output is OutputFormat.JSON:
         print_json({"valid": True, "problems": [], "notes": notes})
         return
     print(f"{file} is valid")
     for note in notes:
         print(f"note: {note}")
-    if (compression := job.job.spec.compression) is not None and (costs := compression.search_costs):
+    if (compression := spec.compression) is not None and (costs := compression.search_costs):
         print(f"compression.candidates Auto: {costs}")
 
 

@@ -13,6 +13,7 @@ ESTIMATOR_FILE = "estimator.skops"
 GRAPH_FILE = "graph.pb"
 """A SavedModel from elsewhere, of which nothing is left but what it computes."""
 TRAINING_FILE = "training.json"
+CANDIDATES_FILE = "candidates.json"
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,8 @@ class ProgramFolder:
 @dataclass(frozen=True)
 class Workspace:
     """The files of one job. Stages own their folder: prepare writes prepared/, train trained/ (of a
-    model from elsewhere finish does), finish finished/."""
+    model from elsewhere finish does), finish finished/ (before it the stage train of several workers, where candidates
+    are trained)."""
 
     root: Path
 
@@ -153,6 +155,11 @@ class Workspace:
     def training_file(self) -> Path:
         """The stage key, the history and the best epoch; written last."""
         return self.trained / TRAINING_FILE
+
+    @property
+    def candidates_file(self) -> Path:
+        """The stage key, once all workers have trained what is trained of the model's candidates, too."""
+        return self.trained / CANDIDATES_FILE
 
     @property
     def finished(self) -> Path:

@@ -16,3 +16,22 @@ def stall_notes(spec: TrainingJobSpec) -> list[str]:
         f"runPolicy.stallTimeoutSeconds: {spec.capabilities.family.plural} are fitted in one step, which tells nothing "
         f"before it ends: a fit that takes longer than {limit:,} s counts as stalled"
     ]
+
+
+def student_notes(spec: TrainingJobSpec, *, is_of_search: bool = False) -> list[str]:
+    """That one of several workers trains what is trained of the candidates, where that is so.
+
+    Args:
+        spec: the job's.
+        is_of_search: whether it is a search's template, whose best model's candidates are made of a trial's model.
+    """
+    if (
+        spec.training.workers == 1
+        or not spec.has_candidates_that_learn
+        or (spec.trains_candidates and not is_of_search)
+    ):
+        return []
+    return [
+        f"students are trained by one worker, and not by {spec.training.workers}: the workers go on with them where "
+        "they have just trained the job's own model, on its training set alone"
+    ]

@@ -167,6 +167,17 @@ def test_plan_says_that_rows_are_set_aside_for_students(
         assert output.count("set aside  a fifth of the training rows, at most 20,000, to steer the search") == says
 
 
+def test_plan_says_how_many_workers_train_the_students(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], manifest: Path
+) -> None:
+    for workers, candidate, says in ((2, "Distill", 1), (2, "Int8", 0), (1, "Distill", 0)):
+        asked = ("model={mlp: {}}", f"compression.candidates=[{candidate}]", f"training.workers={workers}")
+        changes = [part for each in asked for part in ("--set", each)]
+        code, output, _ = steelyard(monkeypatch, capsys, "plan", manifest, *changes)
+        assert code == 0 and output.count("students   trained by the 2 workers, too") == says
+        assert "students are trained" not in steelyard(monkeypatch, capsys, "validate", manifest, *changes)[1]
+
+
 @pytest.mark.parametrize("command", ["plan", "validate"])
 def test_what_a_search_of_candidates_may_cost_is_said_before_it_runs(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], manifest: Path, command: str

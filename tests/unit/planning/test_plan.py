@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from steelyard.api.loading import apply_overrides, parse_training_job
 from steelyard.planning import Plan, changed_inputs, plan, worker_environment
+from steelyard.planning.notes import student_notes
 
 MANIFEST: dict[str, Any] = {
     "apiVersion": "steelyard.dev/v1alpha1",
@@ -99,6 +100,27 @@ def test_search_rows_are_set_aside_for_what_learns_unless_the_manifest_says_othe
     assert plan_with("compression={}", "dataset.split.searchRows=true").stages[0].inputs["searchRows"] is True
     of_another = plan_with(*PREPARED, "model={mlp: {}}", students).stages
     assert not any("searchRows" in stage.inputs for stage in of_another), "the dataset says it"
+
+
+def test_several_workers_train_students_in_the_stage_train_where_the_job_has_one_of_its_own() -> None:
+    students, workers = "compression.candidates=[Int8, Distill]", "training.workers=2"
+    said: dict[tuple[str, ...], bool] = {
+        (students, workers): True,
+        (students, "training.workers=1"): False,
+        ("compression={}", workers): False,
+        # Nothing is published of a trial; worker 0 weighs it.
+        (students.replace("Int8, ", ""), workers, "publish=[]", TRIAL.replace("{", "{secondary: Size, ", 1)): False,
+        (students, workers, *PREPARED, "trained={uri: t}"): False,
+        (students, workers, *PREPARED, "trained={uri: t, refit: true}"): False,
+    }
+    for overrides, together in said.items():
+        job = parse_training_job(apply_overrides(MANIFEST, ["model={mlp: {}}", *overrides]))
+        assert job.spec.trains_candidates == together, overrides
+        stages = plan(job, source_digest="s", trainer_version="1").stages
+        assert [stage.workers for stage in stages if stage.name == "finish"] in ([1], []), "one process publishes"
+        is_by_one = "training.workers=2" in overrides and "compression={}" not in overrides
+        assert bool(student_notes(job.spec)) == (is_by_one and not together)
+        assert bool(student_notes(job.spec, is_of_search=True)) == is_by_one
 
 
 def test_source_and_trainer_are_in_every_key() -> None:

@@ -5,7 +5,7 @@ techniques and what was kept.
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,7 +15,15 @@ from steelyard_trainer.compression.artifact import Artifact
 from steelyard_trainer.compression.kept_candidates import KeptCandidates
 from steelyard_trainer.compression.recipe import Recipe
 from steelyard_trainer.compression.techniques import technique_named
-from steelyard_trainer.compression.techniques.base import CannotBeMadeError, HowTrained, Progress, StepData, Tell
+from steelyard_trainer.compression.techniques.base import (
+    ALONE,
+    CannotBeMadeError,
+    HowTrained,
+    Progress,
+    StepData,
+    Tell,
+    Together,
+)
 from steelyard_trainer.data.labelled import Labelled
 
 
@@ -36,6 +44,8 @@ class Trained:
     """What techniques that train go by; None where it is not known."""
     read_search: Callable[[], Labelled] | None = None
     """Reads the search rows so; None where none were set aside before it was trained."""
+    together: Together = ALONE
+    """Who trains where a technique trains."""
 
 
 def no_progress(_done: int, _total: int, _unit: str, _figures: Mapping[str, float]) -> None:
@@ -111,7 +121,9 @@ class Maker:
 
         def make(into: Path) -> Artifact:
             data = self._data(step.settings, into, self.kept.unfinished(recipe))
-            made: Artifact = technique.apply(artifact, step.settings, data, self.tell)
+            lesson = self.trained.together.lesson
+            with lesson(recipe.to_json()) if step.settings.learns else nullcontext():
+                made: Artifact = technique.apply(artifact, step.settings, data, self.tell)
             if (made.folder, made.runtime) != (into, step.settings.gives):
                 raise TypeError(
                     f"{technique.name} made {made.runtime} in {made.folder}: it gives {step.settings.gives}"
@@ -125,6 +137,20 @@ class Maker:
             shutil.rmtree(self.kept.unfinished(recipe), ignore_errors=True)
             raise
         return made
+
+    def attend(self, recipe: Recipe, into: Path) -> None:
+        """Applies a recipe's last step beside worker 0, which has made what comes before it and keeps the result.
+
+        Args:
+            recipe: its last step trains.
+            into: an empty folder, for what is made here: the same, and not needed.
+        """
+        step, before = recipe.steps[-1], Recipe(recipe.steps[:-1])
+        artifact = self.kept.find(before) if before.steps else self.trained.artifact
+        if artifact is None:
+            raise FileNotFoundError(f"what worker 0 has made before is not in {self.kept.folder}, or not whole")
+        data = self._data(step.settings, into, self.kept.unfinished(recipe))
+        technique_named(step.technique).apply(artifact, step.settings, data, self.tell)
 
     def _data(self, settings: Settings, into: Path, unfinished: Path) -> StepData:
         trained = self.trained
@@ -142,6 +168,7 @@ class Maker:
             self.kept.check_attempt,
             self.progress,
             trained.read_search,
+            trained.together,
         )
 
 

@@ -4,7 +4,7 @@ Imports pydantic, the api's errors and the techniques.
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -68,6 +68,11 @@ class Recipe:
         else:
             steps = (Step.of(candidate),)
         return cls(steps if steps[-1].settings.gives != "Keras" else (*steps, Step.of("LiteRT")))
+
+    @classmethod
+    def told(cls, steps: Sequence[Mapping[str, Any]]) -> "Recipe":
+        """What `to_json` gave. Raises ConfigurationError where a technique is not known, or can't be told this."""
+        return cls(tuple(Step.of(step["technique"], step["settings"]) for step in steps))
 
     @cached_property
     def digest(self) -> str:

@@ -5,7 +5,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
@@ -31,7 +32,7 @@ from steelyard_trainer.compression.kept_candidates import KeptCandidates
 from steelyard_trainer.compression.making import Maker, Trained
 from steelyard_trainer.compression.recipe import Recipe, Step
 from steelyard_trainer.compression.techniques import TECHNIQUES, technique_named
-from steelyard_trainer.compression.techniques.base import CannotBeMadeError, Tell
+from steelyard_trainer.compression.techniques.base import CannotBeMadeError, Tell, Together
 from steelyard_trainer.data.labelled import Labelled
 
 
@@ -204,6 +205,37 @@ def test_what_was_made_is_not_made_again_and_what_is_damaged_is(tmp_path: Path) 
     assert APPLIED == ["a", "b", "b"]
     made_of(words("a", "c"), tmp_path)
     assert APPLIED == ["a", "b", "b", "a", "c"]
+
+
+def test_other_workers_apply_each_step_that_trains_to_what_worker_0_has_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(append_technique.Append, "learns", True)
+    began: list[tuple[Recipe, list[str]]] = []
+
+    @contextmanager
+    def lesson(steps: list[dict[str, Any]]) -> Iterator[None]:
+        began.append((Recipe.told(json.loads(json.dumps(steps))), [*APPLIED]))
+        yield
+
+    kept, whole = kept_in(tmp_path), words("a", "b")
+    with Maker.of(replace(trained_in(tmp_path), together=Together(workers=2, lesson=lesson)), kept) as maker:
+        made = maker.make(whole)
+        with pytest.raises(CannotBeMadeError):
+            maker.make(words("a", "impossible"))
+        # Nobody is told of what is found, or refused once more.
+        with pytest.raises(CannotBeMadeError):
+            maker.make(words("a", "impossible"))
+        maker.make(whole)
+    assert began == [(words("a"), []), (whole, ["a"]), (words("a", "impossible"), ["a", "b"])]
+    with Maker.of(trained_in(tmp_path), kept) as other:
+        for number, (recipe, _) in enumerate(began[:2]):
+            into = tmp_path / str(number)
+            into.mkdir()
+            other.attend(recipe, into)
+    assert Artifact(tmp_path / "1", "Skops").file.read_text() == made.file.read_text() == "model\na\nb\n"
+    with pytest.raises(FileNotFoundError, match="what worker 0 has made before"):
+        other.attend(words("x", "y"), tmp_path)
 
 
 def test_what_it_took_is_that_of_all_steps_and_is_kept_with_them(

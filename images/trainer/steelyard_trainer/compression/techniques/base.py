@@ -3,6 +3,7 @@ the artifact; a technique imports its libraries when it is applied.
 """
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -50,6 +51,31 @@ class HowTrained:
 
 
 @dataclass(frozen=True)
+class Together:
+    """The workers that train together where a technique trains; each of them applies it."""
+
+    workers: int = 1
+    worker: int = 0
+    """Which of them this one is, from 0."""
+    strategy: Any = None
+    """TensorFlow's, by which they add up; None of one worker."""
+    is_leaving: Callable[[], bool] = lambda: False
+    """Whether this process was asked to end."""
+    wants_checkpoint: Callable[[], bool] = lambda: False
+    """Whether a checkpoint was asked for since the last call."""
+    lesson: Callable[[list[dict[str, Any]]], AbstractContextManager[None]] = lambda _: nullcontext()
+    """Called by worker 0 with the steps of a recipe whose last one trains: while it applies that, the others do."""
+
+    def scope(self) -> AbstractContextManager[None]:
+        """Where a network and its optimizer are made, so that each worker has them."""
+        scope: AbstractContextManager[None] = self.strategy.scope() if self.strategy else nullcontext()
+        return scope
+
+
+ALONE = Together()
+
+
+@dataclass(frozen=True)
 class StepData:
     """What a technique may use beside the artifact."""
 
@@ -78,6 +104,8 @@ class StepData:
     read_search: Callable[[], Labelled] | None = None
     """Reads the rows that were set aside to steer a search, for a technique that reads the training set; None where
     none were."""
+    together: Together = ALONE
+    """Who trains, where it trains."""
 
 
 S = TypeVar("S", bound=Settings)

@@ -30,7 +30,8 @@ from steelyard_trainer.compression.cost import ALL_COSTS, CostKind
 from steelyard_trainer.compression.kept_candidates import KeptCandidates, key_of
 from steelyard_trainer.compression.making import Trained, no_progress
 from steelyard_trainer.compression.recipe import Recipe
-from steelyard_trainer.compression.techniques.base import HowTrained, Progress, Tell
+from steelyard_trainer.compression.techniques.base import ALONE, HowTrained, Progress, Tell, Together
+from steelyard_trainer.contract import StageContext
 from steelyard_trainer.data.reading import Examples, PreparedDataset
 from steelyard_trainer.data.shape import Shape
 from steelyard_trainer.data.splitting import SplitName
@@ -39,6 +40,7 @@ from steelyard_trainer.families.keras.keras_file import write_keras
 from steelyard_trainer.families.keras.row_weights import row_weights
 from steelyard_trainer.families.keras.search_space import Came, plan_of
 from steelyard_trainer.publishing.package import versions
+from steelyard_trainer.trained import TrainedFolder
 
 BASELINE_RECIPE = Recipe.of("LiteRT")
 """A network as it is published without compression."""
@@ -76,6 +78,15 @@ def trained_network(
     )
 
 
+def reporter(context: StageContext) -> Progress:
+    """Prints how far a candidate is."""
+
+    def report(done: int, total: int, unit: str, figures: Mapping[str, float]) -> None:
+        context.progress(done, total, unit, **figures)
+
+    return report
+
+
 def measuring_on(
     dataset: PreparedDataset,
     measures: Sequence[Measure],
@@ -106,6 +117,25 @@ class Workbench:
     """Is told how far a candidate is that takes long."""
     learned: tuple[SplitName, ...] = ("train",)
     """What is learned by the networks that are made of the model."""
+    together: Together = ALONE
+    """Who trains them."""
+
+    @classmethod
+    def of(cls, context: StageContext, dataset: PreparedDataset, trained: TrainedFolder, /, **more: Any) -> "Workbench":
+        """Where a stage makes candidates.
+
+        Args:
+            context: of the stage.
+            dataset: the job's.
+            trained: the model.
+            more: other fields.
+        """
+        spec, workspace = context.job.spec, context.workspace
+        parts = dataset.learned(is_refit=spec.is_refit and trained.folder == workspace.trained)
+        # The search rows say, of a refitted model's students too, which epoch is the best.
+        learned = tuple(part for part in parts if part != "search")
+        how = (spec, context.check_attempt, context.notice, reporter(context))
+        return cls(trained.model_file, workspace.finished, dataset, *how, learned, **more)
 
     @cached_property
     def key(self) -> str:
@@ -182,9 +212,11 @@ class Workbench:
         recipes = recipes_of(self.spec, BASELINE_RECIPE)
         shape, rows = Shape.of(self.preprocessing), self.dataset.rows["train"]
         search = Search.of(self.spec, partial(plan_of, self.spec, shape, rows, came=self.came_as), self.tell)
-        return Candidates(kept, self._trained, recipes, measuring, self.tell, self.progress, search)
+        return Candidates(kept, lambda: self.trained, recipes, measuring, self.tell, self.progress, search)
 
-    def _trained(self) -> Trained:
+    @property
+    def trained(self) -> Trained:
+        """The model, and what techniques may know of it."""
         students = self.came_as.students if self.came_as else None
         trained = trained_network(self.model, self.model_file.parent, self.dataset, self.spec, students)
-        return replace(trained, read_training=lambda: self.read(self.learned))
+        return replace(trained, read_training=lambda: self.read(self.learned), together=self.together)

@@ -37,7 +37,8 @@ def _apply(artifact: Artifact, settings: Distill, data: StepData, tell: Tell) ->
     rows = LessonRows.of(data, how_trained)
     # What came from elsewhere takes features as the table has them, and so must what is published in its place.
     scaling = Scaling.of(rows.learned.features) if is_elsewhere else None
-    network = training_network(student, shape, training.seed, scaling)
+    with data.together.scope():
+        network = training_network(student, shape, training.seed, scaling)
     teacher = Teacher.of(artifact, data.classes)
     weights, most = network.model.count_params(), weights_of(teacher.model)
     if weights >= most:

@@ -2,7 +2,7 @@
 supervises others needs neither.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from steelyard_trainer.contract import Outcome, StageContext
@@ -28,28 +28,21 @@ class _Keras:
         from steelyard_trainer.families.keras.lean import import_keras
 
         import_keras()
-        from steelyard_trainer.families.keras.bench import Workbench
+        from steelyard_trainer.families.keras.bench import Workbench, reporter
         from steelyard_trainer.families.keras.repeatable import make_repeatable
 
         make_repeatable()
         assert trained is not None
         spec, workspace = context.job.spec, context.workspace
-
-        def progress(done: int, total: int, unit: str, figures: Mapping[str, float]) -> None:
-            context.progress(done, total, unit, **figures)
-
-        how = (spec, context.check_attempt, context.notice, progress)
         if spec.is_from_elsewhere:
             from steelyard_trainer.elsewhere.arrival import PROGRAMS
             from steelyard_trainer.families.keras.from_elsewhere import BenchOfElsewhere, as_they_are
 
             rows, where = as_they_are(dataset), f"{trained.field}: {trained.name}"
+            how = (spec, context.check_attempt, context.notice, reporter(context))
             file = trained.folder / PROGRAMS[trained.training["format"]][1]
             return BenchOfElsewhere(file, workspace.finished, rows, *how, where=where, came=trained.training)
-        parts = dataset.learned(is_refit=spec.is_refit and trained.folder == workspace.trained)
-        # The search rows say, of a refitted model's students too, which epoch is the best.
-        learned = tuple(part for part in parts if part != "search")
-        return Workbench(trained.model_file, workspace.finished, dataset, *how, learned)
+        return Workbench.of(context, dataset, trained)
 
     def folds(self, context: StageContext, dataset: "PreparedDataset", bench: "Bench") -> "Sequence[Candidates]":
         from steelyard_trainer.families.keras.bench import Workbench

@@ -73,7 +73,8 @@ def fine_tune(
     teaches = data.trained if data.trained.runtime == "Keras" else artifact
     began, teacher = opened(artifact), Teacher.of(teaches, data.classes)
     classifies = data.classes is not None
-    network = _AsItServes(_with_logits(_copy(began)) if classifies else _copy(began), False)
+    with data.together.scope():
+        network = _AsItServes(_with_logits(_copy(began)) if classifies else _copy(began), False)
     rules: list[WeightRule] = []
 
     def remembered(optimizer: keras.optimizers.Optimizer, steps: int) -> WeightRule:

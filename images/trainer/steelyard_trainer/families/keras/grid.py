@@ -6,6 +6,7 @@ from typing import Any
 import tensorflow as tf
 
 from steelyard_trainer.compression.techniques.base import CannotBeMadeError
+from steelyard_trainer.families.keras.step import put
 
 _RANGES = [1.0 - 0.05 * number for number in range(15)]
 """What a channel's range may be, in parts of its largest weight."""
@@ -57,15 +58,15 @@ class Grid:
         """See WeightRule."""
         kept = [tf.identity(kernel.value) for kernel, _ in self._kernels]
         for (kernel, bits), value in zip(self._kernels, kept, strict=True):
-            kernel.assign(on_grid(value, bits))
+            put(kernel, on_grid(value, bits))
         return kept
 
     def leave(self, kept: list[Any]) -> None:
         """See WeightRule."""
         for (kernel, _), value in zip(self._kernels, kept, strict=True):
-            kernel.assign(value)
+            put(kernel, value)
 
     def settle(self, kept: list[Any]) -> None:  # noqa: ARG002 - the optimizer changed all but the zeros
         """See WeightRule."""
         for (kernel, _), mask in zip(self._kernels, self._masks, strict=True):
-            kernel.assign(kernel.value * mask)
+            put(kernel, kernel.value * mask)

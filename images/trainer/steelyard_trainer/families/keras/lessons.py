@@ -1,5 +1,5 @@
 """Trains a network where a technique of compression is applied: with step, loop and checkpoints of the stage
-train, on one worker. Imports the family's other parts.
+train, on as many workers. Imports the family's other parts.
 """
 
 import math
@@ -16,7 +16,7 @@ from steelyard.api.training import Cosine, EarlyStopping, LearningRateSchedule, 
 from steelyard.contract.stages import Reason
 from steelyard_trainer.compression.techniques.base import CannotBeMadeError, HowTrained, StepData
 from steelyard_trainer.data.search_rows import set_aside
-from steelyard_trainer.families.keras.batches import Batch, Batches
+from steelyard_trainer.families.keras.batches import Batch, Batches, share
 from steelyard_trainer.families.keras.checkpoints import Checkpoints
 from steelyard_trainer.families.keras.epoch_metrics import EpochMetrics
 from steelyard_trainer.families.keras.loop import Loop, Validation
@@ -111,11 +111,15 @@ class TaughtBatches(Batches):
         return cls(**vars(batches), teacher=teacher, noise=np.where(is_of_two, 0, np.float32(noise) * deviations))
 
     def epoch(self, epoch: int, first_step: int = 0) -> Iterator[Batch]:
-        """See Batches."""
-        for step, batch in enumerate(super().epoch(epoch, first_step), first_step):
+        """See Batches. Each worker asks the teacher of all rows of a step, so that all see the same, and the same as
+        one worker alone."""
+        whole = Batches(self.features, self.targets, self.row_weights, self.workers * self.batch_size, 1, 0, self.seed)
+        own = slice(self.worker * self.batch_size, (self.worker + 1) * self.batch_size)
+        for step, batch in enumerate(whole.epoch(epoch, first_step), first_step):
             drawn = np.random.default_rng([self.seed, epoch, step, 1]).standard_normal(batch.features.shape, np.float32)
             features = batch.features + drawn * self.noise
-            yield replace(batch, features=features, targets=beside(batch.targets, self.teacher.outputs(features)))
+            targets = beside(batch.targets, self.teacher.outputs(features))
+            yield Batch(features[own], targets[own], batch.weights[own], batch.mask[own], batch.step_weight)
 
 
 @dataclass(frozen=True)
@@ -123,7 +127,7 @@ class Course:
     """How long a network learns, and how fast."""
 
     spec: Training
-    """Of one worker."""
+    """Of one worker, whose batch is that of all."""
     ends_early: bool
     """Whether the best epoch of the search rows counts; else the last one does."""
 
@@ -198,25 +202,32 @@ def learn(
         CannotBeMadeError: the loss was not finite.
         SteelyardError: another process was started in this one's place (AttemptSuperseded).
     """
-    spec, searched = course.spec, rows.search
-    labelled = Batches(rows.learned.features, rows.learned.targets, rows.weights, spec.batch_size, 1, 0, spec.seed)
-    optimizer = build_optimizer(spec, labelled.steps)
-    made = rule(optimizer, spec.epochs * labelled.steps) if rule else None
-    stepper = Stepper(network, optimizer, None, lesson=lesson, rule=made)
+    spec, searched, together = course.spec, rows.search, data.together
+    workers, worker = together.workers, together.worker
+    learned, own_batch = rows.learned, spec.batch_size // workers
+    labelled = Batches(learned.features, learned.targets, rows.weights, own_batch, workers, worker, spec.seed)
+    with together.scope():
+        optimizer = build_optimizer(spec, labelled.steps)
+        made = rule(optimizer, spec.epochs * labelled.steps) if rule else None
+        stepper = Stepper(network, optimizer, together.strategy, lesson=lesson, rule=made)
     is_searched = course.ends_early and len(searched.targets) > 0
+    own = share(len(searched.targets), workers, worker)
     loop = Loop(
         spec=spec,
         model=network.model,
         optimizer=optimizer,
         stepper=stepper,
         batches=batches(labelled),
-        validation=Validation(searched.features, searched.targets, len(searched.targets)) if is_searched else None,
+        validation=Validation(searched.features[own], searched.targets[own], len(searched.targets))
+        if is_searched
+        else None,
         checkpoints=Checkpoints(data.unfinished, "lesson", data.check_attempt),
         metric="accuracy" if data.classes else "mae",
         metric_scale=data.unit.scale if data.unit else 1.0,
         metrics=EpochMetrics((), None, searched.targets, None),
         report=lambda epoch, figures: data.progress(epoch, spec.epochs, f"epochs of {name}", figures),
-        is_leaving=lambda: False,
+        is_leaving=together.is_leaving,
+        wants_checkpoint=together.wants_checkpoint,
     )
     loop.resume()
     try:

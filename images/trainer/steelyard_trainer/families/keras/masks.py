@@ -6,6 +6,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from steelyard_trainer.families.keras.step import put
+
 _RISES_FOR = 0.5
 """The part of all steps after which no more weights become zeros: the others learn on."""
 _TIMES = 50
@@ -54,7 +56,7 @@ class Masks:
     def settle(self, kept: list[Any]) -> None:
         """See WeightRule."""
         for kernel, mask in zip(self._kernels, kept, strict=True):
-            kernel.assign(kernel.value * mask)
+            put(kernel, kernel.value * mask)
 
     def _zeros(self) -> list[Any]:
         return [tf.cast(kernel.value != 0.0, tf.float32) for kernel in self._kernels]

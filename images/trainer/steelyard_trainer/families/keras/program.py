@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from steelyard_trainer.contract import Outcome, StageContext
 from steelyard_trainer.gang.member import Limits, Member, cluster_of, without_cluster
 from steelyard_trainer.gang.supervisor import Program, Supervisor
-from steelyard_trainer.trained import finished_training
+from steelyard_trainer.trained import candidates_are_made, finished_training
 
 TENSORFLOW_PROCESS = "the TensorFlow process"
 
@@ -64,5 +64,7 @@ def quiet_and_alone(environment: Mapping[str, str]) -> dict[str, str]:
 def _finished(context: StageContext) -> Outcome | None:
     """The outcome of a training that was done under this key before, without a restart now."""
     if (finished := finished_training(context, context.workspace.model_file)) is None:
+        return None
+    if context.job.spec.trains_candidates and not candidates_are_made(context):
         return None
     return Outcome(finished.message, {**finished.summary, "restarts": 0}, finished.reason)

@@ -38,6 +38,15 @@ class WeightRule(Protocol):
         """After the optimizer has changed them."""
 
 
+def put(variable: Any, value: Any) -> None:
+    """Gives a Keras variable a value within a step: on this worker, as each of them does with the same value.
+
+    Keras's own `assign` would have several workers say how their values are to become one.
+    """
+    for own in tf.distribute.get_strategy().experimental_local_results(variable.value):
+        own.assign(value)
+
+
 class Stepper:
     """The compiled steps of a network.
 

@@ -39,7 +39,7 @@ from steelyard_trainer.families.keras.step import Stepper
 from steelyard_trainer.families.keras.stopping import Progression
 from steelyard_trainer.families.keras.trial_steps import TrialSteps
 from steelyard_trainer.gang.member import CLUSTER
-from steelyard_trainer.trained import leave_document
+from steelyard_trainer.trained import finished_training, leave_document
 
 LOST_PEER_ERRORS = (
     tf.errors.UnavailableError,
@@ -59,11 +59,15 @@ def train(context: StageContext) -> Outcome:
         SteelyardError: a peer was lost, the process was asked to end, or another was started in its place (exit code
             75); the model is not good enough (10), where no stage follows that judges it.
     """
+    on_end = signal.getsignal(signal.SIGTERM)
     strategy = connect()
     pulse.beat()
     requests = Requests.listen(context.worker)
     try:
-        return train_on(context, PreparedDataset.of(context), strategy, requests)
+        dataset = PreparedDataset.of(context)
+        if strategy is None or not context.job.spec.trains_candidates:
+            return train_on(context, dataset, strategy, requests)
+        return _train_all(context, dataset, strategy, requests, on_end)
     except OSError:
         # The process that was started in this one's place may have removed its files.
         context.check_attempt()
@@ -116,6 +120,26 @@ class Requests:
 
     def _write_checkpoint(self, _signal: int, _frame: object) -> None:
         self._asked_for_checkpoint = True
+
+
+def _train_all(
+    context: StageContext, dataset: PreparedDataset, strategy: tf.distribute.Strategy, requests: Requests, on_end: Any
+) -> Outcome:
+    """The model, unless an attempt before this one has, and then what is trained of its candidates."""
+    # Brings the converter.
+    from steelyard_trainer.families.keras.together import Crew, Word
+
+    word = Word(strategy, context.worker)
+    # Worker 0 says it for all: the others may see what it wrote a moment later.
+    finished = finished_training(context, context.workspace.model_file) if context.worker == 0 else None
+    if word.pass_on(finished is not None):
+        outcome = finished or Outcome("trained before", {})
+    else:
+        outcome = train_on(context, dataset, strategy, requests)
+        # The others read the model.
+        word.pass_on()
+    Crew(context, dataset, strategy, word, requests, on_end).make_candidates()
+    return outcome
 
 
 def train_on(
