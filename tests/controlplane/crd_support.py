@@ -21,7 +21,7 @@ Manifest = dict[str, Any]
 
 MODELS = (
     "mlp, linear, cnn, resNet8, dsCnn, wideAndDeep, randomForest, ridge, lasso, elasticNet, logisticRegression, "
-    "nearestNeighbors, gradientBoosting, container"
+    "nearestNeighbors, gradientBoosting, entrypoint, container"
 )
 
 _BASE: Manifest = {

@@ -14,6 +14,7 @@ from cluster.simulation import SimulatedCluster
 from steelyard.api.errors import ManifestError, SteelyardError
 from steelyard.api.training_job import TrainingJob
 from steelyard.client import Client, JobExistsError, JobNotFoundError
+from steelyard.contract.code_digest import code_digest
 
 # --- submit -----------------------------------------------------------------------------------------------------------
 
@@ -35,6 +36,35 @@ def test_a_manifest_is_submitted_once(jobs: Kubectl, steelyard: Steelyard, manif
         code, _, errors = steelyard("submit", manifest, "--set", other)
         assert code == 78 and f"steelyard delete tiny --namespace {jobs.namespace}" in errors, other
     assert jobs.get("trainingjob", "tiny")["metadata"]["uid"] == made["metadata"]["uid"]
+
+
+def test_own_code_goes_with_the_job_and_belongs_to_it(
+    jobs: Kubectl, steelyard: Steelyard, manifest: Path, tmp_path: Path
+) -> None:
+    own = 'model={entrypoint: {function: "net:build", framework: Keras, code: {path: code}}}'
+    code, _, errors = steelyard("submit", manifest, "--set", own)
+    assert code == 78 and "code.path: code does not exist" in errors
+    (tmp_path / "code").mkdir()
+    (tmp_path / "code" / "net.py").write_text("def build(data): ...")
+    code, _, errors = steelyard("submit", manifest, "--set", own.replace("net:build", "net:biuld"))
+    assert code == 78 and "has no function 'biuld'; did you mean build?" in errors
+    assert jobs.list("trainingjobs") == [] and jobs.list("configmaps", "steelyard.dev/job") == []
+
+    assert steelyard("submit", manifest, "--set", own)[0] == 0
+    job, (config_map,) = jobs.get("trainingjob", "tiny"), jobs.list("configmaps", "steelyard.dev/job")
+    digest = code_digest(tmp_path / "code")
+    name = f"tiny-code-{digest[:16]}"
+    assert job["spec"]["model"]["entrypoint"]["code"] == {"configMap": name, "sha256": digest}
+    assert config_map["metadata"]["name"] == name and list(config_map["binaryData"]) == ["code.zip"]
+    (owner,) = config_map["metadata"]["ownerReferences"]
+    assert (owner["kind"], owner["uid"]) == ("TrainingJob", job["metadata"]["uid"])
+    # Killed between the two, it is made by the next; of a job of the name that is gone it is made anew.
+    jobs.delete("configmap", name)
+    code, output, _ = steelyard("submit", manifest, "--set", own)
+    assert code == 0 and "unchanged" in output and jobs.get("configmap", name)["immutable"] is True
+    (tmp_path / "code" / "net.py").write_text("def build(data): return 1")
+    code, _, errors = steelyard("submit", manifest, "--set", own)
+    assert code == 78 and "it is not this one" in errors and len(jobs.list("configmaps", "steelyard.dev/job")) == 1
 
 
 def test_what_a_cluster_refuses_is_said_before_it_is_asked(jobs: Kubectl, steelyard: Steelyard, manifest: Path) -> None:

@@ -15,7 +15,10 @@ from cluster.kubectl import Kubectl, KubectlError
 
 from steelyard.api.tuning_job import TuningJobSpec
 from steelyard.client import Client, JobHandle, JobNotFoundError, SearchHandle
+from steelyard.contract.code_digest import code_digest
 from steelyard.search.log import Entry
+from steelyard.tuning.stops import Stops
+from steelyard.tuning.trials import trial_job
 
 MANIFEST = """
 apiVersion: steelyard.dev/v1alpha1
@@ -94,6 +97,26 @@ def test_the_client_takes_a_search_as_it_takes_a_job(jobs: Kubectl, client: Clie
     with pytest.raises(JobNotFoundError):
         client.get("tiny", "TuningJob")
     assert [client.delete("hunt"), client.delete("tiny")] == ["TuningJob", "TrainingJob"]
+
+
+def test_the_code_of_a_search_belongs_to_it_and_its_trials_name_it(
+    jobs: Kubectl, client: Client, hunt: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "code").mkdir()
+    (tmp_path / "code" / "net.py").write_text("def build(data, units): ...")
+    document = yaml.safe_load(hunt.read_text())
+    document["spec"]["template"]["model"] = {
+        "entrypoint": {"function": "net:build", "framework": "Keras", "code": {"path": "code"}}
+    }
+    document["spec"]["parameters"] = [{"path": "model.entrypoint.parameters.units", "type": "Int", "min": 1, "max": 9}]
+    handle = client.submit(document, tmp_path)
+    assert isinstance(handle, SearchHandle)
+    made, (config_map,) = jobs.get("tuningjob", "hunt"), jobs.list("configmaps", "steelyard.dev/job")
+    (owner,) = config_map["metadata"]["ownerReferences"]
+    assert (owner["kind"], owner["uid"]) == ("TuningJob", made["metadata"]["uid"])
+    trial = trial_job(handle.tuning, 3, {"model.entrypoint.parameters.units": 4}, Stops(), "pvc://w/data")
+    assert trial.spec.code is not None and trial.spec.code.config_map == config_map["metadata"]["name"]
+    assert trial.spec.code.sha256 == code_digest(tmp_path / "code")
 
 
 def test_a_search_that_a_cluster_can_not_run_is_not_submitted(jobs: Kubectl, steelyard: Steelyard, hunt: Path) -> None:

@@ -17,6 +17,7 @@ CROSS_FITTED = {
 
 
 # What CEL says: overrides, the field, the message.
+OWN = 'model={{entrypoint: {{function: "net:build", framework: Keras, code: {}}}}}'
 BY_RULE = [
     (["metadata.name=7-digits"], "metadata.name", '"7-digits" is not allowed; allowed: 1 to 40 lower-case letters'),
     (
@@ -406,7 +407,7 @@ BY_RULE = [
         ["model={nearestNeighbors: {}}", "training.classWeights={}"],
         "spec.training.classWeights",
         "nearestNeighbors does not weigh classes; leave it out, or take one that does: mlp, linear, cnn, resNet8, "
-        "dsCnn, wideAndDeep, randomForest, logisticRegression, gradientBoosting",
+        "dsCnn, wideAndDeep, randomForest, logisticRegression, gradientBoosting, entrypoint",
     ),
     (
         ["evaluation.crossValidation={}"],
@@ -422,6 +423,23 @@ BY_RULE = [
         ["model={logisticRegression: {}}", "task=Regression"],
         "spec.model",
         "logisticRegression is for Classification, but the task is Regression",
+    ),
+    (
+        [OWN.format("{path: code}")],
+        "spec.model.entrypoint.code.path",
+        "'code' is a folder of this machine, which pods don't see; `steelyard submit` packs it",
+    ),
+    ([OWN.format("{sha256: " + "0" * 64 + "}")], "spec.model.entrypoint.code.path", "is needed, but none is given"),
+    (
+        [OWN.format('{configMap: net, uri: "pvc://shelf/net"}')],
+        "spec.model.entrypoint.code.path",
+        "only one of path, configMap, uri is allowed, but configMap and uri are",
+    ),
+    ([OWN.format("{uri: net.zip}")], "spec.model.entrypoint.code.uri", "'net.zip' lies on no claim"),
+    (
+        [OWN.format("{configMap: net}").replace("Keras", "Sklearn"), "training.workers=2"],
+        "spec.training.workers",
+        "scikit-learn's models are fitted in one process; allowed: 1",
     ),
     (
         ["template.volumes=[{mountPath: /m, source: {secret: a, claim: b}}]"],

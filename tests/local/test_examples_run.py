@@ -16,6 +16,8 @@ from examples_support import run_example
         ("wine", "accuracy", 0.9),
         ("digits-cnn", "accuracy", 0.96),
         ("own-container", "accuracy", 0.93),
+        ("own-keras", "accuracy", 0.96),
+        ("own-sklearn", "accuracy", 0.9),
     ],
 )
 def test_the_smaller_examples_do_their_job(tmp_path: Path, name: str, metric: str, least: float) -> None:

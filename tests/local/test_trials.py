@@ -23,7 +23,7 @@ from steelyard.serving.model import LiteRtModel
 from steelyard_trainer.contract import StageContext
 from steelyard_trainer.data.reading import PreparedDataset
 from steelyard_trainer.evaluation.metrics import evaluate
-from steelyard_trainer.families.keras.networks import serving_network
+from steelyard_trainer.families.keras.assembly import served_network
 from steelyard_trainer.families.keras.trial import judge_trial
 from steelyard_trainer.families.keras.worker import Requests, build
 from steelyard_trainer.finish import finish
@@ -129,11 +129,11 @@ class InThisProcess:
         self.context = stage.context()
         self.dataset = PreparedDataset.of(self.context)
         self.requests = Requests(0.0)
-        self.loop, self._network, self._shape = build(self.context, self.dataset, None, self.requests)
+        self.loop, self._network = build(self.context, self.dataset, None, self.requests)
 
     def model(self) -> Any:
         """What is served, with the weights as they are now."""
-        return serving_network(self.context.job.spec.model, self._shape, self._network)
+        return served_network(self.context.job.spec, self.dataset, self._network)
 
 
 METRICS = {

@@ -13,6 +13,7 @@ from steelyard.stores.registry import obstacles, store_at
 from steelyard.stores.writable import check_writable
 from steelyard_trainer.attempts import Attempt
 from steelyard_trainer.contract import StageContext
+from steelyard_trainer.own_code.arrival import with_code
 
 Context = TypeVar("Context", bound=StageContext)
 
@@ -24,9 +25,9 @@ def begin(context: Context) -> Context:
         The context with the number of this attempt, where the process is the stage's writer (worker 0).
 
     Raises:
-        ConfigurationError: the workspace or a place that the model goes to can't be written to (NotWritable), or
-            something else lies there (TargetOccupied). Every stage looks at the places that it can see, so that
-            nobody trains in vain.
+        ConfigurationError: the workspace or a place that the model goes to can't be written to (NotWritable),
+            something else lies there (TargetOccupied), or the user's own code is not as it must be. Every stage looks
+            at what it can see, so that nobody trains in vain.
         OSError: the storage was lost.
     """
     root = context.workspace.root
@@ -34,6 +35,7 @@ def begin(context: Context) -> Context:
     root.mkdir(parents=True, exist_ok=True)
     targets = [target.uri for target in context.job.spec.publish or [] if context.reaches(target.uri)]
     check_targets([store_at(uri, context.surroundings) for uri in targets])
+    context = with_code(context)
     if context.worker != 0:
         return context
     return replace(context, attempt=Attempt.take(context.workspace, context.stage))

@@ -4,6 +4,7 @@ Imports steelyard, attempts and process only.
 """
 
 import errno
+import hashlib
 import json
 import os
 from collections.abc import Callable, Mapping
@@ -52,6 +53,10 @@ class StageContext:
     """The folders of the claims that this process can see, by name."""
     attempt: Attempt | None = None
     """This process's right to write; None before it took one, and in workers that write nothing."""
+    code: Path | None = None
+    """The folder that the user's own code is imported from; None where it is installed, or there is none."""
+    code_digest: str = ""
+    """Of the user's own code, installed or not; empty where there is none, and before the stage has begun."""
 
     @classmethod
     def from_environment(cls, stage: TrainerStage, job: TrainingJob | None = None) -> "StageContext":
@@ -59,6 +64,7 @@ class StageContext:
         job = job or _job()
         workspace = Workspace(Path(_required(Env.WORKSPACE)))
         base_dir, attempt = os.environ.get(Env.BASE_DIR), os.environ.get(Env.ATTEMPT)
+        code, digest = os.environ.get(Env.CODE), os.environ.get(Env.CODE_DIGEST, "")
         return cls(
             stage=stage,
             job=job,
@@ -68,7 +74,16 @@ class StageContext:
             worker=int(os.environ.get(Env.WORKER_INDEX, "0")),
             claims={claim: Path(folder) for claim, folder in json.loads(os.environ.get(Env.CLAIMS, "{}")).items()},
             attempt=Attempt.taken(workspace, stage, int(attempt)) if attempt else None,
+            code=Path(code) if digest and code else None,
+            code_digest=digest,
         )
+
+    @property
+    def work_key(self) -> str:
+        """What unfinished work depends on: the stage's key and, as that may not know it, the user's own code."""
+        if not self.code_digest:
+            return self.key
+        return hashlib.sha256(f"{self.key} {self.code_digest}".encode()).hexdigest()
 
     @property
     def surroundings(self) -> Surroundings:

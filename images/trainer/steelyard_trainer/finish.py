@@ -10,7 +10,7 @@ from pathlib import Path
 from steelyard.api.compression import BASELINE, CompressionObjective
 from steelyard.api.losses import allowed, fell
 from steelyard.api.training_job import TrainingJobSpec
-from steelyard.contract.report import BeforeReport, HeadroomReport
+from steelyard.contract.report import BeforeReport, CodeReport, HeadroomReport
 from steelyard.contract.summaries import CandidateSummary
 from steelyard.report.parts.making import TRAINED_BY_PROGRAM, TRAINED_ELSEWHERE
 from steelyard.stores.registry import store_at
@@ -111,6 +111,7 @@ def finish(context: StageContext) -> Outcome:
         before=before,
         own_work=bench.own_work,
         headroom=None if len(choice.weighed) == 1 else _headroom(spec, dataset),
+        code=code_report(spec, trained),
         found_by=FoundBy.from_environment(weighed.trial if weighed else None),
         chosen_with=(weighed.name if weighed else _FITTED_FOR_IT) if spec.is_refit else None,
     )
@@ -147,6 +148,15 @@ def finish(context: StageContext) -> Outcome:
             }
         ).to_json(),
     )
+
+
+def code_report(spec: TrainingJobSpec, trained: TrainedFolder) -> CodeReport | None:
+    """The code that the model was trained by; None of a kind of Steelyard's own."""
+    entrypoint = None if spec.own_model is None else spec.own_model.entrypoint
+    if entrypoint is None:
+        return None
+    sha256 = trained.training.get("code")
+    return CodeReport(function=entrypoint.function, framework=entrypoint.framework, sha256=sha256)
 
 
 def _headroom(spec: TrainingJobSpec, dataset: PreparedDataset) -> HeadroomReport | None:

@@ -27,6 +27,7 @@ from steelyard_trainer.attempts import Attempt
 from steelyard_trainer.contract import Outcome, StageContext
 from steelyard_trainer.families.base import TrialsOfPack
 from steelyard_trainer.families.registry import family_named
+from steelyard_trainer.own_code.arrival import with_code
 from steelyard_trainer.reports import Reports, tell
 
 _LOOK_SECONDS = 0.02
@@ -77,7 +78,8 @@ def pack(context: PackContext) -> Outcome:
     reports = _fail(context.trials.failed)
     if context.stage is not None:
         check_writable(context.stage.workspace.root)
-        stage = replace(context.stage, attempt=Attempt.take(context.stage.workspace, context.stage.stage))
+        stage = with_code(context.stage)
+        stage = replace(stage, attempt=Attempt.take(stage.workspace, stage.stage))
         work = _Pack(Reports(stage), context.processes)
         work.work_off(context.trials)
         for trials in _further_rounds():

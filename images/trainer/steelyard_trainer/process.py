@@ -50,6 +50,9 @@ def run_process(
     try:
         _reserve_result()
         outcome = work()
+    except SystemExit as error:
+        # A user's code may call it; whether the work is done is for the work to say.
+        _end_crashed(stage, key, RuntimeError(f"the program ended itself in mid-{stage}, by sys.exit({error.code!r})"))
     except Exception as error:  # noqa: BLE001 - whatever it is, the result must say so
         told = error if isinstance(error, StageError) else explained(error)
         if told is None:

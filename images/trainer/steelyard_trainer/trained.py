@@ -18,7 +18,7 @@ from steelyard_trainer.files import write_atomically
 if TYPE_CHECKING:
     from steelyard_trainer.data.reading import PreparedDataset
 
-_NOT_IN_SUMMARY = frozenset({"key", "reason", "message", "history", "dataset", "kind"})
+_NOT_IN_SUMMARY = frozenset({"key", "reason", "message", "history", "dataset", "kind", "code"})
 """What training.json holds beside the summary."""
 
 
@@ -99,7 +99,7 @@ def finished_training(context: StageContext, model_file: Path) -> Outcome | None
         return None
     except ValueError as error:
         raise ConfigurationError(f"{context.workspace.training_file} is damaged ({error}): remove it") from None
-    if document["key"] != context.key:
+    if document["key"] != context.key or document.get("code", "") != context.code_digest:
         return None
     if leaves_model(context.job.spec, document) and not model_file.exists():
         return None
@@ -116,6 +116,8 @@ def leave_document(context: StageContext, outcome: Outcome, dataset: "PreparedDa
         OSError: it can't be written.
     """
     own = {"key": context.key, "reason": outcome.reason, "message": outcome.message, "dataset": dataset.fingerprint}
+    if context.code_digest:
+        own["code"] = context.code_digest
     context.check_attempt()
     write_atomically(context.workspace.training_file, json.dumps({**own, **outcome.summary, **more}, indent=2))
 

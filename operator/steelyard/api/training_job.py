@@ -23,6 +23,7 @@ from steelyard.api.models import KINDS, Model
 from steelyard.api.models.capabilities import Capabilities, Features, ModelKind
 from steelyard.api.models.container import OF_LEFT_FORMAT, Container
 from steelyard.api.models.elsewhere import OF_FORMAT
+from steelyard.api.models.entrypoint import Code
 from steelyard.api.models.rules import check_capabilities, check_features, check_model
 from steelyard.api.places import claim_uri
 from steelyard.api.pods import LabelKey, LabelValue, ObjectName, PodTemplate, WorkspaceSpec
@@ -117,7 +118,19 @@ class TrainingJobSpec(Part):
     @property
     def capabilities(self) -> Capabilities:
         """What the kind can do."""
-        return self.kind.capabilities
+        return self.kind.can
+
+    @property
+    def code(self) -> Code | None:
+        """Where the user's own code comes from; None where there is none, or it is installed."""
+        entrypoint = None if self.own_model is None else self.own_model.entrypoint
+        return None if entrypoint is None else entrypoint.code
+
+    def with_code(self, code: Code) -> Self:
+        """The spec with its code from another place; of one that has such."""
+        assert self.own_model is not None and self.own_model.entrypoint is not None
+        entrypoint = self.own_model.entrypoint.model_copy(update={"code": code})
+        return self.model_copy(update={"own_model": self.own_model.model_copy(update={"entrypoint": entrypoint})})
 
     @property
     def is_from_elsewhere(self) -> bool:

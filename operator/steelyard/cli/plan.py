@@ -18,6 +18,7 @@ from steelyard.cli.output import (
 )
 from steelyard.cli.tuning_plan import plan_search
 from steelyard.local.claims import parse_claims
+from steelyard.local.code_check import check_own_code, described
 from steelyard.local.container import container_notes, program_fault, program_of
 from steelyard.local.decisions import Decision, decide, files_present
 from steelyard.local.elsewhere import planned
@@ -52,6 +53,8 @@ def plan(
     job = LocalJob.of(manifest, file, workspace, parse_claims(claims or []))
     state = job.load_state()
     dataset = job.job.spec.dataset
+    check_own_code(job)
+    code = job.job.spec.code
     digest, _ = sources_digest(dataset, job.surroundings, state.source if state else None)
     stages = planned(job, digest)
     records = state.stages if state else {}
@@ -64,6 +67,7 @@ def plan(
                 "job": stages.job_name,
                 "workspace": str(job.workspace.root),
                 "searchRows": job.job.spec.sets_rows_aside,
+                **({"codeSha256": code.sha256} if code is not None else {}),
                 "publish": [str(folder) for folder in job.publish_folders],
                 "stages": [
                     {
@@ -84,6 +88,7 @@ def plan(
     lines = [f"job        {stages.job_name}", f"workspace  {job.workspace.root}"]
     if (seconds := job.job.spec.run_policy.stall_timeout_seconds) is not None:
         lines.append(f"stalls     after {seconds:,} s without progress a stage starts again")
+    lines += [f"code       {told}"] if (told := described(job)) else []
     lines += [f"note       {note}" for note in notes]
     for decision in decisions:
         stage = decision.stage

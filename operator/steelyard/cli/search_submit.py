@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -30,11 +31,12 @@ class SearchSubmission(Submission["SearchHandle"]):
     """A TuningJob that is submitted; what its methods do says Submission."""
 
     tuning: TuningJob
+    file: Path
 
     then = ("status", "trials")
 
     def made(self, client: "Client") -> "SearchHandle":
-        return client.submit(self.tuning)
+        return client.submit(self.tuning, self.file.parent)
 
     def display(self, output: OutputFormat, handle: "SearchHandle") -> AbstractContextManager[SearchReport]:
         return search_display(output, Console(), handle.tuning.spec)

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -19,6 +20,9 @@ from steelyard.cli.output import ManifestArgument, OutputFormat, OutputOption, S
 from steelyard.cli.search_submit import SearchSubmission
 from steelyard.cli.submission import Submission
 from steelyard.contract.events import Event, Report, RunEnded
+from steelyard.local.code_check import check_own_code
+from steelyard.local.job import LocalJob
+from steelyard.local.tuning.job import LocalSearch
 from steelyard.planning import plan
 from steelyard.search.manifest import load_manifest
 
@@ -43,12 +47,21 @@ def submit(
     """
     try:
         job = load_manifest(file, overrides or [])
+        check_code_to_pack(job, file)
     except SteelyardError as error:
         if wait:
             print_not_begun(error, output)
         raise
-    submission = SearchSubmission(job) if isinstance(job, TuningJob) else JobSubmission(job)
+    submission = SearchSubmission(job, file) if isinstance(job, TuningJob) else JobSubmission(job, file)
     submission.run(wait, context, namespace, output)
+
+
+def check_code_to_pack(job: TrainingJob | TuningJob, file: Path) -> None:
+    """Refuses a folder of code that is not there, or does not hold what the manifest names. Raises
+    ConfigurationError."""
+    spec = job.spec.template if isinstance(job, TuningJob) else job.spec
+    if spec.code is not None and spec.code.path is not None:
+        check_own_code(LocalSearch.of(job, file).template if isinstance(job, TuningJob) else LocalJob.of(job, file))
 
 
 @dataclass
@@ -56,11 +69,12 @@ class JobSubmission(Submission["JobHandle"]):
     """A TrainingJob that is submitted; what its methods do says Submission."""
 
     job: TrainingJob
+    file: Path
 
     then = ("status", "logs -f")
 
     def made(self, client: "Client") -> "JobHandle":
-        return client.submit(self.job)
+        return client.submit(self.job, self.file.parent)
 
     def display(self, output: OutputFormat, handle: "JobHandle") -> AbstractContextManager[Report]:  # noqa: ARG002
         stages = [stage.name for stage in plan(self.job, source_digest="", trainer_version="").stages]

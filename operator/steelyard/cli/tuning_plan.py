@@ -11,6 +11,7 @@ from steelyard.api.tuning_job import TuningJobSpec
 from steelyard.cli.output import OutputFormat, print_json, section_lines
 from steelyard.cli.trial_table import answered, numbered, short_names, shown
 from steelyard.contract.stages import Reason
+from steelyard.local.code_check import check_own_code
 from steelyard.local.provable import too_few_rows_of
 from steelyard.local.source import sources_digest
 from steelyard.local.tuning.job import LocalSearch
@@ -32,6 +33,7 @@ _LISTED = 8
 def plan_search(search: LocalSearch, output: OutputFormat) -> None:
     """Shows what a search would try. Raises SteelyardError."""
     spec = search.tuning.spec
+    check_own_code(search.template)
     standing = _standing(search)
     prior, _ = load_prior(search)
     asker = Asker(spec)

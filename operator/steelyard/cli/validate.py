@@ -6,6 +6,7 @@ from steelyard.api.tuning_job import TuningJob
 from steelyard.cli.output import ClaimOption, ManifestArgument, OutputFormat, OutputOption, SetOption, print_json
 from steelyard.contract.stages import ExitCode, Reason
 from steelyard.local.claims import parse_claims
+from steelyard.local.code_check import code_fault
 from steelyard.local.container import container_notes, program_fault
 from steelyard.local.elsewhere import model_fault
 from steelyard.local.job import LocalJob
@@ -96,7 +97,7 @@ def _check(job: LocalJob, holder: str = "spec.") -> list[str]:
     container = spec.container
     # What a cluster can run is valid.
     program = program_fault(job) if container is not None and container.image is None else None
-    for fault in filter(None, (model_fault(job), program)):
+    for fault in filter(None, (model_fault(job), code_fault(job), program)):
         path, _, message = fault.message.partition(": ")
         findings.append(Finding(Problem(path, message), ExitCode(fault.exit_code)))
     problems = [finding.problem for finding in findings] + targets

@@ -15,6 +15,7 @@ from steelyard.client.errors import NOT_INSTALLED, JobNotFoundError
 from steelyard.client.handle import JobHandle, SearchHandle
 from steelyard.client.jobs import create_job, delete_job, get_job, list_jobs
 from steelyard.client.kinds import TRAINING_JOB, TUNING_JOB, Kind, KindName, kind_of
+from steelyard.client.own_code import PackedCode, put_code, with_packed_code
 from steelyard.kube.errors import Object
 from steelyard.search.manifest import load_manifest, parse_manifest
 
@@ -53,19 +54,23 @@ class Client:
         return self._connection.namespace
 
     @overload
-    def submit(self, job: TrainingJob) -> JobHandle: ...
+    def submit(self, job: TrainingJob, base_dir: Path | None = None) -> JobHandle: ...
 
     @overload
-    def submit(self, job: TuningJob) -> SearchHandle: ...
+    def submit(self, job: TuningJob, base_dir: Path | None = None) -> SearchHandle: ...
 
     @overload
-    def submit(self, job: Mapping[str, Any] | Path | str) -> JobHandle | SearchHandle: ...
+    def submit(self, job: Mapping[str, Any] | Path | str, base_dir: Path | None = None) -> JobHandle | SearchHandle: ...
 
-    def submit(self, job: TrainingJob | TuningJob | Mapping[str, Any] | Path | str) -> JobHandle | SearchHandle:
-        """Makes a job or a search on the cluster. One that is there already and equal is left as it is.
+    def submit(
+        self, job: TrainingJob | TuningJob | Mapping[str, Any] | Path | str, base_dir: Path | None = None
+    ) -> JobHandle | SearchHandle:
+        """Makes a job or a search on the cluster. One that is there already and equal is left as it is. Code of the
+        user's own that lies in a folder (model.entrypoint.code.path) goes with it, in a ConfigMap that the job owns.
 
         Args:
             job: a TrainingJob or TuningJob, the manifest as a dictionary, or its file.
+            base_dir: what code.path is relative to. Default: the file's folder; else the current one.
 
         Returns:
             Of a TrainingJob a JobHandle, of a TuningJob a SearchHandle.
@@ -76,10 +81,14 @@ class Client:
             SteelyardError: it can't be made for another reason.
         """
         if isinstance(job, str | Path):
+            base_dir = base_dir or Path(job).parent
             job = load_manifest(Path(job))
         elif not isinstance(job, TrainingJob | TuningJob):
             job = parse_manifest(dict(job))
+        job, code = with_packed_code(job, base_dir or Path())
         document, is_new = create_job(self._connection, job, self._namespace_for(job))
+        if code is not None:
+            self._put_code(job, document, code, is_new=is_new)
         return HANDLES[kind_of(job).name](self._connection, document, is_new=is_new)
 
     @overload
@@ -149,6 +158,17 @@ class Client:
         """
         _, found = self._first(kind, lambda each: delete_job(self._connection, name, self.namespace, each))
         return found.name
+
+    def _put_code(self, job: TrainingJob | TuningJob, document: Object, code: PackedCode, *, is_new: bool) -> None:
+        """Puts a job's code beside it; a job that has just been made and would wait for it in vain goes again."""
+        try:
+            put_code(self._connection, job, document, code)
+        except SteelyardError:
+            if is_new:
+                with suppress(SteelyardError):
+                    kind, namespace = kind_of(job), document["metadata"]["namespace"]
+                    delete_job(self._connection, job.metadata.name, namespace, kind)
+            raise
 
     def _first(self, kind: KindName | None, attempt: Callable[[Kind], T]) -> tuple[T, Kind]:
         """What an attempt gives for the first kind that has the job. Raises JobNotFoundError as for the first kind."""

@@ -28,6 +28,8 @@ CARD_FILE = "README.md"
 SUMS_FILE = "SHA256SUMS"
 """The SHA-256 of every other file, as `sha256sum --check` reads it; its own is the model's digest."""
 
+CODE_FILE = "code.zip"
+"""The user's own code that built the model, as evidence and for further training: nothing imports it from here."""
 PAGE_FILE = "report.html"
 """The evidence as a page that needs nothing else."""
 SEARCH_PAGE_FILE = "search.html"
@@ -57,7 +59,8 @@ WITHOUT_NETWORK = ("SavedModel",)
 learning, and whoever made them has them."""
 _EVIDENCE_FILES = frozenset((PREPROCESSING_FILE, REPORT_FILE, CARD_FILE))
 _SERVED_FILES = frozenset(files.file for files in RUNTIME_FILES.values())
-KNOWN_FILES = frozenset((*_SERVED_FILES, *_EVIDENCE_FILES, PAGE_FILE, SEARCH_PAGE_FILE, SEARCH_FILE, SUMS_FILE)).union(
+_OTHER_FILES = (PAGE_FILE, SEARCH_PAGE_FILE, SEARCH_FILE, CODE_FILE, SUMS_FILE)
+KNOWN_FILES = frozenset((*_SERVED_FILES, *_EVIDENCE_FILES, *_OTHER_FILES)).union(
     *(files.beside for files in RUNTIME_FILES.values())
 )
 """All that a published model may have."""

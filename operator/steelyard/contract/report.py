@@ -19,6 +19,9 @@ from steelyard.contract.costs import LatencyReport as LatencyReport
 from steelyard.contract.costs import MadeReport as MadeReport
 from steelyard.contract.costs import TimesReport as TimesReport
 from steelyard.contract.documents import Document, absent, absent_once
+from steelyard.contract.made_from import CodeReport as CodeReport
+from steelyard.contract.made_from import ColumnReport as ColumnReport
+from steelyard.contract.made_from import DatasetReport as DatasetReport
 from steelyard.contract.package import (
     FORMAT_VERSION,
     KIND,
@@ -67,33 +70,6 @@ class SearchReport(Document):
     """By path."""
     dataset: str
     """Its URI."""
-
-
-class ColumnReport(Document):
-    """A feature."""
-
-    name: str
-    kind: str
-    """Number, Category ..."""
-
-
-class DatasetReport(Document):
-    """What the model was trained and judged on."""
-
-    fingerprint: str
-    """SHA-256 (hex) of the prepared rows."""
-    rows: dict[str, int]
-    """By set: train, validation, test."""
-    split: dict[str, Any] = {}
-    """How the rows were dealt out, where it was not by chance alone."""
-    source_rows: int
-    dropped_rows: int
-    columns: list[ColumnReport]
-    classes: list[str] | None
-    """The labels; None of a regression."""
-    class_counts: dict[str, list[int]] | None
-    """Rows of each label, by set."""
-    findings: dict[str, Any]
 
 
 class NetworkTraining(Document):
@@ -340,6 +316,8 @@ class PublishedReport(Document):
     """Of Python and of the packages that made the model."""
     dataset: DatasetReport
     training: TrainingReport
+    code: CodeReport | None = absent()
+    """None where a kind of Steelyard's own was trained."""
     metrics: dict[str, Figures]
     """By set."""
     naive: NaiveReport | None = absent()

@@ -156,6 +156,12 @@ class Env(StrEnum):
     """Where it may leave figures: a JSON object of numbers by name."""
     SEED = "STEELYARD_SEED"
     """`spec.training.seed`."""
+    CODE = "STEELYARD_CODE"
+    """The user's own code (model.entrypoint.code). A runner sets it to where it lies for this process: a folder that is
+    complete, or on a cluster the mounted ConfigMap. The trainer sets it, for the processes that it starts, to the
+    folder that the code is imported from."""
+    CODE_DIGEST = "STEELYARD_CODE_DIGEST"
+    """The digest of the user's own code, once it is in that folder; no runner sets it."""
     THREADS = "STEELYARD_THREADS"
     """Threads of one operation of the model's library; part of what makes a run repeatable. Default: the CPUs of the
     process."""

@@ -112,6 +112,11 @@ class Workspace:
         return self.root / "contained.json"
 
     @property
+    def code(self) -> Path:
+        """The user's own code, unpacked: complete or absent. What imports it has it at the top of sys.path."""
+        return self.root / "code"
+
+    @property
     def prepared(self) -> Path:
         """The prepared dataset: complete or absent."""
         return self.root / "prepared"

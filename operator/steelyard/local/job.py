@@ -11,6 +11,7 @@ from steelyard.api.training_job import TrainingJob
 from steelyard.contract.stages import Reason
 from steelyard.contract.workspace import Workspace
 from steelyard.local.claims import claim_folders
+from steelyard.local.own_code import pinned
 from steelyard.local.state import State
 from steelyard.stores.base import Store
 from steelyard.stores.registry import store_at
@@ -29,6 +30,8 @@ class LocalJob:
     workspace: Workspace
     claims: Mapping[str, Path] = field(default_factory=dict)
     """The folder of each claim that the manifest names."""
+    search_code: Path | None = None
+    """Of a search's job: the folder with the user's own code that all of them read."""
 
     @classmethod
     def load(
@@ -67,7 +70,14 @@ class LocalJob:
             job = job.model_copy(update={"spec": spec})
         base_dir = manifest.parent.resolve()
         root = base_dir / WORKSPACES / name if workspace is None else workspace.resolve()
-        return cls(job, base_dir, Workspace(root), claim_folders(job.spec, base_dir, claims or {}))
+        folders = claim_folders(job.spec, base_dir, claims or {})
+        spec = pinned(job.spec, Surroundings(base_dir, folders))
+        return cls(job.model_copy(update={"spec": spec}), base_dir, Workspace(root), folders)
+
+    @property
+    def code(self) -> Path | None:
+        """The folder that the stages import the user's own code from; None where there is none, or it is installed."""
+        return None if self.job.spec.code is None else self.search_code or self.workspace.code
 
     def resolve(self, uri: str) -> Path:
         """Where a place lies here; see `Surroundings.path`."""

@@ -17,6 +17,7 @@ from steelyard.api.errors import ConfigurationError, SteelyardError
 from steelyard.contract.events import Report, RunEnded, StageEnded, StageRetried, StageSkipped, StageStarted
 from steelyard.contract.stages import Env, ExitCode, Notice, Progress, Reason, Result, StageName
 from steelyard.local.beginning import failures_reported, make_workspace
+from steelyard.local.code_check import check_own_code, put_own_code
 from steelyard.local.container import container_notes, program_of
 from steelyard.local.decisions import Decision, decide, files_present, with_search
 from steelyard.local.elsewhere import planned
@@ -102,6 +103,8 @@ class LocalRunner:
         spec = self.job.job.spec
         check_publish_targets(self.job)
         program_of(self.job)
+        if self.job.search_code is None:
+            check_own_code(self.job)
         digest, self._state.source = sources_digest(spec.dataset, self.job.surroundings, self._state.source)
         stages = planned(self.job, digest)
         if self.search is not None:
@@ -114,6 +117,8 @@ class LocalRunner:
         needed = [decision for decision in decisions if decision.is_needed]
         if needed:
             check_trainer_is_installed(self.launch)
+            if self.job.search_code is None:
+                put_own_code(self.job)
             self._forget(decisions, force)
             write_json(self.job.workspace.spec_file, self.job.job.to_manifest())
             for told in container_notes(self.job):

@@ -113,7 +113,8 @@ class StageRun:
 
     def _environment(self, index: int) -> dict[str, str]:
         workspace = self.job.workspace
-        return {
+        code = {} if self.job.code is None else {Env.CODE.value: str(self.job.code)}
+        return code | {
             Env.SPEC_FILE.value: str(workspace.spec_file),
             Env.WORKSPACE.value: str(workspace.root),
             Env.BASE_DIR.value: str(self.job.base_dir),

@@ -5,6 +5,7 @@ The CRD says the same at `kubectl apply`; `steelyard submit` and the operator sa
 
 from steelyard.api.errors import Problem
 from steelyard.api.models.container import NO_IMAGE
+from steelyard.api.models.entrypoint import UNSEEN_FOLDER
 from steelyard.api.places import LOST_TARGET, NO_TARGET, UNSEEN_FILE, UNSEEN_SOURCE, mounted_claim, scheme_of
 from steelyard.api.training_job import TrainingJobSpec
 from steelyard.api.tuning_job import TuningJobSpec
@@ -28,13 +29,17 @@ def cluster_problems(spec: TrainingJobSpec) -> list[Problem]:
         problems.append(Problem("spec.trained.uri", f"'{trained}' {UNSEEN_FILE}"))
     if spec.container is not None and spec.container.image is None:
         problems.append(Problem("spec.model.container.image", NO_IMAGE))
+    code = spec.code
+    if code is not None and code.path is not None:
+        problems.append(Problem("spec.model.entrypoint.code.path", f"'{code.path}' {UNSEEN_FOLDER}"))
     return problems
 
 
 def claims_of(spec: TrainingJobSpec) -> dict[str, bool]:
     """The claims that a spec's URIs name, and whether they are written to."""
     trained = spec.trained.uri if spec.trained is not None else None
-    read = (*spec.dataset.uris, trained)
+    code = spec.code
+    read = (*spec.dataset.uris, trained, code.uri if code is not None else None)
     claims = {claim: False for uri in read if (claim := mounted_claim(uri)) is not None}
     written = (mounted_claim(target.uri) for target in spec.publish or [])
     return claims | {claim: True for claim in written if claim is not None}

@@ -125,7 +125,7 @@ def changed_inputs(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
 def _inputs_of_train(spec: TrainingJobSpec) -> dict[str, Any]:
     training = _dump(spec.training)
     training.pop("checkpoint", None)
-    inputs = {"model": _dump(spec.own_model), "training": training}
+    inputs = {"model": _model(spec), "training": training}
     if spec.evaluation.measure is not None and spec.has_finish:
         # It says which epoch is the best, and what is told of the model.
         inputs["evaluation"] = {"measure": spec.evaluation.measure.name}
@@ -139,6 +139,14 @@ def _inputs_of_train(spec: TrainingJobSpec) -> dict[str, Any]:
     if not spec.has_finish:
         inputs["evaluation"] = _dump(spec.evaluation)
     return inputs
+
+
+def _model(spec: TrainingJobSpec) -> Any:
+    """The model; of a user's own code the digest alone, where one is given: where it comes from changes nothing."""
+    model, code = _dump(spec.own_model), spec.code
+    if code is not None and code.sha256 is not None:
+        model["entrypoint"]["code"] = {"sha256": code.sha256}
+    return model
 
 
 def _inputs_of_finish(spec: TrainingJobSpec) -> dict[str, Any]:

@@ -82,6 +82,8 @@ def find(path: str, template: dict[str, Any], field: str) -> Found:
         field: what the error names.
     """
     names = path.split(".")
+    if names[:3] == ["model", "entrypoint", "code"]:
+        return Found({}, refuse(field, "'{path}' can't be searched, as all trials share the search's code", path=path))
     if names[0] not in SEARCHED or len(names) == 1:
         return Found({}, _outside(path, field))
     schema = schema_of(TrainingJobSpec)

@@ -53,6 +53,8 @@ def check_type(parameter: Parameter, node: Node, field: str) -> Iterator[Pydanti
     if parameter.type == "Categorical":
         return
     kind = node.get("type")
+    if kind is None and node.get("x-kubernetes-preserve-unknown-fields"):
+        return  # What a parameter of one's own takes is known to its function alone.
     if kind not in ("integer", "number"):
         yield refuse(
             f"{field}.type",

@@ -7,6 +7,7 @@ is imported when such a model is loaded.
 import io
 import re
 import warnings
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -40,8 +41,12 @@ ONNX_BATCH_ROWS = 128
 """ONNX's nearest neighbors keep all distances of a batch at a time."""
 
 
-def load_estimator(content: bytes) -> Any:
+def load_estimator(content: bytes, *, only: Collection[str] = ()) -> Any:
     """The estimator in a skops file.
+
+    Args:
+        content: of the file.
+        only: the names of the classes that it may be of. Default: any public one of scikit-learn that predicts.
 
     Raises:
         DataError: the file is damaged, or holds something that no model of ours holds.
@@ -62,10 +67,11 @@ def load_estimator(content: bytes) -> Any:
             f"{type(error).__name__}: {error}",
             reason=Reason.MODEL_NOT_INTACT,
         ) from None
-    if (kind := type(estimator).__name__) not in ESTIMATORS:
+    kind, is_public = type(estimator).__name__, type(estimator).__module__.partition(".")[0] == "sklearn"
+    if kind not in only if only else not (is_public and hasattr(estimator, "predict")):
+        allowed = f"one of {', '.join(sorted(only))}" if only else "an estimator of scikit-learn that predicts"
         raise DataError(
-            f"the skops file holds a {kind}; a model of Steelyard is one of {', '.join(sorted(ESTIMATORS))}",
-            reason=Reason.MODEL_NOT_INTACT,
+            f"the skops file holds a {kind}; a model of Steelyard is {allowed}", reason=Reason.MODEL_NOT_INTACT
         )
     return estimator
 

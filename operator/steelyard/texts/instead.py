@@ -46,7 +46,7 @@ _OTHER_MODELS += ("gaussianprocess", "lda", "qda", "glm", "poisson", "lightfm", 
 _OTHER_MODELS += ("linearregression", "ols", "lm", "sgd", "stacking", "voting", "kmeans", "pca", "tabnet", "automl")
 MODELS = (
     "mlp, linear, cnn, resNet8, dsCnn and wideAndDeep (networks), gradientBoosting, randomForest, ridge, lasso, "
-    "elasticNet (regression), logisticRegression (classification), nearestNeighbors and container"
+    "elasticNet (regression), logisticRegression (classification), nearestNeighbors, entrypoint and container"
 )
 
 _OF_A_SPEC: tuple[str, ...] = ("dataset", "model", "task", "training", "evaluation", "compression", "publish")

@@ -10,7 +10,7 @@ NAME_RULE = "1 to 40 lower-case letters, digits and '-'; begins with a letter, e
 
 MODELS = (
     "mlp, linear, cnn, resNet8, dsCnn, wideAndDeep, randomForest, ridge, lasso, elasticNet, logisticRegression, "
-    "nearestNeighbors, gradientBoosting, container"
+    "nearestNeighbors, gradientBoosting, entrypoint, container"
 )
 
 # What is set, the field that the error names, and the whole message.

@@ -56,14 +56,14 @@ FOREST = {"randomForest": {}}
             {"training": {"classWeights": {}}},
             "training.classWeights",
             "nearestNeighbors does not weigh classes; leave it out, or take one that does: mlp, linear, cnn, resNet8, "
-            "dsCnn, wideAndDeep, randomForest, logisticRegression, gradientBoosting",
+            "dsCnn, wideAndDeep, randomForest, logisticRegression, gradientBoosting, entrypoint",
         ),
         (
             {"mlp": {}},
             {"evaluation": {"crossValidation": {}}},
             "evaluation.crossValidation",
             "a network is judged on the sets of the split, folds are for scikit-learn's models: randomForest, ridge, "
-            "lasso, elasticNet, logisticRegression, nearestNeighbors, gradientBoosting",
+            "lasso, elasticNet, logisticRegression, nearestNeighbors, gradientBoosting, entrypoint",
         ),
         (
             FOREST,

@@ -35,7 +35,10 @@ SHAPE = [32, 32, 3]
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in WITH_WIDTHS])
 def test_a_model_without_widths_has_no_student(kind: str) -> None:
-    needed = {"container": {"command": ["a"], "model": {"format": "Keras"}}}
+    needed: dict[str, dict[str, object]] = {
+        "container": {"command": ["a"], "model": {"format": "Keras"}},
+        "entrypoint": {"function": "net:build", "framework": "Keras"},
+    }
     assert model(**{kind: needed.get(kind, {})}).narrowed(1 / 2) is None
     assert model(**{kind: needed.get(kind, {})}).shallower() is None
 

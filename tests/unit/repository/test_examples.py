@@ -16,16 +16,8 @@ MANIFESTS = sorted(EXAMPLES.glob("*/training-job.yaml"))
 
 def test_there_are_examples() -> None:
     names = {path.parent.name for path in MANIFESTS}
-    assert names == {
-        "diabetes",
-        "digits",
-        "digits-auto",
-        "digits-cnn",
-        "digits-forest",
-        "digits-small",
-        "own-container",
-        "wine",
-    }
+    own = {"own-container", "own-keras", "own-sklearn"}
+    assert names == {"diabetes", "digits", "digits-auto", "digits-cnn", "digits-forest", "digits-small", "wine"} | own
 
 
 @pytest.mark.parametrize("path", MANIFESTS, ids=lambda path: path.parent.name)

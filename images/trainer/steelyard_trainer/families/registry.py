@@ -8,7 +8,7 @@ from steelyard_trainer.families.base import Family
 
 def family_of(kind: ModelKind) -> Family:
     """The family whose folder has the name that the kind's capabilities say."""
-    return family_named(kind.capabilities.family.name)
+    return family_named(kind.can.family.name)
 
 
 def family_named(name: str) -> Family:

@@ -31,6 +31,7 @@ from steelyard.contract.report import (
     CandidateSearchReport,
     ChoiceReport,
     ClassReport,
+    CodeReport,
     ColumnReport,
     DatasetReport,
     HeadroomReport,
@@ -92,6 +93,8 @@ class Evidence:
     own_work: int | None = None
     """What was trained to make the model without compression, at most: rows x epochs x weights; None where that is not
     counted."""
+    code: CodeReport | None = None
+    """The user's own code, where it built the model."""
     chosen_with: str | None = None
     """Of a model that was trained on the training and validation sets: which model the choice was made with."""
 
@@ -112,6 +115,7 @@ class Evidence:
             versions=versions(self.packages),
             dataset=_dataset_report(self.dataset),
             training=training,
+            code=self.code,
             metrics={split: reported(figures) for split, figures in self.judged.figures.items()},
             naive=self.judged.naive.report,
             errors=self.judged.errors,

@@ -174,8 +174,13 @@ class Distill(OnNetworks):
         if self.start == "Pruned":
             raise refuse("start", "Pruned takes the units of a narrower network of the same kind; leave out model")
         can = self.model.capabilities
+        own = kinds(lambda other: other.has_epochs and other.family.trained_as in self.takes)
+        allowed = ", ".join(kind for kind in own if kind != "entrypoint")
+        if self.model.kind == "entrypoint":
+            raise refuse(
+                "model", "a student is a network of Steelyard's own kinds; allowed: {allowed}", allowed=allowed
+            )
         if not (can.has_epochs and can.family.trained_as in self.takes):
-            allowed = ", ".join(kinds(lambda other: other.has_epochs and other.family.trained_as in self.takes))
             raise refuse("model", "{kind} is no network; allowed: {allowed}", kind=self.model.kind, allowed=allowed)
         return self
 

@@ -7,6 +7,7 @@ from steelyard.api.base import ExactlyOneOf
 from steelyard.api.models.capabilities import Capabilities, Family, ModelKind
 from steelyard.api.models.container import Container
 from steelyard.api.models.convolutional import Cnn, DsCnn, ResNet8
+from steelyard.api.models.entrypoint import Entrypoint
 from steelyard.api.models.networks import Linear, Mlp
 from steelyard.api.models.sklearn import (
     ElasticNet,
@@ -49,6 +50,8 @@ class Model(ExactlyOneOf):
     """scikit-learn: k nearest neighbors."""
     gradient_boosting: GradientBoosting | None = None
     """scikit-learn: gradient boosting of decision trees, with histograms."""
+    entrypoint: Entrypoint | None = None
+    """A model that a function of your own builds: of Keras or scikit-learn."""
     container: Container | None = None
     """A program of your own, in any language, that trains the model."""
 
@@ -60,8 +63,8 @@ class Model(ExactlyOneOf):
 
     @property
     def capabilities(self) -> Capabilities:
-        """What the kind that is given can do."""
-        return self.given.capabilities
+        """What the model that is given can do."""
+        return self.given.can
 
     def narrowed(self, factor: float) -> Self | None:
         """The student of the same kind whose widths are multiplied. See ModelKind."""
@@ -82,14 +85,22 @@ KINDS: Mapping[str, type[ModelKind]] = {
 """Every kind of model by its name in the manifest."""
 
 
+def capabilities_of(kind: str) -> tuple[Capabilities, ...]:
+    """What models of a kind can do: one, or one for each of its variants."""
+    settings = KINDS[kind]
+    return tuple(settings.variants.values()) or (settings.capabilities,)
+
+
 def kinds(can: Callable[[Capabilities], object]) -> tuple[str, ...]:
-    """The names of the kinds of which something is true, in their order."""
-    return tuple(name for name, kind in KINDS.items() if can(kind.capabilities))
+    """The names of the kinds of which something is true, or of one of their variants, in their order."""
+    return tuple(name for name in KINDS if any(map(can, capabilities_of(name))))
 
 
 def plurals(can: Callable[[Capabilities], object]) -> str:
     """The families of these kinds, where a person reads."""
-    return " and ".join(dict.fromkeys(KINDS[kind].capabilities.family.plural for kind in kinds(can)))
+    return " and ".join(
+        dict.fromkeys(each.family.plural for kind in KINDS for each in capabilities_of(kind) if can(each))
+    )
 
 
 FAMILIES: tuple[Family, ...] = tuple(dict.fromkeys(kind.capabilities.family for kind in KINDS.values()))

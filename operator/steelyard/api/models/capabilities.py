@@ -70,6 +70,14 @@ class ModelKind(Part):
     """What a model's settings share."""
 
     capabilities: ClassVar[Capabilities]
+    """What models of the kind can do; where its settings decide, those of the first of `variants`."""
+    variants: ClassVar[Mapping[str, Capabilities]] = {}
+    """Of a kind whose field `framework` decides what it can do: by what that may be."""
+
+    @property
+    def can(self) -> Capabilities:
+        """What a model of these settings can do."""
+        return self.capabilities
 
     @property
     def widths(self) -> tuple[int, ...]:

@@ -15,6 +15,7 @@ from steelyard.api.training_job import TrainingJob
 from steelyard.contract.stages import Env, StageName
 from steelyard.controller.names import (
     CLAIMS_FOLDER,
+    CODE_FOLDER,
     CONTAINER,
     JOB_LABEL,
     PACK_STAGE,
@@ -195,6 +196,8 @@ def _environment(context: JobContext, stage: Stage, mounts: "_Mounts") -> list[d
         values[Env.SPEC] = context.spec_json.replace("$", "$$")
     if _takes_search(context, stage):
         values[Env.SEARCH_FILE] = f"{SEARCH_FOLDER}/{SEARCH_FILE}"
+    if _code_config_map(context) is not None:
+        values[Env.CODE] = CODE_FOLDER
     variables: list[dict[str, Any]] = [
         variable.model_dump(by_alias=True, exclude_none=True) for variable in context.job.spec.template.env
     ]
@@ -311,6 +314,9 @@ class _Mounts:
         if _takes_search(context, stage):
             volumes.append({"name": "search", "configMap": {"name": context.search_config_map}})
             mounts.append(_mount("search", SEARCH_FOLDER, read_only=True))
+        if (code := _code_config_map(context)) is not None:
+            volumes.append({"name": "code", "configMap": {"name": code}})
+            mounts.append(_mount("code", CODE_FOLDER, read_only=True))
         for index, volume in enumerate(spec.template.volumes):
             if volume.source.claim is not None:
                 mount_claim(volume.source.claim, volume.mount_path, read_only=True)
@@ -337,16 +343,25 @@ def _claims_of_stage(job: TrainingJob, stage: Stage) -> dict[str, bool]:
     spec = job.spec
     is_first = stage.name == stages_of(spec)[0]
     is_spread = stage.name == "train" and spec.workspace.access_mode == "ReadWriteMany"
-    # What another job has prepared is read by every stage; what it has trained, by finish.
+    # What another job has prepared, and the user's own code, is read by every stage; what it has trained, by finish.
     reads = [*spec.dataset.uris] if is_first or spec.dataset.is_prepared else []
     if stage.name == "finish" and spec.trained is not None and spec.trained.uri is not None:
         reads.append(spec.trained.uri)
+    if spec.code is not None and spec.code.uri is not None:
+        reads.append(spec.code.uri)
     sources = {mounted_claim(uri) for uri in reads}
     return {
         claim: is_written and stage.name != "train"
         for claim, is_written in claims_of(spec).items()
         if claim in sources or (is_first and not is_spread) or (is_written and stage.name == "finish")
     }
+
+
+def _code_config_map(context: JobContext) -> str | None:
+    """The ConfigMap with the user's own code, which every stage is given: so one that is missing, or code that is not
+    taken, is found before anything is prepared."""
+    code = context.job.spec.code
+    return None if code is None else code.config_map
 
 
 def _takes_search(context: JobContext, stage: Stage) -> bool:

@@ -17,6 +17,8 @@ from steelyard.contract.version import API_VERSION
 from steelyard.contract.workspace import Workspace
 from steelyard.local.claims import claim_folders
 from steelyard.local.job import WORKSPACES, LocalJob
+from steelyard.local.own_code import pinned
+from steelyard.stores.surroundings import Surroundings
 
 SEARCH_FILE = "search.json"
 
@@ -57,7 +59,10 @@ class LocalSearch:
             tuning = tuning.model_copy(update={"spec": tuning.spec.model_copy(update={"template": template})})
         base_dir = manifest.parent.resolve()
         root = base_dir / WORKSPACES / tuning.metadata.name if workspace is None else workspace.resolve()
-        return cls(tuning, base_dir, Workspace(root), claim_folders(template, base_dir, claims or {}))
+        folders = claim_folders(template, base_dir, claims or {})
+        template = pinned(template, Surroundings(base_dir, folders))
+        tuning = tuning.model_copy(update={"spec": tuning.spec.model_copy(update={"template": template})})
+        return cls(tuning, base_dir, Workspace(root), folders)
 
     @property
     def name(self) -> str:
@@ -83,7 +88,7 @@ class LocalSearch:
 
     def local(self, job: TrainingJob, root: Path) -> LocalJob:
         """One of the search's jobs, in a workspace of its own."""
-        return LocalJob(job, self.base_dir, Workspace(root), self.claims)
+        return LocalJob(job, self.base_dir, Workspace(root), self.claims, self.workspace.code)
 
     @property
     def data_root(self) -> Path:

@@ -18,6 +18,7 @@ from steelyard.contract.events import Event, RunEnded
 from steelyard.contract.stages import ExitCode, Reason
 from steelyard.contract.workspace import Workspace
 from steelyard.local.beginning import failures_reported, make_workspace
+from steelyard.local.code_check import check_own_code, put_own_code
 from steelyard.local.files import write_json
 from steelyard.local.lock import locked
 from steelyard.local.processes import POLL_SECONDS, Launch, launch_trainer
@@ -86,6 +87,7 @@ class SearchRunner:
         search.check_workspace()
         SearchState.load(search)
         check_publish_targets(search.template)
+        check_own_code(search.template)
         check_trainer_is_installed(self.launch)
         make_workspace(search.workspace)
 
@@ -93,6 +95,7 @@ class SearchRunner:
         replaced = self._look(force)
         answered = len(self._state.entries)
         with self._signals:
+            put_own_code(self.search.template)
             # A manifest with a mistake costs no answer: first all that may be wrong is found out.
             self._prepare_data(force)
             self._begin(replaced)

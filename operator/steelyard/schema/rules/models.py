@@ -14,6 +14,7 @@ from steelyard.api.models.rules import FIELDS_OF_EPOCHS
 from steelyard.api.pods import OWN_VARIABLES
 from steelyard.api.training import Checkpoint, Optimizer, Training
 from steelyard.schema.cel import Rule, literal_list
+from steelyard.schema.rules.kinds import VARIANTS, Variant, are_given, variants
 from steelyard.schema.rules.trial import IS_FROM_ELSEWHERE
 
 _OPTIONAL_OF_OPTIMIZER = [info.alias for info in Optimizer.model_fields.values() if info.default is None]
@@ -36,19 +37,19 @@ _IS_CHANGED = {
 assert set(_IS_CHANGED) == {Training.model_fields[field].alias for field in FIELDS_OF_EPOCHS}
 
 
-def _is_none_of(those: Collection[str]) -> str:
+def _is_none_of(those: Collection[Variant]) -> str:
     """Whether the model is of another kind. One that an older CRD let in is taken for the first kind, of which the
     least is refused: what it has beside it is then not looked at, as it may be anything."""
-    if next(iter(KINDS)) in those:
-        return "!" + _is_none_of([kind for kind in KINDS if kind not in those])
-    return "(!({}))".format(" || ".join(f"has(self.model.{kind})" for kind in those))
+    if VARIANTS[0] in those:
+        return "!" + _is_none_of([each for each in VARIANTS if each not in those])
+    return "(!({}))".format(" || ".join(are_given(those)))
 
 
 def _lacking(has: Callable[[Capabilities], bool]) -> Iterator[tuple[Family, str]]:
     """Each family that has kinds which lack something, with whether the model is none of those. Those of models from
     elsewhere are alike in what is said of them."""
     for family in FAMILIES:
-        lacking = [kind for kind in kinds(lambda can: not has(can)) if KINDS[kind].capabilities.family == family]
+        lacking = [each for each in variants(lambda can: not has(can)) if each.capabilities.family == family]
         if lacking:
             yield family, _is_none_of(lacking)
     foreign = next(iter(OF_FORMAT.values())).capabilities
@@ -68,8 +69,9 @@ def _of_epochs(family: Family, is_none: str) -> Iterator[Rule]:
 
 
 def _of_class_weights() -> Rule:
-    weighs, lacking = kinds(lambda can: can.weighs_classes), kinds(lambda can: not can.weighs_classes)
-    kind = " : ".join([*(f"has(self.model.{each}) ? '{each}'" for each in lacking), "'it'"])
+    weighs, lacking = kinds(lambda can: can.weighs_classes), variants(lambda can: not can.weighs_classes)
+    named = dict.fromkeys(each.kind for each in lacking)
+    kind = " : ".join([*(f"has(self.model.{each}) ? '{each}'" for each in named), "'it'"])
     return Rule(
         f"!has(self.training.classWeights) || {_is_none_of(lacking)}",
         f"{{{kind}}} does not weigh classes; leave it out, or take one that does: {', '.join(weighs)}",
@@ -99,7 +101,7 @@ def guarded(rules: Iterable[Rule], model: str = "self.model") -> list[Rule]:
 _IS_NOT_CROSS_FITTED = (
     "!has(self.compression) || !has(self.compression.proof) || self.compression.proof != 'CrossFitted'"
 )
-_WITH_FOLDS = kinds(lambda can: can.has_folds)
+_WITH_FOLDS = variants(lambda can: can.has_folds)
 
 OF_MODELS = [
     *(
@@ -118,7 +120,7 @@ OF_MODELS = [
         Rule(
             f"{is_none} || !has(self.evaluation.crossValidation)",
             f"a {family.noun} is judged on the sets of the split, folds are for {plurals(lambda can: can.has_folds)}: "
-            + ", ".join(_WITH_FOLDS),
+            + ", ".join(kinds(lambda can: can.has_folds)),
             "evaluation.crossValidation",
             "_check_folds",
         )

@@ -166,6 +166,7 @@ NOT_IN_CEL_OF_TUNING_JOBS = {
     "{value} is not allowed for {path}; allowed: {allowed}": _OPEN,
     "{path} exists only where {other} is {values}, but here it is {value}; leave it out, or give the other": _OPEN,
     "{path} never has the value {value}; allowed: {allowed}": _OPEN,
+    "'{path}' can't be searched, as all trials share the search's code": _PATHS,
     "there is no field '{path}'; did you mean {near}?": _PATHS,
     "there is no field '{path}'; allowed: {paths}": _PATHS,
     "'{path}' is to begin inside of the template; did you mean {inner}?": "the rule for what lies outside says it",

@@ -4,6 +4,7 @@
 words wherever CEL can say them; `NOT_IN_CEL` holds the rest. Imports the rules only.
 """
 
+from steelyard.schema.rules.code import CODE
 from steelyard.schema.rules.dataset import CELLS, DATASET, MARKS, MISSING_VALUES, SPLIT
 from steelyard.schema.rules.models import CONTAINER, LEFT_MODEL
 from steelyard.schema.rules.networks import CNN, DS_CNN, RES_NET_8, WIDE_AND_DEEP
@@ -33,6 +34,7 @@ RULES = {
     "CsvFormat": MARKS,
     "Optimizer": OPTIMIZER,
     "ClassWeights": CLASS_WEIGHTS,
+    "Code": CODE,
     "Cnn": CNN,
     "ResNet8": RES_NET_8,
     "DsCnn": DS_CNN,
@@ -52,6 +54,8 @@ RULES = {
     **OF_TUNING_JOBS,
 }
 
+_OF_ANY_TYPE = "rules see neither the keys nor the values of a map of values of any type; the operator refuses it"
+
 NOT_IN_CEL = {
     "{problem}": "stands for the words of Place.parse, which the rules of place_rules say, and for classes and "
     "features, which only the data knows",
@@ -59,6 +63,10 @@ NOT_IN_CEL = {
     "{uri}: ~ is a shell's word; write the whole path": "a cluster takes no path at all, a rule says",
     "'{both}' is named under {other} as well; a column is one or the other": "comparing maps and lists of names may "
     "cost more than the API server allows one rule; the operator refuses it",
+    "'{name}' is no identifier of Python, so no function has such a parameter": _OF_ANY_TYPE,
+    "the function is given the data's shape as its first argument already": _OF_ANY_TYPE,
+    "{value} is no value of JSON; allowed: a number, a text, true, false, null, a list, a map": "a cluster is given "
+    "JSON",
     **dict.fromkeys(
         [
             "{name} is listed twice",
@@ -74,6 +82,7 @@ NOT_IN_CEL = {
             "Auto would train networks for every trial; list the candidates",
             "it says all of the student; leave out width and fewerLayers, or leave out model",
             "{kind} is no network; allowed: {allowed}",
+            "a student is a network of Steelyard's own kinds; allowed: {allowed}",
             "Pruned takes the units of a narrower network of the same kind; leave out model",
             "Pruned keeps every layer; leave out fewerLayers",
         ],

@@ -1,9 +1,10 @@
 """The CEL rules of what a TuningJob asks of its TrainingJobs: onlyPrepare, trained and trial. Imports the api and the
 schema only."""
 
-from steelyard.api.models import KINDS, kinds
+from steelyard.api.models import KINDS
 from steelyard.api.places import TARGETS, UNSEEN_FILE, on_cluster
 from steelyard.schema.cel import Rule
+from steelyard.schema.rules.kinds import are_given, variants
 from steelyard.schema.rules.places import begins
 
 TRAINED = [
@@ -36,8 +37,8 @@ TRAINED = [
 _IS_PREPARED = "has(self.dataset.format) && self.dataset.format == 'Prepared'"
 _IS_REFIT = "has(self.trained) && self.trained.refit"
 IS_FROM_ELSEWHERE = "(has(self.trained) && has(self.trained.format))"
-_IS_KEPT = " || ".join(f"has(self.model.{kind})" for kind in sorted(kinds(lambda can: not can.is_fitted_anew)))
-_LACKS_FOLDS = " || ".join(f"has(self.model.{kind})" for kind in sorted(kinds(lambda can: not can.has_folds)))
+_IS_KEPT = " || ".join(sorted(are_given(variants(lambda can: not can.is_fitted_anew))))
+_LACKS_FOLDS = " || ".join(sorted(are_given(variants(lambda can: not can.has_folds))))
 
 ONLY_PREPARE = [
     Rule(

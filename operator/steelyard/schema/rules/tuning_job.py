@@ -5,12 +5,13 @@ The rules of the TrainingJob's spec hold for the template as they are.
 
 from steelyard.api.fields import one_line
 from steelyard.api.metrics import METRICS_OF_TASK, Task
-from steelyard.api.models import KINDS, kinds
+from steelyard.api.models import kinds
 from steelyard.api.pods import WorkspaceSpec
 from steelyard.api.training_job import TrainingJobSpec
 from steelyard.api.tuning import EPOCH_PRUNING, NO_CONDITIONS, ONE_OBJECTIVE
 from steelyard.api.tuning_job import TUNING_NAME_PATTERN, TuningJobSpec, TuningMetadata
 from steelyard.schema.cel import Rule, literal_list
+from steelyard.schema.rules.kinds import are_given, variants
 from steelyard.schema.rules.models import guarded
 from steelyard.schema.rules.search import (
     ALGORITHM,
@@ -28,10 +29,9 @@ the template's workspace may change of a TrainingJob's."""
 
 # --- spec -------------------------------------------------------------------------------------------------------------
 
-_WITH_EPOCHS = sorted(kinds(lambda can: can.has_epochs))
-_HAS_EPOCHS = "({})".format(" || ".join(f"has(self.template.model.{kind})" for kind in _WITH_EPOCHS))
+_HAS_EPOCHS = "({})".format(" || ".join(sorted(are_given(variants(lambda can: can.has_epochs), "self.template.model"))))
 _MODEL = " : ".join(
-    [*(f"has(self.template.model.{kind}) ? '{kind}'" for kind in KINDS if kind not in _WITH_EPOCHS), "'it'"]
+    [*(f"has(self.template.model.{kind}) ? '{kind}'" for kind in kinds(lambda can: not can.has_epochs)), "'it'"]
 )
 _HAS_SECONDARY = "has(self.objective.secondary)"
 _PRUNES_EPOCHS = f"has(self.pruning) && self.pruning.name in {literal_list(sorted(EPOCH_PRUNING))}"

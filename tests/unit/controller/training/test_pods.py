@@ -220,3 +220,22 @@ def test_the_trainer_of_an_older_release_takes_the_spec_of_a_job_that_it_has_beg
     command = [sys.executable, "-c", OLD_TRAINER, str(wheel)]
     taken = subprocess.run(command, input=text, capture_output=True, text=True, check=True)
     assert json.loads(taken.stdout) == json.loads(text)["spec"]["training"]
+
+
+OWN_CODE = 'model={{entrypoint: {{function: "net:build", framework: Keras, code: {}}}}}'
+
+
+@pytest.mark.parametrize("stage", ["prepare", "train", "finish"])
+def test_own_code_is_mounted_read_only_in_every_stage(stage: StageName) -> None:
+    own = OWN_CODE.format("{configMap: net}")
+    mounts = {mount["name"]: mount for mount in container(stage, own)["volumeMounts"]}
+    assert mounts["code"] == {"name": "code", "mountPath": "/steelyard/code", "readOnly": True}
+    assert {"name": "code", "configMap": {"name": "net"}} in template(stage, own)["spec"]["volumes"]
+    assert environment(stage, own)["STEELYARD_CODE"] == "/steelyard/code"
+    on_claim = OWN_CODE.format('{uri: "pvc://shelf/net.zip"}')
+    claims = json.loads(environment(stage, on_claim)["STEELYARD_CLAIMS"])
+    assert claims["shelf"] == "/steelyard/claims/shelf"
+    assert {mount["mountPath"]: mount.get("readOnly") for mount in container(stage, on_claim)["volumeMounts"]}[
+        "/steelyard/claims/shelf"
+    ]
+    assert "STEELYARD_CODE" not in environment(stage) | environment(stage, on_claim)

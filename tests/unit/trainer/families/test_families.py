@@ -13,6 +13,7 @@ from steelyard.api.loading import parse_training_job
 from steelyard.api.models import FAMILIES, KINDS, Model
 from steelyard.api.models.container import Container
 from steelyard.api.models.convolutional import Convolutional
+from steelyard.api.models.entrypoint import Entrypoint
 from steelyard.contract.errors import StageError
 from steelyard.contract.stages import Env, ExitCode
 from steelyard.contract.workspace import Workspace
@@ -40,6 +41,8 @@ def test_every_kind_of_model_has_capabilities_and_is_of_its_family() -> None:
         needed: dict[str, Any] = {"inputShape": [8, 8, 1]} if issubclass(settings, Convolutional) else {}
         if settings is Container:
             needed = {"command": ["a"], "model": {"format": "Keras"}}
+        if settings is Entrypoint:
+            needed = {"function": "net:build", "framework": "Keras"}
         model = Model.model_validate({kind: needed})
         assert type(model.given) is settings
         assert family_of(model.given) is family_named(settings.capabilities.family.name)

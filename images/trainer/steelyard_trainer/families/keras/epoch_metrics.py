@@ -33,6 +33,8 @@ class EpochMetrics:
     """Regression: what the standardized target is shifted by."""
     target_scale: float = 1.0
     """Regression: the unit of the standardized target."""
+    has_own_loss: bool = False
+    """Whether the loss is a user's own, which says nothing of the metrics."""
 
     @classmethod
     def of(
@@ -60,7 +62,11 @@ class EpochMetrics:
             loss: mean cross-entropy, or mean squared error of the standardized target, without penalties.
             metric: accuracy, or mean absolute error of the standardized target.
         """
-        return {each: self._of_sums(each.metric, loss, metric) for each in measures if each.info.of_sums}
+        return {each: self._of_sums(each.metric, loss, metric) for each in measures if self.is_of_sums(each)}
+
+    def is_of_sums(self, measure: Measure) -> bool:
+        """Whether a metric is a function of the sums that each step gives."""
+        return measure.info.of_sums and (not self.has_own_loss or measure.metric in ("accuracy", "mae"))
 
     def _of_sums(self, name: Metric, loss: float, metric: float) -> float:
         squared_error = loss * self.target_scale**2
@@ -87,7 +93,7 @@ class EpochMetrics:
             outputs: of the network for all validation rows: shape (rows, classes), probabilities; or (rows, 1), the
                 standardized target. NaN is the value of every metric where one is not finite.
         """
-        wanted = [each for each in measures if not each.info.of_sums]
+        wanted = [each for each in measures if not self.is_of_sums(each)]
         if not np.isfinite(outputs).all():
             return dict.fromkeys(wanted, math.nan)
         # Brings scikit-learn, which a training whose metrics are sums does not need.

@@ -42,6 +42,10 @@ class _Keras:
             how = (spec, context.check_attempt, context.notice, reporter(context))
             file = trained.folder / PROGRAMS[trained.training["format"]][1]
             return BenchOfElsewhere(file, workspace.finished, rows, *how, where=where, came=trained.training)
+        if spec.model.entrypoint is not None:
+            from steelyard_trainer.families.keras.own.bench import OwnWorkbench
+
+            return OwnWorkbench.of(context, dataset, trained, context=context)
         return Workbench.of(context, dataset, trained)
 
     def folds(self, context: StageContext, dataset: "PreparedDataset", bench: "Bench") -> "Sequence[Candidates]":

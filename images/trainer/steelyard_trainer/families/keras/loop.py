@@ -23,6 +23,7 @@ from steelyard_trainer import pulse
 from steelyard_trainer.families.keras.batches import Batches, share
 from steelyard_trainer.families.keras.checkpoints import Checkpoint, Checkpoints, TrainingState
 from steelyard_trainer.families.keras.epoch_metrics import EpochMetrics
+from steelyard_trainer.families.keras.own.metrics import OwnMetrics
 from steelyard_trainer.families.keras.step import Stepper
 from steelyard_trainer.families.keras.stopping import Progression
 from steelyard_trainer.families.keras.trial_steps import TrialSteps, shown
@@ -66,6 +67,8 @@ class Loop:
     """What a trial reports, and when it gives up."""
     epochs: int | None = None
     """Epochs that are trained; default: those of the spec, by which a schedule goes either way."""
+    own_metrics: OwnMetrics | None = None
+    """The user's, told beside the others."""
 
     state: TrainingState = field(default_factory=TrainingState)
     _best: list[NDArray[Any]] = field(default_factory=list)
@@ -91,10 +94,26 @@ class Loop:
         """Takes everything from the newest checkpoint; returns whether there was one."""
         if (checkpoint := self.checkpoints.latest()) is None:
             return False
+        self._check_is_of_this_model(checkpoint)
         self.state, self._best = checkpoint.state, checkpoint.best
         for variable, value in zip(self._variables(), checkpoint.variables, strict=True):
             variable.assign(value)
         return True
+
+    def _check_is_of_this_model(self, checkpoint: Checkpoint) -> None:
+        """A user's function may build another model than it did before."""
+        own = [(variable.path, tuple(variable.shape)) for variable in self._variables()]
+        known = [value.shape for value in checkpoint.variables]
+        if [shape for _, shape in own] == known:
+            return
+        what = f"it holds {len(known)} arrays, the model and its optimizer have {len(own)}"
+        if len(known) == len(own):
+            path, here, there = next((p, h, t) for (p, h), t in zip(own, known, strict=True) if h != t)
+            what = f"{path} has the shape {there} there and {here} here"
+        raise ConfigurationError(
+            f"the checkpoint of an earlier attempt is of another model: {what}. From the same manifest and code the "
+            "same model must be built each time; to begin anew: --force, or another workspace"
+        )
 
     def run(self) -> Progression:
         """Trains to the last epoch, or until it stops early or gives up.
@@ -160,28 +179,38 @@ class Loop:
         epoch, reported = self.state.epoch + 1, []
         if self.trial is not None and self.trial.is_reported(epoch):
             reported = [self.trial.trial.measure]
-        loss, metric, penalty, values = self._measure(part, unique([*self.metrics.told, *reported]))
+        loss, metric, penalty, values, own = self._measure(part, unique([*self.metrics.told, *reported]))
         self.state.reports += [(epoch, single(values[measure])) for measure in reported]
         figures = {"val_loss": loss + penalty, f"val_{self.metric}": metric}
         told = {f"val_{measure.metric}": values[measure] for measure in self.metrics.told}
-        return {**told, **figures}
+        return {**told, **{f"val_{name}": value for name, value in own.items()}, **figures}
 
-    def _measure(self, part: Validation, measures: list[Measure]) -> tuple[float, float, float, dict[Measure, float]]:
-        """Loss, metric and penalties of the step, and these metrics: those that are no sums by worker 0, from all
-        workers' outputs."""
-        if all(measure.info.of_sums for measure in measures):
+    def _measure(
+        self, part: Validation, measures: list[Measure]
+    ) -> tuple[float, float, float, dict[Measure, float], dict[str, float]]:
+        """Loss, metric and penalties of the step, and these metrics and the user's: those that are no sums by worker 0,
+        from all workers' outputs."""
+        if self.own_metrics is None and all(map(self.metrics.is_of_sums, measures)):
             loss, metric, penalty = self.stepper.evaluate(part.features, part.targets, part.rows)
-            return loss, metric, penalty, self.metrics.values(measures, loss, metric)
+            return loss, metric, penalty, self.metrics.values(measures, loss, metric), {}
         # Each worker fills in its share, and their sum has all.
         outputs = np.zeros((part.rows, self.stepper.outputs), np.float32)
         own = share(part.rows, self.batches.workers, self.batches.worker)
         loss, metric, penalty = self.stepper.evaluate(part.features, part.targets, part.rows, outputs[own])
         together = self.stepper.sum(outputs)
-        wanted = [measure for measure in measures if not measure.info.of_sums]
+        wanted = [measure for measure in measures if not self.metrics.is_of_sums(measure)]
         found = self.metrics.values_of_outputs(wanted, together) if self.batches.worker == 0 else {}
         shared = self.stepper.sum(np.array([found.get(measure, 0.0) for measure in wanted]))
         values = dict(zip(wanted, map(float, shared), strict=True))
-        return loss, metric, penalty, {**self.metrics.values(measures, loss, metric), **values}
+        return loss, metric, penalty, {**self.metrics.values(measures, loss, metric), **values}, self._own(together)
+
+    def _own(self, outputs: NDArray[Any]) -> dict[str, float]:
+        """The user's metrics, which worker 0 computes."""
+        if self.own_metrics is None:
+            return {}
+        names = self.own_metrics.names
+        found = self.own_metrics.values(outputs) if self.batches.worker == 0 else [0.0] * len(names)
+        return dict(zip(names, map(float, self.stepper.sum(np.array(found))), strict=True))
 
     def _refuse_not_finite(self, figures: dict[str, float]) -> None:
         for name, value in figures.items():

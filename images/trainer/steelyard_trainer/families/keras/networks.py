@@ -32,8 +32,29 @@ class TrainingNetwork:
     """Whether the model takes [features, mask] with mask (rows,) False for rows of padding, or the features alone."""
 
     def __call__(self, features: Any, mask: Any, *, training: bool) -> Any:
-        """Logits (rows, classes), or the standardized target (rows, 1)."""
+        """What `scores` and a lesson are given."""
         return self.model([features, mask] if self.takes_row_mask else features, training=training)
+
+    @property
+    def outputs(self) -> int:
+        """How many numbers `scores` has for a row."""
+        return int(self.model.output_shape[-1])
+
+    @property
+    def classifies(self) -> bool:
+        """Whether it tells classes apart."""
+        return self.outputs > 1
+
+    def scores(self, outputs: Any) -> Any:
+        """Of what a call gives: logits (rows, classes), or the standardized target (rows, 1)."""
+        return outputs
+
+    def begin_step(self, step: Any) -> None:
+        """Before a step of training, counted over all epochs. Traced into its graph."""
+
+    def added_losses(self) -> list[Any]:
+        """What layers have added to the loss in the last call, one number each."""
+        return []
 
 
 @dataclass(frozen=True)

@@ -130,7 +130,7 @@ class NetworksOfPack:
         return self.reports.folder / f"{number}.begun"
 
     def _trial(self, number: int, job: TrainingJob, workspace: Path) -> PackedTrial:
-        of_pack = {name: getattr(self.reports.stage, name) for name in ("base_dir", "claims")}
+        of_pack = {name: getattr(self.reports.stage, name) for name in ("base_dir", "claims", "code", "code_digest")}
         # The process that works on it gives it its key, by the data.
         return PackedTrial("train", job, Workspace(workspace), key="", worker=0, number=number, **of_pack)
 

@@ -63,6 +63,7 @@ class Stepper:
         label_smoothing: float | None = None,
         lesson: Lesson | None = None,
         rule: WeightRule | None = None,
+        judge: Lesson | None = None,
     ) -> None:
         """
         Args:
@@ -73,13 +74,16 @@ class Stepper:
             lesson: what it learns in a step, from targets (rows, ...). Default: the labels, smoothed. It is evaluated
                 by the labels either way.
             rule: how the weights look while it is asked. Default: as they are.
+            judge: loss and metric by which it is evaluated, and which it learns where there is no lesson. Default:
+                cross-entropy and accuracy, or the squared and the absolute error.
         """
         self._network = network
         self._optimizer = optimizer
         self._strategy = strategy
         self._replicas = strategy.num_replicas_in_sync if strategy else 1
-        self._classifies = network.model.output_shape[-1] > 1
-        self._lesson = lesson or partial(self._figures, label_smoothing=label_smoothing or 0.0)
+        self._classifies = network.classifies
+        self._judge = judge or self._figures
+        self._lesson = lesson or judge or partial(self._figures, label_smoothing=label_smoothing or 0.0)
         self._rule = rule
         optimizer.build(network.model.trainable_variables)
         # The gradients reach the optimizer reduced already, together with the figures: it must not do it again.
@@ -133,7 +137,7 @@ class Stepper:
     @property
     def outputs(self) -> int:
         """How many a row has."""
-        return int(self._network.model.output_shape[-1])
+        return self._network.outputs
 
     def _train_everywhere(self, features: Any, targets: Any, weights: Any, mask: Any) -> Any:
         if self._strategy is None:
@@ -143,11 +147,13 @@ class Stepper:
     def _train_here(self, features: Any, targets: Any, weights: Any, mask: Any) -> Any:
         variables = self._network.model.trainable_variables
         kept = self._rule.enter() if self._rule else []
+        self._network.begin_step(self._optimizer.iterations)
         with tf.GradientTape() as tape:
             outputs = self._network(features, mask, training=True)
             losses, metrics = self._lesson(outputs, targets)
             # The penalties are the same on every worker: each brings its share of them.
-            loss = tf.reduce_sum(losses * weights) + self._penalty() / self._replicas
+            added = tf.add_n([self._penalty(), *self._network.added_losses()])
+            loss = tf.reduce_sum(losses * weights) + added / self._replicas
         gradients = tape.gradient(loss, [variable.value for variable in variables])
         figures = tf.stack([loss, tf.reduce_sum(metrics * weights)])
         if self._rule:
@@ -166,7 +172,8 @@ class Stepper:
     def _outputs_here(self, features: Any, targets: Any) -> tuple[Any, Any]:
         """The same, with what the published network would say of each row."""
         outputs = self._ask(features)
-        return self._sums_here(outputs, targets), tf.nn.softmax(outputs) if self._classifies else outputs
+        scores = self._network.scores(outputs)
+        return self._sums_here(outputs, targets), tf.nn.softmax(scores) if self._classifies else scores
 
     def _ask(self, features: Any) -> Any:
         kept = self._rule.enter() if self._rule else []
@@ -176,22 +183,23 @@ class Stepper:
         return outputs
 
     def _sums_here(self, outputs: Any, targets: Any) -> Any:
-        losses, metrics = self._figures(outputs, targets)
+        losses, metrics = self._judge(outputs, targets)
         return tf.stack([tf.reduce_sum(tf.cast(losses, tf.float64)), tf.reduce_sum(tf.cast(metrics, tf.float64))])
 
     def _sum_everywhere(self, sums: Any) -> Any:
         assert self._strategy is not None
-        return self._strategy.run(_sum_over_replicas, (sums,))
+        return self._strategy.run(sum_over_replicas, (sums,))
 
     def _figures(self, outputs: Any, targets: Any, label_smoothing: float = 0.0) -> tuple[Any, Any]:
         """Loss and metric of each row, both (rows,)."""
+        scores = self._network.scores(outputs)
         if self._classifies:
-            losses = tf.nn.sparse_softmax_cross_entropy_with_logits(targets, outputs)
+            losses = tf.nn.sparse_softmax_cross_entropy_with_logits(targets, scores)
             if label_smoothing:
-                towards_all = -tf.reduce_mean(tf.nn.log_softmax(outputs), 1)
+                towards_all = -tf.reduce_mean(tf.nn.log_softmax(scores), 1)
                 losses = (1 - label_smoothing) * losses + label_smoothing * towards_all
-            return losses, tf.cast(tf.equal(tf.argmax(outputs, 1, tf.int32), targets), tf.float32)
-        errors = outputs[:, 0] - targets
+            return losses, tf.cast(tf.equal(tf.argmax(scores, 1, tf.int32), targets), tf.float32)
+        errors = scores[:, 0] - targets
         return tf.square(errors), tf.abs(errors)
 
     def _penalty(self) -> Any:
@@ -204,7 +212,8 @@ class Stepper:
         return tf.add_n(penalties) if penalties else tf.constant(0.0)
 
 
-def _sum_over_replicas(value: Any) -> Any:
+def sum_over_replicas(value: Any) -> Any:
+    """In a replica: the sum over all of them."""
     # The identity has a device, which an argument has not, and by which the strategy finds its way.
     replica = tf.distribute.get_replica_context()
     return replica.all_reduce(tf.distribute.ReduceOp.SUM, tf.identity(value))

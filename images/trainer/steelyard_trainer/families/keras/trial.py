@@ -50,6 +50,10 @@ def _chosen(context: StageContext, dataset: PreparedDataset) -> Measured:
 
     workspace, spec = context.workspace, context.job.spec
     bench = Workbench(workspace.model_file, workspace.finished, dataset, spec, context.check_attempt)
+    if spec.model.entrypoint is not None:
+        from steelyard_trainer.families.keras.own.bench import OwnWorkbench
+
+        bench = OwnWorkbench(**vars(bench), context=context)
     return weigh(bench.candidates, spec).chosen.measured
 
 

@@ -9,7 +9,7 @@ import signal
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import keras
@@ -26,13 +26,12 @@ from steelyard.texts.figures import counted
 from steelyard_trainer import pulse
 from steelyard_trainer.contract import Outcome, StageContext
 from steelyard_trainer.data.reading import Examples, PreparedDataset
-from steelyard_trainer.data.shape import Shape
+from steelyard_trainer.families.keras.assembly import assembled, check_workers_alike, served_network
 from steelyard_trainer.families.keras.batches import Batches, share
 from steelyard_trainer.families.keras.checkpoints import Checkpoints
 from steelyard_trainer.families.keras.epoch_metrics import EpochMetrics
 from steelyard_trainer.families.keras.loop import Loop, Validation
-from steelyard_trainer.families.keras.networks import TrainingNetwork, serving_network, training_network
-from steelyard_trainer.families.keras.optimizers import build_optimizer
+from steelyard_trainer.families.keras.networks import TrainingNetwork
 from steelyard_trainer.families.keras.repeatable import make_repeatable
 from steelyard_trainer.families.keras.row_weights import row_weights
 from steelyard_trainer.families.keras.step import Stepper
@@ -146,7 +145,7 @@ def train_on(
     context: StageContext, dataset: PreparedDataset, strategy: tf.distribute.Strategy | None, requests: Requests
 ) -> Outcome:
     """Trains, or goes on training, this worker's part of a job on its dataset. Raises as `train` does."""
-    loop, network, shape = build(context, dataset, strategy, requests)
+    loop, network = build(context, dataset, strategy, requests)
     pulse.beat()
     if loop.resume():
         context.notice(f"goes on from the checkpoint after step {loop.steps_done}", "Resumed")
@@ -157,7 +156,7 @@ def train_on(
     else:
         outcome = Outcome(_told(context, loop, progression), summary)
         if context.worker == 0:
-            model = serving_network(context.job.spec.model, shape, network)
+            model = served_network(context.job.spec, dataset, network)
             trial = context.job.spec.trial
             # It is compressed from its file.
             is_left = trial is not None and trial.secondary is not None
@@ -226,11 +225,13 @@ def _give_up(context: StageContext, loop: Loop, summary: dict[str, Any]) -> Outc
 
 def build(
     context: StageContext, dataset: PreparedDataset, strategy: tf.distribute.Strategy | None, requests: Requests
-) -> tuple[Loop, TrainingNetwork, Shape]:
+) -> tuple[Loop, TrainingNetwork]:
     """Everything that a training needs, ready to resume or run."""
     spec = context.job.spec
     keras.utils.set_random_seed(spec.training.seed)
-    training, shape = dataset.read_parts(dataset.learned(is_refit=spec.is_refit)), Shape.of(dataset.preprocessing)
+    training = dataset.read_parts(dataset.learned(is_refit=spec.is_refit))
+    validation = None if spec.is_refit else dataset.read("validation")
+    targets = validation.targets if validation else np.empty(0)
     batches = Batches(
         features=training.features,
         targets=_standardized(training, dataset),
@@ -240,38 +241,42 @@ def build(
         worker=context.worker,
         seed=spec.training.seed,
     )
+    check_workers_alike(context, dataset, training.features, strategy)
     with strategy.scope() if strategy else nullcontext():
-        network = training_network(spec.model, shape, spec.training.seed)
-        optimizer = build_optimizer(spec.training, batches.steps)
-        stepper = Stepper(network, optimizer, strategy, spec.training.label_smoothing)
-    validation = None if spec.is_refit else dataset.read("validation")
-    checkpoints = Checkpoints(context.workspace.checkpoints, context.key, context.check_attempt)
+        made = assembled(context, dataset, training.features, batches.steps, targets)
+        smoothing = spec.training.label_smoothing
+        stepper = Stepper(made.network, made.optimizer, strategy, smoothing, judge=made.judge)
+    checkpoints = Checkpoints(context.workspace.checkpoints, context.work_key, context.check_attempt)
     if context.worker == 0:
         checkpoints.clear_others()
     loop = Loop(
         spec=spec.training,
-        model=network.model,
-        optimizer=optimizer,
+        model=made.network.model,
+        optimizer=made.optimizer,
         stepper=stepper,
         batches=batches,
         validation=_own_validation(context, validation, dataset) if validation else None,
         checkpoints=checkpoints,
-        metric="accuracy" if shape.classes else "mae",
+        metric="accuracy" if dataset.classes else "mae",
         metric_scale=dataset.preprocessing.target_scale,
         report=_reporter(context),
         is_leaving=requests.is_leaving,
         wants_checkpoint=requests.wants_checkpoint,
-        metrics=EpochMetrics.of(
-            spec,
-            validation.targets if validation else np.empty(0),
-            dataset.classes,
-            dataset.preprocessing.target_mean,
-            dataset.preprocessing.target_scale,
+        metrics=replace(
+            EpochMetrics.of(
+                spec,
+                targets,
+                dataset.classes,
+                dataset.preprocessing.target_mean,
+                dataset.preprocessing.target_scale,
+            ),
+            has_own_loss=made.judge is not None,
         ),
         trial=TrialSteps(spec.trial) if spec.trial and validation else None,
         epochs=spec.trained.epochs if spec.trained else None,
+        own_metrics=made.metrics,
     )
-    return loop, network, shape
+    return loop, made.network
 
 
 def _own_validation(context: StageContext, examples: Examples, dataset: PreparedDataset) -> Validation:

@@ -41,6 +41,7 @@ from steelyard_trainer.families.sklearn.saving import load_estimator
 from steelyard_trainer.families.sklearn.skops_files import estimator_bytes
 from steelyard_trainer.families.sklearn.tree_plan import Trees, tree_plan
 from steelyard_trainer.families.sklearn.trial import Rows, fit_on
+from steelyard_trainer.own_code.evidence import write_code
 from steelyard_trainer.publishing.package import versions
 from steelyard_trainer.trained import TrainedFolder
 
@@ -60,6 +61,8 @@ class EstimatorBench:
     """Is told what a person should know of a candidate that is being made."""
     learned: Sequence[SplitName] = ("train",)
     """What the model has learned, and what is fitted in its place learns."""
+    code: Path | None = None
+    """The folder of the user's own code that built it."""
 
     @classmethod
     def of(cls, context: StageContext, dataset: PreparedDataset, trained: TrainedFolder | None) -> "EstimatorBench":
@@ -80,7 +83,8 @@ class EstimatorBench:
             model = _fitted_to(dataset, model, f"{trained.field}: {trained.name}")
         is_refitted = spec.is_refit and folder == context.workspace.trained
         learned = dataset.learned(is_refit=is_refitted)
-        return cls(model, spec, rows, context.workspace.finished, context.check_attempt, context.notice, learned)
+        how = (context.check_attempt, context.notice, learned, context.code)
+        return cls(model, spec, rows, context.workspace.finished, *how)
 
     @cached_property
     def preprocessing(self) -> Preprocessing:
@@ -102,6 +106,7 @@ class EstimatorBench:
         given = [self._network_of(chosen)] if chosen.runtime == "LiteRT" else []
         for artifact in (baseline, *given, chosen):
             shutil.copytree(artifact.folder, folder, dirs_exist_ok=True)
+        write_code(self.code, folder)
 
     def _network_of(self, chosen: Artifact) -> Artifact:
         """The network that a file in LiteRT is a form of: published beside it, as networks are."""
@@ -191,5 +196,10 @@ def _fitted_to(dataset: PreparedDataset, model: Estimator, where: str) -> Estima
 
 
 def _plain(value: Any) -> Any:
-    """A setting as JSON; weights of classes have numbers for keys, which JSON has not."""
-    return {str(key): each for key, each in value.items()} if isinstance(value, dict) else value
+    """A setting as JSON; weights of classes have numbers for keys, which JSON has not. What a user's estimator has for
+    settings is told in scikit-learn's words."""
+    if isinstance(value, dict):
+        return {str(key): _plain(each) for key, each in value.items()}
+    if isinstance(value, np.generic):
+        return value.item()
+    return value if value is None or isinstance(value, bool | int | float | str) else " ".join(repr(value).split())

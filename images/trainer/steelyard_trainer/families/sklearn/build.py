@@ -16,9 +16,12 @@ from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 from steelyard.api.metrics import Task
 from steelyard.api.models import sklearn as api
 from steelyard.api.models.elsewhere import ModelFromElsewhere
+from steelyard.api.models.entrypoint import Entrypoint
 from steelyard.api.training import ClassWeights
 from steelyard.api.training_job import TrainingJobSpec
 from steelyard_trainer.families.sklearn.features import Form
+from steelyard_trainer.families.sklearn.own import own_estimator
+from steelyard_trainer.own_code.data_shape import DataShape
 
 Estimator: TypeAlias = BaseEstimator
 """Targets are class indices, or numbers in the target's own unit; features are as `features` makes them."""
@@ -26,7 +29,14 @@ Estimator: TypeAlias = BaseEstimator
 _NEIGHBORS = {"Auto": "auto", "KDTree": "kd_tree", "BallTree": "ball_tree", "Brute": "brute"}
 
 
-def build_estimator(spec: TrainingJobSpec, task: Task, classes: Sequence[str] | None, *, threads: int = 1) -> Estimator:
+def build_estimator(
+    spec: TrainingJobSpec,
+    task: Task,
+    classes: Sequence[str] | None,
+    *,
+    threads: int = 1,
+    names: Sequence[str] = (),
+) -> Estimator:
     """The model with the manifest's settings; what the manifest leaves out is scikit-learn's default.
 
     Args:
@@ -34,6 +44,10 @@ def build_estimator(spec: TrainingJobSpec, task: Task, classes: Sequence[str] | 
         task: what it does.
         classes: classification: the labels, in the order of the class indices.
         threads: that a forest may grow trees with, all there are for -1; the trees are the same.
+        names: of the features; for a function of the user's own.
+
+    Raises:
+        ConfigurationError: a function of the user's own fails, or returns what can't be fitted.
     """
     weights = class_weights_of(spec.training.class_weights, classes)
     match spec.model.given:
@@ -56,6 +70,9 @@ def build_estimator(spec: TrainingJobSpec, task: Task, classes: Sequence[str] | 
                 max_iter=logistic.max_iterations,
                 class_weight=weights,
             )
+        case Entrypoint() as own:
+            labels = None if classes is None else tuple(classes)
+            return own_estimator(own, DataShape(len(names), tuple(names), labels, task, spec.training.seed))
         case api.NearestNeighbors() as nearest:
             kind = KNeighborsClassifier if task == "Classification" else KNeighborsRegressor
             return kind(
@@ -70,7 +87,7 @@ def build_estimator(spec: TrainingJobSpec, task: Task, classes: Sequence[str] | 
 def form_of(spec: TrainingJobSpec) -> Form:
     """How the model takes its features. Trees need no scale for a split; boosting splits categories as sets."""
     match spec.kind:
-        case ModelFromElsewhere():
+        case ModelFromElsewhere() | Entrypoint():
             return "Plain"
         case api.GradientBoosting():
             return "Coded"

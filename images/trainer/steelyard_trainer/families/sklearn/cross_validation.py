@@ -125,7 +125,8 @@ def nested_scores(
 def _fitted(spec: TrainingJobSpec, folds: Folds, index: int) -> tuple[Estimator, FoldData]:
     """The model that all folds but one make, and that one."""
     data = folds.fold(index, form_of(spec))
-    estimator = build_estimator(spec, folds.like.task, folds.like.classes)
+    names = folds.like.unscaled().feature_names if spec.model.entrypoint else ()
+    estimator = build_estimator(spec, folds.like.task, folds.like.classes, names=names)
     fit(estimator, spec, data.features, data.targets, categories=data.categories)
     return estimator, data
 

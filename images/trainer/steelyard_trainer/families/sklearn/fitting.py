@@ -12,6 +12,7 @@ from steelyard.api.training_job import TrainingJobSpec
 from steelyard_trainer.families.sklearn.boosting import keep_trees_alone, set_up
 from steelyard_trainer.families.sklearn.build import Estimator
 from steelyard_trainer.families.sklearn.features import Matrix
+from steelyard_trainer.families.sklearn.own import check_fitted
 from steelyard_trainer.families.sklearn.standardized import fit_precisely
 
 
@@ -52,6 +53,13 @@ def fit(
             fit_precisely(estimator, features, targets)
         except ValueError as error:
             raise ConfigurationError(f"spec.model.{spec.model.kind}: scikit-learn can't fit it: {error}") from None
+        except (TypeError, AttributeError) as error:
+            if spec.model.entrypoint is None:
+                raise
+            said = f"{type(error).__name__}: {error}"
+            raise ConfigurationError(f"spec.model.entrypoint: scikit-learn can't fit it: {said}") from None
+    if spec.model.entrypoint is not None:
+        check_fitted(estimator)
     if is_boosting:
         keep_trees_alone(estimator)
     if any(issubclass(warning.category, ConvergenceWarning) for warning in caught):

@@ -12,7 +12,7 @@ from steelyard.serving.interface import TargetUnit
 from steelyard_trainer.families.sklearn.boosting_onnx import boosting_to_onnx, is_boosting
 from steelyard_trainer.families.sklearn.features import Matrix
 from steelyard_trainer.families.sklearn.forests_onnx import forest_to_onnx, is_forest
-from steelyard_trainer.families.sklearn.standardized import standardized
+from steelyard_trainer.families.sklearn.standardized import has_standardized_form, standardized
 from steelyard_trainer.families.sklearn.tree_ensemble import ONNX_OUTPUT
 
 # Of 2023: what is deployed anywhere understands it.
@@ -48,8 +48,11 @@ def to_onnx(
         return boosting_to_onnx(estimator, width, classes, unit, read_learned() if read_learned else None)
     if is_forest(estimator):
         return forest_to_onnx(estimator, width, classes, unit)
-    if unit is not None:
+    after: TargetUnit | None = None
+    if unit is not None and has_standardized_form(estimator):
         estimator = standardized(estimator, unit)
+    elif unit is not None:
+        after = unit
     from skl2onnx import convert_sklearn
     from skl2onnx.common.data_types import FloatTensorType
     from skl2onnx.helpers.onnx_helper import select_model_inputs_outputs
@@ -65,6 +68,8 @@ def to_onnx(
     model = select_model_inputs_outputs(model, outputs=[model.graph.output[-1].name])
     if classes is not None and len(estimator.classes_) < classes:
         _add_unseen_classes(model.graph, np.asarray(estimator.classes_), classes)
+    if after is not None:
+        _add_standardization(model.graph, after)
     _remove_unused(model.graph)
     _rename(model.graph)
     _set_output_shape(model.graph, classes or 1)
@@ -80,6 +85,18 @@ def _add_unseen_classes(graph: Any, seen: Any, classes: int) -> None:
     graph.initializer.append(numpy_helper.from_array(places, "places_of_classes"))
     graph.node.append(helper.make_node("MatMul", [graph.output[0].name, "places_of_classes"], ["all_classes"]))
     graph.output[0].name = "all_classes"
+
+
+def _add_standardization(graph: Any, unit: TargetUnit) -> None:
+    """Shifts and scales the answers of an estimator that has no other form of it."""
+    from onnx import helper, numpy_helper
+
+    source = graph.output[0].name
+    for name, kind, value in (("shifted", "Sub", unit.mean), ("standardized", "Div", unit.scale)):
+        graph.initializer.append(numpy_helper.from_array(np.array([value], np.float32), f"{name}_by"))
+        graph.node.append(helper.make_node(kind, [source, f"{name}_by"], [name]))
+        source = name
+    graph.output[0].name = source
 
 
 def _remove_unused(graph: Any) -> None:

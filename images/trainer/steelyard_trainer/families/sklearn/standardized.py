@@ -18,6 +18,11 @@ _FAR = 1e4
 _CLOSE = 1e-4
 
 
+def has_standardized_form(estimator: Estimator) -> bool:
+    """Whether `standardized` knows it."""
+    return isinstance(estimator, Ridge | Lasso | ElasticNet | KNeighborsRegressor)
+
+
 def standardized(estimator: Estimator, unit: TargetUnit) -> Estimator:
     """A copy of a fitted model of regression whose answers are the target shifted and scaled. The given one stays as it
     is.

@@ -21,11 +21,11 @@ def main() -> None:
     is_cut_off = confine()
     try:
         check_archive(source)
-        from steelyard.serving.estimators import load_estimator
+        from steelyard.serving.estimators import ESTIMATORS, load_estimator
         from steelyard_trainer.families.sklearn.skops_files import estimator_bytes
         from steelyard_trainer.families.sklearn.soundness import made_sound
 
-        estimator = load_estimator(source.read_bytes())
+        estimator = load_estimator(source.read_bytes(), only=ESTIMATORS)
         known = getattr(estimator, "feature_names_in_", None)
         estimator = made_sound(estimator)
         if known is not None:

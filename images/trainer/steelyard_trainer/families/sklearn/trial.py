@@ -180,12 +180,13 @@ def fit_on(
 
     Raises ConfigurationError as `fit` does.
     """
-    estimator = build_estimator(spec, rows.dataset.task, rows.dataset.classes, threads=threads)
+    names = rows.preprocessing(spec).feature_names if spec.model.entrypoint else ()
+    estimator = build_estimator(spec, rows.dataset.task, rows.dataset.classes, threads=threads, names=names)
     features = rows.features(table, spec)
     fit(estimator, spec, features, table.targets, tell, categories=categories_of(rows.preprocessing(spec)))
-    if "n_jobs" in estimator.get_params():
-        # Several threads would add up a forest's answers in any order.
-        estimator.set_params(n_jobs=None)
+    # Several threads would add up a forest's answers in any order.
+    in_threads = [name for name in estimator.get_params() if name.rpartition("__")[2] == "n_jobs"]
+    estimator.set_params(**dict.fromkeys(in_threads))
     return estimator
 
 

@@ -1,0 +1,1 @@
+"""Networks that a function of the user's own builds."""

@@ -1,0 +1,1 @@
+"""A user's own code: how it is found and called. Imports steelyard, the contract and the prepared data."""
