@@ -34,7 +34,7 @@ def test_the_digest_is_of_names_and_contents_and_of_nothing_that_is_no_code(tmp_
     (other / "net.py").rename(other / "nets.py")
     assert len({digest, changed, code_digest(other)}) == 3
     # What ends one file does not begin the next.
-    assert code_digest(written(tmp_path / "x", a="bc", d="")) != code_digest(written(tmp_path / "y", a="b", d="c"))
+    assert code_digest(written(tmp_path / "x", a="b", c="")) != code_digest(written(tmp_path / "y", a="bc"))
 
 
 def test_a_folder_with_links_or_nothing_or_too_much_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
