@@ -429,7 +429,7 @@ BY_RULE = [
         "spec.model.entrypoint.code.path",
         "'code' is a folder of this machine, which pods don't see; `steelyard submit` packs it",
     ),
-    ([OWN.format("{sha256: " + "0" * 64 + "}")], "spec.model.entrypoint.code.path", "is needed, but none is given"),
+    ([OWN.format("{sha256: " + "a" * 64 + "}")], "spec.model.entrypoint.code.path", "is needed, but none is given"),
     (
         [OWN.format('{configMap: net, uri: "pvc://shelf/net"}')],
         "spec.model.entrypoint.code.path",
