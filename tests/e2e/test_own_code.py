@@ -20,7 +20,9 @@ import keras
 
 
 def build(data, units=4):
-    return keras.Sequential([keras.layers.Dense(units, "relu"), keras.layers.Dense(len(data.classes))])
+    keras.utils.set_random_seed(data.seed)
+    layers = [keras.layers.Dense(units, "relu"), keras.layers.Dense(data.outputs, "softmax")]
+    return keras.Sequential([keras.Input((data.features,)), *layers])
 """
 
 _PUT_CODE = """
