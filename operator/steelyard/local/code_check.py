@@ -14,6 +14,7 @@ from steelyard.contract.stages import Reason
 from steelyard.local.job import LocalJob
 from steelyard.local.own_code import FIELD, source_of
 from steelyard.stores.own_code import check_digest, digest_at, put_code
+from steelyard.texts.figures import counted
 
 _FUNCTION = "spec.model.entrypoint.function"
 _MOST_NAMED = 12
@@ -78,7 +79,7 @@ def described(job: LocalJob) -> str:
     if code is None or (code.path is None and code.uri is None):
         return ""
     source = source_of(code, job.surroundings)
-    count = f"{len(files_of(source))} files, " if source.is_dir() else ""
+    count = f"{counted(len(files_of(source)), 'file')}, " if source.is_dir() else ""
     return f"{source} ({count}sha256 {code.sha256})"
 
 
