@@ -164,8 +164,8 @@ class TrainingJobSpec(Part):
     @property
     def trains_candidates(self) -> bool:
         """Whether several workers train the model, and go on in the stage train with what is trained of its candidates;
-        else one process does that, in the stage finish."""
-        is_own = self.has_train and not self.is_from_elsewhere and not self.is_refit
+        else one process does that, in the stage finish, as of a network of the user's own."""
+        is_own = self.has_train and not self.is_from_elsewhere and not self.is_refit and self.model.entrypoint is None
         return is_own and self.has_finish and self.training.workers > 1 and self.has_candidates_that_learn
 
     @property
