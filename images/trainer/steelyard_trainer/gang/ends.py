@@ -20,7 +20,7 @@ _REASONS = {
 }
 
 
-def result_of(file: Path, code: int, name: str, key: str) -> Result:
+def result_of(file: Path, code: int, name: str, key: str, *, is_ours: bool) -> Result:
     """How a program ended.
 
     Args:
@@ -28,6 +28,7 @@ def result_of(file: Path, code: int, name: str, key: str) -> Result:
         code: its exit code; below 0 it is the number of the signal that killed it.
         name: what to call it.
         key: the stage's.
+        is_ours: whether it is a program of ours, which leaves a document wherever it has done its work.
     """
     try:
         left = file.read_text(encoding="utf-8", errors="replace").strip()
@@ -36,7 +37,8 @@ def result_of(file: Path, code: int, name: str, key: str) -> Result:
     try:
         return Result.from_json(json.loads(left))
     except (ValueError, TypeError):
-        reason = _REASONS.get(ExitCode(code), Reason.CRASHED) if code in _REASONS else Reason.CRASHED
+        is_known = code in _REASONS and not (is_ours and code == ExitCode.DONE)
+        reason = _REASONS[ExitCode(code)] if is_known else Reason.CRASHED
         return Result("train", key, reason, f"{name} {_how(code)}{': ' * bool(left)}{left[-TEXT_LIMIT:]}")
 
 

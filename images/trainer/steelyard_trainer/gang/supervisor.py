@@ -258,10 +258,11 @@ class Supervisor:
             return
         self._child = None
         self._end_what_it_started()
-        self._result = result_of(self._child_result_file, code, self.program.name, self.member.key)
+        own = self.program
+        self._result = result_of(self._child_result_file, code, own.name, self.member.key, is_ours=own.is_ours)
         kind = EndKind.of(code)
         if kind is EndKind.DONE and self._result.reason == Reason.CRASHED:
-            # It ended without a word, as os._exit(0) in a user's code makes it: that is no success.
+            # Ours ended without a word, as os._exit(0) in a user's code makes it: that is no success.
             kind = EndKind.CRASHED
         if kind is EndKind.DONE:
             self._phase = "done"
