@@ -37,8 +37,9 @@ def result_of(file: Path, code: int, name: str, key: str, *, is_ours: bool) -> R
     try:
         return Result.from_json(json.loads(left))
     except (ValueError, TypeError):
-        is_known = code in _REASONS and not (is_ours and code == ExitCode.DONE)
-        reason = _REASONS[ExitCode(code)] if is_known else Reason.CRASHED
+        if is_ours and code == ExitCode.DONE:
+            return Result("train", key, Reason.CRASHED, f"{name} was ended with exit code 0 before its work was done")
+        reason = _REASONS.get(ExitCode(code), Reason.CRASHED) if code in _REASONS else Reason.CRASHED
         return Result("train", key, reason, f"{name} {_how(code)}{': ' * bool(left)}{left[-TEXT_LIMIT:]}")
 
 
