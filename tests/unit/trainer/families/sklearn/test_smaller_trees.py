@@ -110,13 +110,13 @@ def test_trees_of_numbers_are_chosen_too(tmp_path: Path) -> None:
         (
             SELECT,
             SelectTrees(),
-            RandomForestClassifier(8, bootstrap=False).fit(FEATURES, LABELS),
+            RandomForestClassifier(8, bootstrap=False, random_state=0).fit(FEATURES, LABELS),
             "no out-of-bag predictions to choose them by; Refit makes a smaller forest",
         ),
         (
             SELECT,
             SelectTrees(),
-            RandomForestClassifier(8).fit(FEATURES[:-1], LABELS[:-1]),
+            RandomForestClassifier(8, random_state=0).fit(FEATURES[:-1], LABELS[:-1]),
             "it was fitted on others",
         ),
     ],
