@@ -20,9 +20,13 @@ from steelyard.contract.package import LITERT_FILE, REPORT_FILE
 
 GENEROUS_SECONDS = 300
 
-VARYING = ("latencyMicroseconds", "times", "seconds", "memoryBytes", "compressedBytes", "why", "digest", "versions")
+VARYING = (
+    *("latencyMicroseconds", "times", "seconds", "memoryBytes", "compressedBytes", "why", "digest", "versions"),
+    "template",
+)
 """How fast the machine was and what its allocator took, what gzip makes of the last bits of weights, what is told of
-it, the digest of a folder that says so, and what a user's own image holds."""
+it, the digest of a folder that says so, what a user's own image holds; and of the manifest what only concerns pods,
+which their stages do not read."""
 
 
 def run_locally(case: Case, folder: Path) -> tuple[Outcome, int]:
