@@ -50,7 +50,9 @@ def compress(
     ] = None,
     candidates: Annotated[
         str | None,
-        typer.Option("--candidates", metavar="NAME,...", help="What is tried. Default: all that need no training."),
+        typer.Option(
+            "--candidates", metavar="NAME,...", help="What is tried. Default: DynamicRange, Float16 and Int8, or Onnx."
+        ),
     ] = None,
     exclude: Annotated[
         list[str] | None,

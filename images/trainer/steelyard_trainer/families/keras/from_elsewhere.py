@@ -26,6 +26,7 @@ from steelyard_trainer.data.shape import Shape
 from steelyard_trainer.data.words import listed
 from steelyard_trainer.elsewhere.archive import RefusedError
 from steelyard_trainer.elsewhere.keras_archive import check_archive
+from steelyard_trainer.elsewhere.label_order import wrong_order
 from steelyard_trainer.families.keras.bench import Workbench
 from steelyard_trainer.families.keras.frozen_graph import graph_model
 from steelyard_trainer.families.keras.search_space import Came, stand_in
@@ -175,9 +176,14 @@ class BenchOfElsewhere(Workbench):
         dataset, preprocessing = self.dataset, self.dataset.preprocessing
         try:
             model = self._loaded()
-            asked = dataset.read("train").features[:_ROWS_ASKED]
+            learned = dataset.read("train")
+            asked = learned.features[:_ROWS_ASKED]
             names = preprocessing.feature_names
             made, added = fitted(model, names, dataset.classes, preprocessing.target_unit, asked)
+            if dataset.classes is not None:
+                answers = np.asarray(made.predict(asked, verbose=0))
+                if told := wrong_order(answers, learned.targets[:_ROWS_ASKED], dataset.classes):
+                    raise RefusedError(told)
         except RefusedError as error:
             raise DataError(f"{self.where} does not fit {dataset.target!r}: {error}") from None
         if added:
