@@ -53,9 +53,9 @@ class ProgramFolder:
         }
 
     @property
-    def taken(self) -> Path:
-        """The model as it was written anew by what read it first."""
-        return self.root / "taken"
+    def contained_file(self) -> Path:
+        """Says that the program was done, and under which key: complete or absent. Its supervisor writes it."""
+        return self.root / "contained.json"
 
 
 @dataclass(frozen=True)
@@ -107,11 +107,6 @@ class Workspace:
         return self.root / "barrier.json"
 
     @property
-    def contained_file(self) -> Path:
-        """Says that a program of the user's own was done, and under which key: complete or absent."""
-        return self.root / "contained.json"
-
-    @property
     def code(self) -> Path:
         """The user's own code, unpacked: complete or absent. What imports it has it at the top of sys.path."""
         return self.root / "code"
@@ -145,6 +140,11 @@ class Workspace:
     def program(self) -> ProgramFolder:
         """Where a program of the user's own writes."""
         return ProgramFolder(self.trained / "program")
+
+    @property
+    def taken(self) -> Path:
+        """The program's model as it was written anew by what read it first: not where the program writes."""
+        return self.trained / "taken"
 
     @property
     def model_file(self) -> Path:

@@ -55,7 +55,7 @@ class StageRun:
             self.result_file(index).unlink(missing_ok=True)
         if stage.name == "train":
             # It is needed again, whatever an earlier program has said.
-            self.job.workspace.contained_file.unlink(missing_ok=True)
+            self.job.workspace.program.contained_file.unlink(missing_ok=True)
         for index in range(stage.workers):
             own = worker_environment(
                 stage, index, workers=addresses[: stage.workers], supervisors=addresses[stage.workers :]

@@ -49,9 +49,14 @@ def model_left(context: StageContext) -> Path:
 def begin_folders(context: StageContext) -> None:
     """Makes the folders of worker 0's program: what one of another key wrote is removed. Raises OSError."""
     folder = context.workspace.program
+    folder.root.mkdir(parents=True, exist_ok=True)
     if _text(folder.key_file) != context.key:
         context.check_attempt()
-        shutil.rmtree(folder.root, ignore_errors=True)
+        context.workspace.barrier_file.unlink(missing_ok=True)
+        _empty(folder.root)
+    elif not (folder.model / of_container(context).model.name).exists():
+        # It may have ended well without one, or somebody has removed it: it is not done.
+        folder.contained_file.unlink(missing_ok=True)
     for each in (folder.checkpoints, folder.model):
         each.mkdir(parents=True, exist_ok=True)
     write_atomically(folder.key_file, context.key)
@@ -60,8 +65,14 @@ def begin_folders(context: StageContext) -> None:
 def taken_in(context: StageContext) -> TrainedFolder:
     """The model that the program has left, as the stage finish weighs it. Raises as `model_left` and
     `Arrival.take_in`."""
-    container, file = of_container(context), model_left(context)
-    taken, name = context.workspace.program.taken, container.model.name
+    container = of_container(context)
+    try:
+        file = model_left(context)
+    except ConfigurationError:
+        # Else its workers would take it for done when they are started again.
+        context.workspace.program.contained_file.unlink(missing_ok=True)
+        raise
+    taken, name = context.workspace.taken, container.model.name
     trained = Arrival(file, container.model.format, FIELD, name, taken, "what the program left").take_in(context)
     program = ProgramReport(
         # On the user's machine a command runs without it.
@@ -96,6 +107,15 @@ def metrics_left(context: StageContext) -> dict[str, float]:
 
 def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _empty(folder: Path) -> None:
+    """Removes what is in a folder. The folder stays: the pods of other workers may have mounted it already."""
+    for each in folder.iterdir():
+        if each.is_dir() and not each.is_symlink():
+            shutil.rmtree(each, ignore_errors=True)
+        else:
+            each.unlink(missing_ok=True)
 
 
 def _text(file: Path) -> str | None:

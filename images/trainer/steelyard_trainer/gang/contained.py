@@ -89,8 +89,8 @@ def _free_port() -> int:
 def _finished(workspace: Workspace, member: Member) -> Outcome | None:
     """What worker 0 left when its program was done under this key, if it was. Raises OSError of a lost storage."""
     try:
-        left = Result.from_json(json.loads(workspace.contained_file.read_text(encoding="utf-8")))
-    except (FileNotFoundError, ValueError, TypeError):
+        left = Result.from_json(json.loads(workspace.program.contained_file.read_text(encoding="utf-8")))
+    except (FileNotFoundError, ValueError, TypeError, RecursionError):
         return None
     return Outcome(left.message, left.summary, left.reason) if left.key == member.key else None
 
@@ -98,7 +98,9 @@ def _finished(workspace: Workspace, member: Member) -> Outcome | None:
 def _leave(workspace: Workspace, member: Member, outcome: Outcome) -> None:
     """For workers that come back later, and would wait for worker 0 in vain."""
     left = Result("train", member.key, outcome.reason, outcome.message, outcome.summary)
-    partial = workspace.contained_file.with_suffix(".partial")
+    file = workspace.program.contained_file
+    partial = file.with_suffix(".partial")
     with suppress(OSError):
+        file.parent.mkdir(parents=True, exist_ok=True)
         partial.write_text(json.dumps(left.to_json()), encoding="utf-8")
-        partial.rename(workspace.contained_file)
+        partial.rename(file)

@@ -9,7 +9,7 @@ import pytest
 from steelyard.api.errors import ConfigurationError
 from steelyard.api.loading import parse_training_job
 from steelyard.contract.workspace import Workspace
-from steelyard_trainer.container.left import begin_folders, metrics_left, model_left
+from steelyard_trainer.container.left import begin_folders, metrics_left, model_left, taken_in
 from steelyard_trainer.contract import StageContext
 
 
@@ -33,6 +33,34 @@ def test_a_program_goes_on_from_its_own_checkpoints_and_from_no_other_s(tmp_path
     assert checkpoint.exists() and Path(given["STEELYARD_MODEL_DIR"]).is_dir()
     begin_folders(context(tmp_path, key="another"))
     assert not checkpoint.exists() and checkpoint.parent.is_dir()
+
+
+def test_what_is_gone_is_not_done(tmp_path: Path) -> None:
+    begin_folders(context(tmp_path))
+    folder = context(tmp_path).workspace.program
+    inode = folder.root.stat().st_ino
+    told = [folder.contained_file, context(tmp_path).workspace.barrier_file]
+    for file in (*told, folder.model / "model.keras"):
+        file.write_text("{}")
+    begin_folders(context(tmp_path))
+    assert all(file.exists() for file in told)
+    # The workers' pods have mounted the folder itself.
+    begin_folders(context(tmp_path, key="another"))
+    assert not any(file.exists() for file in told) and folder.root.stat().st_ino == inode
+    for file in told:
+        file.write_text("{}")
+    begin_folders(context(tmp_path, key="another"))
+    # The others are past the barrier when worker 0's pod alone was made anew.
+    assert not folder.contained_file.exists() and told[1].exists()
+    folder.contained_file.write_text("{}")
+    with pytest.raises(ConfigurationError, match="left no model"):
+        taken_in(context(tmp_path, key="another"))
+    assert not folder.contained_file.exists()
+
+
+def test_what_is_taken_in_lies_where_the_program_does_not_write(tmp_path: Path) -> None:
+    workspace = context(tmp_path).workspace
+    assert not workspace.taken.is_relative_to(workspace.program.root)
 
 
 def test_a_model_that_is_not_there_is_told_with_what_is(tmp_path: Path) -> None:
