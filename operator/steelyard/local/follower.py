@@ -11,6 +11,8 @@ from steelyard.contract.trial_report import TrialReport
 
 _LINE_LIMIT = 1 << 20
 """Bytes without a line's end after which they are no longer kept: no event is that long."""
+_MOST = 1 << 53
+"""Above it a count is no sensible one, and no float holds its share."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ def parse_event(line: bytes) -> LogEvent | None:
         return None
     try:
         document = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     match document:
         case {"event": "progress" | "notice", "trial": int(number)}:
@@ -73,7 +75,9 @@ def parse_event(line: bytes) -> LogEvent | None:
 
 def _event_of(document: dict[str, Any]) -> Progress | Notice | None:
     match document:
-        case {"event": "progress", "stage": str(stage), "done": int(done), "total": int(total), "unit": str(unit)}:
+        case {"event": "progress", "stage": str(stage), "done": int(done), "total": int(total), "unit": str(unit)} if (
+            max(abs(done), abs(total)) <= _MOST
+        ):
             return Progress(stage, done, total, unit, _figures(document.get("values")), _worker(document))
         case {"event": "notice", "stage": str(stage), "message": str(message)}:
             return Notice(stage, message, str(document.get("reason", "")), _worker(document))
@@ -92,7 +96,13 @@ def tail_of(path: Path, lines: int) -> str:
 def _figures(values: Any) -> dict[str, float]:
     if not isinstance(values, dict):
         return {}
-    return {str(name): float(value) for name, value in values.items() if isinstance(value, int | float)}
+    figures = {}
+    for name, value in values.items():
+        # Of an integer that no float holds there is nothing to show.
+        with suppress(OverflowError):
+            if isinstance(value, int | float):
+                figures[str(name)] = float(value)
+    return figures
 
 
 def _worker(document: dict[str, Any]) -> int:

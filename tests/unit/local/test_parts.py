@@ -176,10 +176,28 @@ def test_a_follower_finds_every_event_wherever_the_text_is_cut(data: st.DataObje
 
 @pytest.mark.parametrize(
     "line",
-    [b"", b"{", b"[]", b"{}", b'{"event": "progress", "stage": "train"}', b'{"event": "notice", "stage": 1}', b"\xff{"],
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"{}",
+        b'{"event": "progress", "stage": "train"}',
+        b'{"event": "notice", "stage": 1}',
+        b"\xff{",
+        b'{"a":' * 100_000,
+        b'{"event": "progress", "stage": "train", "done": 1, "total": 1%s, "unit": "steps"}' % (b"0" * 400),
+    ],
 )
 def test_other_lines_are_no_events(line: bytes) -> None:
     assert parse_event(line) is None
+
+
+def test_a_figure_that_no_float_holds_is_left_out() -> None:
+    line = (
+        '{"event": "progress", "stage": "train", "done": 1, "total": 2, "unit": "steps", "values": {"a": %s, "b": 1}}'
+    )
+    event = parse_event((line % ("1" + "0" * 400)).encode())
+    assert event == Progress("train", 1, 2, "steps", {"b": 1.0})
 
 
 def test_the_state_comes_back_as_it_was(tmp_path: Path) -> None:

@@ -88,6 +88,7 @@ def test_a_link_out_of_its_folder_is_not_followed(tmp_path: Path) -> None:
         (None, {}, ""),
         ('{"loss": 0.5, "steps": 3}', {"loss": 0.5, "steps": 3.0}, ""),
         ('{"loss": NaN, "name": "a", "ok": true, "n": 1}', {"n": 1.0}, "'loss' is left out, as it is no number"),
+        (f'{{"loss": 1{"0" * 400}, "n": 1}}', {"n": 1.0}, "'loss' is left out, as it is no number"),
         ("[1]", {}, "a JSON object of numbers by name"),
         ("{", {}, "it is no JSON"),
         ("[" * 60_000, {}, "it is no JSON"),
