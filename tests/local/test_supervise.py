@@ -65,7 +65,8 @@ def test_a_killed_program_and_its_peer_start_again_in_place(tmp_path: Path, vict
             "exit code 65: no such column",
         ),
         ("exit 78", 78, Reason.INVALID_CONFIGURATION, "the program sh was ended with exit code 78"),
-        ("exit 10", 10, Reason.GATE_FAILED, "exit code 10"),
+        # Not what they mean of ours.
+        ("mkdir again && exit 10; exit 70", 1, Reason.BACKOFF_LIMIT_EXCEEDED, "was ended with exit code 70"),
         ("exit 3", 1, Reason.BACKOFF_LIMIT_EXCEEDED, "crashed 2 times (spec.runPolicy.backoffLimit is 1)"),
         ("exit 75", 75, Reason.RETRIES_EXHAUSTED, "interrupted once (spec.runPolicy.disruptionLimit is 0)"),
     ],

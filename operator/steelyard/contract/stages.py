@@ -32,7 +32,8 @@ class ExitCode(IntEnum):
     """The manifest or the machine's set-up is bad; permanent."""
 
 
-_PERMANENT = frozenset({ExitCode.GATE_FAILED, ExitCode.DATA, ExitCode.SPENT, ExitCode.CONFIGURATION})
+_PERMANENT_OF_ANY = frozenset({ExitCode.DATA, ExitCode.CONFIGURATION})
+_PERMANENT = _PERMANENT_OF_ANY | {ExitCode.GATE_FAILED, ExitCode.SPENT}
 
 
 class EndKind(Enum):
@@ -48,9 +49,14 @@ class EndKind(Enum):
     """Through no fault of the work's; counts against runPolicy.disruptionLimit."""
 
     @classmethod
-    def of(cls, exit_code: int) -> "EndKind":
-        """From the exit code; below 0 it is the number of the signal that killed the process."""
-        if exit_code in _PERMANENT:
+    def of(cls, exit_code: int, *, is_ours: bool = True) -> "EndKind":
+        """From the exit code; below 0 it is the number of the signal that killed the process.
+
+        Args:
+            exit_code: the process's.
+            is_ours: whether it is a program of ours. What another means by 10 or 70 is its own business: a crash.
+        """
+        if exit_code in (_PERMANENT if is_ours else _PERMANENT_OF_ANY):
             return cls.PERMANENT
         if exit_code == ExitCode.TRY_AGAIN:
             return cls.INTERRUPTED

@@ -6,7 +6,7 @@ import shutil
 import signal
 from pathlib import Path
 
-from steelyard.contract.stages import ExitCode, Reason, Result
+from steelyard.contract.stages import EndKind, ExitCode, Reason, Result
 
 TEXT_LIMIT = 1000
 """Characters of a text that a program left in place of a result document."""
@@ -36,10 +36,11 @@ def result_of(file: Path, code: int, name: str, key: str, *, is_ours: bool) -> R
         left = ""
     try:
         return Result.from_json(json.loads(left))
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, RecursionError):
         if is_ours and code == ExitCode.DONE:
             return Result("train", key, Reason.CRASHED, f"{name} was ended with exit code 0 before its work was done")
-        reason = _REASONS.get(ExitCode(code), Reason.CRASHED) if code in _REASONS else Reason.CRASHED
+        is_crash = code not in _REASONS or EndKind.of(code, is_ours=is_ours) is EndKind.CRASHED
+        reason = Reason.CRASHED if is_crash else _REASONS[ExitCode(code)]
         return Result("train", key, reason, f"{name} {_how(code)}{': ' * bool(left)}{left[-TEXT_LIMIT:]}")
 
 

@@ -260,7 +260,7 @@ class Supervisor:
         self._end_what_it_started()
         own = self.program
         self._result = result_of(self._child_result_file, code, own.name, self.member.key, is_ours=own.is_ours)
-        kind = EndKind.of(code)
+        kind = EndKind.of(code, is_ours=own.is_ours)
         if kind is EndKind.DONE and self._result.reason == Reason.CRASHED:
             # Ours ended without a word, as os._exit(0) in a user's code makes it: that is no success.
             kind = EndKind.CRASHED

@@ -60,8 +60,10 @@ def ending_of(job: StageJob, key: str, pods: Sequence[Pod], *, own_program: bool
 def _failure(job: StageJob, key: str, pods: Sequence[Pod], *, own_program: bool) -> Broken:
     failed = [pod for pod in pods if pod.exit_code not in (None, ExitCode.DONE)]
     for pod in failed:
-        if pod.exit_code is not None and EndKind.of(pod.exit_code) is EndKind.PERMANENT:
-            result = pod.result if _is_of_stage(pod, job.stage, key) else None
+        result = pod.result if _is_of_stage(pod, job.stage, key) else None
+        # The supervisor before a user's program leaves a document; what ended without one may be the program itself.
+        is_ours = not own_program or result is not None
+        if pod.exit_code is not None and EndKind.of(pod.exit_code, is_ours=is_ours) is EndKind.PERMANENT:
             unsaid = f"{_who(job, pod)} ended with exit code {pod.exit_code} and left no result{_said(pod)}"
             return Broken(permanent_reason(pod.exit_code, result), result.message if result else unsaid)
     crashed = [pod for pod in failed if not pod.was_interrupted]

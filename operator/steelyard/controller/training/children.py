@@ -81,30 +81,27 @@ def workers_service(context: JobContext, stage: Stage) -> dict[str, Any]:
 def workers_network_policy(context: JobContext, stage: Stage) -> dict[str, Any]:
     """Lets nobody but the job's own workers reach its workers' ports: TensorFlow's server asks nobody who they are."""
     workers = {"matchLabels": {JOB_LABEL: context.name, STAGE_LABEL: stage.name}}
-    spec = {
-        "podSelector": workers,
-        "policyTypes": ["Ingress"],
-        "ingress": [
-            {
-                "from": [{"podSelector": workers}],
-                "ports": [{"protocol": "TCP", "port": port} for port in (TENSORFLOW_PORT, SUPERVISOR_PORT)],
-            }
-        ],
-    }
+    rule: dict[str, Any] = {"from": [{"podSelector": workers}]}
+    if not is_own_program(context.job.spec, stage.name):
+        # At which ports a user's own programs talk to each other is their business.
+        rule["ports"] = [{"protocol": "TCP", "port": port} for port in (TENSORFLOW_PORT, SUPERVISOR_PORT)]
+    spec = {"podSelector": workers, "policyTypes": ["Ingress"], "ingress": [rule]}
     metadata = _metadata(context, stage_job_name(context.name, stage.name), stage.name)
     return {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": metadata, "spec": spec}
 
 
 def stage_job(context: JobContext, stage: Stage) -> dict[str, Any]:
     """The Job of a stage."""
-    policy = context.job.spec.run_policy
+    policy, container = context.job.spec.run_policy, context.job.spec.container
+    is_own = is_own_program(context.job.spec, stage.name)
+    is_alone = is_own and container is not None and container.command is None
     spec: dict[str, Any] = {
         "completions": stage.workers,
         "parallelism": stage.workers,
         "completionMode": "Indexed" if stage.workers > 1 else "NonIndexed",
         "backoffLimit": policy.backoff_limit,
         "podReplacementPolicy": "Failed",
-        "podFailurePolicy": {"rules": failure_rules(of_all=is_own_program(context.job.spec, stage.name))},
+        "podFailurePolicy": {"rules": failure_rules(of_all=is_own, is_ours=not is_alone)},
         "template": pod_template(context, stage),
     }
     metadata = _metadata(context, stage_job_name(context.name, stage.name), stage.name)
@@ -113,13 +110,14 @@ def stage_job(context: JobContext, stage: Stage) -> dict[str, Any]:
     return {"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": spec}
 
 
-def failure_rules(*, of_all: bool = False) -> list[dict[str, Any]]:
+def failure_rules(*, of_all: bool = False, is_ours: bool = True) -> list[dict[str, Any]]:
     """The contract's exit codes in the Job controller's words; what matches no rule counts against backoffLimit.
 
     Args:
         of_all: whether those of any container count, as where others of ours run before a program of the user's.
+        is_ours: whether the last to end is a program of ours, as a supervisor before the user's is.
     """
-    permanent = [int(code) for code in ExitCode if EndKind.of(code) is EndKind.PERMANENT]
+    permanent = [int(code) for code in ExitCode if EndKind.of(code, is_ours=is_ours) is EndKind.PERMANENT]
 
     def exits_with(codes: list[int]) -> dict[str, Any]:
         return {**({} if of_all else {"containerName": CONTAINER}), "operator": "In", "values": codes}

@@ -1,13 +1,15 @@
 """The pods of a training program of the user's own: its image under our restrictions, and what runs before it."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 from controller_support import context_with, ended, job_with, plan_of, stage_job
 from pod_templates import template
 
-from steelyard.contract.stages import Env
+from steelyard.contract.stages import Env, Reason, Result
+from steelyard.contract.workspace import Workspace
 from steelyard.controller.policies.endings import Broken, Done, ending_of
 from steelyard.controller.training.children import failure_rules, stage_children
 from steelyard.texts.images import ways_out
@@ -94,6 +96,27 @@ def test_the_exit_codes_of_what_runs_before_it_count_as_well() -> None:
     assert job["spec"]["podFailurePolicy"]["rules"] == failure_rules(of_all=True)
     assert "containerName" not in failure_rules(of_all=True)[0]["onExitCodes"]
     assert failure_rules()[0]["onExitCodes"]["containerName"] == "trainer"
+    # The supervisor alone means by 10 and 70 what the trainer does.
+    assert failure_rules(of_all=True)[0]["onExitCodes"]["values"] == [10, 65, 70, 78]
+    alone = overrides({**{name: value for name, value in PROGRAM.items() if name != "command"}})
+    _, job = stage_children(context_with(*alone), stage)[-1]
+    assert job["spec"]["podFailurePolicy"]["rules"][0]["onExitCodes"]["values"] == [65, 78]
+
+
+def test_an_exit_code_of_its_own_is_a_crash() -> None:
+    for code in (10, 70):
+        broken = ending_of(stage_job("train", "Failed"), "k", [ended("a", code)], own_program=True)
+        assert isinstance(broken, Broken) and broken.reason == Reason.BACKOFF_LIMIT_EXCEEDED
+    stalled = ended("a", 70, result=Result("train", "k", Reason.STALLED, "no line for 9 s"))
+    broken = ending_of(stage_job("train", "Failed"), "k", [stalled], own_program=True)
+    assert isinstance(broken, Broken) and (broken.reason, broken.message) == (Reason.STALLED, "no line for 9 s")
+
+
+def test_its_workers_may_talk_at_any_port() -> None:
+    context = context_with(*overrides(PROGRAM), network_policy=True)
+    (stage,) = [stage for stage in plan_of(job_with(*overrides(PROGRAM))).stages if stage.name == "train"]
+    (rule,) = dict(stage_children(context, stage))["networkpolicies"]["spec"]["ingress"]
+    assert rule.keys() == {"from"}
 
 
 def test_exit_code_0_is_success_without_a_document() -> None:
