@@ -65,13 +65,17 @@ def train(context: StageContext) -> Outcome:
 
 
 def begin_program(context: StageContext) -> Outcome:
-    """Of a cluster's worker, before the user's image runs: makes sure of the workspace, and makes the folders.
+    """Of a cluster's worker, before the user's image runs: makes sure of the workspace, and makes the folders, of which
+    its pod mounts no more than its own and the data.
 
     Raises:
-        ConfigurationError: the workspace can't be written to (NotWritable).
+        ConfigurationError: the workspace can't be written to (NotWritable); there is no prepared data.
+        DataError: see `PreparedDataset.of`.
         OSError: the storage was lost.
     """
     context = begin(context)
+    PreparedDataset.of(context)
+    context.workspace.program.root.mkdir(parents=True, exist_ok=True)
     if context.worker == 0:
         begin_folders(context)
     return Outcome("the program's folders are made", {})

@@ -12,7 +12,7 @@ from steelyard.api.models.container import Container
 from steelyard.api.training_job import TrainingJobSpec
 from steelyard.contract.stages import Env
 from steelyard.contract.workspace import Workspace
-from steelyard.controller.names import BEFORE_PROGRAMS, TENSORFLOW_PORT
+from steelyard.controller.names import BEFORE_PROGRAMS, TENSORFLOW_PORT, WORKSPACE_FOLDER
 from steelyard.planning import Stage
 from steelyard.stores.surroundings import Surroundings
 
@@ -77,6 +77,7 @@ def _program(
     """The user's own container."""
     surroundings = Surroundings(None, {claim: Path(folder) for claim, folder in claims.items()})
     given = Workspace(Path(workspace))
+    own = {**own, "volumeMounts": _mounts(spec, own["volumeMounts"], given)}
     data = surroundings.path(spec.dataset.uri) if spec.dataset.is_prepared else given.prepared
     variables = {**given.program.variables(data, spec.training.seed), **_escaped(container.env)}
     if container.command is None:
@@ -101,6 +102,19 @@ def _program(
     if container.working_dir is not None:
         program["workingDir"] = container.working_dir
     return program
+
+
+def _mounts(spec: TrainingJobSpec, mounts: list[dict[str, Any]], workspace: Workspace) -> list[dict[str, Any]]:
+    """Of the workspace's volume, which may hold other jobs' too, the program's own folder, and to read the data. Both
+    are there before it starts: else the kubelet would make them, and they would be root's."""
+    (whole,) = [mount for mount in mounts if mount["mountPath"] == WORKSPACE_FOLDER]
+    others = [mount for mount in mounts if mount is not whole]
+
+    def part(folder: Path) -> dict[str, Any]:
+        return {**whole, "mountPath": str(folder), "subPath": str(folder.relative_to(WORKSPACE_FOLDER))}
+
+    read = [] if spec.dataset.is_prepared else [{**part(workspace.prepared), "readOnly": True}]
+    return [part(workspace.program.root), *read, *others]
 
 
 def _peers(stage: Stage, variables: list[dict[str, Any]]) -> dict[str, str]:

@@ -76,6 +76,36 @@ def test_it_has_no_more_rights_than_the_trainer(command: list[str] | None) -> No
         }
 
 
+@pytest.mark.parametrize(
+    ("more", "folder"), [((), ""), (("workspace={claimName: shared}",), "digits/")], ids=["own-claim", "shared-claim"]
+)
+def test_of_the_workspace_it_sees_its_own_folder_and_the_data(more: tuple[str, ...], folder: str) -> None:
+    made = template("train", *overrides(PROGRAM), *more)["spec"]
+    (own,) = made["containers"]
+    given = [
+        (mount["mountPath"], mount["subPath"], mount.get("readOnly", False))
+        for mount in own["volumeMounts"]
+        if mount["name"] == "claim-0"
+    ]
+    root = f"/steelyard/workspace/{folder}"
+    assert given == [
+        (f"{root}trained/program", f"{folder}trained/program", False),
+        (f"{root}prepared", f"{folder}prepared", True),
+    ]
+    # What the supervisor reads and writes is in its folder.
+    workspace = Workspace(Path(variables(own)[Env.WORKSPACE]))
+    assert workspace.program.contained_file.is_relative_to(given[0][0])
+    whole = {"name": "claim-0", "mountPath": "/steelyard/workspace"}
+    assert all(whole in each["volumeMounts"] for each in made["initContainers"])
+
+
+def test_what_another_job_has_prepared_is_its_claim_s() -> None:
+    made = template("train", *overrides(PROGRAM), "dataset={uri: pvc://data/prepared, format: Prepared, target: y}")
+    mounts = made["spec"]["containers"][0]["volumeMounts"]
+    assert [mount["mountPath"] for mount in mounts if "subPath" in mount] == ["/steelyard/workspace/trained/program"]
+    assert {"name": "claim-1", "mountPath": "/steelyard/claims/data", "readOnly": True} in mounts
+
+
 def test_the_other_stages_run_the_trainer() -> None:
     for stage in ("prepare", "finish"):
         made = template(stage, *overrides(PROGRAM))["spec"]
