@@ -51,8 +51,10 @@ def fit(data, file):
 """
 
 
-def run(folder: Path, command: str = "run", **spec: Any) -> "subprocess.CompletedProcess[str]":
-    """Runs the job of a folder, to its end; `spec` replaces parts of its spec."""
+def run(
+    folder: Path, command: str = "run", path: str = "/usr/bin:/bin", **spec: Any
+) -> "subprocess.CompletedProcess[str]":
+    """Runs the job of a folder, to its end, with programs in `path`; `spec` replaces parts of its spec."""
     container: dict[str, Any] = {
         "image": "example.com/trainer:1",
         "command": ["python", "train.py"],
@@ -74,7 +76,7 @@ def run(folder: Path, command: str = "run", **spec: Any) -> "subprocess.Complete
         # No docker is to answer.
         env={
             **os.environ,
-            "PATH": "/usr/bin:/bin",
+            "PATH": path,
             "DOCKER_HOST": "unix:///nowhere",
             "CONTAINER_HOST": "unix:///nowhere",
         },
@@ -140,6 +142,29 @@ def test_how_it_goes_wrong_is_told(folder: Path, program: str, spec: dict[str, A
     done = run(folder, task="Regression", training={}, **spec)
     assert done.returncode == code and message in done.stderr, done.stdout + done.stderr
     assert "Traceback" not in done.stderr
+
+
+# Of a container that an engine was told to run and remove.
+DOCKER = """#!/bin/sh
+echo "$@" >> {told}
+[ "$1" != run ] || exit 65
+"""
+
+
+def test_no_container_outlives_its_run(folder: Path) -> None:
+    told, engine = folder / "told", folder / "bin" / "docker"
+    engine.parent.mkdir()
+    engine.write_text(DOCKER.format(told=told))
+    engine.chmod(0o755)
+    done = run(
+        folder, path=f"{engine.parent}:/usr/bin:/bin", task="Regression", training={}, container={"command": None}
+    )
+    assert done.returncode == 65, done.stdout + done.stderr
+    said = [line.split() for line in told.read_text().splitlines() if not line.startswith("info")]
+    # Before it begins one of an earlier run; and the supervisor's, and the runner's, which outlives that.
+    assert [words[0] for words in said] == ["rm", "run", "rm", "rm"]
+    name = said[1][2]
+    assert name.startswith("steelyard-") and said[0] == said[2] == said[3] == ["rm", "--force", name]
 
 
 def test_another_script_is_trained_again(folder: Path) -> None:

@@ -2,7 +2,7 @@
 
 from steelyard.api.errors import ConfigurationError
 from steelyard.local.job import LocalJob
-from steelyard.stores.program import ProgramHere
+from steelyard.stores.program import ProgramHere, container_name
 
 _NO_SUPERVISOR = (
     "model.container.command is left out: on a cluster the image's ENTRYPOINT runs, and nothing stands before it that "
@@ -23,6 +23,15 @@ def program_fault(job: LocalJob) -> ConfigurationError | None:
     except ConfigurationError as error:
         return error
     return None
+
+
+def remove_containers(job: LocalJob) -> None:
+    """Ends the containers of the job's workers: they live on where the processes that began them were killed."""
+    container, folder = job.job.spec.container, job.workspace.program.root
+    if container is None or container.command is not None or program_fault(job) is not None:
+        return
+    if (program := program_of(job)) is not None:
+        program.remove([container_name(folder, worker) for worker in range(job.job.spec.training.workers)])
 
 
 def container_notes(job: LocalJob) -> list[str]:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from steelyard.api.errors import MORE_ROOM_HERE
 from steelyard.contract.stages import EndKind, Env, ExitCode, Reason, Result
+from steelyard.local.container import remove_containers
 from steelyard.local.follower import LogEvent, tail_of
 from steelyard.local.job import LocalJob
 from steelyard.local.processes import (
@@ -85,6 +86,8 @@ class StageRun:
     def end(self, is_hurried: Callable[[], bool]) -> None:
         """Ends what still runs."""
         end_all(self._processes, is_hurried)
+        if self.stage.name == "train":
+            remove_containers(self.job)
 
     @property
     def processes(self) -> list[StageProcess]:

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -21,9 +22,11 @@ _ENGINE_SECONDS = 20
 _RUN = """
 engine=$1 name=$2; shift 2
 "$engine" rm --force "$name" > /dev/null 2>&1
-exec "$engine" run --name "$name" "$@"
+said=${STEELYARD_RESULT_FILE%/*}
+exec "$engine" run --name "$name" ${said:+"--volume=$said:$said"} --env STEELYARD_RESULT_FILE "$@"
 """
-"""A container lives on when the process that began it is killed: it goes before the next one begins."""
+"""A container lives on when the process that began it is killed: it goes before the next one begins. Where it may say
+why it ends is known to its supervisor alone."""
 
 
 @dataclass(frozen=True)
@@ -77,12 +80,13 @@ class ProgramHere:
         folder = ["--workdir", container.working_dir] if container.working_dir else []
         return cls((engine, "run", *folder, str(container.image), *container.args), base_dir, engine)
 
-    def started(self, name: str, folders: Iterable[Path], variables: Iterable[str]) -> list[str]:
+    def started(self, name: str, folder: Path, data: Path, variables: Iterable[str]) -> list[str]:
         """The command line of a worker.
 
         Args:
             name: of its container, where an engine runs one: no two workers of this machine have the same.
-            folders: what the program may read and write.
+            folder: where the program may write.
+            data: what it may read.
             variables: the names of those of this process's that it is given.
         """
         if not self.engine:
@@ -92,10 +96,24 @@ class ProgramHere:
         options += ["--security-opt=no-new-privileges", f"--user={os.getuid()}:{os.getgid()}"]
         if self.engine == "podman":
             options.append("--userns=keep-id")
-        options += [f"--volume={folder}:{folder}" for folder in dict.fromkeys(folders)]
+        options += [f"--volume={folder}:{folder}", f"--volume={data}:{data}:ro"]
         for variable in variables:
             options += ["--env", variable]
         return ["/bin/sh", "-c", _RUN, "sh", self.engine, name, *options, *self.command[2:]]
+
+    def remove(self, names: Iterable[str]) -> None:
+        """Ends and removes containers of these names, where an engine runs any. Whatever it says to that is passed
+        over: there may be none."""
+        if self.engine:
+            with suppress(OSError, subprocess.TimeoutExpired):
+                # In a group of its own: whoever is in a hurry to end this one does not end it.
+                subprocess.run(
+                    [self.engine, "rm", "--force", *names],
+                    capture_output=True,
+                    timeout=_ENGINE_SECONDS,
+                    check=False,
+                    process_group=0,
+                )
 
     def digest(self) -> str:
         """SHA-256 (hex) of the files in its folder that its command names: another script is another training. What
@@ -106,6 +124,11 @@ class ProgramHere:
             if len(word) < 1024 and file.is_file():
                 digest.update(f"{word}\0{hashlib.sha256(file.read_bytes()).hexdigest()}\n".encode())
         return digest.hexdigest()
+
+
+def container_name(folder: Path, worker: int) -> str:
+    """What a worker's container is called: two jobs may have one name, but never one folder to write to."""
+    return f"steelyard-{hashlib.sha256(str(folder).encode()).hexdigest()[:12]}-{worker}"
 
 
 @cache

@@ -65,10 +65,14 @@ def test_an_image_without_a_command_is_run_by_an_engine_that_answers(
     _runs.cache_clear()
     here = ProgramHere.of(given, tmp_path)
     assert here.command == ("docker", "run", "--workdir", "/app", "a/b:1", "-v")
-    subprocess.run(here.started("worker-0", [tmp_path], ["RANK"]), check=True)
-    removed, ran = (tmp_path / "told").read_text().splitlines()
-    assert removed == "rm --force worker-0" and ran.startswith("run --name worker-0 --rm ")
-    assert "--read-only" in ran and f"--volume={tmp_path}:{tmp_path} --env RANK --workdir /app a/b:1 -v" in ran
+    monkeypatch.setenv("STEELYARD_RESULT_FILE", "/tmp/of one/result.json")
+    subprocess.run(here.started("worker-0", tmp_path, Path("/data"), ["RANK"]), check=True)
+    here.remove(["worker-0", "worker-1"])
+    removed, ran, cleared = (tmp_path / "told").read_text().splitlines()
+    assert removed == "rm --force worker-0" and cleared == "rm --force worker-0 worker-1"
+    assert ran.startswith("run --name worker-0 --volume=/tmp/of one:/tmp/of one --env STEELYARD_RESULT_FILE --rm ")
+    mounted = f"--volume={tmp_path}:{tmp_path} --volume=/data:/data:ro --env RANK --workdir /app a/b:1 -v"
+    assert "--read-only" in ran and mounted in ran
 
 
 def test_another_script_is_another_program(tmp_path: Path) -> None:

@@ -2,14 +2,13 @@
 supervisor runs before it in its own image. Imports the gang and the contract.
 """
 
-import hashlib
 import os
 from pathlib import Path
 
 from steelyard.api.models.container import GIVEN_VARIABLES
 from steelyard.contract.stages import Env
 from steelyard.contract.summaries import TrainSummary
-from steelyard.stores.program import ProgramHere, search_path
+from steelyard.stores.program import ProgramHere, container_name, search_path
 from steelyard_trainer.begin import begin
 from steelyard_trainer.container.left import begin_folders, model_left, of_container
 from steelyard_trainer.contract import Outcome, StageContext
@@ -51,10 +50,9 @@ def train(context: StageContext) -> Outcome:
         }
     )
     os.chdir(here.folder)
-    # Two jobs may have one name, but never one workspace.
-    name = f"steelyard-{hashlib.sha256(str(folders.root).encode()).hexdigest()[:12]}-{context.worker}"
-    given = [*variables, *GIVEN_VARIABLES]
-    outcome = supervise(here.started(name, [folders.root, dataset.folder], given))
+    name, given = container_name(folders.root, context.worker), [*variables, *GIVEN_VARIABLES]
+    command = here.started(name, folders.root, dataset.folder, given)
+    outcome = supervise(command, lambda: here.remove([name]))
     if context.worker != 0:
         return outcome
     file = model_left(context)

@@ -5,8 +5,9 @@ Imports the gang's parts and what is pure of the contract: it runs in images tha
 
 import json
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from steelyard.contract.stages import Result
@@ -27,11 +28,12 @@ LAST_SECONDS = 20.0
 """How long the other workers' programs may go on when worker 0's is done."""
 
 
-def supervise(command: Sequence[str]) -> Outcome:
+def supervise(command: Sequence[str], clean_up: Callable[[], None] | None = None) -> Outcome:
     """Runs this worker's program, through as many restarts as runPolicy allows, until worker 0's is done.
 
     Args:
         command: the program and its arguments.
+        clean_up: ends what the program's end leaves running.
 
     Raises:
         StageError: as `Supervisor.run`; what the environment says can't be read (78).
@@ -42,7 +44,7 @@ def supervise(command: Sequence[str]) -> Outcome:
         member.notice("was done already", "Resumed")
         return finished
     adopt_orphans()
-    outcome = Supervisor(member, _program(command, workspace, member)).run()
+    outcome = Supervisor(member, replace(_program(command, workspace, member), clean_up=clean_up)).run()
     if member.worker == 0:
         _leave(workspace, member, outcome)
     return outcome

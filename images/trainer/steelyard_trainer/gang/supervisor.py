@@ -66,6 +66,8 @@ class Program:
     is_ours: bool = True
     """Whether it ends when this process does and starts no others; any other program is killed then, and with it what
     it has started."""
+    clean_up: Callable[[], None] | None = None
+    """Done after each of its ends: it ends what is not among its descendants."""
 
 
 @dataclass
@@ -389,6 +391,8 @@ class Supervisor:
     def _end_what_it_started(self) -> None:
         if not self.program.is_ours:
             end_descendants()
+        if self.program.clean_up is not None:
+            self.program.clean_up()
         if self._relay is not None:
             # So that its last words come out before this process's.
             self._relay.join(TELL_SECONDS)
