@@ -21,6 +21,11 @@ _WAYS_OUT: tuple[tuple[str, str], ...] = (
         "give it a folder by spec.template.volumes: {mountPath: /FOLDER, source: {emptyDir: {}}}",
     ),
     (
+        r"failed to prepare subPath",
+        "the kubelet must get through the workspace's folders to those that it mounts: chmod o+x on them, where it is "
+        "root, or on an NFS export with root_squash nobody (docs/container-contract.md)",
+    ),
+    (
         r"[Pp]ermission denied|EACCES|\[Errno 13\]",
         "it runs as a user of no rights, not as root: make its files readable for everybody, name the user that they "
         "belong to by spec.template.securityContext.runAsUser, or give it a folder to write to by "

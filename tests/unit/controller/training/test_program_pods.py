@@ -171,6 +171,7 @@ def test_its_last_words_are_told_with_the_way_out() -> None:
             'ImagePullBackOff: Back-off pulling image "own:1": denied: permission denied',
             "container.image name an image",
         ),
+        ('failed to prepare subPath for volumeMount "claim-0" of container "trainer"', "chmod o+x"),
         ("bash: /data/x: Permission denied", "runAsUser"),
         ('exec: "trian": executable file not found in $PATH', "spec.model.container.command"),
         ("segmentation fault", ""),
