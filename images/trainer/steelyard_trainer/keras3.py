@@ -218,18 +218,13 @@ def _make_function(plain: Plain, model: Any, step_function: Callable[[Any], Any]
     # Not compiled by XLA, which can't sum over processes: jit_compile does nothing.
     one_step = model._autoconvert_optionals(_graph(model, one_step))
 
-    @tf.autograph.experimental.do_not_convert  # type: ignore[untyped-decorator]
-    def next_step(iterator: Any) -> Any:
-        return one_step(iterator.get_next())
-
-    next_step = _graph(model, next_step)
-
     def steps(iterator: Any) -> Any:
-        is_distributed = isinstance(iterator, tf.data.Iterator | tf.distribute.DistributedIterator)
         logs = None
         for _ in range(model.steps_per_execution):
             try:
-                logs = next_step(iterator) if is_distributed else one_step(next(iterator))
+                # The batch is there before the step begins: in one graph with it a step of no rows would be done, and
+                # counted by Adam, while TensorFlow finds that none is left.
+                logs = one_step(next(iterator))
             except (StopIteration, tf.errors.OutOfRangeError):
                 if logs is None:
                     raise StopIteration from None
