@@ -11,7 +11,7 @@ import pytest
 from static_support import compiled, packed_supervisor
 from supervise_support import LIMITS, Workers, ended, wait_until
 
-from steelyard.contract.stages import Env, Reason
+from steelyard.contract.stages import Env, ExitCode, Reason
 
 MOST_BYTES = 20_000_000
 """13.4 MB were seen; with more it would be for images with Python only."""
@@ -65,6 +65,15 @@ def test_two_workers_start_again_in_place(tmp_path: Path, supervise: Path, stead
     assert "goes on" in workers.log(0)
 
 
+def test_what_asks_it_to_end_while_it_starts_is_not_lost(tmp_path: Path, supervise: Path, steady: Path) -> None:
+    (supervisor,) = Workers(tmp_path, [str(supervise)], workers=1).start([str(steady)])
+    # It unpacks itself, or is there already.
+    wait_until(lambda: any(supervise.parent.glob(".supervise-*")) or (tmp_path / "first-0").exists())
+    supervisor.terminate()
+    assert ended([supervisor]) == [ExitCode.TRY_AGAIN]
+    assert [path.name for path in supervise.parent.iterdir()] == [supervise.name]
+
+
 def test_the_program_gets_the_environment_as_it_was(tmp_path: Path, supervise: Path, steady: Path) -> None:
     libraries = tmp_path / "libraries"
     libraries.mkdir()
@@ -82,6 +91,8 @@ def test_the_program_gets_the_environment_as_it_was(tmp_path: Path, supervise: P
     workers = Workers(tmp_path, [str(supervise)], workers=1)
     (supervisor,) = workers.start([str(steady)], **given)
     wait_until(lambda: (tmp_path / "environment").exists() and (tmp_path / "environment").stat().st_size > 0)
+    status = Path(f"/proc/{program_below(supervisor, 'steady')}/status").read_text()
+    assert "SigBlk:\t0000000000000000" in status
     supervisor.terminate()
     ended([supervisor])
     assert workers.result().reason == Reason.INTERRUPTED

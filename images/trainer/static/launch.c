@@ -4,7 +4,12 @@
  *
  * Python starts without this process's variables, so that LD_PRELOAD, LD_LIBRARY_PATH, PYTHONHOME and the like, which are
  * meant for the image's programs, do it no harm. It is given them as a file without a name, and gives them to the
- * program. pack.py says what is appended:
+ * program.
+ *
+ * SIGTERM is blocked from the first on, and the block passes on to Python, which lifts it once it has a handler: the
+ * kernel drops what the first process of a container gets without one, and the container would be killed much later.
+ *
+ * pack.py says what is appended:
  *
  *   entries: u32 length of the path, u32 mode, u64 size, path, content; all integers little-endian
  *   footer:  u64 offset of the first entry, u64 number of entries, MAGIC
@@ -14,6 +19,7 @@
 #include <fcntl.h>
 #include <ftw.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -167,6 +173,10 @@ static void become_python(const char *folder, int environment, int argc, char **
 
 int main(int argc, char **argv)
 {
+    sigset_t asked;
+    sigemptyset(&asked);
+    sigaddset(&asked, SIGTERM);
+    sigprocmask(SIG_BLOCK, &asked, NULL);
     char beside[PATH_MAX];
     snprintf(beside, sizeof beside, "%s", (const char *)getauxval(AT_EXECFN));
     char *end = strrchr(beside, '/');

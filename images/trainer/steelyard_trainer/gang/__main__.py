@@ -17,6 +17,8 @@ from steelyard_trainer.process import run_process
 def main(arguments: Sequence[str]) -> NoReturn:
     """Runs the program to its end, and ends this process as the contract says."""
     signal.signal(signal.SIGTERM, lambda _signal, _frame: os._exit(ExitCode.TRY_AGAIN))
+    # The launcher of the static file has blocked it, and the program inherits what is blocked.
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
     match arguments:
         case ["--", _, *_]:
             run_process("train", lambda: supervise(arguments[1:]))
