@@ -106,7 +106,7 @@ def _explain(item: dict[str, Any], schema: Schema) -> tuple[str, str]:
             return path, f"this field is needed, but it is missing; allowed: {schema.words(node)}"
         case "cross_field":
             return f"{path}.{context['field']}" if item["loc"] else context["field"], item["msg"]
-        case "exactly_one_of":
+        case "exactly_one_of" | "nul":
             return path, item["msg"]
         case "union_tag_invalid" | "union_tag_not_found":
             return _explain_tag(path, node, context)

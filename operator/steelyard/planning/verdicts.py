@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from steelyard.api.run_policy import RunPolicy
 from steelyard.contract.stages import EndKind, ExitCode, Reason, Result
-from steelyard.texts.figures import ended_early, times
+from steelyard.texts.figures import ended_early, signal_name, times
 
 LONGEST_PAUSE_SECONDS = 30.0
 
@@ -43,7 +43,7 @@ class ProcessEnd:
         if self.result is not None and self.exit_code != 0:
             return self.result.message
         if self.exit_code < 0:
-            cause = f"it was killed by {_signal_name(-self.exit_code)}"
+            cause = f"it was killed by {signal_name(-self.exit_code)}"
             if self.exit_code == -signal.SIGKILL:
                 cause += ", as the system does when the memory is used up"
         elif self.exit_code == 0:
@@ -153,10 +153,3 @@ _PERMANENT_REASONS: dict[int, str] = {
     ExitCode.SPENT: Reason.STALLED,
     ExitCode.CONFIGURATION: Reason.INVALID_CONFIGURATION,
 }
-
-
-def _signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"

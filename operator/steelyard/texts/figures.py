@@ -1,6 +1,7 @@
 """How figures are written for people: with the digits that tell and without exponents. Imports the standard library."""
 
 import math
+import signal
 
 
 def number(value: float, digits: int = 4) -> str:
@@ -31,6 +32,14 @@ def counted(count: int, noun: str) -> str:
 def ended_early(count: int) -> str:
     """How often a stage ended before it was done, where that is too often."""
     return f"it ended early {times(count)}, more often than spec.runPolicy.backoffLimit allows"
+
+
+def signal_name(number: int) -> str:
+    """A signal's name, such as SIGTERM; its number for those that have none, as the real-time ones."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
 
 
 def times(count: int) -> str:

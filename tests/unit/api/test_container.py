@@ -45,6 +45,8 @@ def test_its_model_is_judged_by_a_stage_of_its_own_even_where_nothing_is_publish
         ({"model": {"format": "Keras", "path": "/m"}}, {}, "spec.model.container.model.path", "leaves the folder"),
         ({"model": {"format": "Keras", "path": "a/../../m"}}, {}, "spec.model.container.model.path", "leaves the fol"),
         ({"env": {"A B": "1"}}, {}, "spec.model.container.env", "'A B' is no variable's name"),
+        ({"args": ["a", "b\0"]}, {}, "spec.model.container.args[1]", "it has a NUL character, which no program"),
+        ({"env": {"A": "\0"}}, {}, "spec.model.container.env.A", "it has a NUL character, which no program"),
         ({"env": {"RANK": "1"}}, {}, "spec.model.container.env", "RANK is set by Steelyard"),
         ({"env": {"STEELYARD_SEED": "1"}}, {}, "spec.model.container.env", "STEELYARD_SEED is set by Steelyard"),
         ({}, {"training": {"epochs": 3}}, "spec.training.epochs", "does nothing for models of containers"),

@@ -3,10 +3,10 @@
 import errno
 import json
 import shutil
-import signal
 from pathlib import Path
 
 from steelyard.contract.stages import EndKind, ExitCode, Reason, Result
+from steelyard.texts.figures import signal_name
 
 TEXT_LIMIT = 1000
 """Characters of a text that a program left in place of a result document."""
@@ -31,7 +31,8 @@ def result_of(file: Path, code: int, name: str, key: str, *, is_ours: bool) -> R
         is_ours: whether it is a program of ours, which leaves a document wherever it has done its work.
     """
     try:
-        left = file.read_text(encoding="utf-8", errors="replace").strip()
+        # No folder, and nothing from which one would read for ever.
+        left = file.read_text(encoding="utf-8", errors="replace").strip() if file.is_file() else ""
     except OSError:
         left = ""
     try:
@@ -42,6 +43,14 @@ def result_of(file: Path, code: int, name: str, key: str, *, is_ours: bool) -> R
         is_crash = code not in _REASONS or EndKind.of(code, is_ours=is_ours) is EndKind.CRASHED
         reason = Reason.CRASHED if is_crash else _REASONS[ExitCode(code)]
         return Result("train", key, reason, f"{name} {_how(code)}{': ' * bool(left)}{left[-TEXT_LIMIT:]}")
+
+
+def forget(file: Path) -> None:
+    """Removes what an earlier start left as its result, whatever it made of the file."""
+    if file.is_dir() and not file.is_symlink():
+        shutil.rmtree(file, ignore_errors=True)
+    else:
+        file.unlink(missing_ok=True)
 
 
 def cannot_start(program: str, error: OSError) -> str:
@@ -69,5 +78,5 @@ def _how(code: int) -> str:
     if code == ExitCode.DONE:
         return "ended"
     if code < 0:
-        return f"was ended by {signal.Signals(-code).name}"
+        return f"was ended by {signal_name(-code)}"
     return f"was ended with exit code {code}"

@@ -27,7 +27,7 @@ from steelyard.texts.figures import ended_early, times
 from steelyard_trainer.gang.channel import send, serve
 from steelyard_trainer.gang.coordinator import HEARTBEAT_SECONDS, Coordinator, Heartbeat, Orders, Phase
 from steelyard_trainer.gang.descendants import die_with_starter, end_descendants, reap_orphans
-from steelyard_trainer.gang.ends import cannot_start, result_of
+from steelyard_trainer.gang.ends import cannot_start, forget, result_of
 from steelyard_trainer.gang.member import Member
 from steelyard_trainer.gang.memory import OutOfMemoryWatch, own_group
 from steelyard_trainer.gang.relay import relay
@@ -225,7 +225,7 @@ class Supervisor:
             self._where = ""
         if self.member.attempt is not None:
             environment[Env.ATTEMPT] = str(self.member.attempt)
-        self._child_result_file.unlink(missing_ok=True)
+        forget(self._child_result_file)
         self._memory = OutOfMemoryWatch(own_group())
         # One of ours tells by its pulse.
         is_listened_to = self._stall is not None and not self.program.is_ours

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Annotated, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from steelyard.api.base import Part, refuse
 from steelyard.api.models.capabilities import ModelKind
@@ -27,7 +28,15 @@ GIVEN_VARIABLES = (OWN_VARIABLE, "RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PO
 
 NO_IMAGE = "a cluster runs the command in an image, and none is named; say which image it is in"
 
-Word = Annotated[str, Field(max_length=4096)]
+
+def _without_nul(text: str) -> str:
+    if "\0" in text:
+        raise PydanticCustomError("nul", "it has a NUL character, which no program can be given; allowed: any others")
+    return text
+
+
+Text = Annotated[str, AfterValidator(_without_nul)]
+Word = Annotated[Text, Field(max_length=4096)]
 Variable = Annotated[str, Field(min_length=1, max_length=128)]
 VARIABLE_PATTERN = "^[A-Za-z_][A-Za-z0-9_]*$"
 
@@ -38,7 +47,7 @@ class LeftModel(Part):
     format: ModelFormat
     """Keras: a .keras file of Keras 3. SavedModel: a folder of TensorFlow. Skops: a skops file of one of scikit-learn's
     models that Steelyard has."""
-    path: Annotated[str, Field(min_length=1, max_length=1024)] | None = None
+    path: Annotated[Text, Field(min_length=1, max_length=1024)] | None = None
     """Its name in that folder. Default: model.keras, model, model.skops."""
 
     @property
@@ -72,7 +81,7 @@ class Container(ModelKind):
     """Further arguments."""
     env: Annotated[dict[Variable, Word], Field(max_length=64)] = {}
     """Variables for it alone, by name; those of Secrets belong in template.env."""
-    working_dir: Annotated[str, Field(min_length=1, max_length=1024)] | None = None
+    working_dir: Annotated[Text, Field(min_length=1, max_length=1024)] | None = None
     """The folder in which it starts. Default: the image's; of a run on this machine the manifest's folder."""
     model: LeftModel
     """What it leaves."""
