@@ -89,6 +89,17 @@ def test_sigterm_is_passed_on_and_ends_with_try_again(tmp_path: Path) -> None:
     assert workers.result().reason == Reason.INTERRUPTED
 
 
+def test_what_a_shell_started_has_the_time_to_save_too(tmp_path: Path) -> None:
+    """The shell ends at SIGTERM; the program behind it does not."""
+    workers = Workers(tmp_path, workers=1)
+    script = "trap 'sleep 0.3; echo saved > saved; exit 0' TERM; echo $$ > pid; while :; do sleep 0.02; done"
+    (supervisor,) = workers.start(["sh", "-c", 'sh -c "$0"; exit $?', script])
+    said_pid(tmp_path, "pid")
+    supervisor.terminate()
+    assert ended([supervisor]) == [ExitCode.TRY_AGAIN]
+    assert (tmp_path / "saved").exists()
+
+
 def test_memory_that_is_used_up_is_told_from_a_crash(tmp_path: Path) -> None:
     """Also where a shell stands between, which tells of it by its exit code."""
     with memory_group(100) as group:

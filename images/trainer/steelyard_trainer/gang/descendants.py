@@ -43,6 +43,23 @@ def reap_orphans(child: int) -> None:
         _reap(ended.si_pid)
 
 
+def ask_descendants(seconds: float) -> None:
+    """Sends SIGTERM to all processes below this one; returns when none is left, or after so many seconds.
+
+    What one of them starts then, as to save its work, is not asked.
+    """
+    until = time.monotonic() + seconds
+    found = _descendants() if _IS_LINUX else []
+    for process in found:
+        with suppress(ProcessLookupError, PermissionError):
+            os.kill(process, signal.SIGTERM)
+    while found and time.monotonic() < until:
+        time.sleep(0.02)
+        for process in found:
+            _reap(process)
+        found = _descendants()
+
+
 def end_descendants() -> None:
     """Kills all processes below this one; returns when none is left, or some can't be killed within seconds."""
     until = time.monotonic() + _PATIENCE_SECONDS

@@ -26,7 +26,7 @@ from steelyard.contract.stages import EndKind, Env, ExitCode, Reason, Result
 from steelyard.texts.figures import ended_early, times
 from steelyard_trainer.gang.channel import send, serve
 from steelyard_trainer.gang.coordinator import HEARTBEAT_SECONDS, Coordinator, Heartbeat, Orders, Phase
-from steelyard_trainer.gang.descendants import die_with_starter, end_descendants, reap_orphans
+from steelyard_trainer.gang.descendants import ask_descendants, die_with_starter, end_descendants, reap_orphans
 from steelyard_trainer.gang.ends import cannot_start, forget, result_of
 from steelyard_trainer.gang.member import Member
 from steelyard_trainer.gang.memory import OutOfMemoryWatch, own_group
@@ -35,7 +35,7 @@ from steelyard_trainer.gang.stall import NO_STACK, StallWatch, forbid_stack_sign
 from steelyard_trainer.process import Outcome
 
 LEAVE_SECONDS = 20.0
-"""How long the child may take to write a checkpoint after SIGTERM."""
+"""How long the child, and what it has started, may take to write a checkpoint after SIGTERM."""
 TELL_SECONDS = 5.0
 """How long worker 0 waits, once it is done, for the others to hear of it."""
 LONGEST_PAUSE_SECONDS = 30.0
@@ -360,11 +360,7 @@ class Supervisor:
         if self._child is not None:
             if not self._is_chief:
                 self._exchange()
-            self._child.terminate()
-            try:
-                self._child.wait(LEAVE_SECONDS)
-            except subprocess.TimeoutExpired:
-                self._kill_child()
+            self._ask_child_to_end(LEAVE_SECONDS)
         raise StageError(
             "the training was asked to end; it goes on from its checkpoint when it is started again",
             reason=Reason.INTERRUPTED,
@@ -376,9 +372,18 @@ class Supervisor:
         if self._child is not None and self.program.last_seconds:
             with suppress(subprocess.TimeoutExpired):
                 self._child.wait(self.program.last_seconds)
-            self._child.terminate()
-            with suppress(subprocess.TimeoutExpired):
-                self._child.wait(TELL_SECONDS)
+            self._ask_child_to_end(TELL_SECONDS)
+        self._kill_child()
+
+    def _ask_child_to_end(self, seconds: float) -> None:
+        """First the child, which may end its own in order; then what it leaves, as a shell does that ends at once."""
+        until = time.monotonic() + seconds
+        assert self._child is not None
+        self._child.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            self._child.wait(seconds)
+            if not self.program.is_ours:
+                ask_descendants(until - time.monotonic())
         self._kill_child()
 
     def _kill_child(self) -> None:
