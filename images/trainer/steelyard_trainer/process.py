@@ -156,7 +156,7 @@ def _end_crashed(stage: str, key: str, error: BaseException) -> NoReturn:
     os._exit(1)
 
 
-def print_event(line: dict[str, Any]) -> None:
-    """Prints a line of JSON for whoever follows the stage; who can say something goes on."""
+def print_event(line: dict[str, Any], *, before: str = "") -> None:
+    """Prints a line of JSON for whoever follows the stage, after a text; who can say something goes on."""
     pulse.beat()
-    print(json.dumps(line), flush=True)
+    print(before + json.dumps(line), flush=True)

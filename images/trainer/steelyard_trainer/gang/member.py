@@ -98,9 +98,15 @@ class Member:
             exit_code=ExitCode.TRY_AGAIN,
         )
 
-    def notice(self, message: str, reason: str) -> None:
-        """Prints something that a person should know."""
-        print_event(Notice("train", message, reason, self.worker).to_json())
+    def notice(self, message: str, reason: str, *, is_after_others: bool = False) -> None:
+        """Prints something that a person should know.
+
+        Args:
+            message: the text.
+            reason: a word for it.
+            is_after_others: whether a program wrote before; its last line may have no end, as a progress bar.
+        """
+        print_event(Notice("train", message, reason, self.worker).to_json(), before="\n" * is_after_others)
 
 
 def reachable(addresses: Sequence[str], hosts: Sequence[str]) -> list[str]:

@@ -336,7 +336,7 @@ class Supervisor:
         self._paused_until = time.monotonic() + pause
         self._waiting_since = self._paused_until
         if reason is not None:
-            self.member.notice(f"{message}; starts again from the last checkpoint", reason)
+            self.member.notice(f"{message}; starts again from the last checkpoint", reason, is_after_others=True)
 
     def _give_up_if_alone(self, orders: Orders | None) -> None:
         """After the gang's time-out without a common start."""
