@@ -161,7 +161,7 @@ def trained(case: Callable[[], tuple[keras.Model, dict[str, Any]]]) -> dict[str,
 
 
 def refused() -> dict[str, str]:
-    """What a worker is told of a model, an optimizer and a metric from outside of the scope."""
+    """What a worker is told of a model, an optimizer and a metric from outside of the scope, and of other seeds."""
     outside, optimizer, metric = dense(), keras.optimizers.SGD(), keras.metrics.MeanSquaredError(name="far")
     outside.compile(loss="mse")
     models = {"model": outside}
@@ -173,6 +173,12 @@ def refused() -> dict[str, str]:
     for name, model in models.items():
         try:
             model.fit(ROWS, np.eye(3)[LABELS], verbose=0)
+        except ValueError as error:
+            told[name] = str(error)
+    for name, seed in {"seeds": 2**40 + keras3.rank(), "seed": 7 if keras3.is_chief() else None}.items():
+        tf.random.set_seed(seed)
+        try:
+            models["metric"].fit(ROWS, LABELS, verbose=0)
         except ValueError as error:
             told[name] = str(error)
     return told

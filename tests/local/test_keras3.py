@@ -73,6 +73,14 @@ def test_what_was_made_outside_of_the_scope_is_named(alone):
         assert refused["metric"].startswith("the metric far was made outside of the strategy's scope")
 
 
+def test_seeds_that_differ_are_refused_by_all(alone):
+    for name in ("two0", "two1"):
+        refused = results(alone[0])[name]["refused"]
+        named = f"the workers have different seeds (worker 0 has {2**40}, worker 1 has {2**40 + 1}), with which"
+        assert refused["seeds"].startswith(named)
+        assert "(worker 0 has 7, worker 1 has none)" in refused["seed"]
+
+
 def test_a_worker_that_is_lost_ends_the_other_with_a_message(alone):
     (one, _, _), (survivor, _, errors), (killed, _, _) = alone[1]
     assert (one, survivor, killed) == (0, keras3.TRY_AGAIN, -signal.SIGKILL), errors

@@ -347,10 +347,7 @@ def _called(plain: Plain, model: Any, *given: Any, **named: Any) -> Any:
 
 
 def _prepare_fit(model: Any, arguments: dict[str, Any]) -> None:
-    if tf_context.global_seed() is None:
-        # All workers have to shuffle alike, or they meet some rows twice and others never.
-        drawn = np.random.default_rng().integers(2**20) if is_chief() else 0
-        tf.random.set_seed(int(_sum_over_workers(model, [drawn])[0]))
+    _same_seed(model)
     callbacks = arguments.get("callbacks")
     first, last = _MeanStatistics(), _SameStart(arguments.get("initial_epoch", 0))
     if isinstance(callbacks, keras.callbacks.CallbackList):
@@ -359,6 +356,29 @@ def _prepare_fit(model: Any, arguments: dict[str, Any]) -> None:
         callbacks.callbacks[:] = [first, *_own_callbacks(callbacks.callbacks), last]
     else:
         arguments["callbacks"] = [first, *_own_callbacks(tf.nest.flatten(callbacks or [])), last]
+
+
+def _same_seed(model: Any) -> None:
+    """All workers have to shuffle alike, or they meet some rows twice and others never.
+
+    Where no worker has a seed the chief draws it; seeds that differ are refused. All take part always, and all refuse:
+    none waits for another one.
+    """
+    own, shifts = tf_context.global_seed(), (0, 16, 32, 48)
+    seed = int(np.random.default_rng().integers(2**20)) if own is None else int(own)
+    table = np.zeros((workers(), 5))
+    # In parts that a float32 can tell apart.
+    table[rank()] = [own is not None, *(seed >> shift & 0xFFFF for shift in shifts)]
+    table = _sum_over_workers(model, [table])[0] / (model.distribute_strategy.num_replicas_in_sync / workers())
+    seeds = [sum(int(part) << shift for part, shift in zip(row[1:], shifts, strict=True)) for row in table]
+    if not table[:, 0].any():
+        tf.random.set_seed(seeds[0])
+    elif (other := next((at for at, row in enumerate(table) if (row != table[0]).any()), None)) is not None:
+        named = [f"worker {at} has {seeds[at] if table[at, 0] else 'none'}" for at in (0, other)]
+        raise ValueError(
+            f"the workers have different seeds ({', '.join(named)}), with which they would meet some rows twice and "
+            "others never: call keras.utils.set_random_seed with the same number on all workers, or on none"
+        )
 
 
 def _own_callbacks(callbacks: list[Any]) -> list[Any]:
