@@ -4,16 +4,18 @@ place. What they hold is looked at by the trainer. Imports the standard library 
 The layout: https://www.tensorflow.org/guide/saved_model#the_savedmodel_format_on_disk
 """
 
+import os
 import re
-from collections.abc import Mapping
-from itertools import islice
+from collections.abc import Iterator, Mapping
+from itertools import chain, islice
 from pathlib import Path
 
 GRAPH_FILE, INDEX_FILE = "saved_model.pb", "variables/variables.index"
+_VARIABLES = "variables"
 _KEPT = re.compile(r"saved_model\.pb|variables/variables\.(index|data-\d{5}-of-\d{5})")
 """What is read; its own fingerprint, remarks of Keras' and requests for warming up are not."""
 MOST_FILES = 1_000
-"""Of a folder, with all that lies below it."""
+"""Of a folder, with its folder `variables`: nothing else is looked at, however deep it is."""
 ENDINGS: Mapping[str, str] = {
     "pbtxt": "a SavedModel in text; save it again, which writes saved_model.pb",
     "cpb": "a SavedModel in several pieces, which one over 2 GiB has",
@@ -38,7 +40,7 @@ def kept_files(folder: Path) -> dict[str, Path]:
             them.
         OSError: it can't be read.
     """
-    found = list(islice(folder.rglob("*"), MOST_FILES + 1))
+    found = list(islice(chain(_entries(folder), _entries(folder / _VARIABLES)), MOST_FILES + 1))
     if len(found) > MOST_FILES:
         raise NoModelError(f"is a SavedModel's folder of more than {MOST_FILES:,} files, which is what is allowed")
     kept = {
@@ -52,3 +54,10 @@ def kept_files(folder: Path) -> dict[str, Path]:
     if (INDEX_FILE in kept) != any("data-" in name for name in kept):
         raise NoModelError("is a SavedModel that is not whole: its folder variables lacks the index, or the data")
     return kept
+
+
+def _entries(folder: Path) -> Iterator[Path]:
+    """What lies in a folder; nothing where there is no such folder."""
+    if folder.is_dir():
+        with os.scandir(folder) as entries:
+            yield from (folder / entry.name for entry in entries)

@@ -78,6 +78,22 @@ def test_a_saved_model_is_the_files_that_are_read_of_it(tmp_path: Path) -> None:
     assert digest_of(folder) != digest
 
 
+def test_what_else_lies_in_its_folder_is_not_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = saved_model(tmp_path / "net")
+    # One path of them all would be too long, also for what removes the folder after the test.
+    with monkeypatch.context() as inside:
+        inside.chdir(folder)
+        for _ in range(995):
+            Path("a").mkdir()
+            inside.chdir("a")
+        try:
+            assert size_of(folder) == 14 + 25 + 39
+        finally:
+            for _ in range(995):
+                inside.chdir("..")
+                Path("a").rmdir()
+
+
 def test_a_saved_model_that_is_not_whole_linked_or_far_too_many_files_is_told(tmp_path: Path) -> None:
     folder = saved_model(tmp_path / "net")
     data = folder / "variables/variables.data-00000-of-00001"
@@ -88,6 +104,6 @@ def test_a_saved_model_that_is_not_whole_linked_or_far_too_many_files_is_told(tm
     with pytest.raises(NoModelError, match=r"whose variables/variables\.data-00000-of-00001 is a link"):
         model_format(folder)
     for number in range(MOST_FILES):
-        (folder / f"assets/{number}").touch()
+        (folder / f"variables/{number}").touch()
     with pytest.raises(NoModelError, match="of more than 1,000 files"):
         model_format(folder)
