@@ -1,5 +1,5 @@
 """How a model from elsewhere gets into the workspace: copied, told by its content, and read for the first time in a
-process with limits. Imports formats, the contract and the files of the stages.
+process with limits. Imports formats, errors, the contract and the files of the stages.
 """
 
 import json
@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from steelyard.api.errors import DataError
 from steelyard.contract.workspace import ESTIMATOR_FILE, GRAPH_FILE, MODEL_FILE, TRAINING_FILE
+from steelyard.formats.models import digest_of
 from steelyard.formats.saved_models import kept_files
 from steelyard.stores.foreign_models import foreign_model
 from steelyard_trainer.contract import StageContext
@@ -47,7 +49,8 @@ class Arrival:
         """Takes it in; what arrived before stays.
 
         Raises:
-            DataError: it is not there, too large, no model of the format, or not taken (see docs/security.md).
+            DataError: it is not there, too large, no model of the format, changed meanwhile, or not taken (see
+                docs/security.md).
             ConfigurationError: its format is another one.
             SteelyardError: another process was started in this one's place (AttemptSuperseded).
             OSError: it can't be read or copied.
@@ -65,6 +68,8 @@ class Arrival:
         self.folder.mkdir(parents=True)
         copy = self.folder / _SOURCE
         _copy(self.source, copy)
+        if digest_of(copy) != digest:
+            raise DataError(f"{where} was changed while it was copied; start again when it stays as it is")
         context.notice(f"{self.noun} is read in a process of its own, with limits")
         found = run_confined(PROGRAMS[self.format][0], [str(copy)], self.folder, where)
         if found.pop("network", True):
