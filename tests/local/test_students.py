@@ -3,6 +3,7 @@
 import json
 import signal
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import keras
@@ -10,19 +11,21 @@ import numpy as np
 import pytest
 from finish_support import FinishStage, job_on
 
+from steelyard.api.errors import SteelyardError
 from steelyard.api.models import Model
 from steelyard.api.training import Training
 from steelyard.contract.report import PublishedReport
 from steelyard.stores.integrity import verify
 from steelyard_trainer.compression.artifact import Artifact
-from steelyard_trainer.compression.techniques.base import CannotBeMadeError, StepData
+from steelyard_trainer.compression.techniques.base import CannotBeMadeError, StepData, Together
 from steelyard_trainer.data.shape import Shape
 from steelyard_trainer.data.splitting import SplitName
 from steelyard_trainer.families.keras.batches import Batches
 from steelyard_trainer.families.keras.bench import trained_network
-from steelyard_trainer.families.keras.lessons import Course, LessonRows, Rows, TaughtBatches, epochs_of
+from steelyard_trainer.families.keras.lessons import Course, LessonRows, Rows, TaughtBatches, epochs_of, learn
 from steelyard_trainer.families.keras.narrowing import begin_as
 from steelyard_trainer.families.keras.networks import serving_network, training_network
+from steelyard_trainer.families.keras.step import Stepper
 from steelyard_trainer.families.keras.teacher import Teacher, taught
 
 DIGITS = {"uri": "sklearn:digits", "target": "target", "split": {"searchRows": True}}
@@ -203,6 +206,26 @@ def network(outputs: int, *, is_finite: bool = True) -> Teacher:
     if not is_finite:
         dense.set_weights([np.full((3, outputs), np.nan), np.zeros(outputs)])
     return Teacher.of(Artifact.in_memory(Path(), "Keras", model), outputs if outputs > 1 else None)
+
+
+def test_workers_begin_a_lesson_where_worker_0_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # As if worker 0 had a checkpoint that this one does not see.
+    monkeypatch.setattr(Stepper, "sum", lambda _self, values: values + 7)
+    training = Training.model_validate({"epochs": 1, "batchSize": 4, "workers": 2})
+    course = Course.of(training, 16, times_epochs=1, times_rate=1, epochs=1, learning_rate=None)
+    learned = Rows(np.ones((16, 3), np.float32), np.arange(16, dtype=np.int32) % 4)
+    rows = LessonRows(learned, np.ones(16, np.float32), Rows(learned.features[:0], learned.targets[:0]))
+    student = training_network(Model.model_validate({"mlp": {"hiddenUnits": [4]}}), Shape(3, 4), 0)
+    step: Any = SimpleNamespace(
+        classes=4,
+        unit=None,
+        unfinished=tmp_path,
+        check_attempt=lambda: None,
+        progress=lambda *_: None,
+        together=Together(2, 1),
+    )
+    with pytest.raises(SteelyardError, match="worker 1 found the checkpoint after step 0, worker 0 that after step 7"):
+        learn(student, lambda batches: batches, rows, course, step, "a student")
 
 
 def test_a_teacher_says_its_logits_up_to_a_constant() -> None:

@@ -11,9 +11,9 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from steelyard.api.errors import ConfigurationError
+from steelyard.api.errors import ConfigurationError, SteelyardError
 from steelyard.api.training import Cosine, EarlyStopping, LearningRateSchedule, Training
-from steelyard.contract.stages import Reason
+from steelyard.contract.stages import ExitCode, Reason
 from steelyard_trainer.compression.techniques.base import CannotBeMadeError, HowTrained, StepData
 from steelyard_trainer.data.search_rows import set_aside
 from steelyard_trainer.families.keras.batches import Batch, Batches, share
@@ -200,7 +200,8 @@ def learn(
 
     Raises:
         CannotBeMadeError: the loss was not finite.
-        SteelyardError: another process was started in this one's place (AttemptSuperseded).
+        SteelyardError: another process was started in this one's place (AttemptSuperseded), or worker 0 goes on from
+            another step (WorkerLost).
     """
     spec, searched, together = course.spec, rows.search, data.together
     workers, worker = together.workers, together.worker
@@ -230,6 +231,7 @@ def learn(
         wants_checkpoint=together.wants_checkpoint,
     )
     loop.resume()
+    _meet(loop, stepper, worker)
     try:
         loop.run()
     except ConfigurationError as error:
@@ -239,6 +241,21 @@ def learn(
             f"its training diverged: the loss was not finite in epoch {loop.state.epoch}; a lower learningRate may help"
         ) from None
     return len(rows.learned.targets) * loop.state.epoch * int(network.model.count_params())
+
+
+def _meet(loop: Loop, stepper: Stepper, worker: int) -> None:
+    """All workers go on from the same step; waits for all of them. A worker that is done already puts the network in
+    place of the checkpoints, and one that looked for them later would begin anew, alone.
+
+    Raises SteelyardError (WorkerLost) where worker 0 goes on from another step: a shared storage may be late.
+    """
+    (first,) = stepper.sum(np.array([float(loop.steps_done if worker == 0 else 0)]))
+    if first != loop.steps_done:
+        raise SteelyardError(
+            f"worker {worker} found the checkpoint after step {loop.steps_done}, worker 0 that after step {first:.0f}",
+            reason=Reason.WORKER_LOST,
+            exit_code=ExitCode.TRY_AGAIN,
+        )
 
 
 def beside(labels: NDArray[Any], outputs: NDArray[np.float32]) -> NDArray[np.float32]:
