@@ -22,6 +22,7 @@ from steelyard.api.errors import DataError
 from steelyard.contract.report import PublishedReport, TrainingElsewhere
 from steelyard.serving.estimators import TRUSTED_TYPES
 from steelyard.serving.interface import TargetUnit
+from steelyard_trainer import pulse
 from steelyard_trainer.elsewhere.archive import RefusedError
 from steelyard_trainer.elsewhere.confined import run_confined
 from steelyard_trainer.elsewhere.keras_archive import check_archive
@@ -298,9 +299,14 @@ def confined(monkeypatch: pytest.MonkeyPatch) -> None:
         ("crash", "net is not taken: the process that read it ended with 1; its last words: ValueError: of its own"),
     ],
 )
-def test_a_process_that_goes_over_its_limits_is_told(tmp_path: Path, what: str, says: str) -> None:
+def test_a_process_that_goes_over_its_limits_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str, says: str
+) -> None:
+    beats: list[None] = []
+    monkeypatch.setattr(pulse, "beat", lambda: beats.append(None))
     with pytest.raises(DataError, match=says):
         run_confined("confined_programs", [what], tmp_path, "net", seconds=2 if what == "time" else 60)
+    assert what != "time" or beats, "who waits for it shows that it goes on"
 
 
 @pytest.mark.usefixtures("confined")

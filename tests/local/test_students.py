@@ -16,6 +16,7 @@ from steelyard.api.models import Model
 from steelyard.api.training import Training
 from steelyard.contract.report import PublishedReport
 from steelyard.stores.integrity import verify
+from steelyard_trainer import pulse
 from steelyard_trainer.compression.artifact import Artifact
 from steelyard_trainer.compression.techniques.base import CannotBeMadeError, StepData, Together
 from steelyard_trainer.data.shape import Shape
@@ -206,6 +207,12 @@ def network(outputs: int, *, is_finite: bool = True) -> Teacher:
     if not is_finite:
         dense.set_weights([np.full((3, outputs), np.nan), np.zeros(outputs)])
     return Teacher.of(Artifact.in_memory(Path(), "Keras", model), outputs if outputs > 1 else None)
+
+
+def test_a_teacher_shows_that_it_goes_on_while_it_is_asked_for_many_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    beats: list[None] = []
+    monkeypatch.setattr(pulse, "beat", lambda: beats.append(None))
+    assert len(network(4).outputs(np.ones((1025, 3), np.float32))) == 1025 and len(beats) == 2
 
 
 def test_workers_begin_a_lesson_where_worker_0_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""How fast candidates are, and what they hold in memory. Imports numpy and serving.
+"""How fast candidates are, and what they hold in memory. Imports numpy, serving and the pulse.
 
 The candidates are timed in turns, some calls of each and again from the first: what else the machine does meanwhile
 slows all of them, and a noisy moment chooses no winner. On one thread. A slow candidate has fewer turns, and smaller
@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from steelyard.serving.interface import ServedModel
+from steelyard_trainer import pulse
 from steelyard_trainer.compression.cost import ALL_COSTS, Cost, CostKind, Latency
 
 BATCH_ROWS = 256
@@ -57,6 +58,7 @@ def costs_of(
     resident = 0
     for name, each in timed.items():
         each.first(features[:1])
+        pulse.beat()
         resident += (size := max(each.memory or 0, _bytes_of(folders[name])))
         if resident > _MOST_RESIDENT:
             resident -= size
@@ -65,6 +67,7 @@ def costs_of(
     for turn in range(TURNS if "Row" in kinds else 0):
         for name in _in_turn(list(timed), turn):
             timed[name].take_turn(features, with_batches="Batch" in kinds)
+            pulse.beat()
     return {
         name: Cost(
             _compressed_bytes(folders[name]) if "Compressed" in kinds else None,

@@ -1,5 +1,5 @@
 """A process for what may be hostile: with limits on memory, on the files that it writes and on time, without secrets in
-its environment, and without a network where the system allows that. Imports the contract only.
+its environment, and without a network where the system allows that. Imports the contract and the pulse.
 
 The parent calls `run_confined`; the program begins with `confine`, before it imports anything large.
 """
@@ -11,12 +11,14 @@ import resource
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
 from steelyard.api.errors import DataError
 from steelyard.contract.stages import Env, ExitCode
+from steelyard_trainer import pulse
 from steelyard_trainer.contract import die_with_parent
 
 MOST_MEMORY_BYTES = 4 * 2**30
@@ -24,6 +26,7 @@ MOST_MEMORY_BYTES = 4 * 2**30
 MOST_FILE_BYTES = 2 * 2**30
 """Of a file that it writes."""
 MOST_SECONDS = 300.0
+_BEAT_SECONDS = 1.0
 FOUND_FILE, REFUSED_FILE = "found.json", "refused.txt"
 """What it says: in the folder that it is given."""
 _KEPT = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV", "TF_CPP_MIN_LOG_LEVEL")
@@ -60,7 +63,7 @@ def run_confined(
             stderr=log,
         )
         try:
-            code = process.wait(seconds)
+            code = _wait(process, seconds)
         except subprocess.TimeoutExpired:
             raise DataError(
                 f"{where} is not taken: reading it took more than the {seconds:g} s that are allowed"
@@ -76,6 +79,19 @@ def run_confined(
             raise DataError(f"{where} is not taken: {_why(code, log.read().decode('utf-8', 'replace'))}")
     found: dict[str, Any] = json.loads((folder / FOUND_FILE).read_bytes())
     return found
+
+
+def _wait(process: subprocess.Popen[bytes], seconds: float) -> int:
+    """How it ended. This process shows meanwhile that it goes on: the other one has a limit of its own. Raises
+    TimeoutExpired."""
+    until = time.monotonic() + seconds
+    while True:
+        try:
+            return process.wait(min(_BEAT_SECONDS, until - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            if time.monotonic() >= until:
+                raise
+            pulse.beat()
 
 
 def _why(code: int, log: str) -> str:

@@ -14,6 +14,7 @@ import numpy.typing as npt
 import pytest
 
 from steelyard.serving.interface import timed
+from steelyard_trainer import pulse
 from steelyard_trainer.compression import timing
 from steelyard_trainer.compression.cost import Cost, Latency
 from steelyard_trainer.compression.timing import BATCH_ROWS, TURNS, costs_of
@@ -51,6 +52,13 @@ def costs(folder: Path, **microseconds: float) -> tuple[dict[str, Cost], list[tu
         (folder / name / "model").write_bytes(b"a" * 5000)
     loads = {name: load(name) for name in microseconds}
     return costs_of(loads, {name: folder / name for name in microseconds}, FEATURES), asked
+
+
+def test_every_turn_shows_that_the_process_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    beats: list[None] = []
+    monkeypatch.setattr(pulse, "beat", lambda: beats.append(None))
+    costs(tmp_path, a=1.0, b=2.0)
+    assert len(beats) == 2 * (1 + TURNS)
 
 
 def test_candidates_are_timed_in_turns_and_none_always_behind_the_same(tmp_path: Path) -> None:

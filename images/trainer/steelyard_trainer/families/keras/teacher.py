@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from steelyard_trainer import pulse
 from steelyard_trainer.compression.artifact import Artifact
 from steelyard_trainer.compression.techniques.base import CannotBeMadeError
 from steelyard_trainer.families.keras.step import Lesson
@@ -58,7 +59,10 @@ class Teacher:
             CannotBeMadeError: an output is not a finite number.
         """
         starts = range(0, len(features), _BATCH_ROWS)
-        parts = [self._ask(tf.constant(features[start : start + _BATCH_ROWS])).numpy() for start in starts]
+        parts = []
+        for start in starts:
+            parts.append(self._ask(tf.constant(features[start : start + _BATCH_ROWS])).numpy())
+            pulse.beat()
         outputs: NDArray[np.float32] = np.concatenate(parts)
         if not np.isfinite(outputs).all():
             raise CannotBeMadeError("the outputs of the network that it would learn from are not finite numbers")
