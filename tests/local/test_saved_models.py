@@ -1,6 +1,7 @@
 """SavedModels from elsewhere, for real: what is taken of them, and what is refused before TensorFlow loads them."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,20 @@ def test_what_is_left_of_a_model_answers_as_it_did_and_is_converted(tmp_path: Pa
         assert np.allclose(model(rows), said, atol=1e-6)
         assert weights_of(model) == weights or weights is None
         assert converted(Artifact.in_memory(tmp_path, "Keras", model), folder, lambda _: None)[4:8] == b"TFL3"
+
+
+def test_the_activations_of_keras_are_taken(tmp_path: Path) -> None:
+    names = [name for name in dir(keras.activations) if not name.startswith("_")]
+    asked = [getattr(keras.activations, name) for name in names if name not in ("deserialize", "get", "serialize")]
+    asked = [
+        partial(each, threshold=0.5, default_value=0.1) if each.__name__ == "threshold" else each for each in asked
+    ]
+
+    def ask(rows: Any) -> Any:
+        return tf.tile(tf.add_n([each(rows)[:, :8] for each in asked]), (1, 2))
+
+    folder = saved(tmp_path / "net", Plain(ask))
+    check_saved_model(folder)
 
 
 def reading(_rows: Any) -> Any:
