@@ -78,6 +78,19 @@ def test_the_activations_of_keras_are_taken(tmp_path: Path) -> None:
     check_saved_model(folder)
 
 
+def test_weights_of_other_types_count(tmp_path: Path) -> None:
+    module = tf.Module()
+    module.kept = [tf.Variable(tf.ones((16, 3), each)) for each in (tf.float16, tf.float64, tf.int8, tf.float32)]
+
+    @tf.function(input_signature=[tf.TensorSpec((None, 16))])  # type: ignore[untyped-decorator]
+    def ask(row: Any) -> Any:
+        return {"sum": tf.matmul(row, tf.add_n([tf.cast(each, tf.float32) for each in module.kept]))}
+
+    folder = saved(tmp_path / "net", module, serving_default=ask)
+    model = graph_model(*frozen(folder, check_saved_model(folder)))
+    assert weights_of(model) == 4 * 48 and np.allclose(model(ROWS), ask(ROWS)["sum"], atol=1e-4)
+
+
 def reading(_rows: Any) -> Any:
     """Of a file, which a graph may do."""
     return tf.zeros((1, 16)) + tf.strings.to_number(tf.io.read_file("/etc/hostname"), tf.float32) * 0

@@ -15,6 +15,11 @@ from steelyard_trainer.elsewhere.archive import RefusedError
 from steelyard_trainer.elsewhere.graph_def import check_graph
 from steelyard_trainer.elsewhere.saved_model import Signature
 
+_OF_WEIGHTS = frozenset(
+    each.as_datatype_enum for each in (tf.float16, tf.bfloat16, tf.float32, tf.float64, tf.int8, tf.uint8)
+)
+"""What weights are kept as; other types are settings of operators."""
+
 
 class FrozenGraph(keras.Layer):  # type: ignore[misc]
     """A graph as a layer: it has no weights that could learn."""
@@ -104,7 +109,7 @@ def weights_of(model: keras.Model) -> int:
 
 
 def _numbers(node: Any) -> int:
-    """Of a constant of float32 that is an array: others are settings of operators."""
+    """Of a constant that is an array of a type in _OF_WEIGHTS."""
     tensor = node.attr["value"].tensor
-    is_array = tensor.dtype == tf.float32.as_datatype_enum and bool(tensor.tensor_shape.dim)
+    is_array = tensor.dtype in _OF_WEIGHTS and bool(tensor.tensor_shape.dim)
     return int(np.prod([each.size for each in tensor.tensor_shape.dim])) if is_array else 0
