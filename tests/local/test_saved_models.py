@@ -22,6 +22,7 @@ from steelyard_trainer.elsewhere.saved_model import Signature, check_saved_model
 from steelyard_trainer.families.keras.frozen_graph import frozen, graph_model, weights_of
 from steelyard_trainer.families.keras.networks import training_network
 from steelyard_trainer.families.keras.search_space import Came, plan_of, stand_in
+from steelyard_trainer.families.keras.taking_in_graph import check_answers
 
 ROWS = np.random.default_rng(0).normal(size=(9, 16)).astype(np.float32)
 
@@ -89,6 +90,18 @@ def test_weights_of_other_types_count(tmp_path: Path) -> None:
     folder = saved(tmp_path / "net", module, serving_default=ask)
     model = graph_model(*frozen(folder, check_saved_model(folder)))
     assert weights_of(model) == 4 * 48 and np.allclose(model(ROWS), ask(ROWS)["sum"], atol=1e-4)
+
+
+def test_one_that_answers_a_row_by_the_others_is_refused() -> None:
+    def model(ask: Callable[[Any], Any]) -> Any:
+        plain = Plain(ask)
+        return lambda rows, **_: plain(rows)["logits"]
+
+    check_answers(model(tf.round), (16,), 3)
+    with pytest.raises(
+        RefusedError, match="depends on the other rows that are asked with it: of 8 rows 8 are answered"
+    ):
+        check_answers(model(lambda rows: rows - tf.reduce_mean(rows, 0)), (16,), 3)
 
 
 def reading(_rows: Any) -> Any:

@@ -14,6 +14,11 @@ from steelyard_trainer.elsewhere.archive import RefusedError
 from steelyard_trainer.elsewhere.confined import confine, finish, refuse
 from steelyard_trainer.families.keras.taking_in import ROWS, converts
 
+_COMPARED = 8
+"""Rows that are asked together and alone."""
+_NEAR = 1e-2
+"""How far the answers may be from each other, in parts of the largest one."""
+
 
 def main() -> None:
     """Ends the process."""
@@ -36,24 +41,45 @@ def _take(source: Path, folder: Path) -> dict[str, Any]:
     signature = check_saved_model(source)
     content, document = frozen(source, signature)
     model = graph_model(content, document)
-    _ask(model, signature.shape, signature.outputs)
+    check_answers(model, signature.shape, signature.outputs)
     network = converts(model, folder)
     (folder / GRAPH_FILE).write_bytes(content)
     return {"weights": weights_of(model), **document, **network}
 
 
-def _ask(model: Any, shape: tuple[int, ...], outputs: int) -> None:
-    """Raises RefusedError where it can't answer rows, or gives others than it says."""
+def check_answers(model: Any, shape: tuple[int, ...], outputs: int) -> None:
+    """Whether a model answers rows, each by itself.
+
+    Args:
+        model: of Keras.
+        shape: what it takes of a row.
+        outputs: how many numbers it gives of one.
+
+    Raises:
+        RefusedError: it can't answer, gives others than it says, or answers a row by the others that are asked with it.
+    """
     import numpy as np
 
+    rows = np.random.default_rng(0).normal(size=(_COMPARED, *shape)).astype(np.float32)
     try:
         given = np.asarray(model(np.zeros((ROWS, *shape), np.float32), training=False)).shape
+        together = np.asarray(model(rows, training=False))
+        alone = np.concatenate([np.asarray(model(row[np.newaxis], training=False)) for row in rows])
     except MemoryError:
         raise
     except Exception as error:  # noqa: BLE001 - whatever a foreign graph makes of it
         raise RefusedError(f"it can't answer {ROWS} rows: {type(error).__name__}: {str(error)[:300]}") from None
     if given != (ROWS, outputs):
         raise RefusedError(f"it gives an array of the shape {given} of {ROWS} rows; allowed: {(ROWS, outputs)}")
+    near = _NEAR * max(1e-6, float(np.abs(alone[np.isfinite(alone)]).max(initial=0.0)))
+    same = np.isclose(together, alone, rtol=0, atol=near, equal_nan=True).all(axis=1)
+    # Where it rounds, one row or another may fall to either side.
+    if same.sum() < _COMPARED / 2:
+        raise RefusedError(
+            f"its answer to a row depends on the other rows that are asked with it: of {_COMPARED} rows "
+            f"{_COMPARED - same.sum()} are answered in another way when they are asked alone; allowed: a model that "
+            "answers each row by itself (not by a mean of the batch, say, as in training)"
+        )
 
 
 if __name__ == "__main__":
