@@ -153,8 +153,7 @@ class Supervisor:
 
     def _exchange(self) -> Orders | None:
         """Tells the coordinator how this worker stands; None where it does not answer."""
-        is_paused = self._phase == "waiting" and time.monotonic() < self._paused_until
-        if is_paused:
+        if self._phase == "waiting" and time.monotonic() < self._paused_until:
             return None
         beat = Heartbeat(
             self.member.worker, self._incarnation, self._generation, self._phase, is_leaving=self._is_leaving
@@ -214,11 +213,8 @@ class Supervisor:
         )
 
     def _start_child(self, hosts: Sequence[str]) -> None:
-        environment: dict[str, str] = {
-            **self.program.environment(os.environ, hosts),
-            Env.PARENT_PID: str(os.getpid()),
-            Env.RESULT_FILE: str(self._child_result_file),
-        }
+        environment = self.program.environment(os.environ, hosts)
+        environment |= {Env.PARENT_PID: str(os.getpid()), Env.RESULT_FILE: str(self._child_result_file)}
         if self._stall is not None:
             environment[Env.PULSE] = str(self._stall.folder)
             self._stall.restart(time.monotonic())
@@ -360,7 +356,7 @@ class Supervisor:
         if self._child is not None:
             if not self._is_chief:
                 self._exchange()
-            self._ask_child_to_end(LEAVE_SECONDS)
+            self._ask_to_end(self._child, LEAVE_SECONDS)
         raise StageError(
             "the training was asked to end; it goes on from its checkpoint when it is started again",
             reason=Reason.INTERRUPTED,
@@ -372,16 +368,15 @@ class Supervisor:
         if self._child is not None and self.program.last_seconds:
             with suppress(subprocess.TimeoutExpired):
                 self._child.wait(self.program.last_seconds)
-            self._ask_child_to_end(TELL_SECONDS)
+            self._ask_to_end(self._child, TELL_SECONDS)
         self._kill_child()
 
-    def _ask_child_to_end(self, seconds: float) -> None:
+    def _ask_to_end(self, child: subprocess.Popen[bytes], seconds: float) -> None:
         """First the child, which may end its own in order; then what it leaves, as a shell does that ends at once."""
         until = time.monotonic() + seconds
-        assert self._child is not None
-        self._child.terminate()
+        child.terminate()
         with suppress(subprocess.TimeoutExpired):
-            self._child.wait(seconds)
+            child.wait(seconds)
             if not self.program.is_ours:
                 ask_descendants(until - time.monotonic())
         self._kill_child()
