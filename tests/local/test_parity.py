@@ -216,10 +216,10 @@ def test_the_network_in_float32_has_the_weights_of_the_file(lab: Lab) -> None:
 def test_what_is_broken_is_rejected_and_not_weighed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from technique_support import leave_trained, trained_in
 
-    from steelyard_trainer.compression.techniques import int4
+    from steelyard_trainer.compression.techniques import few_bits
 
     leave_trained("Keras", tmp_path / "trained")
-    monkeypatch.setattr(int4, "_quantized", lambda content, _settings: _with_other_weights(content))
+    monkeypatch.setattr(few_bits, "in_few_bits", lambda content, *_bits, **_settings: _with_other_weights(content))
     kept = KeptCandidates(tmp_path / "kept", "broken")
     asked = {"Baseline": Recipe.of("LiteRT"), "Int4": Recipe.of("Int4"), "Float16": Recipe.of("Float16")}
     candidates = Candidates(kept, lambda: trained_in(tmp_path / "trained", "Keras"), asked, MEASURING)

@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
+from steelyard.contract import stages
 from steelyard_trainer.pulse import COUNTERS_BYTES, COUNTERS_FILE, STACK_FILE, STACK_SIGNAL
 
 FIELD = "spec.runPolicy.stallTimeoutSeconds"
@@ -153,7 +154,9 @@ def _is_users(file: str) -> bool:
 
 @cache  # And not at the import: the static supervisor, which asks for no stack, has no such places.
 def _library_roots() -> tuple[str, ...]:
-    places = [sysconfig.get_path("stdlib"), sysconfig.get_path("purelib"), *sys.path]
+    # Installed where they are developed, our own packages lie at no place of these.
+    ours = [str(Path(file).resolve().parents[2]) for file in (__file__, stages.__file__)]
+    places = [sysconfig.get_path("stdlib"), sysconfig.get_path("purelib"), *ours, *sys.path]
     own = [Path(place) for place in places if Path(place).is_dir() and Path(place).resolve() != Path.cwd()]
     return tuple({f"{root}/" for place in own for root in (place, place.resolve())})
 

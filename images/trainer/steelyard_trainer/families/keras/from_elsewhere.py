@@ -29,6 +29,7 @@ from steelyard_trainer.elsewhere.keras_archive import check_archive
 from steelyard_trainer.elsewhere.label_order import wrong_order
 from steelyard_trainer.families.keras.bench import Workbench
 from steelyard_trainer.families.keras.frozen_graph import graph_model
+from steelyard_trainer.families.keras.row_shape import input_shape
 from steelyard_trainer.families.keras.search_space import Came, stand_in
 
 _ROWS_ASKED = 1000
@@ -40,28 +41,6 @@ _SUM = 1e-3
 def as_they_are(dataset: PreparedDataset) -> PreparedDataset:
     """The same rows, their numbers neither shifted nor scaled: a model from elsewhere knows nothing of that."""
     return replace(dataset, preprocessing=dataset.preprocessing.unscaled())
-
-
-def input_shape(model: keras.Model) -> tuple[int, ...]:
-    """What a model takes of one row. Raises RefusedError where that is not one array of float32 of a known shape."""
-    try:
-        inputs = list(model.inputs or [])
-    except (AttributeError, ValueError):
-        inputs = []
-    if not inputs:
-        raise RefusedError("it does not say what it takes; give it an Input, and save it again")
-    if len(inputs) > 1:
-        shown = ", ".join(f"{each.name} {tuple(each.shape)}" for each in inputs[:10])
-        raise RefusedError(f"it takes {len(inputs)} inputs ({shown}); allowed: one, with all columns of a row")
-    (source,) = inputs
-    if keras.backend.standardize_dtype(source.dtype) != "float32":
-        raise RefusedError(f"it takes {source.dtype}; allowed: float32")
-    shape = tuple(source.shape[1:])
-    if not shape or source.shape[0] is not None or any(size is None for size in shape):
-        raise RefusedError(
-            f"it takes the shape {tuple(source.shape)}; allowed: (None, numbers of a row), or an image's"
-        )
-    return tuple(int(size) for size in shape)
 
 
 def fitted(

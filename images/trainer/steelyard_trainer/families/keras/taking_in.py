@@ -74,8 +74,8 @@ def _take(source: Path, folder: Path) -> dict[str, Any]:
     import keras
     import numpy as np
 
-    from steelyard_trainer.families.keras.from_elsewhere import input_shape
     from steelyard_trainer.families.keras.keras_file import write_keras
+    from steelyard_trainer.families.keras.row_shape import input_shape
 
     try:
         model = keras.saving.load_model(source, compile=False, safe_mode=True)

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from steelyard.api.errors import ConfigurationError
 from steelyard_trainer.elsewhere.archive import RefusedError
-from steelyard_trainer.families.keras.from_elsewhere import input_shape
 from steelyard_trainer.families.keras.networks import TrainingNetwork
 from steelyard_trainer.families.keras.own.normalizing import as_keras_has_them, normalizes_over_all, rows_that_count
 from steelyard_trainer.families.keras.own.outputs import Gives, as_served, gives_of, scores
 from steelyard_trainer.families.keras.own.randomness import RandomStreams
+from steelyard_trainer.families.keras.row_shape import input_shape
 from steelyard_trainer.own_code.data_shape import DataShape
 from steelyard_trainer.own_code.importing import FIELD, OwnCode
 

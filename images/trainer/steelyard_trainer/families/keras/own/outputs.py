@@ -2,6 +2,7 @@
 where it serves. Imports Keras and TensorFlow.
 """
 
+import inspect
 from typing import Any, Literal
 
 import keras
@@ -72,14 +73,24 @@ def scores(outputs: Any, gives: Gives) -> Any:
 
 def as_served(model: keras.Model, gives: Gives) -> keras.Model:
     """The network to publish, of the same layers: probabilities (rows, classes), or the standardized target."""
-    layers, output = keras.layers, model.outputs[0]
+    layers, source, output = keras.layers, model.inputs[0], model.outputs[0]
+    if any(_augments(layer) for layer in model._flatten_layers(include_self=False)):
+        # Keras exports such layers as they train, unless they are told otherwise.
+        source = keras.Input(source.shape[1:])
+        output = model(source, training=False)
     if gives == "Logits":
         output = layers.Softmax(name="probabilities")(output)
     elif gives in ("Logit", "Probability"):
         share = layers.Activation("sigmoid", name="probability")(output) if gives == "Logit" else output
         other = layers.Rescaling(-1.0, 1.0, name="other")(share)
         output = layers.Concatenate(name="probabilities")([other, share])
-    return keras.Model(model.inputs[0], output, name="own_model")
+    return keras.Model(source, output, name="own_model")
+
+
+def _augments(layer: keras.layers.Layer) -> bool:
+    """Whether a layer does what it does in training wherever nobody says which it is, as those for images do."""
+    training = inspect.signature(layer.call).parameters.get("training")
+    return training is not None and training.default is True
 
 
 def _by_end(end: str, count: int) -> Gives:
