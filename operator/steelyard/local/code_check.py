@@ -83,12 +83,12 @@ def described(job: LocalJob) -> str:
     return f"{source} ({count}sha256 {code.sha256})"
 
 
-def check_names(entrypoint: Entrypoint, sources: dict[str, str], where: str) -> None:
+def check_names(entrypoint: Entrypoint, sources: dict[str, bytes], where: str) -> None:
     """Whether code holds a module and a function, as far as its text tells.
 
     Args:
         entrypoint: what names them.
-        sources: the text of each file of Python, by its name relative to the top of the code.
+        sources: the content of each file of Python, by its name relative to the top of the code.
         where: what to call the code.
 
     Raises:
@@ -118,16 +118,13 @@ def check_names(entrypoint: Entrypoint, sources: dict[str, str], where: str) -> 
     )
 
 
-def _sources_in(source: Path) -> dict[str, str]:
+def _sources_in(source: Path) -> dict[str, bytes]:
+    """As bytes: a byte order mark or a comment in them says how they are spelled, which Python's parser knows."""
     if source.is_dir():
-        return {
-            file.name: file.path.read_text(encoding="utf-8", errors="replace")
-            for file in files_of(source)
-            if file.name.endswith(".py")
-        }
+        return {file.name: file.path.read_bytes() for file in files_of(source) if file.name.endswith(".py")}
     with zipfile.ZipFile(source) as archive:
         return {
-            name: archive.read(name).decode("utf-8", errors="replace")
+            name: archive.read(name)
             for name in archive.namelist()
             if name.endswith(".py") and is_code(PurePosixPath(name))
         }
@@ -152,8 +149,8 @@ def _names_of(body: Sequence[ast.stmt]) -> Iterator[str]:
             case _:
                 for field in ("body", "orelse", "finalbody"):
                     yield from _names_of(getattr(each, field, []))
-                for handler in getattr(each, "handlers", []):
-                    yield from _names_of(handler.body)
+                for branch in (*getattr(each, "handlers", []), *getattr(each, "cases", [])):
+                    yield from _names_of(branch.body)
 
 
 def _nearest(name: str, names: Sequence[str]) -> str:

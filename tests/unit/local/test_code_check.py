@@ -17,6 +17,9 @@ try:
     from fast import build as quick
 except ImportError:
     quick = None
+match 1:
+    case _:
+        def in_a_match(data): ...
 class Net: ...
 def build_model(data): raise SystemExit("never called")
 raise SystemExit("never imported")
@@ -36,7 +39,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("function", ["net:build_model", "net:Net", "net:quick", "parts:anything"])
+@pytest.mark.parametrize("function", ["net:build_model", "net:Net", "net:quick", "net:in_a_match", "parts:anything"])
 def test_what_looks_as_if_it_were_there_passes_without_being_imported(function: str, folder: Path) -> None:
     check_own_code(job_of(folder, function=function))
 
@@ -57,6 +60,12 @@ def test_a_module_or_function_that_is_not_there_is_said_with_the_nearest(
     with pytest.raises(ConfigurationError, match=said) as caught:
         check_own_code(job_of(folder, function=function))
     assert caught.value.message.startswith("spec.model.entrypoint.function: ") and caught.value.exit_code == 78
+
+
+def test_code_with_a_byte_order_mark_or_in_another_encoding_is_read_as_python_reads_it(folder: Path) -> None:
+    for content in (NET.encode("utf-8-sig"), f"# coding: latin-1\n# \xe4\n{NET}".encode("latin-1")):
+        (folder / "code" / "net.py").write_bytes(content)
+        check_own_code(job_of(folder))
 
 
 def test_code_that_is_no_python_is_said_with_its_line(folder: Path) -> None:
