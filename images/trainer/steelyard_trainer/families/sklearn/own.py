@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from sklearn.base import BaseEstimator
+from sklearn.ensemble import StackingClassifier
 from sklearn.pipeline import Pipeline
 
 from steelyard.api.errors import ConfigurationError
@@ -47,11 +48,16 @@ def own_estimator(entrypoint: Entrypoint, data: DataShape) -> BaseEstimator:
 def check_fitted(estimator: BaseEstimator) -> None:
     """Raises ConfigurationError where a fitted classifier gives no probabilities."""
     if hasattr(estimator, "classes_") and not hasattr(estimator, "predict_proba"):
-        name = type(estimator[-1] if isinstance(estimator, Pipeline) else estimator).__name__
         raise ConfigurationError(
-            f"{FIELD}: {name} gives no probabilities (predict_proba), which metrics and predictions need; put it in "
-            "sklearn.calibration.CalibratedClassifierCV, or take its setting for them"
+            f"{FIELD}: {_no_probabilities(estimator[-1] if isinstance(estimator, Pipeline) else estimator)}"
         )
+
+
+def _no_probabilities(estimator: BaseEstimator) -> str:
+    return (
+        f"{type(estimator).__name__} gives no probabilities (predict_proba), which metrics and predictions need; put "
+        "it in sklearn.calibration.CalibratedClassifierCV, or take its setting for them"
+    )
 
 
 def _check_type(estimator: Any, function: str, data: DataShape) -> None:
@@ -63,8 +69,19 @@ def _check_type(estimator: Any, function: str, data: DataShape) -> None:
         raise RefusedError(f"it is {given}; framework Sklearn needs an estimator or a Pipeline of scikit-learn{hint}")
     kind = getattr(estimator, "_estimator_type", None) or _kind_of(estimator)
     wanted = "regressor" if data.classes is None else "classifier"
-    if kind in ("classifier", "regressor") and kind != wanted:
-        raise RefusedError(f"it is a {kind}, but the task is {data.task}; {function} is told it: data.task")
+    if kind != wanted:
+        name = (
+            f"of the kind {kind}"
+            if kind not in ("classifier", "regressor", None)
+            else f"a {kind}"
+            if kind
+            else f"a {type(estimator).__name__}, no {wanted}"
+        )
+        raise RefusedError(f"it is {name}, but the task is {data.task}; {function} is told it: data.task")
+    last = estimator[-1] if isinstance(estimator, Pipeline) else estimator
+    # A stack knows only when it is fitted.
+    if wanted == "classifier" and not (hasattr(estimator, "predict_proba") or isinstance(last, StackingClassifier)):
+        raise RefusedError(_no_probabilities(last))
 
 
 def _kind_of(estimator: Any) -> str | None:

@@ -26,7 +26,8 @@ HEAD = """
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.decomposition import PCA
-from sklearn.ensemble import RandomForestClassifier
+from sklearn.cluster import KMeans
+from sklearn.ensemble import IsolationForest, StackingClassifier
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
@@ -75,6 +76,9 @@ def test_regression_gives_the_standardized_target_in_onnx(own):
 REFUSED = {
     "return None": "it is None; framework Sklearn needs an estimator .*; does it lack a return",
     "return Ridge": r"it is the class Ridge; return an object of it: Ridge\(\)",
+    "return KMeans()": "it is of the kind clusterer, but the task is Classification",
+    "return IsolationForest()": "it is of the kind outlier_detector, but the task is Classification",
+    "return PCA()": "it is a PCA, no classifier, but the task is Classification",
     "return Ridge()": "it is a regressor, but the task is Classification",
     "return make_pipeline(FunctionTransformer(lambda x: x), LogisticRegression())": (
         r"functiontransformer\.func is a lambda, which no file holds"
@@ -101,7 +105,9 @@ def test_what_can_not_be_published_is_refused_by_its_step(own, body):
         own(body, more=MORE)
 
 
-def test_classifier_without_probabilities_is_refused(own):
-    model = own("return make_pipeline(StandardScaler(), LinearSVC())").fit(ROWS, ROWS[:, 0] > 0)
+def test_classifier_without_probabilities_is_refused_before_it_is_fitted_where_it_knows(own):
     with pytest.raises(ConfigurationError, match="LinearSVC gives no probabilities"):
+        own("return make_pipeline(StandardScaler(), LinearSVC())")
+    model = own("return StackingClassifier([('a', LogisticRegression())], LinearSVC())").fit(ROWS, ROWS[:, 0] > 0)
+    with pytest.raises(ConfigurationError, match="StackingClassifier gives no probabilities"):
         check_fitted(model)
