@@ -92,8 +92,10 @@ def check_names(entrypoint: Entrypoint, sources: dict[str, bytes], where: str) -
         where: what to call the code.
 
     Raises:
-        ConfigurationError: one is not there, or the module is no Python.
+        ConfigurationError: one is not there, is hidden by Python's own, or the module is no Python.
     """
+    if entrypoint.hidden:
+        raise ConfigurationError(f"{_FUNCTION}: {entrypoint.hidden}")
     name, function = entrypoint.module, entrypoint.function_name
     base = name.replace(".", "/")
     file = next((each for each in (f"{base}/__init__.py", f"{base}.py") if each in sources), None)

@@ -47,6 +47,10 @@ def test_what_looks_as_if_it_were_there_passes_without_being_imported(function: 
 @pytest.mark.parametrize(
     ("function", "said"),
     [
+        (
+            "json.net:build_model",
+            r"'json' is a module of Python's standard library, .*; rename the folder or file json",
+        ),
         ("nett:build_model", r"code has no module 'nett'; did you mean net\?; its modules are net, parts"),
         (
             "net:build_modle",

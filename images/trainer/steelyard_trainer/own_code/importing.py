@@ -15,14 +15,15 @@ from types import ModuleType
 from typing import Any
 
 from steelyard.api.errors import ConfigurationError, SteelyardError
-from steelyard.api.models.entrypoint import Entrypoint
+from steelyard.api.models.entrypoint import Entrypoint, Framework
 from steelyard_trainer.elsewhere.archive import RefusedError
 from steelyard_trainer.own_code.data_shape import DataShape
 from steelyard_trainer.own_code.frames import own_frames
 
 FIELD = "spec.model.entrypoint.function"
-HOOKS = ("preprocess", "loss", "metrics", "callbacks")
-"""Functions of the same module that are called where they are there, each with the data's shape alone."""
+HOOKS = {"Keras": ("preprocess", "loss", "metrics"), "Sklearn": ("preprocess",)}
+"""Of each framework: functions of the same module that are called where they are there, each with the data's shape
+alone."""
 _MOST_SAID = 600
 """Characters of an error's own message."""
 
@@ -48,11 +49,14 @@ class OwnCode:
         Raises:
             ConfigurationError: it is not there, can't be imported, or does not take the parameters.
         """
+        if folder is not None and entrypoint.hidden:
+            raise ConfigurationError(f"{FIELD}: {entrypoint.hidden}")
         if folder is not None and str(folder) not in sys.path:
             sys.path.insert(0, str(folder))
             importlib.invalidate_caches()
         own = cls(_imported(entrypoint.module, folder), entrypoint.function_name, entrypoint.parameters, folder)
         own._check_function()
+        own._check_hooks(entrypoint.framework)
         return own
 
     def build(self, data: DataShape) -> Any:
@@ -83,11 +87,31 @@ class OwnCode:
             raise ConfigurationError(f"{FIELD}: {what} failed: {_said(error)}{_at(error, self.folder)}") from None
 
     def _own_hook(self, name: str) -> Callable[[DataShape], Any] | None:
-        """A function that the module defines or imports from its own code: a library's of that name is no hook."""
-        function = getattr(self.module, name, None)
-        home = getattr(function, "__module__", "") or ""
-        is_own = home.partition(".")[0] == self.module.__name__.partition(".")[0] or self._is_in_folder(home)
-        return function if inspect.isfunction(function) and is_own else None
+        """What can be called of that name, if it is the user's: what is imported from a library is no hook."""
+        found = getattr(self.module, name, None)
+        return found if callable(found) and not self._is_of_a_library(found) else None
+
+    def _is_of_a_library(self, found: Any) -> bool:
+        """Whether a library has it under its own name; what a library has decorated, it has not."""
+        home = getattr(found, "__module__", "") or ""
+        if home.partition(".")[0] == self.module.__name__.partition(".")[0] or self._is_in_folder(home):
+            return False
+        return getattr(sys.modules.get(home), getattr(found, "__name__", ""), None) is found
+
+    def _check_hooks(self, framework: Framework) -> None:
+        if framework == "Keras" and self._own_hook("callbacks") is not None:
+            raise ConfigurationError(
+                f"{FIELD}: the hook `callbacks` of {self.module.__name__} is not taken yet; rename it, or leave it out"
+            )
+        for name in HOOKS[framework]:
+            value = getattr(self.module, name, None)
+            # Of a library, as `from keras import metrics` brings it.
+            if value is None or callable(value) or inspect.ismodule(value):
+                continue
+            raise ConfigurationError(
+                f"{FIELD}: {self.module.__name__}.{name} is a {type(value).__name__}, but the hook of this name is a "
+                f"function of the data: def {name}(data); rename the value, or let such a function return it"
+            )
 
     def _is_in_folder(self, module: str) -> bool:
         file = getattr(sys.modules.get(module), "__file__", None)

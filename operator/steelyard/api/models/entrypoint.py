@@ -1,6 +1,7 @@
 """`spec.model.entrypoint`: a model that a function of the user's own builds, and where its code comes from. Imports the
 api only."""
 
+import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Annotated, Any, ClassVar, Literal, Self, get_args
@@ -111,6 +112,17 @@ class Entrypoint(ModelKind):
     def module(self) -> str:
         """The module that the function is in, with dots."""
         return self.function.partition(":")[0]
+
+    @property
+    def hidden(self) -> str:
+        """Why the module can't be imported from a folder; empty where nothing stands in the way."""
+        top = self.module.partition(".")[0]
+        if top not in sys.stdlib_module_names:
+            return ""
+        return (
+            f"'{top}' is a module of Python's standard library, which is imported in place of yours; rename the folder "
+            f"or file {top}"
+        )
 
     @property
     def function_name(self) -> str:

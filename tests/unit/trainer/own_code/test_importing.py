@@ -21,11 +21,11 @@ def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Looks a function up in a module with this content; MODULE in the content is the module's name."""
     monkeypatch.setattr(sys, "path", [*sys.path])
 
-    def found(content: str, function: str = "build", **parameters: Any) -> OwnCode:
+    def found(content: str, function: str = "build", framework: Any = "Sklearn", **parameters: Any) -> OwnCode:
         module = f"own_{next(NUMBERS)}_{tmp_path.name}"
         (tmp_path / f"{module}.py").write_text(content.replace("MODULE", module))
         named = function if ":" in function else f"{module}:{function}"
-        return OwnCode.of(Entrypoint(function=named, framework="Sklearn", parameters=parameters), tmp_path)
+        return OwnCode.of(Entrypoint(function=named, framework=framework, parameters=parameters), tmp_path)
 
     return found
 
@@ -44,6 +44,32 @@ def test_hooks_are_functions_of_the_users_own(own):
     assert code.hook("preprocess", DATA) is None
 
 
+def test_hook_is_whatever_can_be_called(own):
+    code = own(
+        "import functools\nfrom json import decoder as preprocess\n"
+        "def two(more, data):\n    return more, data.task\nloss = functools.partial(two, 3)\n"
+        "class Said:\n    def __call__(self, data):\n        return 4\nmetrics = Said()\ndef build(data): ...\n",
+        framework="Keras",
+    )
+    assert code.hook("loss", DATA) == (3, "Classification")
+    assert code.hook("metrics", DATA) == 4
+    assert code.hook("preprocess", DATA) is None
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("loss = 'mse'\n", r"own_\w+\.loss is a str, but .* a function of the data: def loss\(data\); rename"),
+        ("metrics = ['mae']\n", r"own_\w+\.metrics is a list, but"),
+        ("def callbacks(data): ...\n", r"the hook `callbacks` of own_\w+ is not taken yet"),
+    ],
+)
+def test_what_is_called_like_a_hook_and_is_none_is_refused(own, content, said):
+    with pytest.raises(ConfigurationError, match=said):
+        own(f"{content}def build(data): ...\n", framework="Keras")
+    own(f"{content}def build(data): ...\n", framework="Sklearn")
+
+
 def test_what_regression_asks_for():
     assert DataShape(2, ("a", "b"), None, "Regression", 0).outputs == 1
 
@@ -51,6 +77,7 @@ def test_what_regression_asks_for():
 FUNCTION = r"spec\.model\.entrypoint\.function: "
 BAD = {
     "no module": ("", "modles:build", {}, FUNCTION + "there is no module modles in the code; there is own_"),
+    "name of the standard library": ("", "code.net:build", {}, FUNCTION + "'code' is a module of Python's standard"),
     "no function": (
         "def build_it(data): ...\nX = 1\n",
         "build",
