@@ -63,4 +63,8 @@ def fit(
     if is_boosting:
         keep_trees_alone(estimator)
     if any(issubclass(warning.category, ConvergenceWarning) for warning in caught):
-        tell(f"{spec.model.kind} did not converge; a larger maxIterations, or scaling: Standard, lets it")
+        if spec.model.entrypoint is None:
+            tell(f"{spec.model.kind} did not converge; a larger maxIterations, or scaling: Standard, lets it")
+        else:
+            own = spec.model.entrypoint.function_name
+            tell(f"what {own} returned did not converge; more iterations (max_iter), or a scaler before it, lets it")

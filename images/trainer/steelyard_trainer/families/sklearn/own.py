@@ -53,6 +53,29 @@ def check_fitted(estimator: BaseEstimator) -> None:
         )
 
 
+def check_published(estimator: BaseEstimator, function: str) -> None:
+    """Raises ConfigurationError where a fitted estimator of a function can't be loaded from what is published of it."""
+    # Brings ONNX Runtime and skops, which building does not need.
+    from skops.io import get_untrusted_types
+
+    from steelyard.serving.estimators import TRUSTED_TYPES, load_estimator
+    from steelyard_trainer.families.sklearn.skops_files import estimator_bytes
+
+    what = f"{FIELD}: what {function} returned was fitted, but can't be published"
+    try:
+        content = estimator_bytes(estimator)
+        unknown = sorted({*get_untrusted_types(data=content)} - {*TRUSTED_TYPES})
+        if not unknown:
+            load_estimator(content)
+            return
+    except Exception as error:  # noqa: BLE001 - whatever skops makes of a foreign estimator
+        raise ConfigurationError(f"{what}: {type(error).__name__}: {error}") from None
+    raise ConfigurationError(
+        f"{what}: it holds {', '.join(unknown)}, and who loads the file does not trust such types; take another "
+        "estimator"
+    )
+
+
 def _no_probabilities(estimator: BaseEstimator) -> str:
     return (
         f"{type(estimator).__name__} gives no probabilities (predict_proba), which metrics and predictions need; put "

@@ -22,6 +22,7 @@ from steelyard_trainer.evaluation.judge import judgement_of
 from steelyard_trainer.evaluation.metrics import Figures
 from steelyard_trainer.families.sklearn.build import Estimator
 from steelyard_trainer.families.sklearn.cross_validation import score_fold
+from steelyard_trainer.families.sklearn.own import check_published
 from steelyard_trainer.families.sklearn.saving import save_estimator
 from steelyard_trainer.families.sklearn.scores import outputs_of
 from steelyard_trainer.families.sklearn.trial import Answered, Rows, figures_of, fit_on, judge, run_trial
@@ -54,6 +55,8 @@ def train_estimator(context: StageContext) -> Outcome:
     with threadpool_limits(threads or None):
         outcome, model = _answer(context, rows) if is_trial else _fit(context, rows, threads or -1)
     if model is not None and leaves_model(context.job.spec, outcome.summary):
+        if (entrypoint := context.job.spec.model.entrypoint) is not None:
+            check_published(model, entrypoint.function_name)
         context.check_attempt()
         save_estimator(model, context.workspace.estimator_file)
         if not (is_trial or context.job.spec.has_finish):

@@ -14,7 +14,7 @@ from steelyard.contract.stages import Env
 from steelyard.serving.estimators import OnnxModel, SkopsModel
 from steelyard.serving.interface import TargetUnit
 from steelyard_trainer.families.sklearn.onnx_conversion import to_onnx
-from steelyard_trainer.families.sklearn.own import check_fitted, own_estimator
+from steelyard_trainer.families.sklearn.own import check_fitted, check_published, own_estimator
 from steelyard_trainer.families.sklearn.skops_files import estimator_bytes
 from steelyard_trainer.own_code.data_shape import DataShape
 
@@ -111,3 +111,11 @@ def test_classifier_without_probabilities_is_refused_before_it_is_fitted_where_i
     model = own("return StackingClassifier([('a', LogisticRegression())], LinearSVC())").fit(ROWS, ROWS[:, 0] > 0)
     with pytest.raises(ConfigurationError, match="StackingClassifier gives no probabilities"):
         check_fitted(model)
+
+
+def test_fitted_estimator_that_can_not_be_loaded_again_is_refused_with_its_types(own):
+    check_published(own("return Ridge()", NUMBER).fit(ROWS, ROWS[:, 0]), "build")
+    model = own("return Ridge()", NUMBER).fit(ROWS, ROWS[:, 0])
+    model.own_ = object.__new__(type("Strange", (), {"__module__": "elsewhere"}))
+    with pytest.raises(ConfigurationError, match=r"what build returned was fitted, but can't be published: .*Strange"):
+        check_published(model, "build")
