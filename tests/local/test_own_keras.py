@@ -105,6 +105,7 @@ def test_compiled_loss_metrics_and_optimizer_count(tmp_path, prepared):
     unit = PreparedDataset.of(absolute.context()).preprocessing.target_unit
     penalty = history["val_loss"][0] - history["val_mae"][0] / unit.scale
     assert 0 < penalty < 0.1
+    assert history["val_my_mae"] == pytest.approx(history["val_mae"], rel=1e-4)
 
 
 def test_own_settings_that_the_model_says_too_are_refused(tmp_path, prepared):
@@ -114,6 +115,12 @@ def test_own_settings_that_the_model_says_too_are_refused(tmp_path, prepared):
     smooth = stage_of(tmp_path / "s", prepared["digits"], own("compiled"), labelSmoothing=0.1)
     with pytest.raises(ConfigurationError, match=r"labelSmoothing is part of the loss .* leave out one of the two"):
         trained(smooth)
+
+
+def test_training_that_diverges_names_the_learning_rate_that_counts(tmp_path, prepared):
+    fast = stage_of(tmp_path / "w", prepared["digits"], own("compiled", rate=1e30), epochs=1)
+    with pytest.raises(ConfigurationError, match="lower the learning rate of the SGD that the model is compiled with"):
+        trained(fast)
 
 
 def test_what_layers_add_to_the_loss_counts(tmp_path, prepared):
@@ -229,6 +236,15 @@ REFUSED = {
         "steps_per_execution=8; leave it out"
     ),
     "m = Sequential([Input((4,)), layers.Dense(2)])\nm.compile('sgd', 'mse', [0.5])\nreturn m": "with loss_weights, of",
+    **{
+        f"m = Sequential([Input((4,)), layers.Dense(2)])\nm.compile(keras.optimizers.{optimizer})\nreturn m": said
+        for optimizer, said in {
+            "SGD(use_ema=True)": "its optimizer SGD has use_ema=True, which is not taken yet; leave it out",
+            "Adam(gradient_accumulation_steps=4)": "optimizer Adam has gradient_accumulation_steps=4, which is not",
+            "Adam(loss_scale_factor=8.0)": r"optimizer Adam has loss_scale_factor=8\.0, which is not",
+            "LossScaleOptimizer(keras.optimizers.SGD())": "it is compiled with LossScaleOptimizer, and losses are not scaled yet",
+        }.items()
+    },
     "return layers.Dense(0)": r"build failed: ValueError: .* \(refused_.*py:4 in build: return layers.Dense\(0\)\)",
 }
 

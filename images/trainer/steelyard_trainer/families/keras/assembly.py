@@ -38,6 +38,8 @@ class Assembled:
     judge: Lesson | None = None
     """See Stepper."""
     metrics: OwnMetrics | None = None
+    has_own_optimizer: bool = False
+    """Whether the user's model is compiled with it."""
 
 
 def assembled(
@@ -79,7 +81,7 @@ def assembled(
             "spec.training.labelSmoothing is part of the loss that is taken where the code has none, but "
             f"{code.name} has a loss of its own; leave out one of the two"
         )
-    return Assembled(own, optimizer, judge, own_ones)
+    return Assembled(own, optimizer, judge, own_ones, model.compiled)
 
 
 def check_workers_alike(context: StageContext, dataset: PreparedDataset, features: NDArray[Any], strategy: Any) -> None:

@@ -69,6 +69,8 @@ class Loop:
     """Epochs that are trained; default: those of the spec, by which a schedule goes either way."""
     own_metrics: OwnMetrics | None = None
     """The user's, told beside the others."""
+    has_own_optimizer: bool = False
+    """Whether the user's model is compiled with the optimizer."""
 
     state: TrainingState = field(default_factory=TrainingState)
     _best: list[NDArray[Any]] = field(default_factory=list)
@@ -160,9 +162,9 @@ class Loop:
         figures = {name: total / weight for name, total in self.state.sums.items()}
         if self.validation is not None:
             figures |= self._validate(self.validation)
-        for name in figures:
-            if name.endswith(self.metric):
-                figures[name] *= self.metric_scale
+        # A metric of the user's own may be called alike, and is in the target's unit already.
+        for name in figures.keys() & {self.metric, f"val_{self.metric}"}:
+            figures[name] *= self.metric_scale
         self.state.epoch, self.state.step, self.state.sums = self.state.epoch + 1, 0, {}
         self._refuse_not_finite(figures)
         for name, value in figures.items():
@@ -213,11 +215,14 @@ class Loop:
         return dict(zip(names, map(float, self.stepper.sum(np.array(found))), strict=True))
 
     def _refuse_not_finite(self, figures: dict[str, float]) -> None:
+        what = f"spec.training.optimizer.learningRate (it is {self.spec.optimizer.learning_rate:g})"
+        if self.has_own_optimizer:
+            what = f"the learning rate of the {type(self.optimizer).__name__} that the model is compiled with"
         for name, value in figures.items():
             if not math.isfinite(value):
                 raise ConfigurationError(
                     f"{name} became {value} in epoch {self.state.epoch}: the training diverged, nothing is published; "
-                    f"lower spec.training.optimizer.learningRate (it is {self.spec.optimizer.learning_rate:g})",
+                    f"lower {what}",
                     reason=Reason.LOSS_NOT_FINITE,
                 )
 

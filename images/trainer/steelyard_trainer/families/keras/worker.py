@@ -275,6 +275,7 @@ def build(
         trial=TrialSteps(spec.trial) if spec.trial and validation else None,
         epochs=spec.trained.epochs if spec.trained else None,
         own_metrics=made.metrics,
+        has_own_optimizer=made.has_own_optimizer,
     )
     return loop, made.network
 

@@ -117,11 +117,21 @@ def _check_is_trained_by_us(model: keras.Model) -> None:
         )
     if model.steps_per_execution not in (None, 1):
         raise RefusedError(f"it is compiled with steps_per_execution={model.steps_per_execution}; leave it out")
-
     if model.compiled:
+        _check_optimizer(model.optimizer)
         for holder, setting in (("_compile_loss", "loss_weights"), ("_compile_metrics", "weighted_metrics")):
             if getattr(getattr(model, holder, None), f"_user_{setting}", None):
                 raise RefusedError(f"it is compiled with {setting}, of which nothing is made here; leave it out")
+
+
+def _check_optimizer(optimizer: keras.optimizers.Optimizer) -> None:
+    """Settings that ask something of who calls it, which the family's step does not do."""
+    name = type(optimizer).__name__
+    if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+        raise RefusedError(f"it is compiled with {name}, and losses are not scaled yet; take the optimizer without it")
+    for setting in ("use_ema", "gradient_accumulation_steps", "loss_scale_factor"):
+        if value := getattr(optimizer, setting, None):
+            raise RefusedError(f"its optimizer {name} has {setting}={value}, which is not taken yet; leave it out")
 
 
 def _check_layers(model: keras.Model) -> None:
