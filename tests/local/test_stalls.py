@@ -213,7 +213,8 @@ def test_real_workers_go_on_when_one_of_them_has_stalled(tmp_path, monkeypatch):
     assert wait(supervisors) == [0, 0]
     assert stage.result().summary["restarts"] == 1
     (told,) = stalls(stage)
-    assert told.startswith("worker 1 stalled: no step, epoch or progress line for 10 s")
+    # Where it hangs in the middle of a step, in which the other waits for it, none is behind.
+    assert told.startswith(("worker 1 stalled: no step", "2 workers stalled, none of them behind the others: no step"))
     assert "at-start/sitecustomize.py:4 hang < " in told
     assert "goes on from the checkpoint after step" in stage.log()
     assert "worker 0 stalled; its main thread:" in stage.log()
