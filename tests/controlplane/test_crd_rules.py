@@ -6,7 +6,7 @@ from crd_support import MODELS, local_problems, manifest, refusals
 
 PREPARED = "dataset={uri: pvc://data/prepared, format: Prepared, target: t}"
 ELSEWHERE = "trained={uri: pvc://a/x.keras, format: Keras}"
-OWN = "image: a"
+IMAGE = "image: a"
 TRIAL = "trial={tuningJob: search, number: 3, metric: accuracy, goal: Maximize}"
 
 
@@ -362,14 +362,14 @@ BY_RULE = [
         ([f"model={{container: {{{container}, model: {{format: Keras}}}}}}", *more], f"spec.{field}", message)
         for container, more, field, message in (
             ("command: [a]", [], "model.container.image", "a cluster runs the command in an image, and none is named"),
-            (f"{OWN}, env: {{RANK: a}}", [], "model.container.env", "RANK is set by Steelyard"),
-            (f"{OWN}, env: {{STEELYARD_A: a}}", [], "model.container.env", "STEELYARD_A is set by Steelyard"),
-            (f"{OWN}, env: {{a b: a}}", [], "model.container.env", "'a b' is no variable's name"),
-            (OWN, ["training.epochs=3"], "training.epochs", "epochs does nothing for models of containers"),
-            (OWN, ["training.classWeights={}"], "training.classWeights", "container does not weigh classes"),
-            (OWN, ["compression={proof: CrossFitted}"], "compression.proof", "is not trained again on folds"),
-            (OWN, [PREPARED, "trained={uri: pvc://a/x}"], "trained", "a container trains its model itself"),
-            (OWN, ["publish=[]", TRIAL], "trial", "a container trains its model itself, for this job alone"),
+            (f"{IMAGE}, env: {{RANK: a}}", [], "model.container.env", "RANK is set by Steelyard"),
+            (f"{IMAGE}, env: {{STEELYARD_A: a}}", [], "model.container.env", "STEELYARD_A is set by Steelyard"),
+            (f"{IMAGE}, env: {{a b: a}}", [], "model.container.env", "'a b' is no variable's name"),
+            (IMAGE, ["training.epochs=3"], "training.epochs", "epochs does nothing for models of containers"),
+            (IMAGE, ["training.classWeights={}"], "training.classWeights", "container does not weigh classes"),
+            (IMAGE, ["compression={proof: CrossFitted}"], "compression.proof", "is not trained again on folds"),
+            (IMAGE, [PREPARED, "trained={uri: pvc://a/x}"], "trained", "a container trains its model itself"),
+            (IMAGE, ["publish=[]", TRIAL], "trial", "a container trains its model itself, for this job alone"),
         )
     ),
     (
