@@ -13,9 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from steelyard.contract.errors import StageError
-from steelyard.contract.stages import ExitCode, Reason
-from steelyard_trainer.gang.channel import TIMEOUT_SECONDS, send, serve, split_address
+from steelyard_trainer.gang.channel import TIMEOUT_SECONDS, send, split_address
 from steelyard_trainer.gang.coordinator import FRESH_SECONDS, HEARTBEAT_SECONDS, Coordinator, Heartbeat, Orders
 from steelyard_trainer.gang.member import Limits, Member, workspace_from_environment
 from steelyard_trainer.gang.supervisor import TELL_SECONDS
@@ -58,7 +56,7 @@ class Barrier:
         """Returns when all are there or past it. Raises StageError as `wait_for_peers` does; OSError."""
         began = said = time.monotonic()
         if self.member.worker == 0:
-            self._listen()
+            self.member.listen(self._receive)
         while missing := self._missing():
             now = time.monotonic()
             if now - began >= self.member.limits.gang_timeout_seconds:
@@ -71,17 +69,6 @@ class Barrier:
             self._leave_word()
             self._is_open = True
             self._wait_until_told()
-
-    def _listen(self) -> None:
-        address = self.member.supervisors[0]
-        try:
-            serve(address, self.member.key, self._receive)
-        except OSError as error:
-            raise StageError(
-                f"can't listen on {address}: {error.strerror}",
-                reason=Reason.WORKERS_NOT_READY,
-                exit_code=ExitCode.TRY_AGAIN,
-            ) from None
 
     def _receive(self, beat: Heartbeat) -> Orders:
         orders = self._coordinator.receive(beat, time.monotonic())

@@ -12,7 +12,7 @@ from pathlib import Path
 from steelyard.contract.errors import StageError
 from steelyard.contract.stages import Env, ExitCode, Notice, Reason
 from steelyard.contract.workspace import Workspace
-from steelyard_trainer.gang.channel import split_address
+from steelyard_trainer.gang.channel import Receive, serve, split_address
 from steelyard_trainer.process import print_event
 
 CLUSTER = "TF_CONFIG"
@@ -97,6 +97,22 @@ class Member:
             reason=Reason.WORKERS_NOT_READY,
             exit_code=ExitCode.TRY_AGAIN,
         )
+
+    def listen(self, receive: Receive) -> None:
+        """For worker 0: answers the heartbeats of all for as long as this process lives.
+
+        Raises:
+            StageError: the port is taken (WorkersNotReady, 75).
+        """
+        address = self.supervisors[0]
+        try:
+            serve(address, self.key, receive)
+        except OSError as error:
+            raise StageError(
+                f"can't listen on {address}: {error.strerror}",
+                reason=Reason.WORKERS_NOT_READY,
+                exit_code=ExitCode.TRY_AGAIN,
+            ) from None
 
     def notice(self, message: str, reason: str, *, is_after_others: bool = False) -> None:
         """Prints something that a person should know.

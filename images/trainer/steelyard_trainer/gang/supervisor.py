@@ -24,7 +24,7 @@ from pathlib import Path
 from steelyard.contract.errors import StageError
 from steelyard.contract.stages import EndKind, Env, ExitCode, Reason, Result
 from steelyard.texts.figures import ended_early, times
-from steelyard_trainer.gang.channel import send, serve
+from steelyard_trainer.gang.channel import send
 from steelyard_trainer.gang.coordinator import HEARTBEAT_SECONDS, Coordinator, Heartbeat, Orders, Phase
 from steelyard_trainer.gang.descendants import ask_descendants, die_with_starter, end_descendants, reap_orphans
 from steelyard_trainer.gang.ends import cannot_start, forget, result_of
@@ -117,7 +117,7 @@ class Supervisor:
         if self._stall is not None and self.program.is_ours:
             forbid_stack_signal()
         if self._is_chief and self.member.workers > 1:
-            self._listen()
+            self.member.listen(self._receive)
         try:
             while True:
                 self._leave_if_asked()
@@ -131,17 +131,6 @@ class Supervisor:
         finally:
             self._kill_child()
             shutil.rmtree(self._child_result_file.parent, ignore_errors=True)
-
-    def _listen(self) -> None:
-        address = self.member.supervisors[0]
-        try:
-            serve(address, self.member.key, self._receive)
-        except OSError as error:
-            raise StageError(
-                f"can't listen on {address}: {error.strerror}",
-                reason=Reason.WORKERS_NOT_READY,
-                exit_code=ExitCode.TRY_AGAIN,
-            ) from None
 
     def _receive(self, beat: Heartbeat) -> Orders:
         if beat.is_leaving:

@@ -29,6 +29,7 @@ from steelyard_trainer.compression.weighing import weigh
 from steelyard_trainer.contract import StageContext
 from steelyard_trainer.data.reading import PreparedDataset
 from steelyard_trainer.families.keras.bench import Workbench
+from steelyard_trainer.families.keras.step import sum_over_replicas
 from steelyard_trainer.trained import TrainedFolder, leave_candidates
 
 OnSignal = Any
@@ -68,12 +69,7 @@ class Word:
         return total
 
     def _everywhere(self, values: Any) -> Any:
-        return self._strategy.run(_sum_over_replicas, (values,))
-
-
-def _sum_over_replicas(values: Any) -> Any:
-    replica = tf.distribute.get_replica_context()
-    return replica.all_reduce(tf.distribute.ReduceOp.SUM, tf.identity(values))
+        return self._strategy.run(sum_over_replicas, (values,))
 
 
 @dataclass(frozen=True)
