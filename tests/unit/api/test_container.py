@@ -9,7 +9,6 @@ from steelyard.api.loading import parse_training_job
 from steelyard.api.models.capabilities import Features
 from steelyard.api.training_job import TrainingJobSpec
 from steelyard.planning.clusters import cluster_problems
-from steelyard.search.manifest import parse_manifest
 
 PROGRAM = {"command": ["python", "train.py"], "model": {"format": "Keras"}}
 
@@ -82,21 +81,3 @@ def test_a_cluster_needs_an_image() -> None:
     (problem,) = cluster_problems(spec(**places))
     assert problem.path == "spec.model.container.image" and "say which image it is in" in problem.message
     assert cluster_problems(spec({"image": "a:1"}, **places)) == []
-
-
-def test_a_search_has_no_containers() -> None:
-    template = {"dataset": {"uri": "a.csv", "target": "t"}, "model": {"container": PROGRAM}}
-    job = {
-        "apiVersion": "steelyard.dev/v1alpha1",
-        "kind": "TuningJob",
-        "metadata": {"name": "a"},
-        "spec": {
-            "objective": {"metric": "accuracy"},
-            "parameters": [{"path": "training.seed", "type": "Int", "min": 0, "max": 5}],
-            "maxTrials": 3,
-            "template": template,
-        },
-    }
-    with pytest.raises(ManifestError) as refused:
-        parse_manifest(job)
-    assert [problem.path for problem in refused.value.problems] == ["spec.template.model.container"]

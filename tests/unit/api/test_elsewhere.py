@@ -78,8 +78,18 @@ def test_columns_of_words_are_refused_by_name() -> None:
     assert spec().kind.misfit(Features({"a": 1}, set())) is None
 
 
-def test_a_search_has_no_model_from_elsewhere() -> None:
-    template = {"dataset": {"uri": "a.csv", "target": "t"}, "trained": ELSEWHERE}
+@pytest.mark.parametrize(
+    ("given", "field"),
+    [
+        ({"trained": ELSEWHERE}, "trained"),
+        (
+            {"model": {"container": {"command": ["python", "train.py"], "model": {"format": "Keras"}}}},
+            "model.container",
+        ),
+    ],
+)
+def test_a_search_has_no_model_that_something_else_trains(given: dict[str, Any], field: str) -> None:
+    template = {"dataset": {"uri": "a.csv", "target": "t"}, **given}
     job = {
         "apiVersion": "steelyard.dev/v1alpha1",
         "kind": "TuningJob",
@@ -93,7 +103,7 @@ def test_a_search_has_no_model_from_elsewhere() -> None:
     }
     with pytest.raises(ManifestError) as refused:
         parse_manifest(job)
-    assert [problem.path for problem in refused.value.problems] == ["spec.template.trained"]
+    assert [problem.path for problem in refused.value.problems] == [f"spec.template.{field}"]
 
 
 def test_the_model_of_a_job_that_trains_is_its_kind() -> None:
